@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make check` and `make test`. Both are quick the second time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+
+.PHONY: check test lint format bench setup system help-text clean
+
+check: setup  ## set up, then check a real model: the quick start
+	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
+	@$(BIN)/edgecheck check budgets/quickstart.yaml
+
+test: setup system lint  ## set up, then run every test
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure edgecheck itself; ratios within one run
+	$(BIN)/python benchmarks/host.py
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+system:  ## the Debian packages that tests of the emulator, of ssh and of the HTML report need
+	@sh tools/debian-packages.sh
+
+help-text: setup  ## write what `edgecheck --help` prints (it is answered from a file, without an import)
+	$(BIN)/python tools/help_text.py
+
+clean:
+	rm -rf $(VENV) .edgecheck .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,78 @@
+"""What edgecheck itself costs on this host, as ratios and differences within one run.
+
+    python benchmarks/host.py [ROUNDS]
+
+Prints each figure with the aim it is held to (issue: the first slice). Noisy machines: the median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "examples"))
+EDGECHECK = str(Path(sys.executable).parent / "edgecheck")
+
+
+def wall(argv: list[str], **options: object) -> float:
+    """Seconds that a command takes, start to end."""
+    begun = time.perf_counter()
+    done = subprocess.run(argv, check=False, capture_output=True, **options)  # type: ignore[call-overload]
+    assert done.returncode in (0, 1, 3), done.stderr
+    return time.perf_counter() - begun
+
+
+def check_overhead(model: Path) -> float:
+    """Seconds of a check that are not the workers' own: wall time minus each worker's life as it reported it."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        seconds = wall(
+            [EDGECHECK, "check", str(model), "--limit", "latency_p50=10s", "--format", f"json={report}"], cwd=folder
+        )
+        run = json.loads(report.read_text())["checks"][0]["run"]
+        workers = sum(max(mark["at"] for mark in worker["marks"]) for worker in run["workers"])
+    return seconds - workers
+
+
+def peak_of_host(model: Path) -> float:
+    """MB that the host process itself holds at its peak, by the kernel's account of it."""
+    script = (
+        "import sys; sys.argv = ['edgecheck', *sys.argv[1:]]; from edgecheck.__main__ import main; main();"
+        "peak = [line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')];"
+        "print(*peak, file=sys.stderr)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [sys.executable, "-c", script, "check", str(model), "--limit", "latency_p50=10s"]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder)
+    return int(done.stderr.split()[-1]) * 1024 / 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    from real_models import fetch
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    model = fetch("mtcnn_onet.onnx")
+    helps, empties, devices = [], [], []
+    for _ in range(rounds):
+        empties.append(wall([sys.executable, "-c", "pass"]))
+        helps.append(wall([EDGECHECK, "--help"]))
+        devices.append(wall([EDGECHECK, "devices"]))
+    overheads = [check_overhead(model) for _ in range(max(3, rounds // 3))]
+    ratio = statistics.median(one / other for one, other in zip(helps, empties, strict=True))
+    print(f"edgecheck --help / python -c pass   {ratio:.2f}     aim: at most 3")
+    print(f"edgecheck devices                   {statistics.median(devices) * 1e3:.0f} ms   aim: under 200 ms")
+    print(f"host overhead of a check            {statistics.median(overheads):.2f} s   aim: under 0.4 s")
+    print(f"peak RSS of the host process        {peak_of_host(model):.0f} MB    aim: under 80 MB")
+    print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs, {rounds} rounds, medians")
+
+
+if __name__ == "__main__":
+    main()

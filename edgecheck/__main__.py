@@ -1,0 +1,31 @@
+"""The command `edgecheck`: two answers at once, the rest by `edgecheck.cli`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line and return the exit code.
+
+    `--help` and `--version` are answered without importing the command line's library: a shell user asks them most.
+    """
+    match sys.argv[1:]:
+        case [] | ["--help"] | ["-h"]:
+            from pathlib import Path
+
+            sys.stdout.write((Path(__file__).parent / "cli" / "help.txt").read_text(encoding="utf-8"))
+            return 0 if sys.argv[1:] else 2
+        case ["--version"]:
+            from edgecheck import __version__
+
+            sys.stdout.write(f"edgecheck {__version__}\n")
+            return 0
+        case arguments:
+            from edgecheck.cli.main import main as run
+
+            return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""One worker process: started in a group of its own, listened to, sampled, and ended."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+if TYPE_CHECKING:
+    from edgecheck.agent import endings, oom, sampling, tying, watching, wire
+else:
+    import endings
+    import oom
+    import sampling
+    import tying
+    import watching
+    import wire
+
+TAIL = 4096
+TERM_GRACE_S = 0.5
+EXIT_GRACE_S = 10.0  # a runtime that hangs while it unloads has given its results already
+_PIECE = 65536
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
+# onnxruntime (1.32, Linux) collects telemetry: a thread, 2.5 MB, and files in ~/.cache and $TMPDIR.
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+_WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
+
+
+class Child:
+    """A worker on one spec. As a context manager it leaves no process behind, whatever happens."""
+
+    def __init__(self, spec: Dict[str, Any]) -> None:
+        self.started = time.monotonic()
+        self.seen = endings.Seen(spec["process"])
+        self._evidence = oom.Evidence()
+        self._spec = json.dumps(dict(spec, started=self.started)).encode()
+        self._events, theirs = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, _WORKER, str(theirs)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env=dict(os.environ, **_QUIET),
+                pass_fds=[theirs],
+                start_new_session=True,
+                preexec_fn=tying.tie(os.getpid()),  # noqa: PLW1509 - this process has one thread
+            )
+        finally:
+            os.close(theirs)
+        self.pid = self._process.pid
+        self._stdin, self._noise = self._pipe(self._process.stdin), self._pipe(self._process.stdout)
+        self._readers = [self._events, self._noise]
+        self._line = bytearray()
+        self._tail = bytearray()
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_group()
+        self._evidence.close()
+        for pipe in {*self._readers, self._stdin} - {-1}:
+            os.close(pipe)
+
+    @staticmethod
+    def _pipe(file: Any) -> int:
+        """The descriptor of one of Popen's pipes, which is closed by us from here on."""
+        descriptor = os.dup(file.fileno())
+        file.close()
+        return descriptor
+
+    def follow(
+        self, watch: watching.Watch, out: wire.Wire, deadline: float, sampler: Optional[sampling.Sampler]
+    ) -> Dict[str, Any]:
+        """Pass on what the worker says until it has ended, and give its `end` event.
+
+        Raises:
+            watching.Stopped: the supervisor is to stop.
+        """
+        limit = deadline
+        while self._process.poll() is None and not self.seen.overdue:
+            until = min(limit, sampler.due) if sampler else limit
+            readable, writable = watch.wait(self._readers, [self._stdin] if self._spec else [], until)
+            if writable:
+                self._tell()
+            self._hear(readable, out)
+            if sampler:
+                self._sample(sampler, out)
+            if self.seen.finished and limit == deadline:
+                limit = min(deadline, time.monotonic() + EXIT_GRACE_S)
+            if time.monotonic() >= limit:
+                self.seen.overdue = "the deadline passed" if limit == deadline else "it did not end by itself"
+                self._end_group()
+        self._drain(out)
+        if sampler:
+            self._send(sampler, out)
+        status = self._process.poll()  # None: it hangs in the kernel, out of reach of SIGKILL
+        tail = _COLOURS.sub("", bytes(self._tail).decode("utf-8", "replace"))
+        return self.seen.end(-signal.SIGKILL if status is None else status, tail, self._evidence, self.pid)
+
+    def _tell(self) -> None:
+        """Give the worker the next piece of its spec."""
+        try:
+            self._spec = self._spec[os.write(self._stdin, self._spec[: select.PIPE_BUF]) :]
+        except BrokenPipeError:  # it has died, which its status will tell
+            self._spec = b""
+        if not self._spec:
+            os.close(self._stdin)
+            self._stdin = -1
+
+    def _hear(self, readable: List[int], out: wire.Wire) -> None:
+        for pipe in readable:
+            piece = os.read(pipe, _PIECE)
+            if not piece:
+                self._readers.remove(pipe)
+                os.close(pipe)
+            elif pipe == self._noise:
+                self._tail = (self._tail + piece)[-TAIL:]
+            else:
+                self._relay(piece, out)
+
+    def _relay(self, piece: bytes, out: wire.Wire) -> None:
+        """Pass on the lines that are whole; pieces of a long one are searched but once each."""
+        first, *rest = piece.split(b"\n")
+        self._line += first
+        for start in rest:
+            line, self._line = bytes(self._line), bytearray(start)
+            if self.seen.hear(line):
+                out.relay(line + b"\n")
+
+    def _drain(self, out: wire.Wire) -> None:
+        """Read what is still in the pipes of a worker that has ended, without waiting for who else may hold them."""
+        for pipe in self._readers:
+            os.set_blocking(pipe, False)
+        while self._readers:
+            ready, _, _ = select.select(self._readers, [], [], 0)
+            if not ready:
+                break
+            self._hear(ready, out)
+
+    def _sample(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
+        sampler.take()
+        if sampler.full:
+            self._send(sampler, out)
+
+    def _send(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
+        samples, available = sampler.batch()
+        self.seen.peak = max(self.seen.peak, sampler.peak)
+        out.emit("sample", process=self.seen.process, source=sampler.source, samples=samples, available=available)
+
+    def _end_group(self) -> None:
+        """End the worker and whatever it started: TERM, and KILL a moment later."""
+        for number, grace_s in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, 1.0)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_s)

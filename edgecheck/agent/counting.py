@@ -1,0 +1,171 @@
+"""Counts the latencies beyond each limit and decides, by the host's table of looks, when a limit is settled.
+
+Why these rules, and what they guarantee: docs/explanation/statistics.md.
+"""
+
+import math
+from operator import add, mul
+from typing import Any, Dict, List, Sequence, Tuple
+
+Report = Dict[str, Any]
+Trend = Tuple[float, float]
+
+LEAST_SUMS = 4  # of fewer a variance says next to nothing
+PARTS = 10  # of the run, whose medians show its trend
+TREND_T = 4.501  # Student's t with PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold
+
+
+class Looks:
+    """The limits on one series of latencies.
+
+    Each of `looks` holds `id`, `quantile`, `bound_s`, `table` (rows `[n, a, r]`: after n blocks pass at no more than
+    a exceedances, fail at r or more), `burst_s` and `burst_count` (the longest disturbance to reckon with before a
+    longer one is seen), and may hold `span_s`: the measuring time that the verdict speaks for.
+    """
+
+    def __init__(self, looks: Sequence[Dict[str, Any]]) -> None:
+        self._limits = [_Limit(look) for look in looks]
+
+    @property
+    def done(self) -> bool:
+        """Whether every limit is decided, or at the end of its table."""
+        return all(limit.done for limit in self._limits)
+
+    def feed(self, latencies_ns: Sequence[int]) -> List[Report]:
+        """Look at all latencies so far, in order, and report on each limit.
+
+        A report has `id`, `n` (inferences), `exceedances`, `block` (inferences per observation) and `decision`: "pass",
+        "fail" or "". A decided limit is looked at again; its last decision stands while the latencies still agree.
+        """
+        if latencies_ns:
+            series = _Series(latencies_ns)
+            for limit in self._limits:
+                limit.look(series)
+        return [limit.report for limit in self._limits]
+
+    def next_look(self, n: int) -> int:
+        """How many latencies the next look takes: more than `n`, or `n` where none is due any more."""
+        due = [limit.next_look(n) for limit in self._limits if not limit.done]
+        return min(due) if due else n
+
+
+class _Series:
+    """All latencies so far, and what every limit needs of them."""
+
+    def __init__(self, latencies: Sequence[int]) -> None:
+        self.latencies = latencies
+        self.middle = median(latencies)
+        self.total = sum(latencies)
+        self.trend = growth(latencies)
+        # Bursts are looked for around the trend: a rise makes the end of a run exceed together, but not by chance.
+        slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= PARTS else 0.0
+        centre = (len(latencies) - 1) / 2.0
+        self.level = [value - slope * (at - centre) for at, value in enumerate(latencies)]
+
+
+class _Limit:
+    """One limit: what it takes, and the report on it."""
+
+    def __init__(self, look: Dict[str, Any]) -> None:
+        self.done = False
+        self.report: Report = {"id": look["id"], "n": 0, "exceedances": 0, "block": 1, "decision": ""}
+        self._bound: float = round(look["bound_s"] * 1e9, 3)  # 2.9 ms is 2899999.9999999995 ns in floats
+        self._quantile: float = look["quantile"]
+        self._table: List[List[int]] = look["table"]
+        self._span: float = look.get("span_s", 0) * 1e9
+        self._burst: Tuple[float, int] = (look["burst_s"] * 1e9, look["burst_count"])
+        self._block = 1
+
+    def look(self, series: _Series) -> None:
+        n = len(series.latencies)
+        seen = sum([value > self._bound for value in series.latencies])
+        self._block = self._block_length(series)
+        fewest, most = self._over_the_span(series, seen)
+        decision = decide((fewest, most), n, self._block, self._table)
+        if decision or not self._agrees(seen, n):
+            self.report = dict(self.report, n=n, exceedances=seen, block=self._block, decision=decision)
+        self.done = bool(self.report["decision"]) or n >= self._table[-1][0] * self._block
+
+    def next_look(self, n: int) -> int:
+        return min([row[0] * self._block for row in self._table if row[0] * self._block > n] or [n + 1])
+
+    def _block_length(self, series: _Series) -> int:
+        time, count = self._burst
+        # What comes halfway to the limit shows how long disturbances last, before one has gone beyond it.
+        marks = (self._bound, (series.middle + self._bound) / 2)
+        shown = max([correlation_time([value > mark for value in series.level]) for mark in marks])
+        return max(min(count, math.ceil(time / max(series.middle, 1))), math.ceil(shown))
+
+    def _over_the_span(self, series: _Series, seen: int) -> Tuple[int, int]:
+        """The fewest and the most exceedances there would be if the trend went on over the whole span."""
+        ahead = self._span / max(series.total, 1) - 1
+        if ahead <= 0:
+            return seen, seen
+        down, up = series.trend
+        fewest = _stretched(series.latencies, self._bound, down * ahead) if down < 0 else seen
+        most = _stretched(series.latencies, self._bound, up * ahead) if up > 0 else seen
+        return fewest, most
+
+    def _agrees(self, seen: int, n: int) -> bool:
+        """Whether the quantile of all latencies is still on the side that was decided."""
+        within = seen <= n - math.ceil(round(self._quantile * n, 6))
+        return bool(self.report["decision"] == ("pass" if within else "fail"))
+
+
+def decide(counts: Tuple[int, int], n: int, block: int, table: Sequence[Sequence[int]]) -> str:
+    """`judge` of edgecheck/core/looks.py, with the most exceedances for a pass and the fewest for a fail."""
+    fewest, most = counts
+    before = [row for row in table if row[0] * block <= n]
+    after = [row for row in table if row[0] * block >= n]
+    if before and most <= before[-1][1] * block:
+        return "pass"
+    if after and fewest >= after[0][2] * block:
+        return "fail"
+    return ""
+
+
+def correlation_time(flags: Sequence[int]) -> float:
+    """How many neighbours of a 0/1 series count as one: `autocorrelation_time` of edgecheck/core/statistics.py."""
+    n, hits = len(flags), sum(flags)
+    spread = hits * (n - hits) / float(n * n)
+    longest, width, sums = 1.0, 1, flags
+    while spread and len(sums) >= 2 * LEAST_SUMS:
+        sums = list(map(add, sums[::2], sums[1::2]))
+        width *= 2
+        expected = width * hits / float(n)
+        ratio = sum([(value - expected) ** 2 for value in sums]) / (len(sums) * width * spread)
+        if ratio > 1 + 3 * math.sqrt(2.0 / len(sums)):
+            longest = max(longest, ratio)
+    return longest
+
+
+def growth(latencies: Sequence[int]) -> Trend:
+    """Bounds of the trend, as the share of the level by which one inference differs from the one before.
+
+    `growth` of edgecheck/core/statistics.py. Of too few latencies nothing is known.
+    """
+    size = len(latencies) // PARTS
+    if size == 0:
+        return -math.inf, math.inf
+    medians = [median(latencies[part * size : (part + 1) * size]) for part in range(PARTS)]
+    places = [part - (PARTS - 1) / 2.0 for part in range(PARTS)]
+    level, square = sum(medians) / PARTS, sum([place * place for place in places])
+    slope = sum(map(mul, places, medians)) / square
+    rest = sum([(value - level) ** 2 for value in medians]) - slope * slope * square
+    reach = TREND_T * math.sqrt(max(rest, 0.0) / (PARTS - 2) / square)
+    scale = max(level, 1) * size
+    return (slope - reach) / scale, (slope + reach) / scale
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value; of two, their mean."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0
+
+
+def _stretched(latencies: Sequence[int], bound: float, slope: float) -> int:
+    """Exceedances if each latency stood for its place in a longer run, over which the level goes on as `slope`."""
+    if math.isinf(slope):
+        return len(latencies) if slope > 0 else 0
+    return sum([value * (1 + slope * at) > bound for at, value in enumerate(latencies)])

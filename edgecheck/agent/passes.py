@@ -1,0 +1,79 @@
+"""The passes of a job, each in fresh processes: latency, load, memory, outputs."""
+
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+if TYPE_CHECKING:
+    from edgecheck.agent import child, sampling, watching, wire
+else:
+    import child
+    import sampling
+    import watching
+    import wire
+
+
+class Passes:
+    """Runs a job's processes one after the other until they are done, or one has ended badly."""
+
+    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
+        self._job = job
+        self._watch = watch
+        self._out = out
+        self._deadline = time.monotonic() + job["deadline_s"]
+        self._psutil = sampling.psutil_or_none(job["python_path"]) if job["memory"] else None
+        self.count = 0
+
+    def run(self) -> None:
+        """All of it; a model that does not run for one purpose is not tried for the next.
+
+        Raises:
+            watching.Stopped: the supervisor is to stop.
+        """
+        going = self._latency() and self._load() and self._memory()
+        if going and self._job["outputs"]:
+            self._one("outputs")
+
+    def _latency(self) -> bool:
+        for purpose in ("latency", "deterministic"):
+            if self._job[purpose]:
+                return self._one(purpose) is not None
+        return True
+
+    def _load(self) -> bool:
+        """Fresh processes to the number asked for, counting one that has loaded the model already."""
+        wanted = self._job["load"]["processes"] if self._job["load"] else 0
+        return all(self._one("load") is not None for _ in range(wanted - self.count))
+
+    def _memory(self) -> bool:
+        """As many processes as it takes for their peaks to agree, within the numbers asked for."""
+        plan = self._job["memory"]
+        if not plan:
+            return True
+        least, most = plan["processes"]
+        peaks: List[int] = []
+        while len(peaks) < least or (len(peaks) < most and _apart(peaks) > plan["spread"]):
+            peak = self._one("memory")
+            if peak is None:
+                return False
+            peaks.append(peak)
+        return True
+
+    def _one(self, purpose: str) -> Optional[int]:
+        """Run one process; its highest memory, or None when it ended before it had its results."""
+        self.count += 1
+        spec = dict(self._job, process=self.count, purpose=purpose)
+        with child.Child(spec) as worker:
+            self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid)
+            sampler = None
+            if purpose == "memory":
+                interval_s = self._job["memory"]["interval_s"]
+                sampler = sampling.Sampler(self._psutil, worker.pid, worker.started, interval_s)
+            end = worker.follow(self._watch, self._out, self._deadline, sampler)
+        self._out.emit("end", **end)
+        has_results = end["outcome"] == "completed" or (end["outcome"] == "crashed" and end["phase"] == "exit")
+        return worker.seen.peak if has_results else None
+
+
+def _apart(peaks: List[int]) -> float:
+    """How much the peaks differ, as a share of the highest."""
+    return (max(peaks) - min(peaks)) / max(peaks) if max(peaks) else 0.0

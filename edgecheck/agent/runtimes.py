@@ -1,0 +1,41 @@
+"""Loads the runtime: the one that is named, or the first that not only imports but works."""
+
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from edgecheck.agent import formats, refusals
+else:
+    import formats
+    import refusals
+
+
+class Loaded(NamedTuple):
+    """A runtime that has run a tiny model: its library is in memory."""
+
+    name: str
+    version: str
+    engine: Any
+
+
+def load(form: str, name: Optional[str], threads: int) -> Loaded:
+    """The named runtime, or the first that works for the format.
+
+    Raises:
+        refusals.Refused: none does; tflite-runtime beside numpy 2, for one, imports and then fails.
+    """
+    doubts = []
+    for candidate in [name] if name else formats.RUNTIMES[form]:
+        try:
+            return _loaded(candidate, threads)
+        except Exception as error:  # noqa: BLE001 - whatever a broken installation raises, the next may work
+            doubts.append("%s: %s" % (candidate, " ".join(str(error).split())[:300] or type(error).__name__))
+    raise refusals.Refused("missing-runtime", "no runtime for .%s works here (%s)" % (form, "; ".join(doubts)))
+
+
+def _loaded(name: str, threads: int) -> Loaded:
+    if name == "onnxruntime":
+        onnx = importlib.import_module("onnx_engine")
+        return Loaded(name, onnx.VERSION, onnx.Engine(threads))
+    engine = importlib.import_module("tflite_engine").Engine(name, threads)
+    return Loaded(name, engine.version, engine)

@@ -1,0 +1,76 @@
+"""Reads a worker's resident memory from outside, every so often: by psutil where it can be had, else from /proc."""
+
+import importlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+
+if TYPE_CHECKING:
+    from edgecheck.agent import procfs
+else:
+    import procfs
+
+BATCH = 50
+
+
+class Sampler:
+    """Samples of one process: `[seconds since it started, RSS]`, and MemAvailable of the machine beside each."""
+
+    def __init__(self, psutil: Any, pid: int, started: float, interval_s: float) -> None:
+        self.source = "psutil %s" % psutil.__version__ if psutil else "/proc"
+        self._read = reader(psutil, pid)
+        self._started = started
+        self._interval_s = interval_s
+        self._samples: List[List[float]] = []
+        self._available: List[Optional[int]] = []
+        self.due = started
+        self.peak = 0
+
+    def take(self) -> None:
+        """Sample now, if it is time."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        rss = self._read()
+        if rss:  # a process that has ended has none
+            self._samples.append([round(now - self._started, 6), rss])
+            self._available.append(procfs.available())
+            self.peak = max(self.peak, rss)
+        self.due = max(self.due + self._interval_s, now)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is a batch to send."""
+        return len(self._samples) >= BATCH
+
+    def batch(self) -> Tuple[List[List[float]], List[Optional[int]]]:
+        """What was sampled since the last batch."""
+        taken = self._samples, self._available
+        self._samples, self._available = [], []
+        return taken
+
+
+def psutil_or_none(python_path: List[str]) -> Any:
+    """The module psutil, from the bundle's folders or the system's; None where it is absent or does not work."""
+    sys.path[1:1] = python_path
+    try:
+        psutil = importlib.import_module("psutil")
+        psutil.Process().memory_info()
+    except Exception:  # noqa: BLE001 - one that was built for another machine fails in its own way
+        return None
+    return psutil
+
+
+def reader(psutil: Any, pid: int) -> Callable[[], Optional[int]]:
+    """A function that gives the process's RSS in bytes, or None once it has ended."""
+    if psutil is None:
+        return lambda: procfs.rss(pid)
+    process = psutil.Process(pid)
+
+    def by_psutil() -> Optional[int]:
+        try:
+            return int(process.memory_info().rss)
+        except psutil.Error:
+            return None
+
+    return by_psutil

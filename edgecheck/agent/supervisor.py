@@ -1,0 +1,96 @@
+"""Runs one job on a device: `supervisor.py JOB.json`, `supervisor.py -` (the job on stdin), `supervisor.py --probe`.
+
+Writes JSON lines on stdout and nothing else; docs/reference/agent-protocol.md describes them. Exit codes: 0 the
+job was done, whatever came out of it; 2 the job could not be started (a `problem` event says why); 70 a fault of the
+agent's own; 130 interrupted; 143 told to stop, or the host has hung up.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Dict, List
+
+if TYPE_CHECKING:
+    from edgecheck.agent import device_state, jobs, passes, turn, watching, wire
+else:
+    import device_state
+    import jobs
+    import passes
+    import turn
+    import watching
+    import wire
+
+BAD_JOB = 2
+FAULT = 70
+
+
+def main(arguments: List[str]) -> int:
+    """Do what the arguments say and give the exit code."""
+    watch = watching.Watch()
+    out = wire.Wire(watch)
+    try:
+        if arguments == ["--probe"]:
+            out.emit("device", **device_state.state("before"))
+        else:
+            _run(_job(arguments, watch), watch, out)
+    except watching.Stopped as stopped:
+        return stopped.code
+    except jobs.BadJob as bad:
+        with contextlib.suppress(watching.Stopped):  # the host that sent it may have gone already
+            out.emit("problem", code=bad.code, message=bad.message)
+        return BAD_JOB
+    except Exception as error:  # noqa: BLE001 - the host must hear of it; the traceback is on stderr
+        traceback.print_exc()
+        with contextlib.suppress(watching.Stopped):
+            out.emit("problem", code="agent-fault", message="%s: %s" % (type(error).__name__, error))
+        return FAULT
+    return 0
+
+
+def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
+    if job["watch_stdin"]:
+        watch.follow_stdin(job["heartbeat_s"])
+    with turn.taken(job, watch, out):
+        out.emit("device", **device_state.state("before"))
+        todo = passes.Passes(job, watch, out)
+        todo.run()
+        out.emit("device", **device_state.state("after"))
+    out.emit("done", processes=todo.count)
+
+
+def _job(arguments: List[str], watch: watching.Watch) -> Dict[str, Any]:
+    if len(arguments) != 1:
+        raise jobs.BadJob("usage", "usage: supervisor.py JOB.json, or - for stdin, or --probe")
+    if arguments == ["-"]:
+        return jobs.parse(_from_stdin(watch), os.getcwd())
+    try:
+        with open(arguments[0], encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        raise jobs.BadJob("bad-job", "the job cannot be read: %s" % error) from error
+    return jobs.parse(text, os.path.dirname(os.path.abspath(arguments[0])))
+
+
+def _from_stdin(watch: watching.Watch) -> str:
+    """The job up to the line that completes it: stdin may stay open behind it, as the host's sign of life."""
+    text = b""
+    while True:
+        watch.wait([0])
+        piece = os.read(0, 65536)
+        text += piece
+        if not piece or (text.endswith(b"\n") and _whole(text)):
+            return text.decode("utf-8", "replace")
+
+
+def _whole(text: bytes) -> bool:
+    try:
+        json.loads(text.decode("utf-8", "replace"))
+    except ValueError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""JSON lines on stdout: one event a line, flushed, and never stuck on a host that has stopped reading."""
+
+import json
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgecheck.agent import watching
+else:
+    import watching
+
+NOBODY_READS_S = 60.0
+
+
+class Wire:
+    """Where the supervisor's events go."""
+
+    def __init__(self, watch: watching.Watch) -> None:
+        self._watch = watch
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write one event.
+
+        Raises:
+            watching.Stopped: nobody reads stdout any more.
+        """
+        self.relay(json.dumps(dict(event=event, **fields), allow_nan=False).encode() + b"\n")
+
+    def relay(self, line: bytes) -> None:
+        """Write a line that is an event already; raises as `emit` does."""
+        rest = memoryview(line)
+        give_up = time.monotonic() + NOBODY_READS_S
+        while rest:
+            _, ready = self._watch.wait([], [1], give_up)
+            if ready:
+                rest = rest[self._write(rest[: select.PIPE_BUF]) :]
+                give_up = time.monotonic() + NOBODY_READS_S
+            elif time.monotonic() >= give_up:
+                raise watching.Stopped(watching.STOPPED)
+
+    @staticmethod
+    def _write(piece: memoryview) -> int:
+        try:
+            return os.write(1, piece)
+        except OSError as gone:  # a closed pipe, or the disk that stdout goes to is full
+            raise watching.Stopped(watching.STOPPED) from gone

@@ -1,0 +1,50 @@
+"""The inference process: one fresh Python that loads a runtime, opens the model, runs it for one purpose, and ends.
+
+    worker.py DESCRIPTOR < SPEC        started by supervisor.py; events go to the descriptor
+
+Nothing but the standard library is imported before the phase "start" is told.
+"""
+
+import importlib
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Dict
+
+if TYPE_CHECKING:
+    from edgecheck.agent import refusals, reporting, runtimes
+else:
+    import refusals
+    import reporting
+    import runtimes
+
+
+def main() -> None:
+    """Read the spec from stdin and report how it went."""
+    spec = json.loads(sys.stdin.read())
+    report = reporting.Report(int(sys.argv[1]), spec["process"], spec["started"], shares=spec["purpose"] == "memory")
+    sys.path[1:1] = spec["python_path"]  # behind the agent: a bundle may hold a module of the same name
+    try:
+        report.phase("start")
+        held = _work(spec, report)
+    except refusals.Refused as refused:
+        report.send("finished", outcome="refused", reason=refused.reason, message=refused.message)
+    except Exception as error:  # noqa: BLE001 - the supervisor tells it; the traceback is in the tail of stderr
+        traceback.print_exc()
+        message = "a fault of the agent's own: %s: %s" % (type(error).__name__, error)
+        report.send("finished", outcome="crashed", reason="agent-fault", message=message)
+    else:
+        report.send("finished", outcome="completed", reason=None, message="")
+        del held
+
+
+def _work(spec: Dict[str, Any], report: reporting.Report) -> Any:
+    loaded = runtimes.load(spec["format"], spec["runtime"], spec["threads"])
+    numpy = sys.modules["numpy"].__version__
+    python = "%d.%d.%d" % sys.version_info[:3]
+    report.send("runtime", name=loaded.name, version=loaded.version, python=python, numpy=numpy)
+    return importlib.import_module("inference").run(spec, loaded, report)  # it needs numpy, which is there by now
+
+
+if __name__ == "__main__":
+    main()

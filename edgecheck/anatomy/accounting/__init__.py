@@ -1,0 +1,1 @@
+"""Who claims which bytes of which file, so that they add up."""

@@ -1,0 +1,232 @@
+"""What grew between two models: layers matched by name, then by content, then by shape; sums to the byte."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.contents import Contents
+from edgecheck.anatomy.tables import By, Row, table
+from edgecheck.anatomy.values import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from edgecheck.anatomy.values import Anatomy, Tensor
+
+_MOST_ALIGNED = 1000
+"""Layers of unknown names up to which their order is compared; it takes time by the square."""
+
+
+class Status(str, Enum):
+    """What became of a layer."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    """Of the same size, and of another type, shape or content."""
+    GREW = "grew"
+    SHRANK = "shrank"
+    APPEARED = "appeared"
+    VANISHED = "vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One layer, or bytes that are no layer, in both models."""
+
+    name: str
+    was: str
+    """Its name in the old model where that is another: it was renamed."""
+    status: Status
+    kind: Kind
+    old: int
+    """Bytes in the old model's files."""
+    new: int
+    detail: str
+    """What changed about its type and its largest tensor's shape: `float32 → int8`."""
+
+    @property
+    def delta(self) -> int:
+        """Bytes that it grew by."""
+        return self.new - self.old
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What grew, the most first; the rows' deltas sum to the difference of the sizes."""
+
+    old: int
+    new: int
+    changes: tuple[Change, ...]
+
+    @property
+    def delta(self) -> int:
+        """Bytes that the model grew by."""
+        return self.new - self.old
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    name: str
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """What a layer is recognised by when its name is another."""
+        return tuple(sorted((tensor.dtype, tensor.shape) for tensor in self.tensors))
+
+
+def compare(new: Anatomy, old: Anatomy) -> Comparison:
+    """What became of each layer of `old` in `new`.
+
+    The files are read again where layers of unknown names have the same shapes, to compare their contents.
+
+    Raises:
+        ModelError: the files are no longer there.
+    """
+    layers = _layers(new), _layers(old)
+    pairs = _match(new, old, *layers)
+    changes = [_change(layers[0][name], layers[1][was]) for name, was in pairs.items()]
+    matched = set(pairs.values())
+    changes += [_one_sided(layer, appeared=True) for name, layer in layers[0].items() if name not in pairs]
+    changes += [_one_sided(layer, appeared=False) for name, layer in layers[1].items() if name not in matched]
+    changes += _others(new, old)
+    ordered = sorted(changes, key=lambda change: (-abs(change.delta), -change.new, change.name))
+    return Comparison(old.size, new.size, tuple(ordered))
+
+
+def _layers(anatomy: Anatomy) -> dict[str, _Layer]:
+    groups: dict[str, list[Tensor]] = defaultdict(list)
+    for tensor in anatomy.tensors:
+        groups[tensor.layer or tensor.name].append(tensor)
+    return {name: _Layer(name, tuple(tensors)) for name, tensors in groups.items()}
+
+
+def _match(new: Anatomy, old: Anatomy, new_layers: dict[str, _Layer], old_layers: dict[str, _Layer]) -> dict[str, str]:
+    """By the new name: the old one."""
+    pairs = {name: name for name in new_layers if name in old_layers}
+    _by_key(pairs, new_layers, old_layers, lambda layer: layer.name.partition("/")[2] or None)
+    _by_content(pairs, (new, new_layers), (old, old_layers))
+    _by_order(pairs, new_layers, old_layers)
+    return pairs
+
+
+def _left(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer]) -> tuple[list[_Layer], list[_Layer]]:
+    taken = set(pairs.values())
+    return (
+        [layer for name, layer in new.items() if name not in pairs],
+        [layer for name, layer in old.items() if name not in taken],
+    )
+
+
+def _by_key(
+    pairs: dict[str, str],
+    new: dict[str, _Layer],
+    old: dict[str, _Layer],
+    key: Callable[[_Layer], object],
+) -> None:
+    """Pair what is left and has a key that no other has on its side; by default, the name without its first part."""
+    new_left, old_left = _left(pairs, new, old)
+    new_keys, old_keys = _unique(new_left, key), _unique(old_left, key)
+    pairs.update({layer.name: old_keys[each].name for each, layer in new_keys.items() if each in old_keys})
+
+
+def _unique(layers: Iterable[_Layer], key: Callable[[_Layer], object]) -> dict[object, _Layer]:
+    groups: dict[object, list[_Layer]] = defaultdict(list)
+    for layer in layers:
+        groups[key(layer)].append(layer)
+    return {each: group[0] for each, group in groups.items() if each is not None and len(group) == 1}
+
+
+def _by_content(
+    pairs: dict[str, str], new: tuple[Anatomy, dict[str, _Layer]], old: tuple[Anatomy, dict[str, _Layer]]
+) -> None:
+    """Pair layers whose bytes are the same, reading those only whose shapes both models have."""
+    new_left, old_left = _left(pairs, new[1], old[1])
+    common = {layer.shapes for layer in new_left} & {layer.shapes for layer in old_left}
+    if not common:
+        return
+    with Contents(new[0]) as new_contents, Contents(old[0]) as old_contents:
+        waiting: dict[object, list[_Layer]] = defaultdict(list)
+        for layer in old_left:
+            if layer.shapes in common:
+                waiting[_content(layer, old_contents)].append(layer)
+        for layer in new_left:
+            alike = waiting.get(_content(layer, new_contents)) if layer.shapes in common else None
+            if alike:
+                pairs[layer.name] = alike.pop(0).name
+
+
+def _content(layer: _Layer, contents: Contents) -> tuple[object, ...]:
+    tensors = sorted(layer.tensors, key=lambda tensor: (tensor.dtype, tensor.shape, tensor.name))
+    return (layer.shapes, *(contents.digest(tensor) for tensor in tensors))
+
+
+def _by_order(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer]) -> None:
+    """Pair layers of the same shapes that follow each other in the same order: renamed and trained again."""
+    new_left, old_left = _left(pairs, new, old)
+    if max(len(new_left), len(old_left)) > _MOST_ALIGNED:
+        return
+    matcher = SequenceMatcher(
+        None, [layer.shapes for layer in old_left], [layer.shapes for layer in new_left], autojunk=False
+    )
+    for block in matcher.get_matching_blocks():
+        for offset in range(block.size):
+            pairs[new_left[block.b + offset].name] = old_left[block.a + offset].name
+
+
+def _change(new: _Layer, old: _Layer) -> Change:
+    old_size, new_size = (sum(tensor.stored for tensor in layer.tensors) for layer in (old, new))
+    detail = _detail(new, old)
+    if new_size != old_size:
+        status = Status.GREW if new_size > old_size else Status.SHRANK
+    else:
+        status = Status.CHANGED if detail else Status.SAME
+    was = old.name if old.name != new.name else ""
+    return Change(new.name, was, status, Kind.TENSORS, old_size, new_size, detail)
+
+
+def _detail(new: _Layer, old: _Layer) -> str:
+    first, second = (max(layer.tensors, key=lambda tensor: tensor.memory) for layer in (old, new))
+    parts = []
+    if first.dtype != second.dtype:
+        parts.append(f"{first.dtype} → {second.dtype}")
+    if first.shape != second.shape:
+        parts.append(f"{_times(first.shape)} → {_times(second.shape)}")
+    return ", ".join(parts)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _one_sided(layer: _Layer, *, appeared: bool) -> Change:
+    size = sum(tensor.stored for tensor in layer.tensors)
+    status = Status.APPEARED if appeared else Status.VANISHED
+    old, new = (0, size) if appeared else (size, 0)
+    return Change(layer.name, "", status, Kind.TENSORS, old, new, "")
+
+
+def _others(new: Anatomy, old: Anatomy) -> list[Change]:
+    """Structure, metadata and padding, by sort."""
+    new_rows, old_rows = (_rows_by_name(anatomy) for anatomy in (new, old))
+    changes = []
+    for key in new_rows.keys() | old_rows.keys():
+        before, after = (rows[key].stored if key in rows else 0 for rows in (old_rows, new_rows))
+        changes.append(Change(key[1], "", _status(before, after), key[0], before, after, ""))
+    return changes
+
+
+def _rows_by_name(anatomy: Anatomy) -> dict[tuple[Kind, str], Row]:
+    return {(row.kind, row.name): row for row in table(anatomy, By.ROLE) if row.kind is not Kind.TENSORS}
+
+
+def _status(old: int, new: int) -> Status:
+    if old == new:
+        return Status.SAME
+    if not old or not new:
+        return Status.VANISHED if old else Status.APPEARED
+    return Status.GREW if new > old else Status.SHRANK

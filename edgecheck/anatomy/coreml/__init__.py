@@ -1,0 +1,1 @@
+"""CoreML's packages: a program, and its weight files."""

@@ -1,0 +1,102 @@
+"""Reads `.mlpackage` folders: a MIL program, and the weight files to which it points."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.coreml.program import Constant, MilWalk
+from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
+from edgecheck.anatomy.encodings.json_parts import as_dict, read_json
+from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.scopes import layer_of
+from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.accounting.files import Files
+    from edgecheck.anatomy.accounting.region import Region
+
+_MANIFEST = Label(Kind.STRUCTURE, "manifest")
+_BLOB_HEADERS = Label(Kind.STRUCTURE, "weight headers")
+_OTHER = Label(Kind.METADATA, "other files")
+_ALIGNMENT = 64
+"""What a weight file's headers and weights are aligned to; the headers are of this size, too."""
+_SENTINEL = 0xDEADBEEF
+_MODEL_PATH = "@model_path/"
+
+
+def read_mlpackage(files: Files) -> Inside:
+    """See `reading.Reader`."""
+    manifest = files.open("Manifest.json")
+    manifest.claim(0, manifest.span.size, _MANIFEST)
+    model = PurePosixPath("Data") / _root(as_dict(read_json(manifest.span, "manifest")))
+    region = files.open(str(model))
+    walk = MilWalk(region)
+    walk.model()
+    weights = _Weights(files, model.parent, region)
+    tensors = tuple(weights.tensor(constant, walk.users) for constant in walk.constants)
+    files.claim_rest(_OTHER)
+    note = "The weights of a CoreML model that is no MIL program are not told apart."
+    return Inside(tensors, dict(walk.operators), () if walk.is_program else (note,))
+
+
+def _root(manifest: dict[str, object]) -> str:
+    entries = as_dict(manifest.get("itemInfoEntries"))
+    path = as_dict(entries.get(str(manifest.get("rootModelIdentifier")))).get("path")
+    if not isinstance(path, str):
+        raise Damage("its manifest names no model")
+    return path
+
+
+class _Weights:
+    """The constants' numbers, in the program's file or in others."""
+
+    def __init__(self, files: Files, folder: PurePosixPath, program: Region) -> None:
+        self._files = files
+        self._folder = folder
+        self._program = program
+        self._owners = Owners()
+        self._headed: set[str] = set()
+
+    def tensor(self, constant: Constant, users: dict[str, str]) -> Tensor:
+        """A constant as a tensor."""
+        elements = prod(constant.shape)
+        if constant.file:
+            held = self._in_file(constant)
+        else:
+            stored = sum(size for _, size in constant.extents)
+            held = Held(stored, tuple(self._program.place(*extent) for extent in constant.extents), "")
+        learned = is_float(constant.dtype) or is_quantised(constant.dtype)
+        memory = dense_size(constant.dtype, elements) or held.stored
+        return Tensor(
+            name=constant.name,
+            layer=layer_of(constant.name),
+            operator=users.get(constant.name, ""),
+            dtype=constant.dtype,
+            shape=constant.shape,
+            role=Role.WEIGHT if learned and constant.shape else Role.CONSTANT,
+            stored=held.stored,
+            memory=memory,
+            places=held.places,
+            shares=held.shares,
+            encoding="" if constant.file or held.stored == memory else "varint",
+        )
+
+    def _in_file(self, constant: Constant) -> Held:
+        """A weight file has a header, then for each weight a header that says where its bytes are."""
+        name = str(self._folder / constant.file.removeprefix(_MODEL_PATH))
+        region = self._files.open(name, _ALIGNMENT)
+        if name not in self._headed:
+            self._headed.add(name)
+            region.claim(0, min(_ALIGNMENT, region.span.size), _BLOB_HEADERS)
+        at = constant.offset
+        if region.span.u32(at) != _SENTINEL:
+            raise Damage(f"the weight {constant.name!r} is not at byte {at:,} of {name}")
+        region.span.sub(at, _ALIGNMENT)
+        held = self._owners.hold(constant.name, region, (region.span.u64(at + 16), region.span.u64(at + 8)))
+        if not held.shares:
+            region.claim(at, _ALIGNMENT, _BLOB_HEADERS)
+        return held

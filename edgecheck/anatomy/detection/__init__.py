@@ -1,0 +1,1 @@
+"""What tells one format from another in the first bytes of a file."""

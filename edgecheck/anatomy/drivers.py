@@ -1,0 +1,116 @@
+"""What drives the size of this model: depth, width, features, trees, vocabulary; a short reading of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.tables import By, table
+from edgecheck.anatomy.values import Kind, Role
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.values import Anatomy, Tensor
+
+_MOSTLY = 0.8
+_MUCH = 0.2
+_NAMED = 3
+_TREES = ("nodes", "nodes_values")
+"""How scikit-learn and ONNX call the nodes of their trees."""
+
+
+def drivers(anatomy: Anatomy) -> tuple[str, ...]:
+    """Sentences, the most telling first; none for a model without weights."""
+    readings = (
+        _concentration(anatomy),
+        _widest(anatomy),
+        _types(anatomy),
+        _trees(anatomy),
+        _vocabulary(anatomy),
+        _made_on_loading(anatomy),
+        _beside_weights(anatomy),
+    )
+    return tuple(reading for reading in readings if reading)
+
+
+def _concentration(anatomy: Anatomy) -> str:
+    """How few layers hold most of the weights, counted as they are in memory."""
+    rows = [row for row in table(anatomy, By.LAYER) if row.kind is Kind.TENSORS and row.memory]
+    rows.sort(key=lambda row: -row.memory)
+    total = sum(row.memory for row in rows)
+    held = 0
+    for count, row in enumerate(rows, 1):
+        held += row.memory
+        if held >= _MOSTLY * total:
+            names = ", ".join(each.name for each in rows[: min(count, _NAMED)])
+            more = ", …" if count > _NAMED else ""
+            hold = "holds" if count == 1 else "hold"
+            return f"{count} of {len(rows)} layers {hold} {100 * held / total:.0f} % of the weights: {names}{more}."
+    return ""
+
+
+def _widest(anatomy: Anatomy) -> str:
+    weights = [tensor for tensor in anatomy.tensors if tensor.role is Role.WEIGHT and len(tensor.shape) > 1]
+    if not weights:
+        return ""
+    widest = max(weights, key=lambda tensor: tensor.memory)
+    shape = " x ".join(map(str, widest.shape))
+    total = max(1, sum(tensor.memory for tensor in weights))
+    name = widest.layer or widest.name
+    return f"The widest is {name}: {shape} of {widest.dtype}, {100 * widest.memory / total:.0f} % of all weights."
+
+
+def _types(anatomy: Anatomy) -> str:
+    sizes: dict[str, int] = defaultdict(int)
+    for tensor in anatomy.tensors:
+        if tensor.role is Role.WEIGHT:
+            sizes[tensor.dtype] += tensor.stored
+    total = sum(sizes.values())
+    if not total:
+        return ""
+    ordered = sorted(sizes.items(), key=lambda item: -item[1])[:3]
+    shares = ", ".join(f"{dtype} {100 * size / total:.0f} %" for dtype, size in ordered if size)
+    return f"Weights by type: {shares}."
+
+
+def _trees(anatomy: Anatomy) -> str:
+    trees = [tensor for tensor in anatomy.tensors if tensor.name.rpartition(".")[2] in _TREES]
+    if not trees:
+        return ""
+    nodes = sum(tensor.elements for tensor in trees)
+    linked = {tensor.layer for tensor in trees}
+    stored = sum(tensor.stored for tensor in anatomy.tensors if tensor.layer in linked)
+    count = f"{len(trees)} trees" if len(trees) > 1 else "Its trees"
+    return (
+        f"{count} have {nodes:,} nodes, of {stored / nodes:,.0f} bytes each: fewer trees or less depth save the most."
+    )
+
+
+def _vocabulary(anatomy: Anatomy) -> str:
+    words = [tensor for tensor in anatomy.tensors if tensor.role is Role.VOCABULARY and tensor.stored]
+    if not words:
+        return ""
+    largest = max(words, key=_stored)
+    return f"The vocabulary {largest.name} has {largest.elements:,} entries in {largest.stored:,} bytes."
+
+
+def _stored(tensor: Tensor) -> int:
+    return tensor.stored
+
+
+def _made_on_loading(anatomy: Anatomy) -> str:
+    totals = anatomy.totals
+    if totals.memory < 2 * max(1, totals.tensors):
+        return ""
+    return (
+        f"{totals.tensors:,} bytes of tensors in the file become {totals.memory:,} in memory: "
+        "they are made or unpacked on loading."
+    )
+
+
+def _beside_weights(anatomy: Anatomy) -> str:
+    rest = anatomy.size - anatomy.totals.tensors
+    if rest < _MUCH * anatomy.size:
+        return ""
+    largest = next((row for row in table(anatomy, By.ROLE) if row.kind is not Kind.TENSORS), None)
+    what = f", most of it {largest.name.strip('()')}" if largest else ""
+    return f"{100 * rest / max(1, anatomy.size):.0f} % of the file are not weights{what}."

@@ -1,0 +1,1 @@
+"""How bytes stand for numbers, messages and members: what several formats share."""

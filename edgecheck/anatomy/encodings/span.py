@@ -1,0 +1,160 @@
+"""A window of bytes that refuses to be read outside itself."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from edgecheck.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FAR, _JUMPS_KEPT = 64 << 10, 8
+_U16 = struct.Struct("<H")
+_U32 = struct.Struct("<I")
+_I32 = struct.Struct("<i")
+_U64 = struct.Struct("<Q")
+_I64 = struct.Struct("<q")
+
+
+class Damage(Exception):  # noqa: N818 - it names what was found, and never leaves this package
+    """The bytes are not what their format says; `read` turns it into a `ModelError` with the file's name."""
+
+
+class FileMap(mmap.mmap):
+    """A mapped file that keeps little of itself in memory.
+
+    Reading a byte maps up to 2 MiB around it, where the page cache holds large pages: a header here and there
+    in a large file would add up to all of it. So what is mapped is given back after some far jumps; it stays in
+    the page cache.
+    """
+
+    _jumps = 0
+
+    def jump(self) -> None:
+        """Count a read that is far from the one before."""
+        self._jumps += 1
+        if self._jumps % _JUMPS_KEPT == 0 and hasattr(mmap, "MADV_DONTNEED"):
+            self.madvise(mmap.MADV_DONTNEED)
+
+
+class Unread(Damage):
+    """The bytes may be right, but edgecheck does not read this way of writing them."""
+
+
+class Span:
+    """Bytes `start` to `stop` of a mapped file or of a decompressed member; offsets are relative to `start`.
+
+    Every read is checked, so that an offset which a hostile file names raises `Damage` and nothing else.
+    """
+
+    __slots__ = ("_last", "data", "size", "start")
+
+    def __init__(self, data: FileMap | bytes, start: int = 0, size: int | None = None) -> None:
+        size = len(data) - start if size is None else size
+        if start < 0 or size < 0 or start + size > len(data):
+            raise Damage(f"a part of {size:,} bytes at byte {start:,} reaches outside the file")
+        self.data = data
+        self.start = start
+        self.size = size
+        self._last = start
+
+    def sub(self, at: int, size: int) -> Span:
+        """The part of `size` bytes at `at`, without copying."""
+        return Span(self.data, self.place(at, size), size)
+
+    def raw(self, at: int, size: int) -> bytes:
+        """A copy of `size` bytes."""
+        place = self.place(at, size)
+        return self.data[place : place + size]
+
+    def text(self, at: int, size: int) -> str:
+        """`size` bytes of UTF-8; what is not UTF-8 is shown as replacement characters."""
+        return self.raw(at, size).decode("utf-8", "replace")
+
+    def u8(self, at: int) -> int:
+        """An unsigned byte."""
+        return self.data[self.place(at, 1)]
+
+    def u16(self, at: int) -> int:
+        """A little-endian unsigned 16-bit integer."""
+        return int(_U16.unpack_from(self.data, self.place(at, 2))[0])
+
+    def u32(self, at: int) -> int:
+        """A little-endian unsigned 32-bit integer."""
+        return int(_U32.unpack_from(self.data, self.place(at, 4))[0])
+
+    def i32(self, at: int) -> int:
+        """A little-endian signed 32-bit integer."""
+        return int(_I32.unpack_from(self.data, self.place(at, 4))[0])
+
+    def u64(self, at: int) -> int:
+        """A little-endian unsigned 64-bit integer."""
+        return int(_U64.unpack_from(self.data, self.place(at, 8))[0])
+
+    def i64(self, at: int) -> int:
+        """A little-endian signed 64-bit integer."""
+        return int(_I64.unpack_from(self.data, self.place(at, 8))[0])
+
+    def uint(self, at: int, width: int) -> int:
+        """A little-endian unsigned integer of `width` bytes."""
+        return int.from_bytes(self.raw(at, width), "little")
+
+    def place(self, at: int, size: int) -> int:
+        """Where in `data` the `size` bytes at `at` are.
+
+        Raises:
+            Damage: they are not all in the span.
+        """
+        if at < 0 or size < 0 or at + size > self.size:
+            raise Damage(f"{size:,} bytes at byte {at:,} are asked for, where only {self.size:,} bytes are")
+        place = self.start + at
+        if not -_FAR < place - self._last < _FAR:
+            self.note(place)
+        return place
+
+    def note(self, place: int) -> None:
+        """Say that the byte at `place` of `data` is about to be read, or was, without this span."""
+        if not -_FAR < place - self._last < _FAR:
+            self._last = place
+            if isinstance(self.data, FileMap):
+                self.data.jump()
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[Span]:
+    """The file at `path`, mapped and not read; an empty file is an empty span."""
+    with path.open("rb") as file:
+        if not file.seek(0, 2):
+            yield Span(b"")
+            return
+        with FileMap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield Span(data)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn `Damage` found inside into a `ModelError` that names the file and says what to do.
+
+    Raises:
+        ModelError: the file is damaged, or cannot be opened.
+    """
+    try:
+        yield
+    except Unread as unread:
+        raise ModelError(
+            f"{path} cannot be read: {unread}.",
+            "Save it again with its framework's defaults, or convert it to .onnx or .tflite.",
+        ) from unread
+    except Damage as damage:
+        raise ModelError(
+            f"{path} is damaged: {damage}.",
+            "Download or export it again, and compare its size and checksum with the original's.",
+        ) from damage
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"{path} cannot be read: {reason}.", "Check the path and its permissions.") from error

@@ -1,0 +1,174 @@
+"""The wire format of protocol buffers: numbered fields, read without a schema."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecheck.anatomy.encodings.span import Damage
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Iterator
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_WIDTH = {FIXED64: 8, FIXED32: 4}
+_LONGEST_VARINT = 63
+_CHUNK = 1 << 20
+_CONTINUED = bytes(range(0x80, 0x100))
+
+
+class Field(NamedTuple):
+    """One field of a message, as places in the file; nothing is copied."""
+
+    number: int
+    wire: int
+    """`VARINT`, `FIXED64`, `BYTES` or `FIXED32`."""
+    begin: int
+    """Where the field's tag begins."""
+    start: int
+    """Where its payload begins."""
+    stop: int
+    """Where its payload ends, which is where the next field begins."""
+    value: int
+    """The number, for a `VARINT`; else 0."""
+
+
+def varint(data: mmap.mmap | bytes, at: int, stop: int) -> tuple[int, int]:
+    """The number at `at`, and where it ends."""
+    value = shift = 0
+    while at < stop:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the format's continuation bit
+            return value, at
+        shift += 7
+        if shift > _LONGEST_VARINT:
+            raise Damage(f"the number at byte {at:,} is longer than 64 bits")
+    raise Damage(f"a number at byte {at:,} is cut off")
+
+
+def field_at(data: mmap.mmap | bytes, begin: int, stop: int) -> Field:
+    """The field that begins at `begin`, in a message that ends at `stop`."""
+    at = begin
+    tag = data[at]
+    if tag < 0x80:  # noqa: PLR2004 - the format's continuation bit; almost every tag is one byte
+        at += 1
+    else:
+        tag, at = varint(data, at, stop)
+    number, wire = tag >> 3, tag & 7
+    value = 0
+    payload = at
+    if wire == BYTES:
+        length, payload = varint(data, at, stop)
+        at = payload + length
+    elif wire == VARINT:
+        value, at = varint(data, at, stop)
+    elif wire in _WIDTH:
+        at += _WIDTH[wire]
+    else:
+        raise Damage(f"field {number} at byte {begin:,} has the unknown wire type {wire}")
+    if not number or at > stop:
+        raise Damage(f"field {number} at byte {begin:,} reaches {at - stop:,} bytes beyond its message")
+    return Field(number, wire, begin, payload, at, value)
+
+
+def fields(data: mmap.mmap | bytes, start: int, stop: int) -> Iterator[Field]:
+    """The fields of the message that lies from `start` to `stop`."""
+    at = start
+    while at < stop:
+        field = field_at(data, at, stop)
+        yield field
+        at = field.stop
+
+
+class Run(NamedTuple):
+    """Values of one repeated field that follow each other: packed into one field, or a field for each."""
+
+    start: int
+    """Where the values begin: behind tag and length when they are packed, else with the first tag."""
+    stop: int
+    values: int
+    """How many; for strings and messages, how many of them."""
+
+
+def run_at(data: mmap.mmap | bytes, field: Field, stop: int, packed_wire: int) -> Run:
+    """The run that begins with `field`, found without reading value by value.
+
+    Args:
+        data: The file.
+        field: The first of the run.
+        stop: Where the message ends.
+        packed_wire: The wire type of the values where `field` packs them; `BYTES` when it cannot pack.
+    """
+    if field.wire == BYTES and packed_wire != BYTES:
+        return _packed(data, field, packed_wire)
+    one_byte_tag = data[field.begin] < 0x80  # noqa: PLR2004 - the format's continuation bit
+    if field.wire in _WIDTH and one_byte_tag:
+        return _strided(data, field, stop)
+    if field.wire == VARINT and one_byte_tag:
+        return _varints(data, field, stop)
+    values, end = 1, field.stop
+    while end < stop and (following := field_at(data, end, stop))[:2] == field[:2]:
+        values, end = values + 1, following.stop
+    return Run(field.begin, end, values)
+
+
+def _packed(data: mmap.mmap | bytes, field: Field, wire: int) -> Run:
+    if wire in _WIDTH:
+        return Run(field.start, field.stop, (field.stop - field.start) // _WIDTH[wire])
+    return Run(field.start, field.stop, _ends(data, field.start, field.stop))
+
+
+def _strided(data: mmap.mmap | bytes, field: Field, stop: int) -> Run:
+    """A run of numbers of fixed width: every so many bytes there is the same tag."""
+    stride = 1 + _WIDTH[field.wire]
+    tag = data[field.begin : field.begin + 1]
+    at = field.begin
+    while at + stride <= stop:
+        column = data[at : min(stop, at + _CHUNK * stride) - stride + 1 : stride]
+        same = len(column) - len(column.lstrip(tag))
+        at += same * stride
+        if same < len(column):
+            break
+    return Run(field.begin, at, (at - field.begin) // stride)
+
+
+def _varints(data: mmap.mmap | bytes, field: Field, stop: int) -> Run:
+    tag = re.escape(data[field.begin : field.begin + 1])
+    match = re.compile(b"(?:" + tag + rb"[\x80-\xff]{0,9}[\x00-\x7f])+").match(data, field.begin, stop)
+    end = match.end() if match else field.stop
+    return Run(field.begin, end, _ends(data, field.begin, end) // 2)
+
+
+def _ends(data: mmap.mmap | bytes, start: int, stop: int) -> int:
+    """How many varints, tags included, end between `start` and `stop`."""
+    return sum(len(data[at : min(stop, at + _CHUNK)].translate(None, _CONTINUED)) for at in range(start, stop, _CHUNK))
+
+
+def signed(value: int) -> int:
+    """A varint as the int64 that it stands for."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def packed(data: mmap.mmap | bytes, field: Field) -> list[int]:
+    """The integers of a repeated varint field, packed or not, as int64."""
+    if field.wire == VARINT:
+        return [signed(field.value)]
+    numbers, at = [], field.start
+    while at < field.stop:
+        value, at = varint(data, at, field.stop)
+        numbers.append(signed(value))
+    return numbers
+
+
+def text(data: mmap.mmap | bytes, field: Field) -> str:
+    """A string field."""
+    return data[field.start : field.stop].decode("utf-8", "replace")
+
+
+def float32(data: mmap.mmap | bytes, field: Field) -> float:
+    """A float field."""
+    return float(struct.unpack_from("<f", data, field.start)[0])

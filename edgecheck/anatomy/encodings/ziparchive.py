@@ -1,0 +1,143 @@
+"""The directory of a zip archive: which member lies where, down to the byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.encodings.span import Damage
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.encodings.span import Span
+
+STORED, DEFLATED = 0, 8
+_LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+_END64, _LOCATOR64, _DESCRIPTOR = b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08"
+_LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22, 56, 20
+_LONGEST_COMMENT = 0xFFFF
+_ZIP64_EXTRA = 1
+_HAS_DESCRIPTOR = 8
+_FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
+
+
+class Member(NamedTuple):
+    """One file in the archive; places are relative to the span that was read."""
+
+    name: str
+    method: int
+    """`STORED` or `DEFLATED`; others exist and cannot be read here."""
+    crc: int
+    packed: int
+    """Bytes in the archive."""
+    size: int
+    """Bytes once unpacked, as the directory claims."""
+    header: int
+    """Where its local header begins; the header ends where the data begin."""
+    extra: int
+    """Bytes of the local header's extra field, which torch uses to align the data that follow it."""
+    start: int
+    """Where its data begin."""
+    descriptor: int
+    """Bytes of the data descriptor that follows the data; 0 for none."""
+
+
+class Archive(NamedTuple):
+    """What the end of the archive says."""
+
+    members: tuple[Member, ...]
+    begin: int
+    """Where the archive begins: 0, unless something stands before it."""
+    directory: tuple[int, int]
+    """Start and stop of the central directory."""
+    end: tuple[int, int]
+    """Start and stop of the end records, without the comment."""
+    stop: int
+    """Where the comment, and with it the archive, ends."""
+
+
+def read_archive(span: Span) -> Archive:
+    """Everything the central directory and the local headers say.
+
+    Raises:
+        Damage: there is no end record (a truncated archive), or an offset points nowhere.
+    """
+    end = _find_end(span)
+    stop = end + _END_SIZE + span.u16(end + 20)
+    count, size, offset = span.u16(end + 10), span.u32(end + 12), span.u32(end + 16)
+    begin_of_end = end
+    if end >= _LOCATOR64_SIZE and span.raw(end - _LOCATOR64_SIZE, 4) == _LOCATOR64:
+        begin_of_end = end - _LOCATOR64_SIZE - _END64_SIZE
+        if span.raw(begin_of_end, 4) != _END64:
+            begin_of_end = span.u64(end - _LOCATOR64_SIZE + 8)
+        if span.raw(begin_of_end, 4) != _END64:
+            raise Damage("the archive's zip64 end record is not where it should be")
+        count, size, offset = (span.u64(begin_of_end + at) for at in (32, 40, 48))
+    begin = begin_of_end - size - offset
+    if begin < 0 or count * _CENTRAL_SIZE > size:
+        raise Damage(f"the archive's directory claims {count:,} members in {size:,} bytes")
+    check_parts(count)
+    start = begin + offset
+    members = tuple(_members(span, start, count, begin))
+    return Archive(members, begin, (start, start + size), (begin_of_end, end + _END_SIZE), stop)
+
+
+def _find_end(span: Span) -> int:
+    window = min(span.size, _END_SIZE + _LONGEST_COMMENT)
+    base = span.size - window
+    tail = span.raw(base, window)
+    at = tail.rfind(_END)
+    while at >= 0:
+        if at + _END_SIZE <= window and base + at + _END_SIZE + span.u16(base + at + 20) <= span.size:
+            return base + at
+        at = tail.rfind(_END, 0, at)
+    raise Damage("it is a zip archive without its end: it has been cut off")
+
+
+def _members(span: Span, at: int, count: int, begin: int) -> list[Member]:
+    members = []
+    for _ in range(count):
+        if span.raw(at, 4) != _CENTRAL:
+            raise Damage(f"the archive's directory is broken at byte {at:,}")
+        flags, method = span.u16(at + 8), span.u16(at + 10)
+        sizes = [span.u32(at + 24), span.u32(at + 20), span.u32(at + 42)]
+        lengths = span.u16(at + 28), span.u16(at + 30), span.u16(at + 32)
+        name = span.text(at + _CENTRAL_SIZE, lengths[0])
+        _widen(span, at + _CENTRAL_SIZE + lengths[0], lengths[1], sizes)
+        size, packed, header = sizes
+        header += begin
+        if span.raw(header, 4) != _LOCAL:
+            raise Damage(f"the archive's member {name!r} is not where the directory says")
+        extra = span.u16(header + 28)
+        start = header + _LOCAL_SIZE + span.u16(header + 26) + extra
+        span.sub(start, packed)
+        descriptor = _descriptor(span, start + packed, (packed, size)) if flags & _HAS_DESCRIPTOR else 0
+        members.append(Member(name, method, span.u32(at + 16), packed, size, header, extra, start, descriptor))
+        at += _CENTRAL_SIZE + sum(lengths)
+    return members
+
+
+def _widen(span: Span, at: int, length: int, sizes: list[int]) -> None:
+    """Replace what did not fit into 32 bits by what the zip64 extra field holds, in the format's order."""
+    stop = at + length
+    while at + 4 <= stop:
+        kind, size = span.u16(at), span.u16(at + 2)
+        at += 4
+        if kind == _ZIP64_EXTRA:
+            for index, value in enumerate(sizes):
+                if value == _FULL32:
+                    sizes[index] = span.u64(at)
+                    at += 8
+            return
+        at += size
+
+
+def _descriptor(span: Span, at: int, sizes: tuple[int, int]) -> int:
+    """Bytes of the data descriptor at `at`: with or without its signature, in 32 or 64 bits."""
+    signature = 4 if span.raw(at, 4) == _DESCRIPTOR else 0
+    for width in (8, 4):
+        length = signature + 4 + 2 * width
+        if at + length <= span.size:
+            found = tuple(span.uint(at + signature + 4 + index * width, width) for index in (0, 1))
+            if found == sizes:
+                return length
+    raise Damage(f"the archive's member before byte {at:,} has no readable data descriptor")

@@ -1,0 +1,208 @@
+"""Which format a model has, by its bytes and never by its name."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.detection.archives import zip_format
+from edgecheck.anatomy.detection.foreign import foreign
+from edgecheck.anatomy.detection.pickles import compressed_pickle, pickle_format
+from edgecheck.anatomy.encodings.span import Damage, Span, explained, mapped
+from edgecheck.anatomy.encodings.wire import BYTES, VARINT, fields, varint
+from edgecheck.errors import ModelError
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+
+class ModelFormat(str, Enum):
+    """The formats that are read here; the value is what reports and JSON show."""
+
+    TFLITE = "tflite"
+    ONNX = "onnx"
+    KERAS = "keras"
+    HDF5 = "hdf5"
+    SAVED_MODEL = "savedmodel"
+    TORCH_ZIP = "torch-zip"
+    """A state dict, a checkpoint or a whole pickled module, as torch has saved them since 1.6."""
+    TORCH_LEGACY = "torch-legacy"
+    """The same, as torch saved them before 1.6: pickles one after the other."""
+    TORCHSCRIPT = "torchscript"
+    PT2 = "pt2"
+    SAFETENSORS = "safetensors"
+    PICKLE = "pickle"
+    JOBLIB = "joblib"
+    SKOPS = "skops"
+    MLPACKAGE = "mlpackage"
+
+
+SUFFIXES = {
+    ModelFormat.TFLITE: (".tflite", ".lite"),
+    ModelFormat.ONNX: (".onnx",),
+    ModelFormat.KERAS: (".keras",),
+    ModelFormat.HDF5: (".h5", ".hdf5", ".keras"),
+    ModelFormat.SAVED_MODEL: (),
+    ModelFormat.TORCH_ZIP: (".pt", ".pth", ".bin", ".ckpt", ".tar"),
+    ModelFormat.TORCH_LEGACY: (".pt", ".pth", ".bin", ".ckpt", ".tar"),
+    ModelFormat.TORCHSCRIPT: (".pt", ".pth", ".ts", ".ptl", ".torchscript"),
+    ModelFormat.PT2: (".pt2",),
+    ModelFormat.SAFETENSORS: (".safetensors",),
+    ModelFormat.PICKLE: (".pkl", ".pickle", ".joblib", ".sav"),
+    ModelFormat.JOBLIB: (".joblib", ".pkl", ".pickle", ".sav"),
+    ModelFormat.SKOPS: (".skops",),
+    ModelFormat.MLPACKAGE: (".mlpackage",),
+}
+"""The names under which each format is usual; the first is the one to recommend."""
+
+_ONNX_WIRES = {1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES} | {
+    14: BYTES, 20: BYTES, 25: BYTES, 26: BYTES
+}  # fmt: skip
+"""The fields of onnx's ModelProto and their wire types."""
+_ONNX_GRAPH = 7
+_ONNX_MOST_FIELDS = 1_000_000
+"""No model has so many functions and properties; a file of tiny fields would else be walked for minutes."""
+_SAFETENSORS_LONGEST_HEADER = 100_000_000
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_PLACES = (0, 512, 1024, 2048, 4096)
+
+
+def identify(path: Path) -> ModelFormat:
+    """The format of the model at `path`, a file or a folder, without reading more than its ends.
+
+    Raises:
+        ModelError: nothing is there, or it is not a model that edgecheck reads, or it has been cut off.
+    """
+    if stat.S_ISDIR(_status(path).st_mode):
+        return _folder_format(path)
+    with explained(path), mapped(path) as span:
+        return _file_format(path, span)
+
+
+def name_disagrees(path: Path, found: ModelFormat) -> str:
+    """A sentence about a name that promises another format than `found`, or "" when it does not."""
+    suffix = path.suffix.lower()
+    promised = [each.value for each, suffixes in SUFFIXES.items() if suffix in suffixes]
+    if not promised or found.value in promised:
+        return ""
+    names = " or ".join(promised)
+    return f"{path.name} is called {suffix}, which names {names}, but its bytes are {found.value}."
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ModelError(f"{path} is a link to a file that is not there.", "Restore the file.") from None
+        raise ModelError(f"{path} is not there.", "Check the path; it is relative to where it is written.") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ModelError(f"{path} is a link that leads to itself.", "Point it at the model's file.") from None
+        raise ModelError(f"{path} cannot be read: {error.strerror}.", "Check its path and permissions.") from None
+    except ValueError as error:
+        raise ModelError(f"{path!r} is not a path: {error}.", "Check the path.") from None
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise ModelError(f"{path} is neither a file nor a folder.", "Name the model's file.")
+    return status
+
+
+def _folder_format(path: Path) -> ModelFormat:
+    with explained(path):
+        if (path / "saved_model.pb").is_file():
+            return ModelFormat.SAVED_MODEL
+        if (path / "Manifest.json").is_file() and (path / "Data").is_dir():
+            return ModelFormat.MLPACKAGE
+        usual = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+        inside = sorted(each.name for each in path.iterdir() if each.suffix.lower() in usual)
+    if inside:
+        raise ModelError(f"{path} is a folder.", f"Name the model inside, for example {path / inside[0]}.")
+    raise ModelError(
+        f"{path} is a folder, but neither a SavedModel (no saved_model.pb) nor an .mlpackage.",
+        "Name the model's file, or the folder that holds saved_model.pb.",
+    )
+
+
+def _file_format(path: Path, span: Span) -> ModelFormat:
+    if not span.size:
+        raise ModelError(f"{path} is empty.", "Export or download it again.")
+    head = span.raw(0, min(span.size, 4096))
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return ModelFormat(zip_format(path, span))
+    for recognises, found in (
+        (_is_tflite, ModelFormat.TFLITE),
+        (_is_hdf5, ModelFormat.HDF5),
+        (_is_safetensors, ModelFormat.SAFETENSORS),
+    ):
+        if recognises(span, head):
+            return found
+    if (name := pickle_format(span, head) or compressed_pickle(path, span, head)) is not None:
+        return ModelFormat(name)
+    if (error := foreign(path, head)) is not None:
+        raise error
+    if _is_onnx(span):
+        return ModelFormat.ONNX
+    raise _unknown(path, span)
+
+
+def _is_tflite(span: Span, head: bytes) -> bool:
+    if head[4:8] != b"TFL3":
+        return False
+    if span.u32(0) + 4 > span.size:
+        raise Damage(f"its first table is at byte {span.u32(0):,}, beyond its {span.size:,} bytes")
+    return True
+
+
+def _is_hdf5(span: Span, head: bytes) -> bool:
+    if head.startswith(_HDF5):
+        return True
+    return any(at + 8 <= span.size and span.raw(at, 8) == _HDF5 for at in _HDF5_PLACES)
+
+
+def _is_safetensors(span: Span, head: bytes) -> bool:
+    if head[8:9] != b"{":
+        return False
+    header = span.u64(0)
+    if header > _SAFETENSORS_LONGEST_HEADER:
+        raise Damage(f"its header claims {header:,} bytes, more than safetensors allows")
+    if 8 + header > span.size:
+        raise Damage(f"its header claims {header:,} bytes, and the file has {span.size:,}: it has been cut off")
+    return True
+
+
+def _is_onnx(span: Span) -> bool:
+    """Whether the top level is onnx's ModelProto: only its fields, and a graph among them."""
+    graphs = known = 0
+    try:
+        for field in fields(span.data, span.start, span.start + span.size):
+            if _ONNX_WIRES.get(field.number) != field.wire:
+                return False
+            if known == _ONNX_MOST_FIELDS:
+                return False
+            known += 1
+            graphs += field.number == _ONNX_GRAPH
+    except Damage:
+        if known and span.u8(0) == 8 and _claims_graph(span):  # noqa: PLR2004 - tag of ir_version
+            raise Damage("it is an ONNX model that has been cut off") from None
+        return False
+    return graphs == 1
+
+
+def _claims_graph(span: Span) -> bool:
+    """Whether a cut-off file starts like ONNX: an ir_version, then fields of ModelProto up to the cut."""
+    try:
+        _, at = varint(span.data, span.start + 1, span.start + span.size)
+        return span.data[at] >> 3 in _ONNX_WIRES
+    except (Damage, IndexError):
+        return False
+
+
+def _unknown(path: Path, span: Span) -> ModelError:
+    known = ", ".join(f"{suffixes[0]}" for suffixes in SUFFIXES.values() if suffixes)
+    return ModelError(
+        f"{path} is not a model that edgecheck reads: its {span.size:,} bytes fit no known format.",
+        f"edgecheck reads {known} and SavedModel folders; if it is one of these, it is damaged.",
+    )

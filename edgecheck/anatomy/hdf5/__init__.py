@@ -1,0 +1,1 @@
+"""HDF5, and the archives in which Keras wraps it."""

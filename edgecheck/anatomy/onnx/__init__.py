@@ -1,0 +1,1 @@
+"""ONNX: graphs of nodes, and tensors wherever they sit."""

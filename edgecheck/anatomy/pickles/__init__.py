@@ -1,0 +1,1 @@
+"""Pickles, joblib and skops: objects and arrays, read without executing anything."""

@@ -1,0 +1,208 @@
+"""Follows a pickle's opcodes without executing any: what it would import and call becomes inert values."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.encodings.span import Damage, Unread
+from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value
+from edgecheck.anatomy.pickles.opcodes import handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecheck.anatomy.encodings.span import Span
+
+_MOST_STEPS = 5_000_000
+_LONGEST_TEXT = 1 << 16
+_LONGEST_LINE = 1 << 16
+_LONGEST_INTEGER = 1 << 12
+_STOP = ord(".")
+
+_LENGTH_WIDTHS = {b"U": 1, b"T": 4, b"X": 4, b"\x8c": 1, b"\x8d": 8, b"C": 1, b"B": 4, b"\x8e": 8, b"\x96": 8}
+"""Opcodes followed by a length of so many bytes, and by so much content."""
+_TEXTS = (b"X", b"\x8c", b"\x8d", b"U", b"T")
+"""Texts, and the strings of Python 2, which were both text and bytes."""
+
+
+class _Mark:
+    """Where a group of operands begins; one per MARK opcode."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
+class Machine:
+    """One pickle in `span`.
+
+    Args:
+        span: The bytes.
+        at: Where the pickle begins.
+        on_build: Called when an object gets its state, with the object and where the next opcode is; answers
+            where it really is, for joblib, which puts arrays between the opcodes.
+    """
+
+    def __init__(self, span: Span, at: int = 0, on_build: Callable[[Made, int], int] | None = None) -> None:
+        self.at = at
+        self.names: set[Name] = set()
+        """Everything that loading it would import."""
+        self.persistent: list[Persistent] = []
+        """Everything that it keeps elsewhere."""
+        self._span = span
+        self._on_build = on_build
+        self._stack: list[Value] = []
+        self._memo: dict[int, Value] = {}
+        self._handlers = handlers(self)
+
+    def run(self) -> Value:
+        """The object that it would build; `at` is then behind its end.
+
+        Raises:
+            Damage: it is cut off, or its opcodes make no sense.
+        """
+        table, span = self._handlers, self._span
+        for _ in range(_MOST_STEPS):
+            code = span.u8(self.at)
+            self.at += 1
+            if code == _STOP:
+                return self.pop()
+            handler = table.get(code)
+            if handler is None:
+                raise Damage(f"its pickle has the unknown opcode {code:#04x} at byte {self.at - 1:,}")
+            handler()
+        raise Unread(f"its pickle has more than {_MOST_STEPS:,} steps")
+
+    def push(self, value: Value) -> None:
+        """Put an operand."""
+        self._stack.append(value)
+
+    def pop(self) -> Value:
+        """Take an operand."""
+        if not self._stack or isinstance(self._stack[-1], _Mark):
+            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
+        return self._stack.pop()
+
+    def pop_group(self) -> tuple[list[Value], int]:
+        """Take the operands since the last mark; and where that was."""
+        for index in range(len(self._stack) - 1, -1, -1):
+            mark = self._stack[index]
+            if isinstance(mark, _Mark):
+                group = self._stack[index + 1 :]
+                del self._stack[index:]
+                return group, mark.at
+        raise Damage(f"its pickle misses a mark at byte {self.at - 1:,}")
+
+    def pop_any(self) -> None:
+        """POP: an operand, or a mark."""
+        if not self._stack:
+            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
+        self._stack.pop()
+
+    def mark(self) -> None:
+        """MARK."""
+        self._stack.append(_Mark(self.at))
+
+    def number(self, width: int) -> int:
+        """The unsigned argument of an opcode."""
+        self.at += width
+        return self._span.uint(self.at - width, width)
+
+    def line(self) -> tuple[str, int]:
+        """The argument of a text opcode, and where it begins."""
+        stop = min(self._span.size, self.at + _LONGEST_LINE)
+        end = self._span.data.find(b"\n", self._span.start + self.at, self._span.start + stop) - self._span.start
+        if end < self.at:
+            raise Damage(f"its pickle has an endless line at byte {self.at:,}")
+        begin, self.at = self.at, end + 1
+        return self._span.text(begin, end - begin), begin
+
+    def content(self, code: bytes) -> None:
+        """A string or byte string: short texts are read, everything else stays where it is."""
+        size = self.number(_LENGTH_WIDTHS[code])
+        at = self.at
+        self._span.sub(at, size)
+        self.at += size
+        if code in _TEXTS and size <= _LONGEST_TEXT:
+            text = Text(self._span.text(at, size))
+            text.at, text.size = at, size
+            self.push(text)
+        else:
+            self.push(Blob(at, size, code in _TEXTS))
+
+    def integer(self, size: int) -> None:
+        """A signed integer of so many bytes."""
+        if size > _LONGEST_INTEGER:
+            raise Damage(f"its pickle has an integer of {size:,} bytes")
+        self.at += size
+        self.push(int.from_bytes(self._span.raw(self.at - size, size), "little", signed=True))
+
+    def double(self) -> None:
+        """BINFLOAT."""
+        self.at += 8
+        self.push(float(struct.unpack(">d", self._span.raw(self.at - 8, 8))[0]))
+
+    def name(self, module: str, name: str) -> None:
+        """An import."""
+        found = Name(module, name)
+        self.names.add(found)
+        self.push(found)
+
+    def call(self, count: int) -> None:
+        """REDUCE, NEWOBJ and NEWOBJ_EX: `count` operands after what is called."""
+        arguments = [self.pop() for _ in range(count)][::-1]
+        self.push(Made(self.pop(), arguments[0] if count == 1 else tuple(arguments)))
+
+    def keep(self, key: Value) -> None:
+        """PERSID and BINPERSID."""
+        self.persistent.append(Persistent(key))
+        self.push(self.persistent[-1])
+
+    def build(self) -> None:
+        """BUILD."""
+        state = self.pop()
+        target = self.pop()
+        if isinstance(target, Made):
+            target.state = state
+            if self._on_build is not None:
+                self.at = self._on_build(target, self.at)
+        self.push(target)
+
+    def append(self, values: list[Value]) -> None:
+        """APPEND, APPENDS and ADDITEMS."""
+        target = self.pop()
+        if isinstance(target, list):
+            target += values
+        elif isinstance(target, Made):
+            target.items += values
+        else:
+            raise Damage(f"its pickle appends to what is no list at byte {self.at:,}")
+        self.push(target)
+
+    def set_items(self, values: list[Value], begin: int) -> None:
+        """SETITEM and SETITEMS."""
+        target = self.pop()
+        mapping = target.mapping() if isinstance(target, Made) else target
+        if not isinstance(mapping, Mapping) or len(values) % 2:
+            raise Damage(f"its pickle sets items of what is no dict at byte {begin:,}")
+        mapping.pairs += zip(values[::2], values[1::2], strict=True)
+        mapping.spans.append((begin, self.at))
+        self.push(target)
+
+    def put(self, index: int) -> None:
+        """Remember the last operand."""
+        if not self._stack:
+            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
+        self._memo[index] = self._stack[-1]
+
+    def memoize(self) -> None:
+        """MEMOIZE."""
+        self.put(len(self._memo))
+
+    def get(self, index: int) -> None:
+        """Repeat what was remembered."""
+        if index not in self._memo:
+            raise Damage(f"its pickle repeats what was never there, at byte {self.at - 1:,}")
+        self.push(self._memo[index])

@@ -1,0 +1,105 @@
+"""Reads `.skops`: a description of the objects, and their arrays, in one archive."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.encodings.archive_parts import enter_archive, enter_member, member_region
+from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, read_json
+from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.pickles.npy import read_npy
+from edgecheck.anatomy.scopes import layer_of
+from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecheck.anatomy.accounting.files import Files
+    from edgecheck.anatomy.accounting.region import Region
+    from edgecheck.anatomy.encodings.ziparchive import Member
+
+_SCHEMA = Label(Kind.STRUCTURE, "description of the objects")
+_TRANSPARENT = ("content", "reduce", "args", "state", "attrs", "constructor", "type")
+"""Keys of the description that are no names of the model's own."""
+_OTHER = Label(Kind.METADATA, "other members")
+
+
+def read_skops(files: Files) -> Inside:
+    """See `reading.Reader`."""
+    region = files.main()
+    members = {member.name: member for member in enter_archive(region).members}
+    if "schema.json" not in members:
+        raise Damage("it has no schema.json")
+    with member_region(region, members["schema.json"]) as content:
+        schema = read_json(content.span, "schema.json")
+    tensors: dict[str, Tensor] = {}
+    again: list[Tensor] = []
+    for path, file in _files(schema):
+        name = ".".join(path)
+        if file in tensors:
+            again.append(_shared(tensors[file], name))
+        elif file in members:
+            tensors[file] = _tensor(region, members[file], name)
+    for name, member in members.items():
+        if name not in tensors:
+            enter_member(region, member, _SCHEMA if name == "schema.json" else _OTHER)
+    return Inside((*tensors.values(), *again))
+
+
+def _files(schema: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and member of each array, by the keys that lead to it."""
+    waiting: deque[tuple[tuple[str, ...], dict[str, object]]] = deque([((), as_dict(schema))])
+    while waiting:
+        path, node = waiting.popleft()
+        if isinstance(node.get("file"), str):
+            yield path, str(node["file"])
+        for key, child in node.items():
+            below = {"": child} if isinstance(child, dict) else dict(enumerate(as_list(child)))
+            here = path if key in _TRANSPARENT or key.startswith("__") else (*path, key)
+            waiting += [((*here, str(step)) if step != "" else here, as_dict(each)) for step, each in below.items()]
+
+
+def _tensor(region: Region, member: Member, name: str) -> Tensor:
+    if not member.name.endswith(".npy"):
+        return _opaque(region, member, name)
+    with member_region(region, member) as content:
+        array = read_npy(content)
+        stored, places = content.tensor(array.at, array.size)
+    return Tensor(
+        name=name,
+        layer=layer_of(name),
+        operator="",
+        dtype=array.dtype.name,
+        shape=array.shape,
+        role=array.role,
+        stored=stored,
+        memory=array.size,
+        places=places,
+        encoding=array.encoding,
+        checksum=member.crc,
+    )
+
+
+def _opaque(region: Region, member: Member, name: str) -> Tensor:
+    """A member in another format: a sparse matrix, or bytes of some library."""
+    region.claim(member.start, member.packed, TENSOR)
+    return Tensor(
+        name=name,
+        layer=layer_of(name),
+        operator="",
+        dtype="bytes",
+        shape=(member.size,),
+        role=Role.CONSTANT,
+        stored=member.packed,
+        memory=member.size,
+        places=(region.place(member.start, member.packed),),
+        encoding="opaque",
+        checksum=member.crc,
+    )
+
+
+def _shared(first: Tensor, name: str) -> Tensor:
+    return replace(first, name=name, layer=layer_of(name), stored=0, shares=first.name)

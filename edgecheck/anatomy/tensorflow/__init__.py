@@ -1,0 +1,1 @@
+"""TensorFlow's SavedModel: a graph, and a checkpoint beside it."""

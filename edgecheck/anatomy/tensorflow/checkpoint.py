@@ -1,0 +1,133 @@
+"""TensorFlow's checkpoints: an index of variables, shards of data, and the graph of objects that names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.encodings.wire import FIXED32, fields, text
+from edgecheck.anatomy.scopes import layer_of
+from edgecheck.anatomy.tensorflow.sorted_table import read_table
+from edgecheck.anatomy.tensorflow.types import role_of, shape_of, type_name
+from edgecheck.anatomy.values import Kind, Role, Tensor
+
+if TYPE_CHECKING:
+    import mmap
+
+    from edgecheck.anatomy.accounting.files import Files
+    from edgecheck.anatomy.accounting.region import Region
+
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_NAMES = Label(Kind.STRUCTURE, "object graph")
+_STRINGS = Label(Kind.METADATA, "strings")
+_TRAINING = ("optimizer/", "keras_api/metrics/", "save_counter")
+_SLOT = "/.OPTIMIZER_SLOT/"
+_MOST_SHARDS = 100_000
+
+
+class _Entry(NamedTuple):
+    """A BundleEntryProto."""
+
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    checksum: int
+
+
+def read_checkpoint(files: Files, prefix: str) -> list[Tensor]:
+    """The variables of the checkpoint whose files begin with `prefix`.
+
+    Raises:
+        Damage: the index is broken, or points beyond its shards.
+    """
+    index = files.open(f"{prefix}.index")
+    shards, entries = 0, list[_Entry]()
+    for key, (start, stop) in read_table(index):
+        if key:
+            entries.append(_entry(index, key.decode("utf-8", "replace"), start, stop))
+        else:
+            header = {field.number: field.value for field in fields(index.span.data, start, stop)}
+            shards = header.get(1, 0)
+    if shards > _MOST_SHARDS:
+        raise Damage(f"its index claims {shards:,} shards")
+    names = _names(files, prefix, entries, shards)
+    owners, seen, tensors = Owners(), dict[tuple[object, ...], str](), list[Tensor]()
+    for entry in entries:
+        if entry.key != _OBJECT_GRAPH and entry.size:
+            region = _shard(files, prefix, entry.shard, shards)
+            tensors.append(_tensor(entry, names.get(entry.key, ""), (region, owners), seen))
+    return tensors
+
+
+def _entry(index: Region, key: str, start: int, stop: int) -> _Entry:
+    data = index.span.data
+    numbers: dict[int, int] = {}
+    shape: tuple[int, ...] = ()
+    for field in fields(data, start, stop):
+        if field.number == 2:  # noqa: PLR2004 - shape
+            shape = shape_of(data, field)
+        elif field.wire == FIXED32:
+            numbers[field.number] = int.from_bytes(data[field.start : field.stop], "little")
+        else:
+            numbers[field.number] = field.value
+    shard, offset, size = (numbers.get(number, 0) for number in (3, 4, 5))
+    return _Entry(key, type_name(numbers.get(1, 0)), shape, shard, offset, size, numbers.get(6, -1))
+
+
+def _shard(files: Files, prefix: str, shard: int, shards: int) -> Region:
+    return files.open(f"{prefix}.data-{shard:05d}-of-{shards:05d}")
+
+
+def _names(files: Files, prefix: str, entries: list[_Entry], shards: int) -> dict[str, str]:
+    """By key: the name that the program gave the variable."""
+    for entry in entries:
+        if entry.key == _OBJECT_GRAPH:
+            region = _shard(files, prefix, entry.shard, shards)
+            region.span.sub(entry.offset, entry.size)
+            region.claim(entry.offset, entry.size, _NAMES)
+            return _full_names(region.span.data, entry.offset, entry.offset + entry.size)
+    return {}
+
+
+def _full_names(data: mmap.mmap | bytes, start: int, stop: int) -> dict[str, str]:
+    """A TrackableObjectGraph, behind the length and the checksum that a scalar string has in a shard."""
+    at = start
+    while at < stop and data[at] >= 0x80:  # noqa: PLR2004 - a varint goes on
+        at += 1
+    names: dict[str, str] = {}
+    for node in fields(data, at + 5, stop):
+        for attribute in fields(data, node.start, node.stop) if node.number == 1 else ():
+            if attribute.number == 2:  # noqa: PLR2004 - a SerializedTensor
+                parts = {field.number: field for field in fields(data, attribute.start, attribute.stop)}
+                if 2 in parts and 3 in parts:  # noqa: PLR2004 - full name and key
+                    names[text(data, parts[3])] = text(data, parts[2])
+    return names
+
+
+def _tensor(entry: _Entry, full_name: str, where: tuple[Region, Owners], seen: dict[tuple[object, ...], str]) -> Tensor:
+    """A variable; one of the same name, shape and checksum as an earlier one repeats it."""
+    region, owners = where
+    held = owners.hold(entry.key, region, (entry.offset, entry.size))
+    training = entry.key.startswith(_TRAINING) or _SLOT in entry.key
+    identity = (full_name, entry.dtype, entry.shape, entry.checksum)
+    repeats = seen.setdefault(identity, entry.key) if full_name and entry.checksum >= 0 else entry.key
+    again = repeats != entry.key
+    return Tensor(
+        name=full_name if "/" in full_name and not again else entry.key,
+        layer=layer_of(full_name if "/" in full_name else entry.key),
+        operator="",
+        dtype=entry.dtype,
+        shape=entry.shape,
+        role=Role.OPTIMIZER if training else role_of(entry.dtype),
+        stored=held.stored,
+        memory=entry.size,
+        places=held.places,
+        shares=held.shares,
+        repeats=full_name if again else "",
+        checksum=entry.checksum,
+    )

@@ -1,0 +1,1 @@
+"""TFLite: a flatbuffer of subgraphs, tensors and buffers."""

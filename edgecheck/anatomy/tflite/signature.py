@@ -1,0 +1,107 @@
+"""Inputs, outputs and arithmetic of a `.tflite` file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.dtypes import is_quantised
+from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
+from edgecheck.anatomy.tflite.tables import GraphRecord, OperatorRecord, TensorRecord, read_tables
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.accounting.files import Files
+
+_MULTIPLIES = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "BATCH_MATMUL", "SVDF", "LSTM", "RNN",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "TRANSPOSE_CONV",
+)  # fmt: skip
+"""Operators that take weights to multiply with."""
+_DATA_INPUT = {"TRANSPOSE_CONV": 2}
+"""Which input is the activation; elsewhere it is the first."""
+_UNPACKS = ("DEQUANTIZE", "DENSIFY")
+_STATEFUL = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+
+
+def read_signature(files: Files) -> Signature:
+    """The signature of the first subgraph, which is what an interpreter runs."""
+    model = read_tables(files.main())
+    if not model.graphs:
+        raise Damage("it has no graph")
+    main = model.graphs[0]
+    weights: Counter[Variant] = Counter()
+    for graph in model.graphs:
+        stored = {index for index, tensor in enumerate(graph.tensors) if _has_data(tensor, model.buffers)}
+        makers = {index: operator for operator in graph.operators for index in operator.outputs}
+        for operator in graph.operators:
+            _count(operator, graph, stored, makers, weights)
+    operators = Counter(operator.name for graph in model.graphs for operator in graph.operators)
+    return Signature(
+        inputs=_ports(main, main.inputs),
+        outputs=_ports(main, main.outputs),
+        operators=dict(operators),
+        variant=variant_of(weights),
+        stateful=any(name in operators for name in _STATEFUL),
+    )
+
+
+def _has_data(tensor: TensorRecord, buffers: tuple[tuple[int, int], ...]) -> bool:
+    return bool(tensor.external) or (tensor.buffer < len(buffers) and buffers[tensor.buffer][1] > 0)
+
+
+def _ports(graph: GraphRecord, indices: tuple[int, ...]) -> tuple[Port, ...]:
+    return tuple(_port(_tensor(graph, index)) for index in indices)
+
+
+def _port(tensor: TensorRecord) -> Port:
+    sizes = tensor.signature if len(tensor.signature) == len(tensor.shape) else tensor.shape
+    return Port(tensor.name, tensor.dtype, tuple(None if size < 0 else size for size in sizes))
+
+
+def _tensor(graph: GraphRecord, index: int) -> TensorRecord:
+    if not 0 <= index < len(graph.tensors):
+        raise Damage(f"it uses tensor {index}, of {len(graph.tensors)}")
+    return graph.tensors[index]
+
+
+def _count(
+    operator: OperatorRecord,
+    graph: GraphRecord,
+    stored: set[int],
+    makers: dict[int, OperatorRecord],
+    weights: Counter[Variant],
+) -> None:
+    """Add an operator's weights under the variant that they show."""
+    data = _DATA_INPUT.get(operator.name, 0)
+    if operator.name not in _MULTIPLIES or data >= len(operator.inputs):
+        return
+    activation = _tensor(graph, operator.inputs[data])
+    for position, index in enumerate(operator.inputs):
+        if position == data or not 0 <= index < len(graph.tensors):
+            continue
+        source, unpacked = _source(index, makers)
+        if source in stored and len(graph.tensors[source].shape) > 1:
+            tensor = graph.tensors[source]
+            weights[_variant(tensor.dtype, activation.dtype, unpacked=unpacked)] += prod(tensor.shape)
+
+
+def _source(index: int, makers: dict[int, OperatorRecord]) -> tuple[int, bool]:
+    """The stored tensor behind one that is unpacked first, and whether it was turned to floats."""
+    turned = False
+    for _ in range(len(_UNPACKS)):
+        maker = makers.get(index)
+        if maker is None or maker.name not in _UNPACKS or not maker.inputs:
+            break
+        turned |= maker.name == "DEQUANTIZE"
+        index = maker.inputs[0]
+    return index, turned
+
+
+def _variant(weight: str, activation: str, *, unpacked: bool) -> Variant:
+    if not is_quantised(weight):
+        return Variant.FLOAT16 if weight in ("float16", "bfloat16") else Variant.FLOAT32
+    if unpacked:
+        return Variant.INT8_WEIGHTS
+    return Variant.INT8 if is_quantised(activation) else Variant.INT8_DYNAMIC

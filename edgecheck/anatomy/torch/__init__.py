@@ -1,0 +1,1 @@
+"""Torch's files: checkpoints old and new, TorchScript, exported programs, safetensors."""

@@ -1,0 +1,148 @@
+"""Why pip found no wheels for a device, and what would work: from pip's output to an error that says both."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from edgecheck.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edgecheck.bundles.device_platform import DevicePlatform
+    from edgecheck.bundles.listing import Listing, Release
+    from edgecheck.bundles.requirements import Wanted
+
+#: A distribution that does the same and is still published, and what to say of it.
+_SUCCESSORS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"tflite-runtime": ("ai-edge-litert", "which runs the same .tflite files")}
+)
+
+_UNMET = re.compile(r"Could not find a version that satisfies the requirement (.+?) \((?:from versions:|from (.+?)\))")
+_NETWORK = re.compile(
+    r"ConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded"
+    r"|RemoteDisconnected|Network is unreachable|Could not fetch URL|Connection (?:refused|reset|aborted)"
+)
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
+_SYSTEM = "use `bundle: system` with a runtime installed on the device"
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A requirement that pip found no wheel for."""
+
+    requirement: Requirement
+    needed_by: str
+    """The distribution that needs it; empty where the profile asks for it itself."""
+
+    @property
+    def name(self) -> str:
+        """The distribution's canonical name."""
+        return canonicalize_name(self.requirement.name)
+
+
+def unmet(output: str) -> Unmet | None:
+    """The requirement that failed, where pip failed for want of a wheel."""
+    match = _UNMET.search(output)
+    if match is None or unreachable(output):
+        return None
+    try:
+        return Unmet(Requirement(match[1]), canonicalize_name((match[2] or "").partition("==")[0]))
+    except InvalidRequirement:
+        return None
+
+
+def unreachable(output: str) -> bool:
+    """Whether pip could not reach an index: then what it did not find may exist."""
+    return bool(_NETWORK.search(output))
+
+
+def other_failure(output: str, asked: Wanted) -> BundleError:
+    """The error for a pip that failed for another reason than a wheel that does not exist."""
+    if unreachable(output):
+        return BundleError(
+            "The package index cannot be reached, and this runtime bundle was not made here before.",
+            "Look at the network and at pip's settings (`pip config list`). A bundle needs the network only once.",
+        )
+    if _NO_ROOM.search(output):
+        return BundleError(
+            "There is no room left on the disk that holds edgecheck's cache.", "Free some, or set XDG_CACHE_HOME."
+        )
+    if "conflicting dependencies" in output:
+        cause = output.partition("The conflict is caused by:")[2].partition("\n\n")[0]
+        lines = [line.strip() for line in cause.splitlines() if line.strip()]
+        return BundleError(
+            f"No set of wheels holds {', '.join(asked.requirements)} together: {'; '.join(lines) or 'they conflict'}.",
+            " ".join(("Loosen one of the pins in the profile's `runtimes`.", *asked.notes)),
+        )
+    errors = re.findall(r"^ERROR: (.+)$", output, re.MULTILINE)
+    return BundleError(f"pip failed: {' '.join(errors) or output.strip()[-500:]}", f"Mend that, or {_SYSTEM}.")
+
+
+def explain(failed: Unmet, platform: DevicePlatform, listing: Callable[[str], Listing]) -> BundleError:
+    """The error for a wheel that does not exist, with the ways out that were looked up on the index."""
+    known = listing(failed.name)
+    needing = f", which {failed.needed_by} needs," if failed.needed_by else ""
+    message = f"No wheel of {failed.requirement}{needing} fits {platform}: {_why(failed, platform, known)}."
+    ways = list(_ways_out(failed, platform, known, listing))
+    return BundleError(message, _sentence(ways))
+
+
+def _why(failed: Unmet, platform: DevicePlatform, known: Listing) -> str:
+    name = failed.name
+    if not known.releases:
+        return f"{name} comes as source only" if known.has_source else f"the package index knows no {name}"
+    meant = [each for each in known.releases if failed.requirement.specifier.contains(each.version, prereleases=True)]
+    if not meant:
+        return f"{name} has no such release with wheels"
+    here = [each for each in meant if each.machines & {platform.machine, "any"}]
+    if not here:
+        return f"there is none for {platform.machine}"
+    if platform.libc == "musl" and any(
+        each.fits(replace(platform, libc="glibc", libc_version=(2, 99))) for each in here
+    ):
+        return "its wheels are for glibc, not for musl"
+    if platform.libc == "glibc" and (newer := _glibc_wanted(here, platform)):
+        return f"its wheels need glibc 2.{newer} or newer"
+    return _pythons(here)
+
+
+def _glibc_wanted(releases: Sequence[Release], platform: DevicePlatform) -> int:
+    any_glibc = replace(platform, libc_version=(2, 99))
+    return min((each.glibc or 0 for each in releases if each.fits(any_glibc)), default=0)
+
+
+def _pythons(releases: Sequence[Release]) -> str:
+    versions = sorted({version for each in releases for version in each.pythons})
+    if not versions:
+        return "its wheels are for other versions of Python"
+    (first, low), (last, high) = versions[0], versions[-1]
+    span = f"{first}.{low}" if low == high else f"{first}.{low} to {last}.{high}"
+    return f"its wheels are for Python {span}"
+
+
+def _ways_out(
+    failed: Unmet, platform: DevicePlatform, known: Listing, listing: Callable[[str], Listing]
+) -> Sequence[str]:
+    if not known.releases and not known.has_source:
+        return ["look at the spelling, and at pip's index settings (`pip config list`)"]
+    ways = [f"pin `{failed.name}=={version}`, the newest that fits" for version in known.fitting(platform)[-1:]]
+    name, praise = _SUCCESSORS.get(failed.name, ("", ""))
+    if name and (fitting := listing(name).fitting(platform)):
+        ways.append(f"use `{name}=={fitting[-1]}`, {praise}")
+    if platform.is_32_bit_arm:
+        ways.append(f"install the distribution's numpy (`sudo apt install python3-numpy`) and {_SYSTEM}")
+    else:
+        ways.append(_SYSTEM)
+    return ways
+
+
+def _sentence(ways: Sequence[str]) -> str:
+    joined = ", or ".join(ways)
+    return joined[:1].upper() + joined[1:] + "."

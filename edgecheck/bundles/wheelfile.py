@@ -1,0 +1,112 @@
+"""A wheel as a list of files to install: PEP 427's layout, with no trust in the names inside."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from edgecheck.bundles.bundle import Wheel
+from edgecheck.bundles.digests import sha256_of
+from edgecheck.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of a wheel."""
+
+    inside: str
+    """Its name in the zip."""
+    path: str
+    """Where it belongs, relative to site-packages; empty if it belongs elsewhere (scripts, headers, data)."""
+    size: int
+    checksum: int
+    """The zip's CRC-32, which reading verifies."""
+    executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A wheel on disk, opened once."""
+
+    source: Path
+    wheel: Wheel
+    dependencies: tuple[Requirement, ...]
+    members: tuple[Member, ...]
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[Member], bytes]]:
+        """A function that gives the bytes of a member, its checksum verified.
+
+        Raises:
+            BundleError: the wheel is damaged.
+        """
+        try:
+            with zipfile.ZipFile(self.source) as archive:
+                yield lambda member: archive.read(member.inside)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise _damaged(self.source, str(error)) from error
+
+
+def open_wheel(source: Path) -> WheelFile:
+    """Read a wheel's table of contents and metadata.
+
+    Raises:
+        BundleError: it is no wheel, or a name in it points out of the folder that it is unpacked into.
+    """
+    try:
+        name, version, _, _ = parse_wheel_filename(source.name)
+        with zipfile.ZipFile(source) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            metadata = next(info.filename for info in infos if _is_metadata(info.filename))
+            headers = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
+            needs = tuple(Requirement(text) for text in headers.get_all("Requires-Dist", []))
+    except StopIteration:
+        raise _damaged(source, "it has no METADATA") from None
+    except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise _damaged(source, str(error)) from error
+    members = tuple(_member(source, info) for info in infos)
+    wheel = Wheel(canonicalize_name(name), str(version), source.name, sha256_of(source))
+    return WheelFile(source, wheel, needs, members)
+
+
+def _is_metadata(path: str) -> bool:
+    return path.endswith(".dist-info/METADATA") and path.count("/") == 1
+
+
+def _member(source: Path, info: zipfile.ZipInfo) -> Member:
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
+        raise _damaged(source, f"{info.filename!r} is no regular file")
+    return Member(info.filename, _installed(source, info.filename), info.file_size, info.CRC, bool(mode & 0o111))
+
+
+def _installed(source: Path, name: str) -> str:
+    path = PurePosixPath(name)
+    safe = not path.is_absolute() and ".." not in path.parts and str(path) == name and "\\" not in name
+    if not safe or any(ord(letter) < 32 for letter in name):  # noqa: PLR2004 - control characters
+        raise _damaged(source, f"{name!r} points out of its folder")
+    top, *rest = path.parts
+    if not top.endswith(".data"):
+        return name
+    scheme, *inside = rest or [""]
+    return "/".join(inside) if scheme in {"purelib", "platlib"} else ""
+
+
+def _damaged(source: Path, why: str) -> BundleError:
+    return BundleError(
+        f"The wheel {source.name} cannot be used: {why}.",
+        "Clear pip's cache (`pip cache purge`) and try again; if it stays so, pin another version.",
+    )

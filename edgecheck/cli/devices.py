@@ -1,0 +1,127 @@
+"""`edgecheck devices`: the profiles that budgets can name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecheck.config import Profiles, load_project
+from edgecheck.core.units import Unit, show
+
+if TYPE_CHECKING:
+    from edgecheck.core.device import Constant, DeviceProfile
+
+_PROFILES = click.option(
+    "--profiles",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Look for device profiles here first.",
+)
+
+
+@click.group(
+    "devices",
+    invoke_without_command=True,
+    epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb",
+)
+@_PROFILES
+@click.pass_context
+def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
+    """List device profiles, or show one.
+
+    Profiles are looked for in --profiles, in ./device_profiles, then among
+    those that come with edgecheck.
+    """
+    context.obj = Profiles((*profiles, *load_project(Path.cwd()).profiles))
+    if context.invoked_subcommand is None:
+        _list(context.obj)
+
+
+@command.command("show")
+@click.argument("device", metavar="ID")
+@click.pass_obj
+def show_command(profiles: Profiles, device: str) -> None:
+    """Show one profile, with all that it takes from its family."""
+    for key, value in describe(profiles.get(device)):
+        click.echo(f"{key:<14} {value}" if key else f"{'':<14} {value}")
+
+
+def _list(profiles: Profiles) -> None:
+    rows = [_row(profiles.get(name)) for name in profiles.ids()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(profile: DeviceProfile) -> tuple[str, ...]:
+    return (
+        profile.id,
+        f"{profile.cpu.count}x {profile.cpu.core} {show(profile.cpu.clock, Unit.HERTZ)}",
+        show(profile.ram.total, Unit.BYTES, binary=True),
+        ", ".join(f"{limit.metric.name} {limit.metric.show(limit.error)}" for limit in profile.limits if limit.error),
+    )
+
+
+def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
+    """The profile as pairs of a key and its text; an empty key goes on with the one before."""
+    ram, storage = profile.ram, profile.storage
+    rows = [
+        ("device", profile.id),
+        ("name", profile.name),
+        ("class", profile.kind),
+        ("soc", profile.soc),
+        ("recognised by", _identity(profile)),
+        ("cpu", f"{profile.cpu.count}x {profile.cpu.core} at {show(profile.cpu.clock, Unit.HERTZ)}"),
+        ("features", ", ".join(profile.cpu.features)),
+        ("ram", f"{_size(ram.total)}, {_size(ram.reserved)} of it for the system"),
+        (
+            "storage",
+            f"{show(storage.total, Unit.BYTES)}, {show(storage.reserved, Unit.BYTES)} of it for the system",
+        ),
+        *_pairs(
+            "limits",
+            [f"{limit.metric.name} {limit.metric.show(limit.error or 0)}" for limit in profile.limits],
+        ),
+        ("python", profile.python),
+        *_pairs("runtimes", [f"{name}: {', '.join(pins)}" for name, pins in profile.runtimes.items()]),
+        ("emulated as", profile.emulation_cpu),
+        *_pairs(
+            "projection",
+            [
+                f"{kind}: {_constant(constant)}"
+                for kind, constant in (("float", profile.projection.float), ("int8", profile.projection.int8))
+                if constant is not None
+            ],
+        ),
+        ("derived from", profile.projection.derived_from),
+        *_pairs("sources", list(profile.sources)),
+        ("file", profile.path),
+    ]
+    return [(key, value) for key, value in rows if value]
+
+
+def _pairs(key: str, values: list[str]) -> list[tuple[str, str]]:
+    return [(key if at == 0 else "", value) for at, value in enumerate(values)]
+
+
+def _size(value: int) -> str:
+    return show(value, Unit.BYTES, binary=True)
+
+
+def _identity(profile: DeviceProfile) -> str:
+    identity = profile.identity
+    parts = [
+        f"model {identity.model!r}" if identity.model else "",
+        f"CPU part {identity.cpu_part}" if identity.cpu_part else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _constant(constant: Constant) -> str:
+    return (
+        f"{constant.ns_per_instruction} ns an instruction, spread {constant.spread:.0%}, "
+        f"calibrated with {constant.runtime}"
+    )

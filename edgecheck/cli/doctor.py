@@ -1,0 +1,128 @@
+"""`edgecheck doctor`: what works here, found by trying it, and what to install for the rest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from platformdirs import user_cache_path
+
+from edgecheck import __version__, agent
+from edgecheck.converters import ROUTES
+from edgecheck.core.units import Unit, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Runtime -> (expression that loads it whole and runs a tiny model, extra that installs it).
+_RUNTIMES = {
+    "ai-edge-litert": (
+        "import tflite_engine; print(tflite_engine.Engine('ai-edge-litert', 1).version)",
+        "tflite",
+    ),
+    "tflite-runtime": (
+        "import tflite_engine; print(tflite_engine.Engine('tflite-runtime', 1).version)",
+        "tflite-runtime",
+    ),
+    "onnxruntime": ("import onnx_engine; onnx_engine.Engine(1); print(onnx_engine.VERSION)", "onnx"),
+}
+
+#: Program -> (what it is for, the Debian package).
+_PROGRAMS = {
+    "qemu-system-aarch64": ("emulated devices", "qemu-system-arm"),
+    "mke2fs": ("emulated devices", "e2fsprogs"),
+    "ssh": ("devices over SSH", "openssh-client"),
+}
+
+#: Seconds for one trial.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that was tried."""
+
+    works: bool
+    what: str
+    found: str
+    """Its version, or what is in the way and how to mend it."""
+
+
+@click.command("doctor", epilog="\b\nExample:\n  edgecheck doctor")
+def command() -> None:
+    """Say what works here and what to install for the rest.
+
+    Everything is tried, not looked up: a runtime counts as working when it
+    has run a model.
+    """
+    click.echo(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for title, lines in (
+        ("Runtimes on this machine", _runtimes()),
+        ("Converters", _converters()),
+        ("Programs", _programs()),
+        ("Cache", _cache()),
+    ):
+        click.echo(f"\n{title}")
+        for line in lines:
+            click.echo(f"  {'✔' if line.works else '✘'} {line.what:<34} {line.found}")
+
+
+def _runtimes() -> Iterator[Line]:
+    folder = str(Path(agent.__file__).parent)
+    for name, (trial, extra) in _RUNTIMES.items():
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            yield Line(works=False, what=name, found=f"not installed: pip install 'edgecheck[{extra}]'")
+            continue
+        code = f"import sys; sys.path.insert(0, {folder!r}); {trial}"
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=_PATIENCE
+        )
+        if done.returncode == 0:
+            yield Line(works=True, what=name, found=f"{installed}, ran a model")
+        else:
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            yield Line(works=False, what=name, found=f"{installed} is installed and does not run: {last}")
+
+
+def _converters() -> Iterator[Line]:
+    for route in ROUTES:
+        missing = [package for package in route.packages if not _installed(package)]
+        what = f"{route.source} to {route.format}: {', '.join(route.variants)}"
+        have = ", ".join(f"{package} {version(package)}" for package in route.packages if package not in missing)
+        yield Line(
+            works=not missing, what=what, found=have if not missing else f"pip install 'edgecheck[{route.extra}]'"
+        )
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _programs() -> Iterator[Line]:
+    for name, (purpose, package) in _PROGRAMS.items():
+        found = shutil.which(name)
+        yield Line(
+            works=found is not None,
+            what=f"{name} ({purpose})",
+            found=found or f"not found: sudo apt-get install {package}",
+        )
+
+
+def _cache() -> Iterator[Line]:
+    place = user_cache_path("edgecheck")
+    parent = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(parent).free
+    yield Line(works=free > 2**30, what=str(place), found=f"{show(free, Unit.BYTES)} free")

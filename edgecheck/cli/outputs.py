@@ -1,0 +1,106 @@
+"""Where reports go: the terminal as results come, files at the end, each written whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecheck.cli.results import replace_file
+from edgecheck.core.verdict import Status
+from edgecheck.errors import UsageError
+from edgecheck.reports import FORMATS, Style, render
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from edgecheck.core.report import CheckResult, Report
+
+
+class FormatParam(click.ParamType[tuple[str, str]]):
+    """`NAME` or `NAME=FILE`."""
+
+    name = "NAME[=FILE]"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The format's name and the file, which is empty for stdout."""
+        if isinstance(value, tuple):
+            return value
+        name, _, file = value.partition("=")
+        if name not in FORMATS:
+            self.fail(f"{name!r} is no format; there are: {', '.join(FORMATS)}.", param, ctx)
+        return name, file
+
+
+class Outputs:
+    """The report's destinations; a context manager.
+
+    Raises:
+        UsageError: a file cannot be written, said before anything is measured; or two formats want stdout.
+    """
+
+    def __init__(self, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> None:
+        self._files = [(name, Path(file)) for name, file in formats if file]
+        printed = [name for name, file in formats if not file]
+        if len(printed) > 1:
+            raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
+        self._printed = printed[0] if printed else "terminal"
+        self._quiet = quiet
+        for _, path in self._files:
+            _ensure_writable(path)
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.stdout.flush()
+
+    def show(self, result: CheckResult) -> None:
+        """One check is done."""
+        if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):
+            return
+        from edgecheck.reports import terminal
+
+        style = terminal_style()
+        sys.stdout.write(terminal.paint(terminal.check(result, style.width), style) + "\n")
+        sys.stdout.flush()
+
+    def finish(self, report: Report) -> None:
+        """All checks are done."""
+        if self._printed == "terminal":
+            from edgecheck.reports import terminal
+
+            sys.stdout.write(terminal.paint(terminal.closing(report), terminal_style()))
+        else:
+            sys.stdout.write(render(self._printed, report, Style()))
+        for name, path in self._files:
+            try:
+                replace_file(path, render(name, report, Style()))
+            except OSError as error:
+                raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def terminal_style() -> Style:
+    """The terminal's width; colour where it is one and nobody asked for none (https://no-color.org)."""
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
+        color = True
+    return Style(width=max(40, shutil.get_terminal_size((100, 24)).columns), color=color)
+
+
+def _ensure_writable(path: Path) -> None:
+    folder = path.parent
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Name a file for the report.")
+    if not folder.is_dir():
+        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder} cannot be written to.", "Name another place for the report.")

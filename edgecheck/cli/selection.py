@@ -1,0 +1,104 @@
+"""What to check: the budgets named, found or made from a model on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgecheck.config import Profiles, limit_from_text, load_budgets
+from edgecheck.core.budget import Budget, Effort, Model, Variant
+from edgecheck.core.device import THIS_MACHINE
+from edgecheck.core.limits import OnUnknown
+from edgecheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecheck.config import Project
+    from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.limits import Limit
+
+_YAML = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the command line says of it."""
+
+    paths: tuple[Path, ...]
+    devices: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    profiles: tuple[Path, ...] = ()
+    on_unknown: str | None = None
+
+
+def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
+    """The budgets to check.
+
+    Raises:
+        UsageError: nothing is found, or the options do not go together.
+        ConfigError: the budgets or profiles have problems.
+    """
+    profiles = Profiles((*asked.profiles, *project.profiles))
+    paths = asked.paths or project.budgets
+    if not paths:
+        raise UsageError(
+            "There is nothing to check: no budget or model is named, and there is no folder ./budgets.",
+            "Name one: edgecheck check model.tflite --limit ram_peak=80MiB",
+        )
+    models = [path for path in paths if _is_model(path)]
+    if asked.limits and len(models) < len(paths):
+        raise UsageError("--limit goes with a model, not with a budget.", "Write the limit into the budget file.")
+    budgets = load_budgets([path for path in paths if path not in models], profiles=profiles)
+    budgets = tuple(_only(budget, asked.devices) for budget in budgets)
+    made = tuple(_from_model(path, asked, profiles) for path in models)
+    return tuple(_with_on_unknown(budget, asked.on_unknown) for budget in (*budgets, *made) if budget.devices)
+
+
+def _is_model(path: Path) -> bool:
+    if path.is_dir():
+        return not any(entry.suffix in _YAML for entry in path.iterdir())
+    return path.suffix not in _YAML
+
+
+def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
+    given = tuple(limit_from_text(text) for text in asked.limits)
+    devices = tuple(profiles.get(name) for name in asked.devices or (THIS_MACHINE,))
+    return Budget(
+        name=path.name,
+        path="",
+        model=Model(path),
+        variants=(Variant("as-is"),),
+        format="",
+        samples=None,
+        inputs={},
+        threads=1,
+        effort=Effort(),
+        devices=tuple((profile, _merged(profile, given)) for profile in devices),
+    )
+
+
+def _merged(profile: DeviceProfile, given: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    by_metric = {limit.metric.name: limit for limit in (*profile.limits, *given)}
+    return tuple(by_metric.values())
+
+
+def _only(budget: Budget, devices: tuple[str, ...]) -> Budget:
+    if not devices:
+        return budget
+    known = {profile.id for profile, _ in budget.devices}
+    if missing := [name for name in devices if name not in known]:
+        raise UsageError(f"{budget.path} has no device {missing[0]!r}.", f"It has: {', '.join(sorted(known))}.")
+    return replace(budget, devices=tuple(entry for entry in budget.devices if entry[0].id in devices))
+
+
+def _with_on_unknown(budget: Budget, on_unknown: str | None) -> Budget:
+    if on_unknown is None:
+        return budget
+    rule = OnUnknown(on_unknown)
+    return replace(
+        budget,
+        devices=tuple(
+            (profile, tuple(replace(limit, on_unknown=rule) for limit in limits)) for profile, limits in budget.devices
+        ),
+    )

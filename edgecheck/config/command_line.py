@@ -1,0 +1,33 @@
+"""Limits that are written on the command line."""
+
+from __future__ import annotations
+
+from edgecheck.config.problems import did_you_mean
+from edgecheck.core.limits import Limit, Source
+from edgecheck.core.metrics import METRICS
+from edgecheck.core.units import Unit, parse
+from edgecheck.errors import UsageError
+
+_EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
+
+
+def limit_from_text(text: str) -> Limit:
+    """The limit that `--limit NAME=VALUE` sets.
+
+    Raises:
+        UsageError: there is no such metric, or the value is none of its unit.
+    """
+    name, separator, bound = (part.strip() for part in text.partition("="))
+    if not separator:
+        raise UsageError(f"--limit {text} has no value.", _EXAMPLE)
+    metric = METRICS.get(name)
+    if metric is None:
+        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
+        raise UsageError(f"--limit {text}: no metric is called {name!r}{advice}", _EXAMPLE)
+    try:
+        value = parse(bound, metric.unit)
+    except ValueError as error:
+        raise UsageError(f"--limit {text}: {error}", _EXAMPLE) from error
+    if metric.unit is Unit.RATIO and value > 1:
+        raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
+    return Limit(metric, value, Source("command line"))

@@ -1,0 +1,155 @@
+"""Reads device profiles: a file, with what it extends, as a checked value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgecheck.config.limit_model import combined, limits_in
+from edgecheck.config.problems import Problem, RefusedError, did_you_mean
+from edgecheck.config.profile_model import ProfileKeys
+from edgecheck.config.text_file import shown_path
+from edgecheck.config.translation import problems_of_part, validate
+from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
+from edgecheck.config.yaml_reader import read_file
+from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection
+from edgecheck.core.units import Unit, show, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from edgecheck.config.profile_model import CapacityKeys, ConstantKeys
+    from edgecheck.config.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFound:
+    """What came of reading a profile: the profile, or the problems of its files."""
+
+    profile: DeviceProfile | None
+    problems: tuple[Problem, ...]
+    tree: Node | None = None
+    """The file laid over what it extends."""
+
+
+class ProfileFiles:
+    """Profiles by id; each file is read once, when it is first asked for."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._trees: dict[str, Node] = {}
+        self._found: dict[str, ProfileFound] = {}
+
+    def find(self, name: str) -> ProfileFound:
+        """The profile called `name`, which must be one of the files."""
+        if name not in self._found:
+            self._found[name] = self._read(name)
+        return self._found[name]
+
+    def is_family(self, name: str) -> bool:
+        """Whether the file says so itself; a file that cannot be read is taken for a device."""
+        try:
+            return _is_family(self._tree(name))
+        except RefusedError:
+            return False
+
+    def members(self, family: str) -> list[str]:
+        """The devices that extend a family directly."""
+        return [name for name in self._files if not self.is_family(name) and self._parent(name) == family]
+
+    def _parent(self, name: str) -> object:
+        try:
+            parent = at(self._tree(name), ["extends"])
+        except RefusedError:
+            return None
+        return parent.value if isinstance(parent, Scalar) else None
+
+    def _read(self, name: str) -> ProfileFound:
+        try:
+            tree = self._merged(name, ())
+        except RefusedError as error:
+            return ProfileFound(None, (error.problem,))
+        if _is_family(tree):
+            return ProfileFound(None, tuple(problems_of_part(ProfileKeys, tree)))
+        problems: list[Problem] = []
+        keys = validate(ProfileKeys, tree, problems)
+        if keys is None:
+            return ProfileFound(None, tuple(problems))
+        profile = _profile(keys, tree, name, shown_path(self._files[name]))
+        problems = [*_beyond_total(profile.ram, tree, "ram"), *_beyond_total(profile.storage, tree, "storage")]
+        return ProfileFound(None if problems else profile, tuple(problems), tree)
+
+    def _tree(self, name: str) -> Node:
+        """The file as it is, without what it extends."""
+        if name not in self._trees:
+            self._trees[name] = read_file(self._files[name])
+        return self._trees[name]
+
+    def _merged(self, name: str, below: tuple[str, ...]) -> Node:
+        """The file laid over what it extends."""
+        tree = self._tree(name)
+        parent = at(tree, ["extends"])
+        if parent is tree or not isinstance(parent, Scalar) or not isinstance(parent.value, str):
+            return tree
+        chain = (*below, name)
+        if parent.value in chain:
+            circle = " extends ".join((*chain, parent.value))
+            raise RefusedError(Problem(parent.mark.place, "extends", f"goes in a circle: {circle}"))
+        if parent.value not in self._files:
+            advice = did_you_mean(parent.value, self._files)
+            message = f"there is no profile {shown(parent.value)}{advice}"
+            raise RefusedError(Problem(parent.mark.place, "extends", message))
+        return overlay(_heritable(self._merged(parent.value, chain)), tree)
+
+
+def _is_family(tree: Node) -> bool:
+    family = at(tree, ["family"])
+    return isinstance(family, Scalar) and family.value is True
+
+
+def _heritable(tree: Node) -> MappingNode:
+    """What others take over: not whom the file extends, and not that it is a family."""
+    if not isinstance(tree, MappingNode):
+        raise RefusedError(Problem(tree.mark.place, "", f"found {found(tree)}; takes a mapping, as every profile is"))
+    own = ("extends", "family")
+    return replace(tree, entries={key: entry for key, entry in tree.entries.items() if key not in own})
+
+
+def _beyond_total(capacity: Capacity, tree: Node, key: str) -> list[Problem]:
+    if capacity.reserved <= capacity.total:
+        return []
+    place = at(tree, [key, "reserved"]).mark.place
+    total = show(capacity.total, Unit.BYTES, binary=key == "ram")
+    return [Problem(place, f"{key}.reserved", f"is more than the total of {total}")]
+
+
+def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfile:
+    runtimes = {"tflite": keys.runtimes.tflite, "onnx": keys.runtimes.onnx}
+    return DeviceProfile(
+        id=name,
+        name=keys.name,
+        kind=keys.kind,
+        soc=keys.soc,
+        identity=Identity(keys.identity.model, keys.identity.cpu_part),
+        cpu=Cpu(keys.cpu.core, keys.cpu.count, keys.cpu.clock, tuple(keys.cpu.features)),
+        ram=_capacity(keys.ram),
+        storage=_capacity(keys.storage),
+        limits=combined([limits_in(keys.limits, at(tree, ["limits"]), "profile")]),
+        python=keys.python,
+        runtimes={form: tuple(requirements) for form, requirements in runtimes.items() if requirements},
+        emulation_cpu=keys.emulation.cpu if keys.emulation else "",
+        projection=Projection(
+            _constant(keys.projection.float), _constant(keys.projection.int8), keys.projection.derived_from
+        ),
+        sources=tuple(keys.sources),
+        path=path,
+    )
+
+
+def _capacity(keys: CapacityKeys) -> Capacity:
+    return Capacity(round(keys.total), round(keys.reserved))
+
+
+def _constant(keys: ConstantKeys | None) -> Constant | None:
+    return None if keys is None else Constant(keys.ns_per_instruction, keys.spread, keys.runtime)

@@ -1,0 +1,70 @@
+"""`edgecheck.yaml` at a project's root: where its budgets and profiles are, and where its devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecheck.config.examples import PROJECT_HINT
+from edgecheck.config.text_file import shown_path
+from edgecheck.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_NAME = "edgecheck.yaml"
+_BUDGETS = "budgets"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What holds for every command run inside a project."""
+
+    root: Path
+    """The folder of the file; without one, the folder that was asked for."""
+    budgets: tuple[Path, ...]
+    """Files and folders to check when none is named; without a file `./budgets`, if there is such a folder."""
+    profiles: tuple[Path, ...] = ()
+    """Folders to search for profiles first."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Addresses by device."""
+
+
+def load_project(start: Path) -> Project:
+    """The project that `start` is in: its file is searched upwards, to the git root or the home folder.
+
+    Raises:
+        ConfigError: the file has problems.
+    """
+    for folder in _upwards(start.absolute()):
+        if (folder / _NAME).is_file():
+            return _read(folder)
+    return Project(start, _default_budgets(start))
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    home = Path.home()
+    for candidate in (folder, *folder.parents):
+        yield candidate
+        if candidate == home or (candidate / ".git").exists():
+            return
+
+
+def _default_budgets(root: Path) -> tuple[Path, ...]:
+    folder = Path(shown_path(root / _BUDGETS))
+    return (folder,) if folder.is_dir() else ()
+
+
+def _read(root: Path) -> Project:
+    from edgecheck.config.project_file import read_project
+
+    keys, problems = read_project(root / _NAME)
+    if keys is None:
+        raise ConfigError([str(problem) for problem in problems], PROJECT_HINT)
+    budgets = _paths(root, keys.budgets) if keys.budgets is not None else _default_budgets(root)
+    return Project(root, budgets, _paths(root, keys.profiles), keys.targets)
+
+
+def _paths(root: Path, texts: str | list[str]) -> tuple[Path, ...]:
+    return tuple(Path(shown_path(root / text)) for text in ([texts] if isinstance(texts, str) else texts))

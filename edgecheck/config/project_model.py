@@ -1,0 +1,51 @@
+"""The keys of `edgecheck.yaml`: what each takes, and what it means."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Discriminator, Tag
+
+from edgecheck.config.fields import FileKeys, Reads, TakesTextError, Text, key
+from edgecheck.config.problems import did_you_mean
+from edgecheck.core.units import shown
+from edgecheck.errors import UsageError
+from edgecheck.targets import SCHEMES, ssh_address
+
+
+def _read_address(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise TakesTextError("an address, such as ssh://pi@raspberrypi.local")
+    scheme = raw.partition("://")[0]
+    if scheme not in SCHEMES:
+        advice = did_you_mean(raw, SCHEMES) or f"; takes an address of {', '.join(SCHEMES)}"
+        raise ValueError(f"no target is called {shown(raw)}{advice}")
+    if scheme == "ssh":
+        _check_ssh(raw)
+    return raw
+
+
+def _check_ssh(raw: str) -> None:
+    try:
+        ssh_address.parse(raw)
+    except UsageError as error:
+        raise ValueError(f"{error.message} {error.hint}") from error
+
+
+_Paths = Annotated[
+    Annotated[Text, Tag("<value>")] | Annotated[list[Text], Tag("<list>")],
+    Discriminator(lambda raw: "<list>" if isinstance(raw, list) else "<value>"),
+]
+_Address = Annotated[str, Reads(_read_address, {"type": "string"})]
+
+
+class ProjectKeys(FileKeys):
+    """Where a project keeps its budgets and profiles, and where its devices are."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(title="edgecheck project")
+
+    budgets: _Paths | None = key(
+        "Files or folders, relative to this file; by default budgets.", "budgets", default=None
+    )
+    profiles: _Paths = key("Folders of device profiles, relative to this file.", ["device_profiles"], default=[])
+    targets: dict[Text, _Address] = key(
+        "The address of each device.", {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"}, default={}
+    )

@@ -1,0 +1,119 @@
+"""What a YAML file holds, each value with its place, so that every later problem can point at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from edgecheck.config.problems import Place
+from edgecheck.core.units import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+_LONGEST = 64  # a longer text is cut where it is quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A span of a file's text."""
+
+    place: Place
+    start: int
+    """Characters from the text's beginning, for edits in place."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value: text, a number, true, false or nothing."""
+
+    mark: Mark
+    text: str
+    """As written, without quotes."""
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListNode:
+    """Values in order."""
+
+    mark: Mark
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a mapping with its value."""
+
+    key: Mark
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class MappingNode:
+    """Values by key, in the order of the file."""
+
+    mark: Mark
+    entries: Mapping[str, Entry]
+
+
+Node: TypeAlias = "Scalar | ListNode | MappingNode"
+
+
+def to_python(node: Node) -> object:
+    """The bare value: dicts, lists and scalars."""
+    if isinstance(node, MappingNode):
+        return {key: to_python(entry.node) for key, entry in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [to_python(item) for item in node.items]
+    return node.value
+
+
+def found(node: Node) -> str:
+    """What a message calls this value."""
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    if isinstance(node, ListNode):
+        return "a list"
+    is_plain = node.text.isprintable() and node.text.strip() and len(node.text) <= _LONGEST
+    return node.text if is_plain else shown(node.text)
+
+
+def text_of(node: Node | None) -> str:
+    """The text of a node that is one printable line of text, else nothing."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.isprintable():
+        return node.value.strip() and node.value
+    return ""
+
+
+def child(node: Node, part: str | int) -> Node | None:
+    """The value under a key or a list position; None where there is none."""
+    if isinstance(node, MappingNode) and isinstance(part, str):
+        entry = node.entries.get(part)
+        return entry.node if entry else None
+    if isinstance(node, ListNode) and isinstance(part, int) and part < len(node.items):
+        return node.items[part]
+    return None
+
+
+def at(node: Node, parts: Sequence[str | int]) -> Node:
+    """The value that `parts` lead to, or the last one on the way that exists."""
+    for part in parts:
+        inner = child(node, part)
+        if inner is None:
+            break
+        node = inner
+    return node
+
+
+def overlay(lower: Node, upper: Node) -> Node:
+    """Two values as one: mappings key by key, and for everything else the upper one alone."""
+    if not (isinstance(lower, MappingNode) and isinstance(upper, MappingNode)):
+        return upper
+    merged = dict(lower.entries)
+    for key, entry in upper.entries.items():
+        below = merged.get(key)
+        merged[key] = replace(entry, node=overlay(below.node, entry.node)) if below else entry
+    return replace(upper, entries=merged)

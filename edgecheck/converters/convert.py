@@ -1,0 +1,169 @@
+"""A model and a variant become an artifact: as it is, from the cache, or by a child process per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecheck.anatomy.dtypes import is_quantised
+from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.values import Role
+from edgecheck.converters import cache, packing, process
+from edgecheck.converters.fingerprint import fingerprint
+from edgecheck.converters.interface import AS_IS, READY, Request
+from edgecheck.converters.routes import Way, ways
+from edgecheck.converters.safety.gate import admit
+from edgecheck.core.artifact import Artifact
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where artifacts are kept, and how long one child process may take."""
+
+    cache: Path
+    deadline: float = 1800.0
+    """Seconds."""
+
+
+def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]) -> Artifact:
+    """The artifact for `request`, by the first way that succeeds; a second time it comes from the cache.
+
+    Args:
+        request: What is asked for.
+        workshop: Where, and how long.
+        tell: Is told what happens, a few words at a time.
+
+    Raises:
+        ConversionError: no way leads there, all of them failed, or the model would run code that nobody trusts.
+        ModelError: files that belong to the model are missing.
+    """
+    if _is_ready(request):
+        return _ready(request)
+    tried = ways(request)
+    notes = admit(request)
+    kept = workshop.cache / cache.PLACE / fingerprint(
+        request, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
+    )
+    answer = cache.lookup(kept)
+    if answer is None:
+        cache.sweep(workshop.cache)
+        answer = _first_that_succeeds(tried, _Order(request, kept, workshop, tell))
+    return _artifact(request, kept, answer, notes)
+
+
+def _is_ready(request: Request) -> bool:
+    """Whether the model is its own artifact.
+
+    Raises:
+        ConversionError: float32 is asked of weights that are coarser.
+    """
+    if request.source != request.format or request.source not in READY:
+        return False
+    if request.variant == AS_IS:
+        return True
+    return request.variant == _precision(request) and not request.prune
+
+
+def _precision(request: Request) -> str:
+    """`float32` or `float16` where a ready model's weights are that; empty for others."""
+    weights = [each for each in read(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1]
+    kinds = {each.dtype for each in weights if each.dtype == "float16" or is_quantised(each.dtype)}
+    if kinds and request.variant == "float32":
+        raise ConversionError(
+            f"{request.title} holds {' and '.join(sorted(kinds))} weights: float32 cannot be had back from them.",
+            f"Check it as it is (variant `{AS_IS}`), or give the model that it was made from.",
+        )
+    return {frozenset(): "float32", frozenset({"float16"}): "float16"}.get(frozenset(kinds), "")
+
+
+def _ready(request: Request) -> Artifact:
+    files = packing.shipped(request.model, request.source)
+    return Artifact(
+        model=request.title,
+        variant=request.variant,
+        format=request.format,
+        path=files[0],
+        files=files,
+        size=sum(file.stat().st_size for file in files),
+        download=sum(packing.gzipped(file) for file in files),
+        sha256=packing.digest_of(files),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be made, where it goes, and who hears of it."""
+
+    request: Request
+    kept: Path
+    workshop: Workshop
+    tell: Callable[[str], None]
+
+
+def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any]:
+    failures: dict[str, process.RouteError] = {}
+    for way in tried:
+        notes = tuple(f"{title} came first and failed: {error.message}" for title, error in failures.items())
+        try:
+            return _make(way, order, notes)
+        except process.RouteError as error:
+            failures[way.last.title] = error
+    raise _all_failed(failures)
+
+
+def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
+    request, last = order.request, way.last
+    base: Artifact | None = None
+    if way.through_float:
+        base = convert(replace(request, variant="float32", prune=0.0), order.workshop, tell=order.tell)
+        request = replace(request, model=Path(base.path), source=base.format, factory="", name=request.title)
+    doing = f"converting to {_what(order.request)} with {last.title}"
+    with process.working_in(order.kept.parent) as scratch:
+        task = process.Task(last.maker, request, last.extra, doing)
+        out = process.perform(task, scratch, order.workshop.deadline, order.tell)
+        answer = cache.read(out)
+        if base is not None:
+            answer["route"] = f"{base.route}, then {answer['route']}"
+            answer["seconds"] += base.seconds
+            answer["peak_memory"] = max(answer["peak_memory"], base.peak_memory)
+            notes = (*base.notes, *notes)
+        answer["notes"] = [*notes, *answer["notes"]]
+        return cache.keep(out, order.kept, answer | {"model": order.request.title, "what": _what(order.request)})
+
+
+def _what(request: Request) -> str:
+    pruned = f" pruned {request.prune:.0%}" if request.prune else ""
+    return f"{request.variant}{pruned} .{request.format}"
+
+
+def _all_failed(failures: dict[str, process.RouteError]) -> ConversionError:
+    """One error for all: what they agree on, or what each said."""
+    messages = list(dict.fromkeys(error.message for error in failures.values()))
+    hint = next((error.hint for error in failures.values() if error.hint), "")
+    if len(messages) == 1:
+        return ConversionError(messages[0], hint)
+    said = " ".join(f"With {title}: {error.message}" for title, error in failures.items())
+    return ConversionError(f"All {len(failures)} routes failed. {said}", hint)
+
+
+def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:
+    files = tuple(kept / name for name in answer["files"])
+    return Artifact(
+        model=request.title,
+        variant=request.variant,
+        format=request.format,
+        path=files[0],
+        files=files,
+        size=sum(file.stat().st_size for file in files),
+        download=answer["download"],
+        sha256=packing.digest_of(files),
+        route=answer["route"],
+        notes=(*notes, *answer["notes"]),
+        seconds=answer["seconds"],
+        peak_memory=answer["peak_memory"],
+    )

@@ -1,0 +1,61 @@
+"""What an artifact depends on, as one name: contents, variant, routes and the converters' versions."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecheck.converters import packing
+from edgecheck.converters.interface import AS_IS
+from edgecheck.converters.safety import factories
+from edgecheck.converters.samples import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecheck.converters.interface import Request
+
+#: Variants that depend on the samples' values; the others take at most their shapes.
+_CALIBRATED = ("int8", AS_IS)
+
+
+def fingerprint(request: Request, what: Iterable[str], packages: Iterable[str]) -> str:
+    """The name under which what is made from `request` is kept.
+
+    Args:
+        request: Its variant, shapes, and the contents of its model, samples and factory count; its paths do not.
+        what: What is made: the functions that make it, in their order.
+        packages: The distributions whose versions count.
+    """
+    digest = hashlib.sha256()
+    inputs = sorted((name, tuple(shape)) for name, shape in request.inputs.items())
+    parts = [_own_code(), request.source, request.format, request.variant, request.prune, inputs, request.factory]
+    digest.update(repr([*parts, *what, *map(_version, dict.fromkeys(packages))]).encode())
+    for file in packing.shipped(request.model, request.source):
+        digest.update(packing.sha256(file).encode())
+    if request.samples is not None:
+        calibrated = request.variant in _CALIBRATED
+        seen = packing.sha256(request.samples) if calibrated else repr(described(request.samples))
+        digest.update(seen.encode())
+    if request.factory:
+        digest.update(factories.sha256(request.factory, request.home).encode())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _own_code() -> str:
+    """The converters' own code: when it changes, it may make other artifacts from the same input."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package}=={version(package)}"
+    except PackageNotFoundError:
+        return f"{package} is absent"

@@ -1,0 +1,167 @@
+"""One child process: started, watched, and ended with everything that it started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import edgecheck
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from edgecheck.converters.interface import Request
+
+_TICK = 1.0
+"""Seconds between two words of progress."""
+
+#: A folder called `onnx` or a file called `torch.py` where the user happens to be must not be imported: the current
+#: folder leaves the path before anything is. edgecheck itself may be run from a checkout, so its place is named.
+_BOOT = (
+    "import sys; sys.path[:] = [each for each in sys.path if each] + [sys.argv[1]];"
+    "from edgecheck.converters.child import main; main(*sys.argv[2:])"
+)
+
+_QUIET = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "KERAS_BACKEND": "tensorflow",
+    "PYTHONHASHSEED": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TQDM_DISABLE": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one child does."""
+
+    maker: str
+    """`module:function`, the module below `edgecheck.converters`."""
+    request: Request
+    extra: str
+    """The extra of edgecheck that installs what the function imports."""
+    doing: str
+    """For a person: `converting to int8 with TensorFlow's converter`."""
+
+
+class RouteError(ConversionError):
+    """This converter failed or crashed; another one may succeed."""
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[Path]:
+    """A private folder beside the finished ones, gone at the end whatever happens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".making-", ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch)
+
+
+def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Path:
+    """Do `task` in a child; the folder that holds `answer.json` and what was made.
+
+    Args:
+        task: What to do.
+        scratch: A private folder; also the child's place for temporary files.
+        deadline: Seconds.
+        tell: Is told what happens and for how long already.
+
+    Raises:
+        RouteError: the converter failed or crashed.
+        ConversionError: the model, the samples or the machine is in the way, or it took too long.
+    """
+    out, temporary = scratch / "out", scratch / "tmp"
+    for each in (out, temporary):
+        each.mkdir()
+    asked = scratch / "task.json"
+    asked.write_text(
+        json.dumps({"maker": task.maker, "extra": task.extra, "request": asdict(task.request)}, default=str),
+        encoding="utf-8",
+    )
+    errors = scratch / "stderr"
+    argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(asked), str(out)]
+    with errors.open("wb") as sink:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env={**os.environ, **_QUIET, "TMPDIR": str(temporary)},
+            start_new_session=True,
+        )
+        peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
+    if not (out / "answer.json").exists():
+        raise _crash(process.returncode, errors, peak)
+    _raise_failure(json.loads((out / "answer.json").read_text(encoding="utf-8")))
+    return out
+
+
+def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
+    """Wait for the end, and end the whole group at the deadline or when interrupted; the child's peak, in bytes."""
+    started, peak = time.monotonic(), 0
+    try:
+        while True:
+            seconds = time.monotonic() - started
+            tick(seconds)
+            if seconds >= deadline:
+                raise ConversionError(
+                    f"The conversion took over {deadline:.0f} s and was ended.",
+                    "Try a smaller model, another variant, or more time.",
+                )
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(min(_TICK, deadline - seconds))
+                return peak
+            peak = max(peak, _resident(process.pid))
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _progress(doing: str, seconds: float) -> str:
+    return f"{doing}, {seconds:.0f} s" if seconds >= _TICK else doing
+
+
+def _resident(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
+def _raise_failure(answer: dict[str, Any]) -> None:
+    if "message" in answer:
+        kind = ConversionError if answer["final"] else RouteError
+        raise kind(answer["message"], answer["hint"])
+
+
+def _crash(code: int, errors: Path, peak: int) -> ConversionError:
+    """The error for a child that left no answer."""
+    if code == -signal.SIGKILL:
+        reached = f" after it had reached {peak / 2**30:.1f} GiB" if peak else ""
+        return ConversionError(
+            f"The converter was killed{reached}: most likely this machine ran out of memory.",
+            "Convert on a machine with more memory.",
+        )
+    how = f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return RouteError(f"The converter {how}: {_last_line(errors)}", "Try another variant or another format.")
+
+
+def _last_line(errors: Path) -> str:
+    """The end of what the child wrote, where Python puts the error."""
+    with errors.open("rb") as stream:
+        stream.seek(max(0, errors.stat().st_size - 65536))
+        lines = stream.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:500] if lines else "it said nothing."

@@ -1,0 +1,231 @@
+"""What a model is fed when it is calibrated or compared: the user's samples, or seeded random values."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from edgecheck.converters.matching import matched, short
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from edgecheck.converters.interface import Request
+
+#: Samples that are used; more would make conversions slow and their answers no better.
+MOST = 256
+
+#: Random inputs where there are no samples.
+SEEDED = 16
+
+
+class Port(NamedTuple):
+    """One input of a model."""
+
+    name: str
+    dims: tuple[int | None, ...]
+    """None where the model leaves a dimension open; the first is the batch."""
+    dtype: str
+    """As numpy calls it."""
+
+
+class Feeds(NamedTuple):
+    """One mapping from input name to values per sample, each with a batch of one."""
+
+    each: tuple[dict[str, NDArray[Any]], ...]
+    seeded: bool
+    """Whether they are random, for lack of samples."""
+
+    @property
+    def words(self) -> str:
+        """What they are, for a person: `40 samples`."""
+        return f"{len(self.each)} seeded random inputs" if self.seeded else f"{len(self.each)} samples"
+
+
+def feeds(ports: Sequence[Port], request: Request) -> Feeds:
+    """The samples of `request` as the model takes them, or seeded random values.
+
+    Raises:
+        ConversionError: the samples do not fit the model, or a dimension is open and nothing says how large it is.
+    """
+    if request.samples is not None:
+        return Feeds(_from_file(ports, request.samples), seeded=False)
+    shapes = shapes_of(ports, request)
+    source = np.random.Generator(np.random.PCG64(0))
+    each = tuple(
+        {port.name: _random(port.dtype, shapes[port.name], source) for port in ports} for _ in range(SEEDED)
+    )
+    return Feeds(each, seeded=True)
+
+
+def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
+    """The shape of every input for a batch of one: what the budget's `inputs:` say, then what the model says.
+
+    Raises:
+        ConversionError: a dimension other than the batch is open and nothing says how large it is.
+    """
+    wanted = _wanted(ports, request.inputs)
+    shapes, open_ports = {}, []
+    for port in ports:
+        dims = wanted.get(port.name, port.dims)
+        shape = tuple((1 if axis == 0 else 0) if size is None else size for axis, size in enumerate(dims))
+        if 0 in shape:
+            open_ports.append(port)
+        elif not _fits(shape, port.dims):
+            raise ConversionError(
+                f"Input {short(port.name)} has shape {_shown(port.dims)} and does not take {list(shape)}.",
+                "Correct `inputs:` in the budget.",
+            )
+        shapes[port.name] = shape
+    if open_ports:
+        raise _open_dimension(open_ports)
+    return shapes
+
+
+def described(samples: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """By the arrays' names in an .npz: the shape of one sample and its type; only headers are read.
+
+    Raises:
+        ConversionError: the file cannot be read as samples.
+    """
+    with _readable(samples), zipfile.ZipFile(samples) as archive:
+        heads = {name.removesuffix(".npy"): _head(archive, name) for name in archive.namelist()}
+    return {name: (shape[1:], dtype.name) for name, (shape, dtype) in heads.items()}
+
+
+def _head(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        return shape, dtype
+
+
+@contextmanager
+def _readable(samples: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConversionError(
+            f"The samples {samples.name} cannot be read: {error}.", "Write them with numpy.savez(path, input=array)."
+        ) from error
+
+
+def load(samples: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz by name, at most `most` samples of each; never unpickles.
+
+    Raises:
+        ConversionError: it is no .npz, it holds Python objects, or its arrays have different numbers of samples.
+    """
+    with _readable(samples), zipfile.ZipFile(samples), np.load(samples, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    counts = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "no arrays"
+        raise ConversionError(
+            f"Every array of {samples.name} needs the same number of samples, and at least one: it has {found}.",
+            "One array per input of the model, first axis the sample.",
+        )
+    return {name: array[:most] for name, array in arrays.items()}
+
+
+def _from_file(ports: Sequence[Port], samples: Path) -> tuple[dict[str, NDArray[Any]], ...]:
+    arrays = load(samples)
+    names = list(arrays)
+    places = matched([port.name for port in ports], names)
+    if places is None:
+        have, need = ", ".join(names), ", ".join(short(port.name) for port in ports)
+        raise ConversionError(
+            f"{samples.name} holds {have}, but the model's inputs are {need}.",
+            "One array per input of the model, under the input's name.",
+        )
+    by_port = {port.name: arrays[names[place]] for port, place in zip(ports, places, strict=True)}
+    count = len(arrays[names[0]])
+    return tuple(
+        {port.name: fitted(by_port[port.name][index], port, samples.name) for port in ports} for index in range(count)
+    )
+
+
+def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
+    """One sample as the input takes it: its batch axis added, its type converted.
+
+    Raises:
+        ConversionError: its shape or its type cannot be meant for this input.
+    """
+    value = sample[np.newaxis] if sample.ndim == len(port.dims) - 1 else sample
+    if not _fits(value.shape, port.dims):
+        raise ConversionError(
+            f"A sample of {where} has shape {list(sample.shape)}, but input {short(port.name)} takes"
+            f" {_shown(port.dims)}.",
+            "First axis the sample, then the axes as the source model takes them.",
+        )
+    converted = value.astype(port.dtype)
+    if np.issubdtype(value.dtype, np.floating) and np.issubdtype(converted.dtype, np.integer) and (
+        not np.array_equal(converted, value)
+    ):
+        raise ConversionError(
+            f"The samples for input {short(port.name)} are fractions, but it takes {port.dtype}.",
+            "Give them as the source model takes them.",
+        )
+    return np.ascontiguousarray(converted)
+
+
+def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> NDArray[Any]:
+    """Values that any model takes.
+
+    Floating point: uniform in [0, 1). One-byte integers: their whole range, as pictures have. Wider integers: 0 and 1,
+    which every embedding table holds.
+    """
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return source.random(shape, dtype=np.float32).astype(kind)
+    if kind.kind == "b":
+        return source.integers(0, 2, shape).astype(kind)
+    if kind.kind in "iu":
+        low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.itemsize == 1 else (0, 1)
+        return source.integers(low, high, shape, endpoint=True).astype(kind)
+    raise ConversionError(f"An input takes {dtype}, and random values cannot stand for that.", "Give `samples`.")
+
+
+def _wanted(ports: Sequence[Port], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The budget's shapes by the model's own names; a converter may have renamed them all."""
+    names = [port.name for port in ports]
+    by_name = {name: inputs[view] for name in names for view in (short(name), name) if view in inputs}
+    if by_name or not inputs:
+        return by_name
+    places = matched(names, list(inputs))
+    if places is None:
+        raise ConversionError(
+            f"`inputs:` name {', '.join(inputs)}, but the model's inputs are {', '.join(map(short, names))}.",
+            "Use the model's own names.",
+        )
+    shapes = list(inputs.values())
+    return {name: shapes[place] for name, place in zip(names, places, strict=True)}
+
+
+def _fits(shape: tuple[int, ...], dims: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(dims) and all(wanted in (None, size) for size, wanted in zip(shape, dims, strict=True))
+
+
+def _shown(dims: tuple[int | None, ...]) -> str:
+    return f"[{', '.join('?' if size is None else str(size) for size in dims)}]"
+
+
+def _open_dimension(ports: Sequence[Port]) -> ConversionError:
+    seen = " and ".join(f"input {short(port.name)} has shape {_shown(port.dims)}" for port in ports)
+    asked = ", ".join(
+        f"{short(port.name)}: [{', '.join('1' if axis == 0 else f'D{axis}' if size is None else str(size) for axis, size in enumerate(port.dims))}]"  # noqa: E501
+        for port in ports
+    )
+    return ConversionError(
+        f"The model leaves a dimension open: {seen}.", f"Give `samples`, or `inputs: {{{asked}}}` in the budget."
+    )

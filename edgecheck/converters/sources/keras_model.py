@@ -1,0 +1,166 @@
+"""Keras models, `.keras` and whole-model HDF5, opened with Keras 3 and run on TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.converters.packing import sha256
+from edgecheck.converters.samples import Port, described, shapes_of
+from edgecheck.converters.sources.interface import Output
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from edgecheck.converters.interface import Request
+
+_SUFFIXES = {"keras": ".keras", "hdf5": ".h5"}
+
+
+class KerasModel:
+    """A model, loaded and called once: Keras does not export what was never called."""
+
+    def __init__(self, request: Request) -> None:
+        self.keras = _loaded(request)
+        self.ports = _ports(self.keras, request)
+        shapes = shapes_of(self.ports, request)
+        self.call([np.zeros(shapes[port.name], port.dtype) for port in self.ports])
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`."""
+        values = self.call([feed[port.name] for port in self.ports])
+        return [Output(name, value) for name, value in zip(self.output_names(len(values)), values, strict=True)]
+
+    def call(self, values: list[Any]) -> list[NDArray[Any]]:
+        """Outputs for inputs, both in the model's own order; no training behaviour."""
+        return [np.asarray(value) for value in self.symbolic(values)]
+
+    def symbolic(self, values: list[Any]) -> list[Any]:
+        """The same with tensors in and out, for tracing."""
+        struct = getattr(self.keras, "_inputs_struct", None)
+        packed = keras.tree.pack_sequence_as(struct, values) if struct is not None else values
+        fed = packed if struct is not None or len(values) > 1 else values[0]
+        return list(keras.tree.flatten(self.keras(fed, training=False)))
+
+    def output_names(self, count: int) -> list[str]:
+        """The outputs' names; numbered where the model gives none."""
+        names = list(getattr(self.keras, "output_names", None) or [])
+        return names if len(set(names)) == count else [f"output_{index}" for index in range(count)]
+
+
+class WithLogits:
+    """A model beside itself without its final softmax, where it has one that can be taken off."""
+
+    def __init__(self, model: KerasModel, headless: KerasModel | None) -> None:
+        self.ports = model.ports
+        self._model = model
+        self._headless = headless
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`."""
+        outputs = self._model.run(feed)
+        if self._headless is None:
+            return outputs
+        logits = self._headless.call([feed[port.name] for port in self.ports])
+        return [
+            output._replace(logits=None if np.array_equal(output.value, before) else before)
+            for output, before in zip(outputs, logits, strict=True)
+        ]
+
+
+def open_model(request: Request) -> WithLogits:
+    """The model of `request`, with what goes into its final softmax.
+
+    Raises:
+        ConversionError: it cannot be loaded, or only with code that nobody trusts.
+    """
+    headless = KerasModel(request)
+    return WithLogits(KerasModel(request), headless if _behead(headless.keras) else None)
+
+
+def _behead(model: Any) -> bool:
+    """Make the softmax that ends a model pass its input on; whether there was one."""
+    layers = [each for each in getattr(model, "layers", [])]
+    last = [each for each in layers if not each._outbound_nodes] or layers[-1:]  # noqa: SLF001 - where a layer's output goes
+    found = False
+    for layer in last:
+        if getattr(layer, "activation", None) is keras.activations.softmax:
+            layer.activation = keras.activations.linear
+            found = True
+        elif isinstance(layer, keras.layers.Softmax):
+            layer.call = lambda inputs, mask=None: inputs  # noqa: ARG005 - the layer's own signature
+            found = True
+    return found
+
+
+def _loaded(request: Request) -> Any:
+    trusted = request.trusted in (TRUST_ALL, f"sha256:{sha256(request.model)}")
+    with _named_for_keras(request) as path:
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+        except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+            raise _refused(request, " ".join(str(error).split())) from error
+
+
+def _refused(request: Request, said: str) -> ConversionError:
+    name = request.title
+    if "safe_mode" in said or "unsafe" in said.lower() or "lambda" in said.lower():
+        return ConversionError(
+            f"{name} holds a Lambda layer or other Python code, which opening it would run.",
+            f"Rebuild it without, or write `trusted: sha256:{sha256(request.model)}` into the budget, or give --trust.",
+        )
+    if "No model config" in said or "model_config" in said:
+        return ConversionError(
+            f"{name} holds weights only, without the network that they belong to.",
+            "Save the whole model: model.save('model.keras').",
+        )
+    return ConversionError(
+        f"Keras {keras.__version__} does not load {name}: {said[:400]}",
+        "A model with classes of its own must be exported (model.export) or registered with Keras.",
+    )
+
+
+@contextmanager
+def _named_for_keras(request: Request) -> Iterator[Path]:
+    """The model under a name by which Keras knows its format: it looks at names, not at bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        link = Path(scratch) / f"model{_SUFFIXES[request.source]}"
+        link.symlink_to(request.model.resolve())
+        yield link
+
+
+def _ports(model: Any, request: Request) -> tuple[Port, ...]:
+    symbols = getattr(model, "inputs", None)
+    if symbols:
+        return tuple(Port(each.name, tuple(each.shape), keras.backend.standardize_dtype(each.dtype)) for each in symbols)
+    if request.inputs:
+        return tuple(Port(name, (None, *shape[1:]), "float32") for name, shape in request.inputs.items())
+    if request.samples:
+        found = described(request.samples)
+        return tuple(Port(name, (None, *shape), _single(dtype)) for name, (shape, dtype) in found.items())
+    raise ConversionError(
+        f"{request.title} was never called, and does not say what its inputs are.",
+        "Call it once before saving it, or give `samples` or `inputs:` in the budget.",
+    )
+
+
+def _single(dtype: str) -> str:
+    return "float32" if dtype == "float64" else dtype
+
+
+def prune(model: Any, share: float) -> None:
+    """Set the smallest weights of every kernel to zero, in place."""
+    from edgecheck.converters.pruning import is_kernel, pruned
+
+    for weight in model.weights:
+        if is_kernel(tuple(weight.shape)) and keras.backend.is_float_dtype(weight.dtype):
+            weight.assign(pruned(np.asarray(weight), share))

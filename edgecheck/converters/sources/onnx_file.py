@@ -1,0 +1,103 @@
+"""`.onnx` files: opened whole for a change, run by onnxruntime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Operators whose constant inputs of two axes and more are weights, and where.
+WEIGHTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1), "LSTM": (1, 2), "GRU": (1, 2)} | {
+    "RNN": (1, 2),
+    "Gather": (0,),
+}
+
+#: A protobuf message ends at 2 GiB: from here on weights go beside it.
+_MOST_INSIDE = 1_900_000_000
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """The model with all its weights as initialisers of raw bytes, wherever they were: in constant nodes, in other files.
+
+    Quantisers look at initialisers only, and some exporters write none (PP-OCR's). What lies in a list of floats
+    becomes a list of varints as float16, which takes half as much again.
+    """
+    model = onnx.load(path)
+    kept = []
+    for node in model.graph.node:
+        tensor = next((each.t for each in node.attribute if each.name == "value"), None)
+        if node.op_type == "Constant" and tensor is not None and node.domain in ("", "ai.onnx"):
+            tensor.name = node.output[0]
+            model.graph.initializer.append(tensor)
+        else:
+            kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    for tensor in model.graph.initializer:
+        if not tensor.HasField("raw_data") and tensor.data_type == onnx.TensorProto.FLOAT:
+            replace_tensor(tensor, numpy_helper.to_array(tensor))
+    return model
+
+
+def save(model: onnx.ModelProto, folder: Path, like: Path) -> tuple[Path, ...]:
+    """Write `model.onnx`, its weights beside it where `like` had them so, or where they are too large for one file."""
+    made = folder / "model.onnx"
+    if model.ByteSize() < _MOST_INSIDE and not is_external(like):
+        onnx.save(model, made)
+        return (made,)
+    onnx.save(model, made, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
+    beside = made.with_name("model.onnx.data")
+    return (made, beside) if beside.exists() else (made,)
+
+
+def is_external(path: Path) -> bool:
+    """Whether a model keeps weights in other files."""
+    graph = onnx.load(path, load_external_data=False).graph
+    return any(each.data_location == onnx.TensorProto.EXTERNAL for each in graph.initializer)
+
+
+def weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    """The initialisers that are weights of convolutions, products, recurrences and tables, by name."""
+    initialisers = {each.name: each for each in model.graph.initializer}
+    used = dict.fromkeys(
+        node.input[place]
+        for node in model.graph.node
+        for place in WEIGHTS.get(node.op_type, ())
+        if place < len(node.input) and node.input[place] in initialisers
+    )
+    return {name: initialisers[name] for name in used}
+
+
+def float_weights(model: onnx.ModelProto, name: str) -> dict[str, onnx.TensorProto]:
+    """The weights that are float32.
+
+    Raises:
+        ConversionError: there are none: the model is quantised, halved, or has no weights of this kind at all.
+    """
+    found = {key: each for key, each in weights(model).items() if each.data_type == onnx.TensorProto.FLOAT}
+    if found:
+        return found
+    if any(node.op_type.startswith("TreeEnsemble") for node in model.graph.node):
+        raise ConversionError(
+            f"{name} is made of decision trees, whose thresholds are no weights that could be made smaller.",
+            "Use `float32`; fewer or shallower trees make it smaller.",
+        )
+    if weights(model) or any("Integer" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
+        raise ConversionError(
+            f"{name} holds no float32 weights: it is converted already.", "Give the float32 model that it was made from."
+        )
+    raise ConversionError(
+        f"{name} has no weights in {', '.join(WEIGHTS)}, and nothing else is converted.", "Check it as it is."
+    )
+
+
+def replace_tensor(tensor: onnx.TensorProto, values: Any) -> None:
+    """Give an initialiser other values under its name."""
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))

@@ -1,0 +1,97 @@
+"""An `.onnx` model, run by onnxruntime on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from edgecheck.converters.samples import Port
+from edgecheck.converters.sources.interface import Output
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edgecheck.converters.interface import Request
+
+_ERROR = 3
+_TYPES = {"float": "float32", "double": "float64"}
+#: What may stand between a softmax and the model's output without changing which class is on top.
+_TRANSPARENT = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear")
+
+
+class OnnxModel:
+    """A session on the model, with what goes into its final softmax as further outputs.
+
+    Raises:
+        ConversionError: onnxruntime does not open it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        model = onnx.load(path, load_external_data=False)
+        self._names = [each.name for each in model.graph.output]
+        self._logits = before_softmax(model)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(self._logits.values()))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERROR
+        # external data are found beside the file only when the session knows where that is
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises half a dozen unrelated types
+            raise ConversionError(f"onnxruntime does not open {path.name}: {str(error).splitlines()[0]}") from error
+        self.ports = tuple(_port(each) for each in self._session.get_inputs())
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`."""
+        wanted = list(dict.fromkeys([*self._names, *self._logits.values()]))
+        values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+        return [
+            Output(name, np.asarray(values[name]), values[self._logits[name]] if name in self._logits else None)
+            for name in self._names
+        ]
+
+
+def open_model(request: Request) -> OnnxModel:
+    """The model of `request`."""
+    return OnnxModel(request.model)
+
+
+def before_softmax(model: onnx.ModelProto) -> dict[str, str]:
+    """By output that a softmax makes: the name of what goes into the softmax."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    found = {}
+    for output in model.graph.output:
+        node = makers.get(output.name)
+        while node is not None and node.op_type in _TRANSPARENT:
+            node = makers.get(node.input[0])
+        if node is not None and node.op_type == "Softmax":
+            found[output.name] = node.input[0]
+    return found
+
+
+def ports_of(model: onnx.ModelProto) -> tuple[Port, ...]:
+    """The inputs of a model that is not open in a session."""
+    constants = {each.name for each in model.graph.initializer}
+    return tuple(
+        Port(
+            each.name,
+            tuple(dim.dim_value if dim.dim_value > 0 else None for dim in each.type.tensor_type.shape.dim),
+            onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type).name,
+        )
+        for each in model.graph.input
+        if each.name not in constants
+    )
+
+
+def _port(one: Any) -> Port:
+    inner = one.type.removeprefix("tensor(").removesuffix(")")
+    dims = tuple(size if isinstance(size, int) and size > 0 else None for size in one.shape)
+    return Port(one.name, dims, _TYPES.get(inner, inner))

@@ -1,0 +1,173 @@
+"""`.tflite` files as objects: opened for a change, brought to today's encoding, written again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_OPS = schema.BuiltinOperator
+_TYPES = schema.TensorType
+
+#: Where operators keep weights of two axes and more.
+WEIGHTS = {
+    _OPS.CONV_2D: (1,),
+    _OPS.DEPTHWISE_CONV_2D: (1,),
+    _OPS.CONV_3D: (1,),
+    _OPS.TRANSPOSE_CONV: (1,),
+    _OPS.FULLY_CONNECTED: (1,),
+    _OPS.BATCH_MATMUL: (0, 1),
+    _OPS.EMBEDDING_LOOKUP: (1,),
+    _OPS.GATHER: (0,),
+    _OPS.SVDF: (1, 2),
+    _OPS.UNIDIRECTIONAL_SEQUENCE_RNN: (1, 2),
+    _OPS.UNIDIRECTIONAL_SEQUENCE_LSTM: tuple(range(1, 9)),
+}
+
+
+class Weight(NamedTuple):
+    """A constant that an operator takes as its weights; its values can be replaced."""
+
+    tensor: Any
+    buffer: Any
+
+    def values(self) -> NDArray[Any]:
+        """Its numbers, in their own type."""
+        kind = np.float16 if self.tensor.type == _TYPES.FLOAT16 else np.float32
+        return np.frombuffer(bytes(self.buffer.data), kind).reshape(self.tensor.shape)
+
+    def replace(self, values: NDArray[Any]) -> None:
+        """Other numbers of the same shape."""
+        self.buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+
+
+def load(path: Path) -> Any:
+    """The model as the schema's `ModelT`, in today's encoding.
+
+    Until 2020 converters wrote operators' codes into a field of one byte only. ai-edge-quantizer reads the other, takes
+    every operator for ADD, and gives the file back unchanged without a word (MediaPipe's face_landmark.tflite).
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    for code in model.operatorCodes:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+    _widen(model)
+    return model
+
+
+def save(model: Any, path: Path) -> None:
+    """Write the model."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+def weights(model: Any) -> list[Weight]:
+    """The constants that operators take as weights, each once."""
+    found: dict[int, Weight] = {}
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            for index in _weight_places(model, operator):
+                tensor = graph.tensors[index]
+                data = model.buffers[tensor.buffer].data
+                if data is not None and len(data) and tensor.sparsity is None:
+                    found.setdefault(tensor.buffer, Weight(tensor, model.buffers[tensor.buffer]))
+    return list(found.values())
+
+
+def float_weights(model: Any, name: str) -> list[Weight]:
+    """The weights that are float32.
+
+    Raises:
+        ConversionError: there are none, or only some of them are.
+    """
+    everything = weights(model)
+    found = [each for each in everything if each.tensor.type == _TYPES.FLOAT32]
+    if found and len(found) == len(everything):
+        return found
+    if everything:  # a file with both kinds comes from a quantiser that leaves small weights alone
+        raise ConversionError(
+            f"{name} holds quantised weights: it is converted already.", "Give the float32 model that it was made from."
+        )
+    raise ConversionError(f"{name} has no weights that could be converted.", "Check it as it is.")
+
+
+def sign(model: Any) -> None:
+    """Give the first graph a signature, which older files lack and ai-edge-quantizer cannot calibrate without."""
+    if model.signatureDefs:
+        return
+    graph = model.subgraphs[0]
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.inputs = list(_named(graph, graph.inputs))
+    signature.outputs = list(_named(graph, graph.outputs))
+    model.signatureDefs = [signature]
+
+
+def _named(graph: Any, indices: Any) -> Iterator[Any]:
+    for index in indices:
+        port = schema.TensorMapT()
+        port.name, port.tensorIndex = graph.tensors[index].name, int(index)
+        yield port
+
+
+def _weight_places(model: Any, operator: Any) -> Iterator[int]:
+    places = WEIGHTS.get(model.operatorCodes[operator.opcodeIndex].builtinCode, ())
+    yield from (operator.inputs[place] for place in places if place < len(operator.inputs) and operator.inputs[place] >= 0)
+
+
+def _widen(model: Any) -> None:
+    """Make float32 weights of those that a float16 file keeps behind DEQUANTIZE operators.
+
+    Every tool that quantises or prunes looks for weights and not for operators that make them.
+    """
+    for place, graph in enumerate(model.subgraphs):
+        operators = list(graph.operators or [])
+        graph.operators = [each for each in operators if not _widened(model, graph, each)]
+        if len(graph.operators) < len(operators):
+            _drop_unused(model, place)
+
+
+def _drop_unused(model: Any, place: int) -> None:
+    """Remove the tensors that nothing uses any more: a calibration reads every tensor, and these have no values."""
+    graph = model.subgraphs[place]
+    ports = [port for each in model.signatureDefs or [] if each.subgraphIndex == place for port in (*each.inputs, *each.outputs)]
+    lists = [(each, name) for each in graph.operators for name in ("inputs", "outputs", "intermediates")]
+    lists += [(graph, "inputs"), (graph, "outputs")]
+    used = {int(index) for owner, name in lists for index in _indices(owner, name)}
+    used |= {port.tensorIndex for port in ports}
+    renumbered = {old: new for new, old in enumerate(sorted(used - {-1}))} | {-1: -1}
+    graph.tensors = [graph.tensors[index] for index in sorted(used - {-1})]
+    for owner, name in lists:
+        setattr(owner, name, [renumbered[int(index)] for index in _indices(owner, name)])
+    for port in ports:
+        port.tensorIndex = renumbered[port.tensorIndex]
+
+
+def _indices(owner: Any, name: str) -> Any:
+    found = getattr(owner, name)
+    return [] if found is None else found
+
+
+def _widened(model: Any, graph: Any, operator: Any) -> bool:
+    if model.operatorCodes[operator.opcodeIndex].builtinCode != _OPS.DEQUANTIZE:
+        return False
+    source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    data = model.buffers[source.buffer].data
+    if source.type != _TYPES.FLOAT16 or data is None or not len(data) or source.sparsity is not None:
+        return False
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.frombuffer(bytes(data), np.float16).astype(np.float32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    model.buffers[source.buffer].data = None
+    target.buffer = len(model.buffers) - 1
+    return True

@@ -1,0 +1,139 @@
+"""A `.tflite` model, run by LiteRT on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from edgecheck.converters.matching import short
+from edgecheck.converters.samples import Port
+from edgecheck.converters.sources import tflite_file
+from edgecheck.converters.sources.interface import Output
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecheck.converters.interface import Request
+
+_OPS = schema.BuiltinOperator
+#: What may stand between a softmax and the model's output without changing which class is on top.
+_TRANSPARENT = (_OPS.RESHAPE, _OPS.SQUEEZE, _OPS.EXPAND_DIMS, _OPS.QUANTIZE, _OPS.DEQUANTIZE)
+_STATEFUL = ("VAR_HANDLE", "CALL_ONCE")
+
+
+class TfliteModel:
+    """An interpreter, and another one whose outputs are what goes into the softmax, where there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self._content = path.read_bytes()
+        self._interpreter = _opened(self._content, path.name)
+        self._labels = _labels(self._interpreter)
+        details = self._interpreter.get_input_details()
+        self.ports = tuple(_port(detail, self._labels) for detail in details)
+        self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - there is no other way to ask
+        truncated = before_softmax(path)
+        self._before = _opened(truncated, path.name) if truncated else None
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`; state from earlier runs is forgotten."""
+        if self._has_state:  # resource variables are not reset by reset_all_variables
+            self._interpreter = _opened(self._content, "the model")
+        values = self._invoke(self._interpreter, feed)
+        logits = self._invoke(self._before, feed) if self._before else values
+        return [
+            Output(self._labels.get(name, name), value, before if name != other else None)
+            for (name, value), (other, before) in zip(values, logits, strict=True)
+        ]
+
+    def _invoke(self, interpreter: Interpreter, feed: dict[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:
+        details = interpreter.get_input_details()
+        for detail, port in zip(details, self.ports, strict=True):
+            if tuple(detail["shape"]) != feed[port.name].shape:
+                interpreter.resize_tensor_input(detail["index"], feed[port.name].shape)
+        interpreter.allocate_tensors()
+        interpreter.reset_all_variables()
+        for detail, port in zip(details, self.ports, strict=True):
+            interpreter.set_tensor(detail["index"], _quantised(feed[port.name], detail))
+        interpreter.invoke()
+        return [
+            (one["name"], _dequantised(interpreter.get_tensor(one["index"]), one))
+            for one in interpreter.get_output_details()
+        ]
+
+
+def open_model(request: Request) -> TfliteModel:
+    """The model of `request`."""
+    return TfliteModel(request.model)
+
+
+def before_softmax(path: Path) -> bytes | None:
+    """The file with its first graph ending before the softmax that makes an output; None where there is none."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    graph = model.subgraphs[0]
+    makers = {index: operator for operator in graph.operators or [] for index in operator.outputs}
+    ends = [_before_softmax(model, makers, index) for index in graph.outputs]
+    if list(graph.outputs) == ends:
+        return None
+    graph.outputs, model.signatureDefs = ends, []
+    with tempfile.TemporaryDirectory() as scratch:
+        tflite_file.save(model, Path(scratch) / "before.tflite")
+        return (Path(scratch) / "before.tflite").read_bytes()
+
+
+def _before_softmax(model: Any, makers: dict[int, Any], output: int) -> int:
+    """The tensor that goes into the softmax behind `output`, or `output`."""
+    index, operator = output, makers.get(output)
+    while operator is not None:
+        code = model.operatorCodes[operator.opcodeIndex]
+        kind, index = max(code.builtinCode, code.deprecatedBuiltinCode), int(operator.inputs[0])
+        if kind == _OPS.SOFTMAX:
+            return index
+        operator = makers.get(index) if kind in _TRANSPARENT else None
+    return output
+
+
+def _opened(content: bytes, name: str) -> Interpreter:
+    try:
+        return Interpreter(model_content=content, num_threads=1)
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"LiteRT does not open {name}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _labels(interpreter: Interpreter) -> dict[str, str]:
+    """By tensor name: what the model's signature calls it."""
+    signatures = list(interpreter.get_signature_list())
+    if len(signatures) != 1:
+        return {}
+    runner = interpreter.get_signature_runner(signatures[0])
+    details = {**runner.get_input_details(), **runner.get_output_details()}
+    return {detail["name"]: label for label, detail in details.items()}
+
+
+def _port(detail: dict[str, Any], labels: dict[str, str]) -> Port:
+    shape, signature = detail["shape"], detail["shape_signature"]
+    wanted = signature if len(signature) == len(shape) else shape
+    kind = np.dtype(detail["dtype"]).name if not detail["quantization"][0] else "float32"
+    return Port(
+        labels.get(detail["name"], short(detail["name"])),
+        tuple(int(size) if size > 0 else None for size in wanted),
+        kind,
+    )
+
+
+def _quantised(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
+    scale, zero = detail["quantization"]
+    if not scale:
+        return value
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.rint(value / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _dequantised(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
+    scale, zero = detail["quantization"]
+    return (value.astype(np.float32) - zero) * np.float32(scale) if scale else value

@@ -1,0 +1,83 @@
+"""`.onnx` to full integer `.onnx`: int8 weights per channel, uint8 activations, calibrated (onnxruntime's quantiser)."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import version_converter
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.samples import feeds
+from edgecheck.converters.sources.onnx_runner import ports_of
+from edgecheck.converters.to_onnx.opening import opened, pruning_words
+from edgecheck.converters.to_onnx.quantiser import quantised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The first opset whose QuantizeLinear knows channels.
+_PER_CHANNEL = 13
+_BIASED, _BIAS = ("Conv", "ConvTranspose", "Gemm"), 2
+
+
+def convert(request: Request, folder: Path) -> Made:
+    """Write the quantised model; its inputs and outputs keep their types.
+
+    Activations are unsigned and weights signed: on x86-64 both signed was 3.5 times slower.
+    """
+    model = opened(request)
+    if next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
+        model = version_converter.convert_version(model, _PER_CHANNEL)
+    _own_biases(model)
+    fed = feeds(ports_of(model), request)
+    files = quantised(
+        model,
+        request,
+        folder,
+        lambda source, made, external: quantize_static(
+            source,
+            made,
+            _Reader(fed.each),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=external,
+        ),
+    )
+    notes = ("Calibrated on random inputs: with `samples` it agrees better.",) if fed.seeded else ()
+    route = f"onnxruntime {version('onnxruntime')} quantize_static, calibrated on {fed.words}"
+    return Made(files, f"{pruning_words(request)}{route}", notes)
+
+
+def _own_biases(model: onnx.ModelProto) -> None:
+    """Give every node its own copy of a bias that it shares with others.
+
+    The quantiser makes the copies itself, and names them by appending a number: with the names that tf2onnx gives, that
+    is the name of another tensor (basic-pitch's network, whose result then does not open).
+    """
+    constants = {each.name: each for each in model.graph.initializer}
+    taken: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type not in _BIASED or len(node.input) <= _BIAS or node.input[_BIAS] not in constants:
+            continue
+        name = node.input[_BIAS]
+        if name in taken:
+            copy = model.graph.initializer.add()
+            copy.CopyFrom(constants[name])
+            copy.name = node.input[_BIAS] = f"{name}/copy_{len(model.graph.initializer)}"
+        taken.add(name)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
+    """The feeds, one by one."""
+
+    def __init__(self, each: tuple[dict[str, Any], ...]) -> None:
+        self._rest = iter(each)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next feed; None at the end."""
+        return next(self._rest, None)

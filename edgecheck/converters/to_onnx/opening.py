@@ -1,0 +1,35 @@
+"""What every route from `.onnx` begins with: the model opened, and pruned where that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onnx import numpy_helper
+
+from edgecheck.converters.pruning import is_kernel, pruned
+from edgecheck.converters.sources import onnx_file
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgecheck.converters.interface import Request
+
+
+def opened(request: Request) -> onnx.ModelProto:
+    """The model of `request`, pruned as it says.
+
+    Raises:
+        ConversionError: it has no float32 weights.
+    """
+    model = onnx_file.load(request.model)
+    weights = onnx_file.float_weights(model, request.title)
+    if request.prune:
+        for tensor in weights.values():
+            if is_kernel(tuple(tensor.dims)):
+                onnx_file.replace_tensor(tensor, pruned(numpy_helper.to_array(tensor), request.prune))
+    return model
+
+
+def pruning_words(request: Request) -> str:
+    """What was done before the conversion, for the route's text."""
+    return f"{request.prune:.0%} of the weights pruned by magnitude, then " if request.prune else ""

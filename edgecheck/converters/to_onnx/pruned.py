@@ -1,0 +1,18 @@
+"""`.onnx` to float32 `.onnx`: only pruned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.sources import onnx_file
+from edgecheck.converters.to_onnx.opening import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def convert(request: Request, folder: Path) -> Made:
+    """Write the pruned model."""
+    files = onnx_file.save(opened(request), folder, like=request.model)
+    return Made(files, f"{request.prune:.0%} of the weights pruned by magnitude")

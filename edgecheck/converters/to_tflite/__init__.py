@@ -1,0 +1,1 @@
+"""The routes that end in a `.tflite`."""

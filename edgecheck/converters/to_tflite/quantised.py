@@ -1,0 +1,99 @@
+"""`.tflite` to a smaller `.tflite` by ai-edge-quantizer: float16, int8 weights, dynamic int8, full integer."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
+from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from ai_edge_quantizer.utils import qsv_utils
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.samples import Feeds, feeds
+from edgecheck.converters.sources import tflite_file
+from edgecheck.converters.sources.tflite_runner import TfliteModel
+from edgecheck.converters.to_tflite.pruned import opened
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ALL, _EVERYWHERE = qtyping.TFLOperationName.ALL_SUPPORTED, ".*"
+
+
+def convert(request: Request, folder: Path) -> Made:
+    """Write the quantised model; its inputs and outputs keep their types.
+
+    Raises:
+        ConversionError: it has no float32 weights, or none of its operators is quantised.
+    """
+    prepared, made = folder / "prepared.tflite", folder / "model.tflite"
+    model = opened(request)
+    tflite_file.sign(model)
+    tflite_file.save(model, prepared)
+    recipe = _recipe(request.variant)
+    fed = feeds(TfliteModel(prepared).ports, request) if recipe.need_calibration() else None
+    work = quantizer.Quantizer(str(prepared), recipe.get_quantization_recipe())
+    result = work.quantize(_ranges(prepared, recipe, fed) if fed else None)
+    made.write_bytes(bytes(result.quantized_model))
+    prepared.unlink()
+    _ensure_changed(made, request)
+    notes = ("Calibrated on random inputs: with `samples` it agrees better.",) if fed and fed.seeded else ()
+    return Made((made,), _words(request, fed), notes)
+
+
+def _words(request: Request, fed: Feeds | None) -> str:
+    pruned = f"{request.prune:.0%} of the weights pruned by magnitude, then " if request.prune else ""
+    calibrated = f", calibrated on {fed.words}" if fed else ""
+    return f"{pruned}ai-edge-quantizer {version('ai-edge-quantizer')} {request.variant}{calibrated}"
+
+
+def _recipe(variant: str) -> recipe_manager.RecipeManager:
+    """What is done to which operator."""
+    recipe = recipe_manager.RecipeManager()
+    match variant:
+        case "float16":
+            halves = qtyping.OpQuantizationConfig(
+                weight_tensor_config=qtyping.TensorQuantizationConfig(
+                    num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+                ),
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+            )
+            recipe.add_quantization_config(_EVERYWHERE, _ALL, halves, AlgorithmName.FLOAT_CASTING)
+        case "int8-weights":
+            recipe.add_weight_only_config(_EVERYWHERE, _ALL, num_bits=8)
+        case "int8-dynamic":
+            recipe.add_dynamic_config(_EVERYWHERE, _ALL, num_bits=8)
+        case _:
+            recipe.add_static_config(_EVERYWHERE, _ALL, activation_num_bits=8, weight_num_bits=8)
+            for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+                recipe.add_quantization_config(_EVERYWHERE, end, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    return recipe
+
+
+def _ranges(prepared: Path, recipe: recipe_manager.RecipeManager, fed: Feeds) -> dict[str, Any]:
+    """The least and the largest value of every tensor over all samples.
+
+    By default the quantizer keeps a moving average instead, whose ranges are too narrow: the error of one network was
+    0.44 with it, and is 0.013 so. Sample by sample, because variables are reset between two calls only.
+    """
+    work = calibrator.Calibrator(prepared.read_bytes(), qsv_update_func=qsv_utils.min_max_update)
+    signature = next(iter(work.get_signature_list()))
+    for feed in fed.each:
+        work.calibrate({signature: [feed]}, recipe)
+    ranges: dict[str, Any] = work.get_model_qsvs()
+    return ranges
+
+
+def _ensure_changed(made: Path, request: Request) -> None:
+    """The quantizer leaves what it does not know as it is, be it the whole model."""
+    kinds = tflite_file.schema.TensorType
+    wanted = (kinds.FLOAT16,) if request.variant == "float16" else (kinds.INT8, kinds.INT4)
+    model = tflite_file.schema.ModelT.InitFromObj(tflite_file.schema.Model.GetRootAs(made.read_bytes()))
+    if not any(tensor.type in wanted for graph in model.subgraphs for tensor in graph.tensors):
+        raise ConversionError(
+            f"ai-edge-quantizer changes nothing in {request.title}: it knows none of its operators.",
+            "Check it as it is, or convert the model that it was made from.",
+        )

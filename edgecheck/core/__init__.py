@@ -1,0 +1,1 @@
+"""The pure core: values, measurements and verdicts; no files, clocks or processes."""

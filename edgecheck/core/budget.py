@@ -1,0 +1,75 @@
+"""What a user asks to be checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import PurePath
+
+    from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.limits import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the user has."""
+
+    path: PurePath
+    """The model file or folder; with a `factory`, its weights."""
+    factory: str = ""
+    """`package.module:function` that builds the network; empty where the file holds it."""
+    trusted: str = ""
+    """`sha256:…` of a file whose code may run; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How the model is to be converted."""
+
+    name: str
+    """`as-is`, `float32`, `float16`, `int8-dynamic`, `int8-weights` or `int8`."""
+    prune: float = 0.0
+    """Share of the weights set to zero, the smallest first; 0 is none."""
+
+    def __str__(self) -> str:
+        return f"{self.name} pruned {self.prune:.0%}" if self.prune else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long a latency is measured; seconds and counts of inferences."""
+
+    warmup_count: int = 1
+    warmup_time: float = 0.5
+    min_count: int = 50
+    min_time: float = 1.0
+    max_time: float = 30.0
+    """After it a limit that is not decided is unknown."""
+    deadline: float = 600.0
+    """For all processes of one check together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One model, its variants, and the devices that it must fit with the limits on each."""
+
+    name: str
+    path: str
+    """The file it was read from; empty for a budget made from the command line."""
+    model: Model
+    variants: tuple[Variant, ...]
+    """Empty: `auto`, from the least lossy on."""
+    format: str
+    """The artifact's format; empty: what the profile's runtimes can run."""
+    samples: PurePath | None
+    inputs: Mapping[str, tuple[int, ...]]
+    """Shapes for the inputs that leave a dimension open."""
+    threads: int
+    effort: Effort
+    devices: tuple[tuple[DeviceProfile, tuple[Limit, ...]], ...]
+    """Each device with the limits that hold there: the profile's, overridden by the budget's."""
+    bundle: str = ""
+    """`system`: the runtime that the device has; `profile`: what its profile pins; empty: as the target does."""

@@ -1,0 +1,142 @@
+"""Doubts about a run, as values with advice that fits what the user already did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecheck.core import statistics
+from edgecheck.core.run import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.run import Run, WorkerRun
+
+#: Beyond this robust coefficient of variation a latency is called noisy (trtexec warns at 2.5 % on a locked GPU clock;
+#: a shared CPU without locked clocks shows three times that at rest).
+NOISY = 0.08
+
+#: A first steady inference this many times the median is called slow.
+SLOW_FIRST = 2.0
+
+#: Kernel high-water mark and highest sample may differ by this share before one of them is doubted.
+MEMORY_AGREES = 0.05
+
+#: Swap in use grows by less than this, in bytes, on any machine that is at rest.
+SWAPPED = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """One doubt."""
+
+    code: str
+    message: str
+    advice: str = ""
+
+
+def caveats(run: Run, profile: DeviceProfile, artifact_format: str) -> tuple[Caveat, ...]:
+    """Every doubt about `run`, in the order in which a reader needs them."""
+    return (
+        *_broken(run),
+        *_other_runtime(run, profile, artifact_format),
+        *_device_state(run),
+        *_latency(run),
+        *_memory(run),
+        *_notes(run),
+    )
+
+
+def _broken(run: Run) -> Iterator[Caveat]:
+    if run.broken:
+        yield Caveat("broken", f"The run is not whole: {run.broken}.", "Run it again.")
+
+
+def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> Iterator[Caveat]:
+    pins = profile.runtimes.get(artifact_format, ())
+    if run.runtime is None or not pins:
+        return
+    pinned = pins[0]
+    if pinned != f"{run.runtime.name}=={run.runtime.version}":
+        yield Caveat(
+            "other-runtime",
+            f"Ran on {run.runtime}; the profile of {profile.name} pins {pinned}.",
+            "Latency and RAM differ between runtimes. Ask for `bundle: profile`, or change the pin.",
+        )
+
+
+def _device_state(run: Run) -> Iterator[Caveat]:
+    if flags := throttling(run):
+        cause = "power supply" if any("voltage" in flag for flag in flags) else "cooling"
+        yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Look at its {cause} and run again.")
+    slow = sorted(set(run.before.governors) & {"powersave", "conservative"})
+    if slow:
+        yield Caveat("governor", f"The CPU governor is {slow[0]}.", "Set it to `performance` for steady figures.")
+    swap = (run.after.swap_used or 0) - (run.before.swap_used or 0)
+    if swap > SWAPPED:
+        yield Caveat(
+            "swapped",
+            f"Swap in use grew by {swap / 2**20:.0f} MiB while the model ran.",
+            "Resident memory looks smaller than it is: free some memory and run again.",
+        )
+
+
+def throttling(run: Run) -> tuple[str, ...]:
+    """What slowed the device down while it ran: flags that stand, and those of the past that are new."""
+    now = [flag for flag in (*run.before.throttled, *run.after.throttled) if "occurred" not in flag]
+    new = [flag for flag in run.after.throttled if flag not in run.before.throttled]
+    return tuple(dict.fromkeys([*now, *new]))
+
+
+def _latency(run: Run) -> Iterator[Caveat]:
+    for worker in run.of(Purpose.LATENCY):
+        latencies = worker.latencies
+        if len(latencies) >= statistics.ENOUGH_FOR_SPREAD:
+            yield from _noise(worker)
+            if latencies[0] > SLOW_FIRST * statistics.median(latencies):
+                yield Caveat(
+                    "slow-first-run",
+                    f"The first steady inference took {latencies[0] / statistics.median(latencies):.1f} times the "
+                    "median.",
+                    "Give `measure: {warmup_time: 2 s}` in the budget.",
+                )
+
+
+def _noise(worker: WorkerRun) -> Iterator[Caveat]:
+    spread = statistics.robust_cv(worker.latencies)
+    if spread is not None and spread > NOISY:
+        yield Caveat(
+            "noisy",
+            f"Latencies spread by {spread:.0%} around their median.",
+            "Close what else runs there, or pin the clock (governor `performance`).",
+        )
+
+
+def _memory(run: Run) -> Iterator[Caveat]:
+    for worker in run.of(Purpose.MEMORY):
+        sampled = max((rss for _, rss in worker.samples), default=0)
+        if worker.peak and sampled and sampled < worker.peak * (1 - MEMORY_AGREES):
+            yield Caveat(
+                "short-peak",
+                f"The kernel's high-water mark is {worker.peak / 2**20:.1f} MiB; the samples reached "
+                f"{sampled / 2**20:.1f} MiB.",
+                "The peak was shorter than the time between samples; the kernel's mark is judged.",
+            )
+            return
+
+
+#: Notes of the agent's -> advice.
+_ADVICE = {
+    "nan-output": "Look at the model's weights and at its inputs.",
+    "guessed-dimension": "Give the shape that it is used with: cost depends on it.",
+    "no-lock": "Make sure that nobody else measures there now.",
+}
+
+
+def _notes(run: Run) -> Iterator[Caveat]:
+    notes = [*run.notes, *(note for worker in run.workers for note in worker.notes)]
+    for note in dict.fromkeys(notes):
+        sentence = note.message[:1].upper() + note.message[1:]
+        yield Caveat(note.code, f"{sentence}.", _ADVICE.get(note.code, ""))

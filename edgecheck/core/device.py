@@ -1,0 +1,99 @@
+"""What a device has, what it allows, and how it is emulated and projected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecheck.core.limits import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How an instance of the device is recognised; an empty text is not compared."""
+
+    model: str = ""
+    """What the board's own name (`/proc/device-tree/model`) starts with."""
+    cpu_part: str = ""
+    """A `CPU part` of `/proc/cpuinfo`, such as `0xd08`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The core that runs a single-thread inference, and how many cores there are in all."""
+
+    core: str
+    count: int
+    clock: float
+    """Hertz."""
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Bytes in all, and bytes of them that the system keeps for itself."""
+
+    total: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """Bytes that a deployment can have."""
+        return self.total - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Nanoseconds per instruction, and the standard deviation of its logarithm over models."""
+
+    ns_per_instruction: float
+    spread: float
+    runtime: str
+    """The runtime it was calibrated with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The constants that turn instruction counts into this device's latency."""
+
+    float: Constant | None = None
+    int8: Constant | None = None
+    derived_from: str = ""
+    """The device whose constants were scaled to this one's clock; empty where it has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """One device, as its YAML file describes it."""
+
+    id: str
+    name: str
+    kind: str
+    """`single-board-computer`, `jetson`, `phone` or `computer`."""
+    soc: str
+    identity: Identity
+    cpu: Cpu
+    ram: Capacity
+    storage: Capacity
+    limits: tuple[Limit, ...]
+    python: str
+    runtimes: Mapping[str, tuple[str, ...]]
+    """Requirements to install, by artifact format."""
+    emulation_cpu: str = ""
+    """The QEMU core; empty where the device cannot be emulated."""
+    projection: Projection = Projection()
+    sources: tuple[str, ...] = ()
+    path: str = ""
+    """The file it was read from; empty for `this-machine`."""
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether this is the profile that is made on the spot, which every measurement here is for."""
+        return self.id == THIS_MACHINE
+
+
+#: The profile that describes the machine edgecheck runs on.
+THIS_MACHINE = "this-machine"

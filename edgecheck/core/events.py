@@ -1,0 +1,212 @@
+"""The agent's JSON lines, read into a `Run` one by one (docs/reference/agent-protocol.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from edgecheck.core.run import (
+    Activity,
+    DeviceState,
+    Ending,
+    LookCount,
+    Note,
+    Outcome,
+    Phase,
+    PhaseMark,
+    Purpose,
+    Run,
+    RuntimeFacts,
+    WorkerRun,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Event = "Mapping[str, Any]"
+
+#: The protocol that this reader speaks.
+PROTOCOL = 1
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One worker, while its events come."""
+
+    purpose: Purpose
+    marks: list[PhaseMark] = field(default_factory=list)
+    samples: list[tuple[float, int]] = field(default_factory=list)
+    sampler: str = ""
+    load_time: float | None = None
+    first_inference: float | None = None
+    latencies: list[float] = field(default_factory=list)
+    counts: dict[str, LookCount] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    ending: Ending | None = None
+
+    def frozen(self, lost: str) -> WorkerRun:
+        ending = self.ending or Ending(Outcome.KILLED, reason="lost", message=lost)
+        return WorkerRun(
+            self.purpose,
+            tuple(self.marks),
+            tuple(self.samples),
+            self.sampler,
+            self.load_time,
+            self.first_inference,
+            tuple(self.latencies),
+            tuple(self.counts.values()),
+            tuple(self.notes),
+            ending,
+        )
+
+
+class RunReader:
+    """Takes events in order; `run` is what they amount to at any moment."""
+
+    def __init__(self, target: str, *, emulated: bool = False) -> None:
+        self._target = target
+        self._emulated = emulated
+        self._workers: dict[int, _Worker] = {}
+        self._runtime: RuntimeFacts | None = None
+        self._states: dict[str, DeviceState] = {}
+        self._notes: list[Note] = []
+        self._problem = ""
+        self._done = False
+
+    def feed(self, event: Mapping[str, Any]) -> None:
+        """Take one event; events and fields that are not known are passed over (a newer agent may send more)."""
+        handler = _HANDLERS.get(event.get("event", ""))
+        if handler is not None:
+            handler(self, event)
+
+    @property
+    def done(self) -> bool:
+        """Whether the agent said that it delivered everything."""
+        return self._done
+
+    def run(self, broken: str = "") -> Run:
+        """What was seen so far; `broken` says why no more came."""
+        broken = self._problem or broken
+        return Run(
+            target=self._target,
+            workers=tuple(worker.frozen(broken or "its end was never reported") for worker in self._workers.values()),
+            runtime=self._runtime,
+            before=self._states.get("before", DeviceState()),
+            after=self._states.get("after", DeviceState()),
+            notes=tuple(self._notes),
+            broken=broken,
+            emulated=self._emulated,
+        )
+
+    def _worker(self, event: Mapping[str, Any]) -> _Worker:
+        return self._workers[event["process"]]
+
+    def _on_start(self, event: Mapping[str, Any]) -> None:
+        self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
+
+    def _on_device(self, event: Mapping[str, Any]) -> None:
+        self._states[event["when"]] = device_state(event)
+
+    def _on_runtime(self, event: Mapping[str, Any]) -> None:
+        self._runtime = RuntimeFacts(
+            event["name"], event["version"], event.get("python") or "", event.get("numpy") or ""
+        )
+
+    def _on_phase(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        worker.marks.append(
+            PhaseMark(
+                Phase(event["phase"]),
+                event["at_s"],
+                event.get("rss"),
+                event.get("hwm"),
+                event.get("pss"),
+                event.get("uss"),
+                event.get("major_faults"),
+                event.get("swap"),
+            )
+        )
+        worker.load_time = event.get("load_s", worker.load_time)
+        worker.first_inference = event.get("first_s", worker.first_inference)
+
+    def _on_sample(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        worker.samples.extend((at, rss) for at, rss in event["samples"])
+        worker.sampler = event.get("source", worker.sampler)
+
+    def _on_latencies(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).latencies.extend(ns / 1e9 for ns in event["values_ns"])
+
+    def _on_look(self, event: Mapping[str, Any]) -> None:
+        for count in event["counts"]:
+            self._worker(event).counts[count["id"]] = LookCount(
+                count["id"], count["n"], count["exceedances"], count["block"], count["decision"] or ""
+            )
+
+    def _on_note(self, event: Mapping[str, Any]) -> None:
+        notes = self._worker(event).notes if "process" in event else self._notes
+        notes.append(Note(event["code"], event["message"]))
+
+    def _on_problem(self, event: Mapping[str, Any]) -> None:
+        self._problem = event["message"]
+
+    def _on_end(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).ending = Ending(
+            Outcome(event["outcome"]),
+            Activity(event["phase"]),
+            event.get("reason") or "",
+            event.get("message") or "",
+            event.get("signal") or "",
+            event.get("stderr_tail") or "",
+        )
+
+    def _on_done(self, _event: Mapping[str, Any]) -> None:
+        self._done = True
+
+
+def device_state(event: Mapping[str, Any]) -> DeviceState:
+    """The `device` event as a value; what is absent or null stays empty."""
+
+    def text(key: str) -> str:
+        return str(event.get(key) or "")
+
+    cpu, memory = event.get("cpu") or {}, event.get("memory") or {}
+    return DeviceState(
+        model=text("model"),
+        system=text("system"),
+        machine=text("machine"),
+        kernel=text("kernel"),
+        python=text("python"),
+        libc=text("libc"),
+        page_size=event.get("page_size"),
+        cpu_names=tuple(cpu.get("names") or ()),
+        cpu_parts=tuple(cpu.get("parts") or ()),
+        cpu_features=tuple(cpu.get("features") or ()),
+        cpu_count=int(cpu.get("count") or 0),
+        affinity=tuple(cpu.get("affinity") or ()),
+        governors=tuple(cpu.get("governors") or ()),
+        clocks=tuple(cpu.get("clocks") or ()),
+        ram_total=memory.get("total"),
+        ram_available=memory.get("available"),
+        swap_used=memory.get("swap_used"),
+        storage_free=(event.get("storage") or {}).get("free"),
+        temperatures=tuple((event.get("temperatures") or {}).items()),
+        throttled=tuple((event.get("throttled") or {}).get("flags") or ()),
+        power_mode=text("power_mode"),
+        load_average=next(iter(event.get("load_average") or ()), None),
+    )
+
+
+_HANDLERS = {
+    "start": RunReader._on_start,  # noqa: SLF001 - the table belongs to the class
+    "device": RunReader._on_device,  # noqa: SLF001
+    "runtime": RunReader._on_runtime,  # noqa: SLF001
+    "phase": RunReader._on_phase,  # noqa: SLF001
+    "sample": RunReader._on_sample,  # noqa: SLF001
+    "latencies": RunReader._on_latencies,  # noqa: SLF001
+    "look": RunReader._on_look,  # noqa: SLF001
+    "note": RunReader._on_note,  # noqa: SLF001
+    "problem": RunReader._on_problem,  # noqa: SLF001
+    "end": RunReader._on_end,  # noqa: SLF001
+    "done": RunReader._on_done,  # noqa: SLF001
+}

@@ -1,0 +1,220 @@
+"""When a percentile is within its limit, when it is beyond, and when to go on measuring.
+
+A latency percentile is judged by counting exceedances: inferences slower than the limit. "p90 is within 50 ms" says
+that at most one inference in ten exceeds 50 ms. A table names the counts at which measuring may end; it is made so
+that, over all its looks together, a wrong pass and a wrong fail each have at most the stated probability
+(docs/explanation/statistics.md).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from edgecheck.core import binomial, statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgecheck.core.run import LookCount
+
+#: The largest probability of a wrong pass, and of a wrong fail, over all looks at one limit.
+ERROR = 0.01
+
+#: A disturbance slows this many inferences in a row, or those within this many seconds, whichever are fewer, until the
+#: latencies show longer ones.
+BURST_COUNT = 20
+BURST_TIME = 0.25
+
+Decision = Literal["pass", "fail", ""]
+
+#: Fewer observations never fail a limit, so that one disturbance does not.
+_FIRST = 8
+#: From one look to the next the observations grow by this factor: before a pass is possible, and after.
+_APPROACH = 1.5
+_GROWTH = 1.25
+#: A table ends where this many exceedances, in variance, have been seen: it then tells 9 % of the share apart.
+_VARIANCE = 1000
+#: Of the error, what the looks before the first possible pass may spend on fails, and what that look may spend.
+_EARLY = 0.05
+_AT_FIRST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One row of a table."""
+
+    n: int
+    """Observations: blocks of inferences."""
+    pass_at_most: int
+    """Pass with no more exceedances than this; -1 where nothing passes yet."""
+    fail_at_least: int
+    """Fail with this many exceedances or more; over n where nothing fails yet."""
+
+
+@lru_cache(maxsize=32)
+def look_table(quantile: float, *, error: float = ERROR) -> tuple[Look, ...]:
+    """The looks at a limit on `quantile` (0.9 for p90), fewest observations first.
+
+    The count of exceedances walks upwards as observations come in. Its distribution at the boundary (exactly
+    1 - quantile of the inferences exceed) is carried from look to look, and what has passed or failed is taken out, so
+    the probabilities are exact; a model on either side of the boundary errs less. The error is spent along
+    1 - (1 - share at the first look) / sqrt(n / n of the first look), after Lan and DeMets, Biometrika 70 (1983).
+
+    Raises `ValueError` for a quantile outside 0 to 1 or an error outside 0 to 0.5.
+    """
+    if not (0 < quantile < 1 and 0 < error < 0.5):  # noqa: PLR2004 - the ends of a probability
+        raise ValueError(f"no table of looks for quantile {quantile} and error {error}")
+    exceed = 1 - quantile
+    # A limit is looked at again after its decision: a pass may yet become a fail, which this share is kept for.
+    spent = error * (1 - error)
+    first_pass = max(_FIRST, binomial.fewest_without(exceed, spent * _AT_FIRST))
+    rows: list[Look] = []
+    walk = _Walk(exceed, spent)
+    for n in _schedule(first_pass, exceed):
+        passing, failing = _spending(n, first_pass)
+        rows.append(walk.look(n, passing, failing))
+    return tuple(rows)
+
+
+def decide(count: LookCount, table: Sequence[Look]) -> Decision:
+    """What the agent decided on one limit, where its own counts bear that out; empty where nothing is decided.
+
+    The agent may hold back a decision that the counts alone would allow, because of a trend in the latencies.
+    """
+    counted = judge(count.exceedances, count.inferences, count.block, table)
+    return counted if counted == count.decision else ""
+
+
+def judge(exceedances: int, inferences: int, block: int, table: Sequence[Look]) -> Decision:
+    """The rule itself: `inferences // block` observations, of which `exceedances / block` exceed.
+
+    Between two looks the earlier one passes and the later one fails: exceedances never become fewer, so both would
+    have decided the same.
+    """
+    before, after = _around(inferences, block, table)
+    if before is not None and exceedances <= before.pass_at_most * block:
+        return "pass"
+    if after is not None and exceedances >= after.fail_at_least * block:
+        return "fail"
+    return ""
+
+
+def quantile_bounds(
+    latencies: Sequence[float], quantile: float, *, block: int | None = None, error: float = ERROR
+) -> tuple[float | None, float | None]:
+    """The lower and the upper confidence bound of a quantile of `latencies` (seconds, in order of time).
+
+    Both are order statistics, by the table of looks: a limit at or over the upper bound passes and one under the lower
+    bound fails, so each is wrong with a probability of at most `error` although measuring ended at a look. `block`
+    is what the agent counted in; without it, it is taken from the latencies. None where they are too few (or, for the
+    lower bound, more than the table has looks for).
+    """
+    ordered = sorted(latencies)
+    n = len(ordered)
+    block = block_length(latencies, quantile) if block is None else block
+    before, after = _around(n, block, look_table(quantile, error=error))
+    low = high = None
+    if after is not None and after.fail_at_least * block <= n:
+        low = ordered[n - after.fail_at_least * block]
+    if before is not None and before.pass_at_most >= 0:
+        high = ordered[n - 1 - before.pass_at_most * block]
+    return low, high
+
+
+def _around(inferences: int, block: int, table: Sequence[Look]) -> tuple[Look | None, Look | None]:
+    """The last look that has been reached, and the first that has not been passed by."""
+    before = [look for look in table if look.n * block <= inferences]
+    after = [look for look in table if look.n * block >= inferences]
+    return before[-1] if before else None, after[0] if after else None
+
+
+def block_length(latencies: Sequence[float], quantile: float) -> int:
+    """Inferences that count as one observation: `least_block`, or more where bursts are longer."""
+    if not latencies:
+        return 1
+    value = statistics.percentile(latencies, quantile)
+    shown = statistics.autocorrelation_time([latency > value for latency in latencies])
+    return max(least_block(statistics.median(latencies)), math.ceil(shown))
+
+
+def least_block(latency: float) -> int:
+    """Inferences of `latency` seconds that count as one observation while no longer disturbance is seen."""
+    if latency * BURST_COUNT <= BURST_TIME:
+        return BURST_COUNT
+    return math.ceil(BURST_TIME / latency)
+
+
+def inferences_needed(quantile: float, block: int = 1) -> int:
+    """The fewest inferences after which a limit on `quantile` can pass: none of them exceeds it."""
+    return block * next(look.n for look in look_table(quantile) if look.pass_at_most >= 0)
+
+
+def for_agent(limit: str, quantile: float, bound: float, span: float) -> dict[str, object]:
+    """What the agent needs to watch one limit (docs/reference/agent-protocol.md).
+
+    `bound` is in seconds. `span` is the measuring time, in seconds, that the verdict is to speak for: the time allowed.
+    """
+    return {
+        "id": limit,
+        "quantile": quantile,
+        "bound_s": bound,
+        "span_s": span,
+        "burst_s": BURST_TIME,
+        "burst_count": BURST_COUNT,
+        "table": [[look.n, look.pass_at_most, look.fail_at_least] for look in look_table(quantile)],
+    }
+
+
+def _schedule(first_pass: int, exceed: float) -> Iterator[int]:
+    n = float(_FIRST)
+    while n < first_pass / math.sqrt(_APPROACH):
+        yield math.ceil(n)
+        n *= _APPROACH
+    n = float(first_pass)
+    while n * exceed * (1 - exceed) <= _VARIANCE:
+        yield math.ceil(n)
+        n *= _GROWTH
+
+
+def _spending(n: int, first_pass: int) -> tuple[float, float]:
+    """Shares of the error that wrong passes and wrong fails may have spent by the look at `n`."""
+    if n < first_pass:
+        return 0.0, _EARLY * n / first_pass
+    share = 1 - (1 - _AT_FIRST) * math.sqrt(first_pass / n)
+    return share, share
+
+
+class _Walk:
+    """The distribution of the exceedances of a model at the boundary that is not decided yet."""
+
+    def __init__(self, exceed: float, error: float) -> None:
+        self._exceed = exceed
+        self._error = error
+        self._n = 0
+        self._least = 0
+        self._mass = [1.0]
+        self._passed = self._failed = 0.0
+        self._last = Look(0, -1, 1)
+
+    def look(self, n: int, passing: float, failing: float) -> Look:
+        start, steps = binomial.probabilities(n - self._n, self._exceed)
+        mass = binomial.convolved(self._mass, steps)
+        least = self._least + start
+        below, above = 0, len(mass)
+        while below < above and self._passed + mass[below] <= self._error * passing:
+            self._passed += mass[below]
+            below += 1
+        while (
+            above > max(below, self._last.fail_at_least - least)
+            and self._failed + mass[above - 1] <= self._error * failing
+        ):
+            above -= 1
+            self._failed += mass[above]
+        self._n, self._least, self._mass = n, least + below, mass[below:above]
+        # No undecided walk has as few exceedances as passed at the look before.
+        most = least + below - 1 if below else self._last.pass_at_most
+        self._last = Look(n, most, least + above)
+        return self._last

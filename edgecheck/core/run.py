@@ -1,0 +1,201 @@
+"""What was seen on a target: raw and whole, before anything is decided from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Phase(Enum):
+    """The boundaries of a worker's life, in order."""
+
+    START = "start"
+    RUNTIME_READY = "runtime-ready"
+    MODEL_LOADED = "model-loaded"
+    FIRST_INFERENCE = "first-inference"
+    STEADY = "steady"
+
+
+class Activity(Enum):
+    """What a worker was doing when it ended; the value is what the agent says."""
+
+    START = "start"
+    RUNTIME = "runtime"
+    LOAD = "load"
+    FIRST_INFERENCE = "first-inference"
+    STEADY = "steady"
+    EXIT = "exit"
+
+
+class Purpose(Enum):
+    """What a worker process was started for."""
+
+    LATENCY = "latency"
+    DETERMINISTIC = "deterministic"
+    """The latency pass where the clock counts instructions."""
+    LOAD = "load"
+    MEMORY = "memory"
+    OUTPUTS = "outputs"
+
+
+class Outcome(Enum):
+    """How a worker ended; everything but the first is an answer too."""
+
+    COMPLETED = "completed"
+    CRASHED = "crashed"
+    KILLED_FOR_MEMORY = "killed-for-memory"
+    KILLED = "killed"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseMark:
+    """The worker's own reading at a boundary; bytes and seconds since the worker's start."""
+
+    phase: Phase
+    at: float
+    rss: int | None
+    peak_rss: int | None
+    """The kernel's high-water mark (VmHWM); None where the kernel keeps none."""
+    pss: int | None = None
+    uss: int | None = None
+    major_faults: int | None = None
+    swap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookCount:
+    """What the agent had counted for one limit when it last looked."""
+
+    limit: str
+    """The limit's key in the job: `latency_p90:error`."""
+    inferences: int
+    exceedances: int
+    """Inferences slower than the bound."""
+    block: int
+    """Consecutive inferences that count as one observation."""
+    decision: str
+    """`pass`, `fail`, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a worker ended."""
+
+    outcome: Outcome
+    during: Activity = Activity.EXIT
+    reason: str = ""
+    """A code such as `unsupported-operator`; empty where it completed."""
+    message: str = ""
+    """One clause: what happened, and in which phase where that matters."""
+    signal: str = ""
+    """`SIGSEGV`; empty where no signal ended it."""
+    stderr: str = ""
+    """The end of what it wrote to stderr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that was seen on the way and is no failure."""
+
+    code: str
+    """`nan-output`, `guessed-dimension`, `no-lock`, …"""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRun:
+    """One fresh inference process."""
+
+    purpose: Purpose
+    marks: tuple[PhaseMark, ...] = ()
+    samples: tuple[tuple[float, int], ...] = ()
+    """Seconds since the worker's start, resident bytes."""
+    sampler: str = ""
+    """What took the samples: `psutil 7.2.2` or `/proc`."""
+    load_time: float | None = None
+    first_inference: float | None = None
+    latencies: tuple[float, ...] = ()
+    """Seconds of each steady inference, in order."""
+    counts: tuple[LookCount, ...] = ()
+    notes: tuple[Note, ...] = ()
+    ending: Ending = Ending(Outcome.COMPLETED)
+
+    def mark(self, phase: Phase) -> PhaseMark | None:
+        """The reading at `phase`; None where the worker did not get there."""
+        return next((mark for mark in self.marks if mark.phase is phase), None)
+
+    @property
+    def peak(self) -> int | None:
+        """Highest resident bytes: the kernel's mark, or a sample that was taken after the last mark and is higher."""
+        marks = [mark.peak_rss for mark in self.marks if mark.peak_rss is not None]
+        return max([*marks, *(rss for _, rss in self.samples)], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """The inference runtime that really ran."""
+
+    name: str
+    version: str
+    python: str = ""
+    numpy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """What the target said of itself; empty or None where it cannot be read."""
+
+    model: str = ""
+    """The board's own name."""
+    system: str = ""
+    machine: str = ""
+    kernel: str = ""
+    python: str = ""
+    libc: str = ""
+    """As in `glibc 2.36`."""
+    page_size: int | None = None
+    cpu_names: tuple[str, ...] = ()
+    cpu_parts: tuple[str, ...] = ()
+    cpu_features: tuple[str, ...] = ()
+    cpu_count: int = 0
+    affinity: tuple[int, ...] = ()
+    governors: tuple[str, ...] = ()
+    clocks: tuple[float | None, ...] = ()
+    """Hertz, by core."""
+    ram_total: int | None = None
+    ram_available: int | None = None
+    swap_used: int | None = None
+    storage_free: int | None = None
+    temperatures: tuple[tuple[str, float], ...] = ()
+    """Degrees Celsius by thermal zone."""
+    throttled: tuple[str, ...] = ()
+    """What `vcgencmd get_throttled` says, decoded: `under-voltage`, `throttling has occurred`, …"""
+    power_mode: str = ""
+    load_average: float | None = None
+    """Over the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that was seen of one artifact on one target."""
+
+    target: str
+    """The address: `local`, `ssh://…`, `qemu`."""
+    workers: tuple[WorkerRun, ...] = ()
+    runtime: RuntimeFacts | None = None
+    before: DeviceState = field(default_factory=DeviceState)
+    after: DeviceState = field(default_factory=DeviceState)
+    notes: tuple[Note, ...] = ()
+    """Of the agent's own; the workers have theirs."""
+    broken: str = ""
+    """Why the run is not whole: the wire broke, the agent was lost; empty where it is."""
+    emulated: bool = False
+
+    def of(self, *purposes: Purpose) -> tuple[WorkerRun, ...]:
+        """The workers that were started for any of `purposes`."""
+        return tuple(worker for worker in self.workers if worker.purpose in purposes)

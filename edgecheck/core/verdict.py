@@ -1,0 +1,189 @@
+"""A finding against a limit: pass, warn, fail or unknown, with the reason."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from edgecheck.core import looks
+from edgecheck.core.limits import OnUnknown
+from edgecheck.core.measurement import Finding, Measurement, Unmeasured
+from edgecheck.core.metrics import Direction, Provenance
+
+if TYPE_CHECKING:
+    from edgecheck.core.limits import Limit
+    from edgecheck.core.metrics import Metric
+
+
+class Status(Enum):
+    """The answer to one limit, from best to worst."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    UNKNOWN = "unknown"
+    FAIL = "fail"
+
+
+_SIDE = {Direction.AT_MOST: "over", Direction.AT_LEAST: "under"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether what a target shows may be judged for the profile's device, and if not, why."""
+
+    stranger: str = ""
+    """`measured on x86-64, not on a Raspberry Pi 4`; empty where the target is the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One limit's answer."""
+
+    limit: Limit
+    status: Status
+    finding: Finding
+    bound: float
+    """The bound that the status speaks of: the error level's, or the warning's where that was crossed."""
+    reason: str = ""
+    """One sentence; empty for a plain pass."""
+    ignored: bool = False
+    """Unknown, and the budget said to ignore that."""
+
+    @property
+    def metric(self) -> Metric:
+        """The limit's metric."""
+        return self.limit.metric
+
+    @property
+    def found(self) -> float | None:
+        """The figure in base units; None where there is none."""
+        return self.finding.value if isinstance(self.finding, Measurement) else None
+
+    @property
+    def margin(self) -> float | None:
+        """Room left as a share of the bound (negative: beyond it); None without a figure or a bound of zero."""
+        if self.found is None or self.bound == 0:
+            return None
+        room = self.bound - self.found if self.metric.direction is Direction.AT_MOST else self.found - self.bound
+        return room / self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One bound's answer."""
+
+    status: Status
+    reason: str = ""
+
+
+def judge(limit: Limit, finding: Finding, standing: Standing = Standing()) -> Verdict:
+    """The verdict on `limit`. Only a figure within its bound passes; NaN, absent and undecided never do."""
+    worst = _judge_levels(limit, finding, standing)
+    status, bound, reason = worst
+    ignored = False
+    if status is Status.UNKNOWN:
+        match limit.on_unknown:
+            case OnUnknown.FAIL:
+                status, reason = Status.FAIL, f"{reason} (on_unknown: fail)"
+            case OnUnknown.WARN:
+                status, reason = Status.WARN, f"{reason} (on_unknown: warn)"
+            case OnUnknown.IGNORE:
+                ignored = True
+            case OnUnknown.UNKNOWN:
+                pass
+    return Verdict(limit, status, finding, bound, reason, ignored)
+
+
+def _judge_levels(limit: Limit, finding: Finding, standing: Standing) -> tuple[Status, float, str]:
+    if limit.error is not None:
+        answer = _judge_bound(limit, "error", limit.error, finding, standing)
+        if answer.status is not Status.PASS or limit.warn is None:
+            return answer.status, limit.error, answer.reason
+    bound = limit.warn if limit.warn is not None else float("nan")
+    answer = _judge_bound(limit, "warn", bound, finding, standing)
+    match answer.status:
+        case Status.PASS:
+            return Status.PASS, limit.error if limit.error is not None else bound, ""
+        case Status.FAIL:
+            return Status.WARN, bound, answer.reason
+        case _:
+            # A warning that could not be decided is at worst that warning.
+            return (Status.WARN if limit.error is not None else Status.UNKNOWN), bound, answer.reason
+
+
+def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, standing: Standing) -> _Answer:
+    if isinstance(finding, Unmeasured):
+        if standing.stranger and finding.fails:
+            return _Answer(Status.UNKNOWN, f"{standing.stranger}: {finding.reason}")
+        return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
+    if standing.stranger and finding.provenance is not Provenance.STATIC:
+        return _Answer(Status.UNKNOWN, standing.stranger)
+    key = f"{limit.metric.name}:{level}"
+    if finding.counts and key in finding.counts:
+        return _judge_counts(limit, key, bound, finding)
+    if finding.interval and not limit.projected_point:
+        return _judge_interval(limit.metric, bound, finding)
+    return _judge_figure(limit.metric, bound, finding)
+
+
+def _judge_figure(metric: Metric, bound: float, finding: Measurement) -> _Answer:
+    if _within(metric, finding.value, bound):
+        return _Answer(Status.PASS)
+    if math.isnan(finding.value):
+        return _Answer(Status.FAIL, "it is not a number (NaN)")
+    shown, limit = show_pair(metric, finding.value, bound)
+    return _Answer(Status.FAIL, f"{shown} is {_SIDE[metric.direction]} {limit}")
+
+
+def _judge_interval(metric: Metric, bound: float, finding: Measurement) -> _Answer:
+    if finding.low is None or finding.high is None:
+        return _Answer(Status.UNKNOWN, f"{finding.basis} are too few for a confidence bound")
+    best, worst = finding.low, finding.high
+    if metric.direction is Direction.AT_LEAST:
+        best, worst = worst, best
+    if _within(metric, worst, bound):
+        return _Answer(Status.PASS)
+    between = f"{metric.show(finding.low)} to {metric.show(finding.high)}"
+    if _within(metric, best, bound) or math.isnan(best):
+        return _Answer(Status.UNKNOWN, f"it lies between {between}, and {metric.show(bound)} is in between")
+    return _Answer(Status.FAIL, f"{between} is {_SIDE[metric.direction]} {metric.show(bound)}")
+
+
+def _within(metric: Metric, value: float, bound: float) -> bool:
+    """Good, and nothing else: NaN is on neither side of a bound."""
+    return value <= bound if metric.direction is Direction.AT_MOST else value >= bound
+
+
+def _judge_counts(limit: Limit, key: str, bound: float, finding: Measurement) -> _Answer:
+    metric, counts = limit.metric, finding.counts
+    if metric.quantile is None or counts is None:
+        raise ValueError(f"{key} is not a percentile")
+    count = counts[key]
+    decision = looks.decide(count, looks.look_table(metric.quantile))
+    exceed = f"{count.exceedances:,} of {count.inferences:,} inferences took over {metric.show(bound)}"
+    if decision == "pass":
+        return _Answer(Status.PASS)
+    if decision == "fail":
+        return _Answer(Status.FAIL, exceed)
+    needed = looks.inferences_needed(metric.quantile, count.block)
+    if count.inferences < needed and not count.exceedances:
+        return _Answer(
+            Status.UNKNOWN,
+            f"none of {count.inferences:,} inferences took over {metric.show(bound)}, but {metric.name} needs at least "
+            f"{needed:,}: raise `measure: {{max_time: …}}`, or limit a lower percentile",
+        )
+    allowed = (1 - metric.quantile) * count.inferences
+    return _Answer(
+        Status.UNKNOWN,
+        f"not decided within the time allowed: {exceed}, and about {allowed:.0f} is the bound",
+    )
+
+
+def show_pair(metric: Metric, value: float, bound: float) -> tuple[str, str]:
+    """Texts of a figure and its bound: exact where the short ones would read the same."""
+    short = metric.show(value), metric.show(bound)
+    if short[0] == short[1] and value != bound:
+        return metric.show(value, exact=True), metric.show(bound, exact=True)
+    return short

@@ -1,0 +1,75 @@
+"""Every error that edgecheck raises on purpose, each with its exit code and a hint.
+
+    EdgecheckError
+    ├── UsageError            2   the command line asks for something that cannot be
+    │   ├── ConfigError       2   budgets or profiles have problems (all of them, at once)
+    │   └── ModelError        2   the model file is missing or is not a model
+    └── UndecidedError        3   it was right to ask, and no answer could be had
+        ├── ConversionError   3   no route, or the converter failed
+        ├── TargetError       3   the wire to the device is broken (the device's own failures are results)
+        ├── BundleError       3   no runtime fits the device's Python, machine and libc
+        └── EmulatorError     3   the emulated machine cannot be built or started
+
+Anything else that reaches `edgecheck.cli` is a fault of edgecheck's own: exit code 70.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EdgecheckError(Exception):
+    """Something that the user can act on.
+
+    Args:
+        message: What happened, one sentence.
+        hint: What to do next, one sentence or a command; may be empty.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EdgecheckError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """Budgets or profiles have problems; `problems` holds a sentence for each."""
+
+    def __init__(self, problems: Sequence[str], hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint)
+        self.problems = tuple(problems)
+
+
+class ModelError(UsageError):
+    """The model file is missing, damaged or not a model."""
+
+
+class UndecidedError(EdgecheckError):
+    """It was right to ask, and no answer could be had."""
+
+
+class ConversionError(UndecidedError):
+    """There is no route, or the converter failed."""
+
+
+class TargetError(UndecidedError):
+    """The wire to the device is broken."""
+
+
+class BundleError(UndecidedError):
+    """No runtime fits the device's Python, machine and libc."""
+
+
+class EmulatorError(UndecidedError):
+    """The emulated machine cannot be built or started."""

@@ -1,0 +1,34 @@
+"""Holds Ctrl-C and its like back while something is half started or half ended."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Inside, SIGINT, SIGTERM and SIGHUP wait; the first of them is delivered on leaving.
+
+    For the moment between the start of a child process and the note that it is to be ended: an interruption there
+    would leave it behind. In other threads than the main one nothing is done: signals never reach them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda late, _frame: came.append(late)) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

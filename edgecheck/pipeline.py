@@ -1,0 +1,176 @@
+"""The story: convert, run, measure, judge; results come one by one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.formats import identify
+from edgecheck.converters import READY, Request, Workshop, convert
+from edgecheck.core.caveats import caveats
+from edgecheck.core.measurement import Evidence, Unmeasured, measure, measure_all
+from edgecheck.core.report import CheckResult
+from edgecheck.core.standing import standing
+from edgecheck.core.verdict import judge
+from edgecheck.errors import BundleError, UndecidedError
+from edgecheck.session import Wanted, run_on
+from edgecheck.targets import open_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from edgecheck.core.artifact import Artifact
+    from edgecheck.core.budget import Budget, Variant
+    from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.limits import Limit
+    from edgecheck.core.measurement import Finding
+    from edgecheck.core.run import Run
+
+
+#: What every profile's processor is called by wheels.
+DEVICE_MACHINE = "aarch64"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One variant of one model on one device, with the limits that hold there."""
+
+    budget: Budget
+    variant: Variant
+    profile: DeviceProfile
+    limits: tuple[Limit, ...]
+    source: str
+    """The model's format, by its bytes."""
+    target: str
+    """The address to run on; empty: only files are judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where devices are."""
+
+    by_device: Mapping[str, str]
+    default: str = ""
+    """For every device that has none of its own; empty: the best that can be had."""
+
+    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> str:
+        """The target for `profile`; empty where every limit is read from files."""
+        named = self.by_device.get(profile.id) or self.default
+        if named:
+            return named
+        return "" if all(limit.metric.is_static for limit in limits) else "local"
+
+
+def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
+    """Every check of `budgets`, in their order.
+
+    Raises:
+        ModelError: a model is missing or is none.
+    """
+    return tuple(
+        Check(budget, variant, profile, limits, source, addresses.of(profile, limits))
+        for budget in budgets
+        for source in [identify(Path(budget.model.path)).value]
+        for variant in budget.variants
+        for profile, limits in budget.devices
+    )
+
+
+def perform(checks: Iterable[Check], workshop: Workshop, tell: Callable[[str], None]) -> Iterator[CheckResult]:
+    """Convert, run, measure and judge each check; one that cannot be done does not stop the others."""
+    for check in checks:
+        started = time.monotonic()
+        result = _perform(check, workshop, tell)
+        yield replace(result, seconds=time.monotonic() - started)
+
+
+def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
+    evidence: Evidence | None = None
+    try:
+        artifact = convert(_request(check), workshop, tell=tell)
+        evidence = _with_runtime(check, Evidence(artifact), tell)
+        evidence = replace(evidence, run=_run(check, artifact, tell))
+    except UndecidedError as error:
+        return _undecided(check, evidence, error)
+    return _judged(check, evidence)
+
+
+def _request(check: Check) -> Request:
+    budget, variant = check.budget, check.variant
+    return Request(
+        model=Path(budget.model.path),
+        source=check.source,
+        format=budget.format or _runnable(check),
+        variant=variant.name,
+        prune=variant.prune,
+        samples=Path(budget.samples) if budget.samples else None,
+    )
+
+
+def _runnable(check: Check) -> str:
+    """What the profile's runtimes can run: a ready file's own format, else the first that the profile names."""
+    return check.source if check.source in READY else next(iter(check.profile.runtimes), READY[0])
+
+
+def _run(check: Check, artifact: Artifact, tell: Callable[[str], None]) -> Run | None:
+    if not check.target:
+        return None
+    target = open_target(check.target, check.profile)
+    bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
+    pins = check.profile.runtimes.get(artifact.format, ()) if bundle == "profile" else ()
+    return run_on(target, artifact, Wanted(check.budget, check.limits, pins), tell=tell)
+
+
+def _with_runtime(check: Check, evidence: Evidence, tell: Callable[[str], None]) -> Evidence:
+    """Add the size of the runtime that the profile deploys, where a limit asks for it."""
+    if not any(limit.metric.name == "footprint" for limit in check.limits):
+        return evidence
+    requirements = check.profile.runtimes.get(evidence.artifact.format, ())
+    if not requirements:
+        return replace(
+            evidence, runtime_problem=f"{check.profile.name} names no runtime for {evidence.artifact.format}"
+        )
+    from edgecheck.bundles import DevicePlatform, bundle_for
+
+    try:
+        bundle = bundle_for(requirements, DevicePlatform(check.profile.python, DEVICE_MACHINE), progress=tell)
+    except BundleError as error:
+        return replace(evidence, runtime_problem=f"{error.message} {error.hint}".strip())
+    return replace(evidence, runtime_size=bundle.unpacked_size)
+
+
+def _judged(check: Check, evidence: Evidence) -> CheckResult:
+    run = evidence.run
+    place = standing(check.profile, run)
+    findings = measure_all(evidence)
+    return CheckResult(
+        budget=check.budget,
+        variant=check.variant,
+        profile=check.profile,
+        target=check.target,
+        verdicts=tuple(judge(limit, findings[limit.metric.name], place) for limit in check.limits),
+        artifact=evidence.artifact,
+        run=run,
+        findings=findings,
+        caveats=caveats(run, check.profile, evidence.artifact.format) if run else (),
+    )
+
+
+def _undecided(check: Check, evidence: Evidence | None, error: UndecidedError) -> CheckResult:
+    def finding(limit: Limit) -> Finding:
+        if evidence is not None and limit.metric.is_static:
+            return measure(limit.metric, evidence)
+        return Unmeasured(limit.metric, error.message)
+
+    return CheckResult(
+        budget=check.budget,
+        variant=check.variant,
+        profile=check.profile,
+        target=check.target if evidence is not None else "",
+        verdicts=tuple(judge(limit, finding(limit)) for limit in check.limits),
+        artifact=evidence.artifact if evidence is not None else None,
+        problem=error.message,
+        hint=error.hint,
+    )

@@ -1,0 +1,118 @@
+"""The report for programs: every figure and every sample, in base units, by a published schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from edgecheck.core.measurement import Measurement
+
+if TYPE_CHECKING:
+    from edgecheck.core.artifact import Artifact
+    from edgecheck.core.measurement import Finding
+    from edgecheck.core.report import CheckResult, Report
+    from edgecheck.core.run import Run
+    from edgecheck.core.verdict import Verdict
+    from edgecheck.reports import Style
+
+#: Raised when a reader of the last version could be misled; the schema is `report-VERSION.schema.json` beside this.
+SCHEMA_VERSION = 1
+
+
+def render(report: Report, style: Style) -> str:
+    """The report as one JSON object."""
+    del style
+    return json.dumps(document(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain values."""
+    return {
+        "schema": "edgecheck-report",
+        "version": SCHEMA_VERSION,
+        "edgecheck": report.version,
+        "host": report.host,
+        "started": report.started,
+        "seconds": report.seconds,
+        "status": report.status.value,
+        "checks": [_check(result) for result in report.results],
+    }
+
+
+def _check(result: CheckResult) -> dict[str, Any]:
+    return {
+        "budget": result.budget.path,
+        "model": str(result.budget.model.path),
+        "variant": str(result.variant),
+        "device": result.profile.id,
+        "target": result.target,
+        "status": result.status.value,
+        "seconds": result.seconds,
+        "problem": result.problem,
+        "hint": result.hint,
+        "verdicts": [_verdict(verdict) for verdict in result.verdicts],
+        "figures": {
+            name: found for name, finding in (result.findings or {}).items() if (found := _found(finding)) is not None
+        },
+        "caveats": [plain(caveat) for caveat in result.caveats],
+        "artifact": _artifact(result.artifact) if result.artifact else None,
+        "run": _run(result.run) if result.run else None,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "metric": verdict.metric.name,
+        "status": verdict.status.value,
+        "ignored": verdict.ignored,
+        "found": _found(verdict.finding),
+        "limit": {
+            "error": verdict.limit.error,
+            "warn": verdict.limit.warn,
+            "unit": verdict.metric.unit.value,
+            "direction": verdict.metric.direction.value,
+            "on_unknown": verdict.limit.on_unknown.value,
+            "source": plain(verdict.limit.source),
+        },
+        "margin": None if verdict.margin is None or math.isnan(verdict.margin) else verdict.margin,
+        "reason": verdict.reason,
+    }
+
+
+def _found(finding: Finding) -> dict[str, Any] | None:
+    if not isinstance(finding, Measurement):
+        return None
+    return {
+        "value": None if math.isnan(finding.value) else finding.value,
+        "low": finding.low,
+        "high": finding.high,
+        "unit": finding.metric.unit.value,
+        "provenance": finding.provenance.value,
+        "count": finding.count,
+        "basis": finding.basis,
+    }
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {**plain(artifact), "path": artifact.path.name, "files": [file.name for file in artifact.files]}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return dict(plain(run))
+
+
+def plain(value: Any) -> Any:
+    """Frozen values as JSON's own kinds, field by field."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value

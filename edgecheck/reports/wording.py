@@ -1,0 +1,143 @@
+"""The sentences that every report says alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecheck.core.measurement import Measurement
+from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.verdict import Status, show_pair
+
+if TYPE_CHECKING:
+    from edgecheck.core.report import CheckResult, Report
+    from edgecheck.core.verdict import Verdict
+
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "�")
+
+
+def clean(text: str) -> str:
+    """`text` without the control characters that a hostile name could steer a terminal with."""
+    return text.translate(_CONTROL)
+
+
+def found_and_bound(verdict: Verdict) -> tuple[str, str]:
+    """Texts of what was found and of the bound with its sign; the first is empty where nothing was found."""
+    sign = "≤" if verdict.metric.direction is Direction.AT_MOST else "≥"
+    if verdict.found is None:
+        return "", f"{sign} {verdict.metric.show(verdict.bound)}"
+    found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
+    return found, f"{sign} {bound}"
+
+
+_TWO_DIGITS = 10  # percent
+_FACTOR = 9  # beyond ten times the bound a percentage no longer reads well
+
+
+def margin(verdict: Verdict) -> str:
+    """How far the figure is from its bound: `22% room`, `8% over`."""
+    share = verdict.margin
+    if share is None:
+        return ""
+    word = "room" if share >= 0 else "over" if verdict.metric.direction is Direction.AT_MOST else "under"
+    if share <= -_FACTOR:
+        return f"{1 - share:,.0f}x {word}"
+    percent = abs(share) * 100
+    return f"{percent:.{0 if percent >= _TWO_DIGITS else 1}f}% {word}"
+
+
+def reason(verdict: Verdict) -> str:
+    """Why it is no pass, where the columns do not say it already; empty for a pass."""
+    if verdict.status is Status.PASS or verdict.reason == plainly_beyond(verdict):
+        return ""
+    return clean(verdict.reason)
+
+
+def plainly_beyond(verdict: Verdict) -> str:
+    """The reason that says no more than the figure, the bound and the margin beside it."""
+    if verdict.found is None:
+        return ""
+    found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
+    side = "over" if verdict.metric.direction is Direction.AT_MOST else "under"
+    return f"{found} is {side} {bound}"
+
+
+def provenance(verdict: Verdict) -> str:
+    """`static`, `measured`, …; empty where there is no figure."""
+    return verdict.finding.provenance.value if isinstance(verdict.finding, Measurement) else ""
+
+
+def title(result: CheckResult) -> str:
+    """The check in a line: model, variant, device and the target that showed it."""
+    where = f" on {result.target}" if result.target else ", files only"
+    return clean(f"{result.budget.model.path.name} · {result.variant} · {result.profile.name}{where}")
+
+
+def details(result: CheckResult) -> str:
+    """How the artifact was made and what ran it."""
+    parts = []
+    if result.artifact is not None:
+        parts.append(f"{result.artifact.format}, {result.artifact.route}")
+    if result.run is not None and result.run.runtime is not None:
+        threads = result.budget.threads
+        parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
+    return clean("; ".join(parts))
+
+
+_MINOR = frozenset({"latency_p75", "latency_p95", "latency_p99", "latency_mean"})
+
+
+def also_seen(result: CheckResult) -> str:
+    """The figures that no limit asked for, each with its provenance; JSON has the other percentiles too."""
+    limited = {verdict.metric.name for verdict in result.verdicts} | _MINOR
+    seen: dict[Provenance, list[str]] = {}
+    for name, finding in (result.findings or {}).items():
+        if name not in limited and isinstance(finding, Measurement):
+            seen.setdefault(finding.provenance, []).append(f"{name} {finding.metric.show(finding.value)}")
+    return "; ".join(f"{origin.value}: {', '.join(figures)}" for origin, figures in seen.items())
+
+
+def sentence(report: Report) -> str:
+    """The whole answer in one sentence."""
+    counts = dict.fromkeys(Status, 0)
+    for verdict in report.verdicts:
+        if not verdict.ignored:
+            counts[verdict.status] += 1
+    total = sum(counts.values())
+    many = f"{total} limit{'s' if total != 1 else ''} in {len(report.results)} check" + (
+        "s" if len(report.results) != 1 else ""
+    )
+    if not total:
+        return "Nothing was judged."
+    parts = [
+        f"{counts[status]} {words}"
+        for status, words in (
+            (Status.FAIL, "do not hold" if counts[Status.FAIL] != 1 else "does not hold"),
+            (Status.UNKNOWN, "could not be decided"),
+            (Status.WARN, "crossed a warning"),
+        )
+        if counts[status]
+    ]
+    return f"Of {many}, {', '.join(parts)}." if parts else f"Every limit holds: {many}."
+
+
+def next_step(report: Report) -> str:
+    """What to do about it; empty when there is nothing to do."""
+    if report.status is Status.FAIL:
+        failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
+        place = f" at {failed.limit.source}" if failed.limit.source.file else ""
+        return clean(f"Next: make the model smaller or faster, or raise the limit{place}.")
+    if report.status is Status.UNKNOWN:
+        hints = [result.hint for result in report.results if result.hint]
+        strangers = [
+            result
+            for result in report.results
+            if any(v.status is Status.UNKNOWN and not v.ignored and v.found is not None for v in result.verdicts)
+            and result.target
+        ]
+        if hints:
+            return clean(f"Next: {hints[0]}")
+        if strangers:
+            device = strangers[0].profile.id
+            return f"Next: measure on the device itself: --target {device}=ssh://user@host."
+        return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
+    return ""

@@ -1,0 +1,50 @@
+"""What every way to reach a device gives: one method, a workload in, the agent's lines out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Everything that one start of the agent needs."""
+
+    job: Mapping[str, object]
+    """The job of docs/reference/agent-protocol.md without the paths, which each target fills in."""
+    model: tuple[Path, ...]
+    """The artifact's files on the host, the one to open first."""
+    samples: Path | None = None
+    """A .npz on the host."""
+    requirements: tuple[str, ...] = ()
+    """What the runtime bundle holds; empty: what the device itself has."""
+
+
+class Target(Protocol):
+    """One way to reach an instance of a device."""
+
+    @property
+    def address(self) -> str:
+        """How the user names it: `local`, `ssh://user@host`, `qemu`."""
+
+    @property
+    def has_runtime(self) -> bool:
+        """Whether the device's own runtime is used unless the budget asks for the profile's."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether its clock is not the device's."""
+
+    def launch(self, workload: Workload) -> AbstractContextManager[Iterator[bytes]]:
+        """Start the agent; the iterator gives its lines as they come.
+
+        Leaving the context ends the agent and all its processes and removes what was laid out for it.
+
+        Raises:
+            TargetError: the device cannot be reached, or the wire broke.
+        """

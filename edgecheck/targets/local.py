@@ -1,0 +1,110 @@
+"""This machine as the device: the agent as a child process, in a private folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from edgecheck import agent
+from edgecheck.errors import UsageError
+from edgecheck.interrupts import held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecheck.core.device import DeviceProfile
+    from edgecheck.targets.interface import Workload
+
+#: Seconds that the agent has to end itself and its workers when its stdin closes, before it is killed.
+GRACE = 5.0
+
+
+def open_target(address: str, profile: DeviceProfile) -> LocalTarget:
+    """This machine; the profile does not matter to it."""
+    del profile
+    if address != "local":
+        raise UsageError(f"{address!r} is no address of this machine.", "It is written `local`.")
+    return LocalTarget()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTarget:
+    """See `Target`."""
+
+    address: str = "local"
+    has_runtime: bool = True
+    emulated: bool = False
+
+    @contextmanager
+    def launch(self, workload: Workload) -> Iterator[Iterator[bytes]]:
+        """See `Target.launch`."""
+        with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
+            job = Path(folder) / "job.json"
+            job.write_text(json.dumps(_job(workload)), encoding="utf-8")
+            with _started(job) as process:
+                assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+                yield iter(process.stdout)
+
+
+def _job(workload: Workload) -> dict[str, object]:
+    python_path: list[str] = []
+    if workload.requirements:
+        from edgecheck.bundles import bundle_for, host_platform, unpacked
+
+        bundle = bundle_for(workload.requirements, host_platform())
+        python_path = [str(unpacked(bundle))]
+    return {
+        **workload.job,
+        "model": str(workload.model[0].resolve()),
+        "samples": str(workload.samples.resolve()) if workload.samples else None,
+        "python_path": python_path,
+        "lock": str(_lock()),
+        "watch_stdin": True,
+    }
+
+
+def _lock() -> Path:
+    """Held while this machine is measured; a place that cannot be written is for the agent to tell."""
+    place = user_cache_path("edgecheck") / "measuring.lock"
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+@contextmanager
+def _started(job: Path) -> Iterator[subprocess.Popen[bytes]]:
+    supervisor = Path(agent.__file__).parent / "supervisor.py"
+    with ExitStack() as stack:
+        with held():
+            process = subprocess.Popen(
+                [sys.executable, str(supervisor), str(job)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C reaches us alone; closing its stdin ends the agent
+            )
+            stack.callback(_end, process)
+        yield process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with held():  # an impatient second Ctrl-C must not leave the agent behind
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

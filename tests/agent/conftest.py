@@ -1,0 +1,31 @@
+"""After every test of the agent: no process, no temporary file and no core file is left."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests of this folder share agent_runs.py and small_models.py
+
+from agent_runs import AGENT, MARK, soon_gone
+
+sys.path.append(str(AGENT))  # where the agent's files find each other, as on a device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    mark = uuid.uuid4().hex
+    empty = tmp_path_factory.mktemp("empty")
+    monkeypatch.setenv(MARK, mark)
+    monkeypatch.setenv("TMPDIR", str(empty))
+    monkeypatch.chdir(empty)
+    yield
+    assert soon_gone(mark) == []
+    assert list(empty.iterdir()) == []

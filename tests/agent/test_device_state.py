@@ -1,0 +1,134 @@
+"""What is read of a device: here from this machine, and from what boards say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+from agent_runs import SUPERVISOR, told
+
+from edgecheck.agent import device_processor, procfs
+
+PI = """\
+processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm crc32 cpuid
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
+
+processor\t: 1
+Features\t: fp asimd evtstrm crc32 cpuid
+CPU implementer\t: 0x41
+CPU part\t: 0xd08
+
+Hardware\t: BCM2835
+Revision\t: b03115
+Model\t\t: Raspberry Pi 4 Model B Rev 1.5
+"""
+
+
+def probe() -> dict[str, object]:
+    done = subprocess.run([sys.executable, SUPERVISOR, "--probe"], capture_output=True, check=True)
+    result = told(done.stdout, done.stderr, done.returncode)
+    (event,) = result.events
+    assert (event["event"], event["when"]) == ("device", "before")
+    return event
+
+
+def test_a_probe_tells_this_machine_and_nothing_else() -> None:
+    event = probe()
+    assert event["machine"] == os.uname().machine
+    assert event["python"] == "{}.{}.{}".format(*sys.version_info[:3])
+    assert event["page_size"] == os.sysconf("SC_PAGE_SIZE")
+    memory = event["memory"]
+    assert isinstance(memory, dict)
+    assert memory["total"] == psutil.virtual_memory().total
+    assert memory["available"] == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+    processor = event["cpu"]
+    assert isinstance(processor, dict)
+    assert processor["count"] == os.cpu_count()
+    assert processor["affinity"] == sorted(os.sched_getaffinity(0))
+    assert len(processor["clocks"]) == os.cpu_count()
+
+
+def test_the_affinity_is_that_of_the_agent() -> None:
+    core = max(os.sched_getaffinity(0))
+    done = subprocess.run(
+        ["taskset", "-c", str(core), sys.executable, SUPERVISOR, "--probe"], capture_output=True, check=True
+    )
+    assert told(done.stdout, done.stderr, 0).events[0]["cpu"]["affinity"] == [core]
+
+
+def test_without_proc_psutil_gives_what_it_can() -> None:
+    """As on macOS; here both can be asked."""
+    found = procfs.without_proc()
+    expected = procfs.own_memory()
+    assert found["rss"] == pytest.approx(expected["rss"], rel=0.05)
+    assert sorted(found) == sorted(expected)
+    assert found["hwm"] is found["swap"] is found["major_faults"] is None
+
+
+def test_an_arm_board_names_its_parts() -> None:
+    assert device_processor.described(PI) == {
+        "implementers": ["0x41"],
+        "parts": ["0xd08"],
+        "names": [],
+        "features": ["fp", "asimd", "evtstrm", "crc32", "cpuid"],
+    }
+
+
+def test_big_and_little_cores_are_both_named() -> None:
+    both = device_processor.described(PI + PI.replace("0xd08", "0xd03"))
+    assert both["parts"] == ["0xd08", "0xd03"]
+
+
+@pytest.mark.parametrize(
+    ("said", "raw", "flags"),
+    [
+        ("throttled=0x0", 0, []),
+        (
+            "throttled=0x50005",
+            0x50005,
+            ["under-voltage", "throttled", "under-voltage has occurred", "throttling has occurred"],
+        ),
+        (
+            "throttled=0xe0008",
+            0xE0008,
+            [
+                "soft temperature limit",
+                "frequency capping has occurred",
+                "throttling has occurred",
+                "soft temperature limit has occurred",
+            ],
+        ),
+    ],
+)
+def test_a_raspberry_pi_says_whether_it_is_throttled(
+    said: str, raw: int, flags: list[str], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of that name that says what a Raspberry Pi's says."""
+    folder = tmp_path_factory.mktemp("bin")
+    tool = folder / "vcgencmd"
+    tool.write_text(f'#!/bin/sh\n[ "$1" = get_throttled ] && echo {said}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert probe()["throttled"] == {"raw": raw, "flags": flags}
+
+
+def test_a_tool_that_fails_or_hangs_is_passed_over(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("bin")
+    for name, body in (("vcgencmd", "echo VCHI initialization failed; exit 255"), ("nvpmodel", "exec sleep 600")):
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    event = probe()
+    assert event["throttled"] is None
+    assert event["power_mode"] is None

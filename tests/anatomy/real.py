@@ -1,0 +1,35 @@
+"""The real models of `examples/real_models.yaml`, and what each amounts to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from real_models import catalogue, fetch
+
+from edgecheck.anatomy.reading import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecheck.anatomy.values import Anatomy
+
+NAMES = tuple(catalogue()["models"])
+_READ: dict[str, Anatomy] = {}
+
+
+def names(*suffixes: str) -> list[str]:
+    """The models whose names end so."""
+    return [name for name in NAMES if name.endswith(suffixes)]
+
+
+def anatomy(name: str) -> Anatomy:
+    """A real model, read once."""
+    if name not in _READ:
+        _READ[name] = read(fetch(name))
+    return _READ[name]
+
+
+def bytes_on_disk(path: Path) -> int:
+    """What all files of a model take."""
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return sum(each.stat().st_size for each in files)

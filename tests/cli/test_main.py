@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import EDGECHECK, edgecheck
+from help_text import help_text
+
+from edgecheck import __version__
+from edgecheck.cli.main import COMMANDS
+
+
+def test_help_is_what_the_commands_say(root: Path) -> None:
+    kept = (root / "edgecheck" / "cli" / "help.txt").read_text(encoding="utf-8")
+    assert kept == help_text(), "run `make help-text`"
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    assert edgecheck("--help", cwd=tmp_path).code == 0
+    assert edgecheck("--help", cwd=tmp_path).out == edgecheck("-h", cwd=tmp_path).out
+    assert edgecheck("--version", cwd=tmp_path).out == f"edgecheck {__version__}\n"
+
+
+def test_no_command_is_wrong_usage(tmp_path: Path) -> None:
+    assert edgecheck(cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(name: str, tmp_path: Path) -> None:
+    done = edgecheck(name, "--help", cwd=tmp_path)
+    assert done.code == 0
+    assert re.search(r"Examples?:", done.out)
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
+    done = edgecheck("chek", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "chek" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_help_imports_neither_click_nor_anything_heavy(tmp_path: Path) -> None:
+    shebang = Path(EDGECHECK).read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
+    done = subprocess.run(
+        [shebang, "-X", "importtime", EDGECHECK, "--help"], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "edgecheck" in imported
+    assert not imported & {"click", "rich", "yaml", "pydantic", "numpy"}
+
+
+def test_a_fault_of_our_own_is_told_as_such(tmp_path: Path) -> None:
+    """A module of the package that cannot be imported, put in its way by the environment: a real fault."""
+    (tmp_path / "yaml.py").write_text("raise RuntimeError('out of order')\n", encoding="utf-8")
+    done = edgecheck("devices", cwd=tmp_path, PYTHONPATH=str(tmp_path), TMPDIR=str(tmp_path))
+    assert (done.code, done.out) == (70, "")
+    assert "a fault of edgecheck's own: RuntimeError: out of order" in done.err
+    assert "Traceback" not in done.err
+    (kept,) = tmp_path.glob("edgecheck-fault-*.txt")
+    assert str(kept) in done.err
+    assert "Traceback" in kept.read_text(encoding="utf-8")
+
+
+def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([EDGECHECK, "devices"], check=False, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path)
+    os.close(writing)
+    assert done.returncode != 70
+    assert b"Traceback" not in done.stderr

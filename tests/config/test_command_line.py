@@ -1,0 +1,55 @@
+"""`--limit NAME=VALUE`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from edgecheck.config import limit_from_text
+from edgecheck.core.limits import Limit, Source
+from edgecheck.core.metrics import METRICS
+from edgecheck.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "bound"),
+    [
+        ("ram_peak=80MiB", "ram_peak", 80 * 2**20),
+        (" latency_p50 = 50 ms ", "latency_p50", 0.05),
+        ("agreement=99%", "agreement", 0.99),
+        ("instructions=200e6", "instructions", 2e8),
+    ],
+)
+def test_a_limit_says_that_it_is_from_the_command_line(text: str, metric: str, bound: float) -> None:
+    assert limit_from_text(text) == Limit(METRICS[metric], bound, Source("command line"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ram_peak", "--limit ram_peak has no value."),
+        ("ram_peek=1MB", "--limit ram_peek=1MB: no metric is called 'ram_peek'; did you mean ram_peak?"),
+        ("=1MB", f"--limit =1MB: no metric is called ''; takes {', '.join(METRICS)}"),
+        ("ram_peak=80", "--limit ram_peak=80: '80' has no unit; takes a size with its unit, such as 80 MiB or 1.5 MB"),
+        ("ram_peak=", "--limit ram_peak=: found ''; takes a size with its unit, such as 80 MiB or 1.5 MB"),
+        ("top1=1.5", "--limit top1=1.5: '1.5' is more than the whole; takes a share from 0 to 1"),
+    ],
+)
+def test_what_is_no_limit_is_told(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        limit_from_text(text)
+    assert caught.value.message == message
+    assert caught.value.hint == "Write a metric and its bound: --limit ram_peak=80MiB"
+
+
+def test_neither_a_limit_nor_this_machine_costs_an_import_of_yaml_or_pydantic() -> None:
+    code = (
+        "import sys; from edgecheck.config import Profiles, limit_from_text, load_budgets, load_project; "
+        "from pathlib import Path; limit_from_text('size=1MB'); Profiles().get('this-machine'); "
+        "load_project(Path('/')); "
+        "print(sorted({'yaml', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

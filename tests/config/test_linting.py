@@ -1,0 +1,149 @@
+"""`lint`: problems without a run, and doubts about limits that are valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgecheck.config import Findings, lint
+
+Write = Callable[[str, str], Path]
+BOARD = (Path(__file__).parent / "board.yaml").read_text(encoding="utf-8")
+
+
+def look(*paths: str) -> Findings:
+    return lint([Path(path) for path in paths])
+
+
+def texts(findings: Findings) -> tuple[list[str], list[str]]:
+    return [str(problem) for problem in findings.problems], [str(warning) for warning in findings.warnings]
+
+
+@pytest.mark.parametrize(
+    ("limit", "warning"),
+    [
+        ("size: 13 GB", "size: can never fail on board: 13.0 GB is more than its free storage, 12.0 GB"),
+        ("footprint: {warn: 13 GB}",
+         "footprint: can never fail on board: 13.0 GB is more than its free storage, 12.0 GB"),
+        ("ram_peak: 3 GiB", "ram_peak: contradicts board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
+        ("ram_model: {warn: 1 GiB, error: 3 GiB}",
+         "ram_model: contradicts board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
+        ("latency_p50: {warn: 60 ms, error: 50 ms}",
+         "latency_p50: never warns: warn, 60.0 ms, is not stricter than error, 50.0 ms"),
+        ("latency_p50: {warn: 50 ms, error: 50 ms}",
+         "latency_p50: never warns: warn, 50.0 ms, is not stricter than error, 50.0 ms"),
+        ("agreement: {warn: 0.9, error: 0.99}",
+         "agreement: never warns: warn, 0.9, is not stricter than error, 0.99"),
+        ("top1: 0", "top1: can never fail: every value is at least 0"),
+        ("latency_p90: {error: 50 ms, projected: point}",
+         "latency_p90: `projected:` has no effect: only latency_p50 is projected"),
+    ],
+)  # fmt: skip
+def test_a_doubtful_limit_is_warned_of_where_it_is_written(write: Write, limit: str, warning: str) -> None:
+    write("device_profiles/board.yaml", BOARD)
+    write("shared.yaml", f"model: net.tflite\nlimits: {{{limit}}}\ndevices: [board]\n")
+    write("own.yaml", f"model: net.tflite\ndevices: {{board: {{{limit}}}}}\n")
+    write("device_profiles/other.yaml", f"extends: board\nlimits: {{{limit}}}\n")
+    assert texts(look("shared.yaml")) == ([], [f"shared.yaml:2:10: limits.{warning}"])
+    assert texts(look("own.yaml")) == ([], [f"own.yaml:2:19: devices.board.{warning}"])
+    assert texts(look("device_profiles/other.yaml")) == (
+        [],
+        [f"device_profiles/other.yaml:2:10: limits.{warning}".replace("board", "other")],
+    )
+
+
+def test_limits_that_make_sense_are_left_alone(write: Write) -> None:
+    write("device_profiles/board.yaml", BOARD)
+    write(
+        "b.yaml",
+        "model: net.tflite\n"
+        "limits: {size: 12 GB, ram_peak: {warn: 1 GiB, error: 1.5 GiB}, agreement: {warn: 0.99, error: 0.9},\n"
+        "         latency_p50: {error: 50 ms, projected: point}, top1: {warn: 0.9}}\n"
+        "devices: [board]\n",
+    )
+    assert look("b.yaml", "device_profiles") == Findings(2, (), ())
+
+
+def test_a_profile_should_limit_ram_storage_and_latency(write: Write) -> None:
+    write(
+        "device_profiles/board.yaml",
+        BOARD.replace("{size: 1 MB, footprint: 500 MB, ram_peak: 1 MiB, latency_p50: 10 ms}", "{}"),
+    )
+    assert texts(look("device_profiles")) == (
+        [],
+        [
+            "device_profiles/board.yaml:8:9: limits: no limit on RAM: takes ram_peak or ram_model",
+            "device_profiles/board.yaml:8:9: limits: no limit on latency: takes latency_p50 or another percentile",
+            "device_profiles/board.yaml:8:9: limits: no limit on storage: takes footprint, size or download",
+        ],
+    )
+
+
+def test_a_model_that_is_not_there_is_no_problem_of_the_file(write: Write) -> None:
+    write("b.yaml", "model: none.onnx\ndevices: [pixel-8]\n")
+    assert texts(look("b.yaml")) == (
+        [],
+        ["b.yaml:1:8: model: there is no file none.onnx (paths start at the budget's folder)"],
+    )
+
+
+def test_all_kinds_of_file_are_looked_at_together(write: Write, here: Path) -> None:
+    write("edgecheck.yaml", "targets: {board: local, bord: local, this-machine: local}\n")
+    write("all/budgets/b.yaml", "model: net.onnx\nthreads: 0\ndevices: [board]\n")
+    write("all/boards/family.yaml", "family: true\n" + BOARD.replace("1 MB", "1 mb"))
+    write("all/boards/board.yaml", "extends: family\nname: 3\n")
+    write("all/boards/this-machine.yaml", BOARD)
+    write("all/boards/broken.yaml", "\t")
+    (here / "none").mkdir()
+    findings = look("edgecheck.yaml", "all", "none")
+    assert findings.files == 6
+    assert texts(findings) == (
+        [
+            (
+                'all/boards/board.yaml:2:7: name: found 3, which YAML reads as a number (it is text in quotes: "3"); '
+                "takes text on one line"
+            ),
+            "all/boards/broken.yaml:1:1: found a tab; YAML takes spaces to indent",
+            "all/boards/family.yaml:9:16: limits.size: unit 'mb' is not known; did you mean MB?",
+            "all/boards/this-machine.yaml: is never read: this-machine is made on the spot; give the file another name",
+            "all/budgets/b.yaml:2:10: threads: found 0; takes a whole number from 1 to 1,024",
+            "edgecheck.yaml:1:31: targets.bord: there is no device 'bord'; did you mean board?",
+            "none: the folder holds no .yaml file",
+        ],
+        ["all/budgets/b.yaml:1:8: model: there is no file all/budgets/net.onnx (paths start at the budget's folder)"],
+    )
+
+
+def test_a_project_with_problems_is_told(write: Write) -> None:
+    write("edgecheck.yaml", "target: {}\n")
+    assert texts(look("edgecheck.yaml")) == (
+        ["edgecheck.yaml:1:1: target: the key is not known; did you mean targets?"],
+        [],
+    )
+
+
+def test_a_file_without_any_known_key_is_taken_for_a_budget(write: Write) -> None:
+    write("b.yaml", "[1]\n")
+    assert texts(look("b.yaml"))[0] == [
+        "b.yaml:1:1: found a list; takes a mapping with the keys model, trusted, format and so on"
+    ]
+
+
+def test_two_profiles_with_one_name_are_each_looked_at(write: Write) -> None:
+    write("one/board.yaml", BOARD.replace("1 MB", "1 mb"))
+    write("two/board.yaml", BOARD.replace("1 MB", "1 kb"))
+    assert texts(look("one", "two"))[0] == [
+        "one/board.yaml:8:16: limits.size: unit 'mb' is not known; did you mean MB?",
+        "two/board.yaml:8:16: limits.size: unit 'kb' is not known; did you mean kB?",
+    ]
+
+
+def test_what_this_repository_ships_gives_no_finding_but_models_not_yet_fetched(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    findings = lint([Path("budgets"), Path("device_profiles")])
+    assert findings.problems == ()
+    assert [str(text) for text in findings.warnings if "there is no file examples/models/" not in str(text)] == []

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import MIB, latency_worker, memory_worker, profile, run
+
+from edgecheck.core.caveats import caveats
+from edgecheck.core.run import DeviceState, Note, Run, RuntimeFacts
+
+
+def codes(seen: Run) -> list[str]:
+    return [caveat.code for caveat in caveats(seen, profile(), "onnx")]
+
+
+def test_a_clean_run_has_none() -> None:
+    assert codes(run(latency_worker(*[0.01] * 50), memory_worker(40 * MIB, 60 * MIB, ((0.1, 60 * MIB),)))) == []
+
+
+def test_other_runtime_than_the_profiles() -> None:
+    seen = run(runtime=RuntimeFacts("onnxruntime", "1.20.0"))
+    (caveat,) = caveats(seen, profile(), "onnx")
+    assert caveat.message == (
+        "Ran on onnxruntime 1.20.0; the profile of Raspberry Pi 4 Model B (2 GB) pins onnxruntime==1.32.0."
+    )
+    assert codes(run(runtime=None)) == []
+    assert [one.code for one in caveats(seen, profile(runtimes={}), "onnx")] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        (("under-voltage",), "Look at its power supply and run again."),
+        (("throttled",), "Look at its cooling and run again."),
+    ],
+)
+def test_throttling_names_its_cause(flags: tuple[str, ...], advice: str) -> None:
+    (caveat,) = caveats(run(after=DeviceState(throttled=flags)), profile(), "onnx")
+    assert (caveat.code, caveat.advice) == ("throttled", advice)
+
+
+def test_a_slow_governor_and_swap() -> None:
+    before = DeviceState(governors=("powersave",), swap_used=0)
+    assert codes(run(before=before, after=DeviceState(swap_used=5 * MIB))) == ["governor", "swapped"]
+    assert codes(run(before=replace(before, governors=("performance",)))) == []
+
+
+def test_noise_and_a_slow_first_run() -> None:
+    steady = [0.010, 0.012, 0.008, 0.014, 0.010] * 20
+    assert codes(run(latency_worker(0.1, *steady))) == ["noisy", "slow-first-run"]
+    assert codes(run(latency_worker(0.1, 0.01))) == []
+
+
+def test_a_peak_shorter_than_the_sampling() -> None:
+    worker = memory_worker(40 * MIB, 100 * MIB, ((0.1, 60 * MIB),))
+    seen = caveats(run(worker, worker), profile(), "onnx")
+    assert [caveat.code for caveat in seen] == ["short-peak"]
+    assert seen[0].message == "The kernel's high-water mark is 100.0 MiB; the samples reached 60.0 MiB."
+
+
+def test_throttling_of_the_past_is_no_doubt_about_this_run() -> None:
+    old = DeviceState(throttled=("under-voltage has occurred",))
+    assert codes(run(before=old, after=old)) == []
+    assert codes(run(before=DeviceState(), after=old)) == ["throttled"]
+
+
+def test_notes_and_a_broken_run() -> None:
+    nan = Note("nan-output", "output y holds NaN")
+    seen = run(latency_worker(notes=(nan,)), latency_worker(notes=(nan,)), broken="the wire broke")
+    assert codes(seen) == ["broken", "nan-output"]
+    assert caveats(seen, profile(), "onnx")[1].message == "Output y holds NaN."

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import ARTIFACT, MIB, died, latency_worker, memory_worker, run
+
+from edgecheck.core.measurement import Evidence, Measurement, Unmeasured, measure, measure_all
+from edgecheck.core.metrics import METRICS, Provenance
+from edgecheck.core.run import Activity, Ending, LookCount, Outcome, Phase, Purpose, Run, WorkerRun
+
+
+def value(metric: str, seen: Run | None) -> Measurement:
+    finding = measure(METRICS[metric], Evidence(ARTIFACT, seen))
+    assert isinstance(finding, Measurement), finding
+    return finding
+
+
+def reason(metric: str, seen: Run | None) -> Unmeasured:
+    finding = measure(METRICS[metric], Evidence(ARTIFACT, seen))
+    assert isinstance(finding, Unmeasured), finding
+    return finding
+
+
+def test_static_figures_need_no_run() -> None:
+    assert value("size", None).value == 1_500_000
+    assert value("download", None).value == 1_200_000
+    assert value("size", None).provenance is Provenance.STATIC
+    assert reason("params", None).reason == "params cannot be read from onnx files yet"
+    assert reason("ram_peak", None).reason == "nothing was run"
+
+
+def test_the_footprint_is_the_artifact_and_its_runtime() -> None:
+    finding = measure(METRICS["footprint"], Evidence(ARTIFACT, runtime_size=100_000_000))
+    assert isinstance(finding, Measurement)
+    assert (finding.value, finding.basis) == (101_500_000, "the artifact and 100 MB of runtime")
+    assert reason("footprint", None).reason == "the runtime that is deployed with it is not known"
+    unknown = measure(METRICS["footprint"], Evidence(ARTIFACT, runtime_problem="no wheel fits"))
+    assert isinstance(unknown, Unmeasured)
+    assert unknown.reason == "no wheel fits"
+
+
+def test_ram_is_the_highest_of_the_processes() -> None:
+    seen = run(memory_worker(40 * MIB, 60 * MIB), memory_worker(41 * MIB, 62 * MIB))
+    peak, model = value("ram_peak", seen), value("ram_model", seen)
+    assert (peak.value, peak.low, peak.high, peak.count) == (62 * MIB, 60 * MIB, 62 * MIB, 2)
+    assert model.value == 21 * MIB
+    assert peak.basis == "highest of 2 processes"
+    assert peak.provenance is Provenance.MEASURED
+
+
+def test_without_a_kernels_mark_the_samples_decide() -> None:
+    worker = replace(memory_worker(40 * MIB, 60 * MIB), samples=((0.0, 50 * MIB), (0.1, 70 * MIB)))
+    bare = replace(worker, marks=tuple(replace(one, peak_rss=None) for one in worker.marks))
+    assert value("ram_peak", run(bare)).value == 70 * MIB
+    assert bare.mark(Phase.FIRST_INFERENCE) is None
+
+
+def test_no_memory_reading_at_all_is_no_figure() -> None:
+    blind = WorkerRun(Purpose.MEMORY)
+    assert reason("ram_peak", run(blind)).reason == "local gave no figure for ram_peak"
+    assert reason("ram_model", run(blind)).reason == "local gave no figure for ram_model"
+
+
+def test_load_time_is_the_median_over_fresh_processes() -> None:
+    loads = [replace(latency_worker(), purpose=Purpose.LOAD, load_time=seconds) for seconds in (3.0, 1.0, 9.0, 2.0)]
+    assert isinstance(measure(METRICS["load_time"], Evidence(ARTIFACT, run(*loads))), Unmeasured)  # four are too few
+    finding = value("load_time", run(latency_worker(0.1, load_time=5.0), *loads))
+    assert (finding.value, finding.low, finding.high, finding.count) == (3.0, 1.0, 9.0, 5)
+    assert value("latency_first", run(*loads, *loads)).value == 0.02
+    assert isinstance(measure(METRICS["load_time"], Evidence(ARTIFACT, run(WorkerRun(Purpose.LOAD)))), Unmeasured)
+
+
+def test_percentiles_come_with_bounds_and_counts() -> None:
+    latencies = [0.010 + at * 1e-5 for at in range(1000)]
+    count = LookCount("latency_p90:error", 1000, 3, 4, "pass")
+    finding = value("latency_p90", run(latency_worker(*latencies, counts=(count,))))
+    assert finding.value == pytest.approx(0.01899)
+    assert finding.low is not None
+    assert finding.high is not None
+    assert finding.low < finding.value < finding.high
+    assert finding.counts == {"latency_p90:error": count}
+    assert value("latency_p50", run(latency_worker(*latencies))).counts == {}
+
+
+def test_the_mean_is_an_interval() -> None:
+    finding = value("latency_mean", run(latency_worker(*([0.01, 0.02] * 200))))
+    assert finding.interval
+    assert finding.value == pytest.approx(0.015)
+    assert value("latency_mean", run(latency_worker(0.5))).low is None
+    assert isinstance(measure(METRICS["latency_mean"], Evidence(ARTIFACT, run(latency_worker()))), Unmeasured)
+    assert isinstance(measure(METRICS["latency_p50"], Evidence(ARTIFACT, run(latency_worker()))), Unmeasured)
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        (
+            Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", "the process died of SIGSEGV in the first inference"),
+            "the process died of SIGSEGV in the first inference",
+        ),
+        (
+            Ending(Outcome.REFUSED, Activity.LOAD, "flex-operator", "it needs FlexErf"),
+            "refused by the runtime while the model was loaded: it needs FlexErf",
+        ),
+    ],
+)
+def test_how_a_worker_died_is_a_failure_with_its_phase(ending: Ending, sentence: str) -> None:
+    finding = reason("ram_peak", run(died(Purpose.MEMORY, ending)))
+    assert (finding.reason, finding.fails) == (sentence, True)
+
+
+def test_one_death_among_several_processes_is_enough() -> None:
+    crash = Ending(Outcome.CRASHED, Activity.STEADY, "", "SIGABRT")
+    assert reason("ram_peak", run(memory_worker(1, 2), died(Purpose.MEMORY, crash))).fails
+
+
+@pytest.mark.parametrize("code", ["open-dimension", "missing-runtime", "wrong-sample", "missing-external-data"])
+def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
+    ending = Ending(Outcome.REFUSED, Activity.FIRST_INFERENCE, code, "give inputs: {image: [1, H, W, 3]}")
+    finding = reason("latency_p50", run(died(Purpose.LATENCY, ending)))
+    assert (finding.reason, finding.fails) == ("give inputs: {image: [1, H, W, 3]}", False)
+
+
+def test_a_broken_wire_is_unknown() -> None:
+    assert reason("ram_peak", run(broken="the connection was lost")).reason == "the connection was lost"
+    assert not reason("ram_peak", run(broken="the connection was lost")).fails
+
+
+def test_a_worker_that_was_lost_with_the_wire_is_unknown() -> None:
+    lost = died(Purpose.MEMORY, Ending(Outcome.KILLED, Activity.START, "lost", "the connection was lost"))
+    assert not reason("ram_peak", run(lost, broken="the connection was lost")).fails
+
+
+def test_an_emulated_machine_gives_memory_and_no_clock() -> None:
+    seen = run(memory_worker(40 * MIB, 60 * MIB), latency_worker(*[0.01] * 50), emulated=True)
+    assert value("ram_peak", seen).provenance is Provenance.EMULATED
+    assert reason("latency_p90", seen).reason == "an emulated machine's clock is not the device's"
+
+
+def test_metrics_without_a_reader_say_so() -> None:
+    assert reason("agreement", run(latency_worker(0.1))).reason == "agreement is not measured on local"
+
+
+def test_all_at_once() -> None:
+    findings = measure_all(Evidence(ARTIFACT, run(memory_worker(1, 2))))
+    assert list(findings) == list(METRICS)

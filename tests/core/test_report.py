@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from builders import ARTIFACT, budget, limit, profile
+
+from edgecheck.core.budget import Variant
+from edgecheck.core.limits import OnUnknown
+from edgecheck.core.measurement import Unmeasured
+from edgecheck.core.metrics import METRICS
+from edgecheck.core.report import CheckResult, Report, exit_code, worst
+from edgecheck.core.verdict import Status, Verdict, judge
+
+
+def verdict(status: Status, *, ignored: bool = False) -> Verdict:
+    return Verdict(limit("size", 1), status, Unmeasured(METRICS["size"], ""), 1, ignored=ignored)
+
+
+def report(*statuses: Status) -> Report:
+    device = profile()
+    results = tuple(
+        CheckResult(budget((device, ())), Variant("as-is"), device, "", (verdict(status),), ARTIFACT)
+        for status in statuses
+    )
+    return Report(results, "0", "host", "2026-01-01T00:00:00+00:00", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([Status.PASS, Status.PASS], 0),
+        ([Status.PASS, Status.WARN], 0),
+        ([Status.UNKNOWN, Status.WARN], 3),
+        ([Status.UNKNOWN, Status.FAIL], 1),
+        ([Status.FAIL, Status.PASS], 1),
+        ([], 3),
+    ],
+)
+def test_exit_codes(statuses: list[Status], code: int) -> None:
+    assert exit_code(report(*statuses)) == code
+
+
+def test_a_warning_can_be_made_to_fail() -> None:
+    assert exit_code(report(Status.WARN), fail_on_warn=True) == 1
+    assert exit_code(report(Status.PASS), fail_on_warn=True) == 0
+
+
+def test_an_ignored_unknown_does_not_count() -> None:
+    assert worst([verdict(Status.PASS), verdict(Status.UNKNOWN, ignored=True)]) is Status.PASS
+    asked = limit("ram_peak", 1, on_unknown=OnUnknown.IGNORE)
+    assert judge(asked, Unmeasured(METRICS["ram_peak"], "nothing was run")).ignored
+
+
+def test_nothing_judged_is_never_a_pass() -> None:
+    assert worst([]) is Status.UNKNOWN

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from builders import profile, run
+
+from edgecheck.core.device import THIS_MACHINE, Identity
+from edgecheck.core.run import DeviceState
+from edgecheck.core.standing import standing
+
+PI = DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", cpu_parts=("0xd08",))
+PC = DeviceState(system="Linux", machine="x86_64")
+
+
+def test_the_board_itself_may_be_judged() -> None:
+    assert standing(profile(), run(before=PI)).stranger == ""
+
+
+def test_a_pc_never_stands_for_a_raspberry_pi() -> None:
+    assert standing(profile(), run(before=PC)).stranger == (
+        "measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)"
+    )
+
+
+def test_the_same_core_in_another_board_is_another_board() -> None:
+    graviton = DeviceState(system="Linux", machine="aarch64", cpu_parts=("0xd08",))
+    assert standing(profile(), run(before=graviton)).stranger
+
+
+@pytest.mark.parametrize(("part", "known"), [("0xd08", True), ("0xd03", False), ("", False)])
+def test_without_a_board_name_the_cpu_part_decides(part: str, known: bool) -> None:  # noqa: FBT001
+    expected = profile(identity=Identity(cpu_part=part))
+    assert (standing(expected, run(before=PI)).stranger == "") is known
+
+
+def test_this_machine_and_files_and_the_emulator() -> None:
+    assert not standing(profile(THIS_MACHINE), run(before=PC)).stranger
+    assert not standing(profile(), None).stranger
+    assert not standing(profile(), run(before=PC, emulated=True)).stranger
+
+
+def test_an_unknown_machine_is_called_so() -> None:
+    assert standing(profile(), run(before=DeviceState())).stranger.startswith("measured on an unknown machine")

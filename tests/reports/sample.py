@@ -1,0 +1,62 @@
+"""One report with every kind of verdict in it, for the reporters' tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
+
+from edgecheck.core.budget import Variant
+from edgecheck.core.caveats import caveats
+from edgecheck.core.limits import OnUnknown, Source
+from edgecheck.core.measurement import Evidence, measure_all
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, Run
+from edgecheck.core.standing import standing
+from edgecheck.core.verdict import judge
+
+PROFILE = profile()
+LIMITS = (
+    limit("size", 1_000_000),
+    limit("download", error=2_000_000, warn=1_100_000, source=Source("profile", "pi.yaml", 9)),
+    limit("ram_peak", 80 * MIB),
+    limit("load_time", 1.0, on_unknown=OnUnknown.IGNORE, source=Source("command line")),
+)
+SEEN = run(
+    latency_worker(*[0.010] * 30),
+    *[latency_worker(purpose=Purpose.LOAD)] * 4,
+    memory_worker(40 * MIB, 60 * MIB, ((0.1, 60 * MIB),)),
+    memory_worker(40 * MIB, 61 * MIB, ((0.1, 61 * MIB),)),
+)
+CRASH = run(
+    died(
+        Purpose.MEMORY,
+        Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", "the process died of SIGSEGV in the first inference"),
+    )
+)
+PC = replace(SEEN, before=DeviceState(system="Linux", machine="x86_64"))
+
+
+def result(seen: Run | None, problem: str = "") -> CheckResult:
+    findings = measure_all(Evidence(ARTIFACT, seen))
+    place = standing(PROFILE, seen)
+    return CheckResult(
+        budget=budget((PROFILE, LIMITS)),
+        variant=Variant("as-is"),
+        profile=PROFILE,
+        target="local" if seen else "",
+        verdicts=tuple(judge(one, findings[one.metric.name], place) for one in LIMITS),
+        artifact=ARTIFACT,
+        run=seen,
+        findings=findings,
+        caveats=caveats(seen, PROFILE, "onnx") if seen else (),
+        problem=problem,
+        seconds=1.5,
+    )
+
+
+def report(*results: CheckResult) -> Report:
+    return Report(results, "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+
+
+EVERYTHING = report(result(SEEN), result(CRASH), result(PC), result(None))

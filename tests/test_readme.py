@@ -1,0 +1,58 @@
+"""The README's example is the quick start's very output: files' figures to the byte, measured ones by their shape."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from command import edgecheck
+from real_models import catalogue, fetch, link
+
+
+@pytest.fixture(scope="module")
+def quickstart(root: Path) -> str:
+    for name in ("mtcnn_onet.onnx", "face_detection_short_range.tflite"):
+        assert name in catalogue()["models"]
+        link(fetch(name), root / "examples" / "models")
+    done = edgecheck("check", cwd=root, COLUMNS="100")
+    assert done.code == 0, done.out + done.err
+    return done.out
+
+
+def shape(text: str) -> list[str]:
+    """Lines with one space between words, `#` for each figure that is measured anew, and without caveats.
+
+    Caveats (noise, a slow first run) depend on what else the machine does; they stand alone on their lines.
+    """
+    paragraphs = [
+        [_masked(re.sub(r" +", " ", line).strip()) for line in paragraph.splitlines()]
+        for paragraph in text.strip().split("\n\n")
+    ]
+    return [line for paragraph in paragraphs for line in _without_caveats(paragraph)]
+
+
+def _without_caveats(lines: list[str]) -> list[str]:
+    first = next(
+        (at for at, line in enumerate(lines) if re.match(r"(noisy|slow-first-run|drift|outliers): ", line)), None
+    )
+    return lines[:first]
+
+
+def _masked(line: str) -> str:
+    line = re.sub(r"this machine \(.*\) on", "this machine (#) on", line)
+    if "measured" not in line:
+        return line
+    line = re.sub(r"(\w+) [\d.]+ [a-zA-Zµ]+( ≤|,|$)", r"\1 #\2", line)
+    return re.sub(r"[\d.]+% room", "# room", line)
+
+
+def test_the_example_is_the_quick_starts_output(root: Path, quickstart: str) -> None:
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    blocks: list[str] = re.findall(r"```console\n\$ make check\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 1
+    assert shape(blocks[0]) == shape(quickstart)
+
+
+def test_the_readme_stays_short(root: Path) -> None:
+    assert len((root / "README.md").read_text(encoding="utf-8").splitlines()) < 140

@@ -1,0 +1,142 @@
+"""The agent's counting over many series at once, for simulations; it must decide as `edgecheck.agent.counting` does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecheck.agent import counting
+from edgecheck.core import looks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Series = NDArray[np.int64]
+    Figures = NDArray[np.float64]
+    Counts = NDArray[np.int64]
+    Marks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of many runs of one limit."""
+
+    passed: float
+    """Share of the runs; what neither passed nor failed was not decided."""
+    failed: float
+    inferences: float
+    """Mean count at the decision, or at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One limit on the `quantile` of latencies; nanoseconds."""
+
+    quantile: float
+    bound: float
+    span: float = 0.0
+    block: int = 0
+    """Counts in blocks of this length, whatever the latencies show; 0 lets them show it."""
+
+    def run(self, series: Series) -> Outcome:
+        """Look at every row of `series` as the agent would, until each is decided or at its end."""
+        count, length = series.shape
+        state, at = np.zeros(count, np.int64), np.full(count, length)
+        for n in self.grid(series):
+            undecided = np.flatnonzero(state == 0)
+            if undecided.size == 0:
+                break
+            answer = self.look(series[undecided, :n])
+            state[undecided] = answer
+            at[undecided[answer != 0]] = n
+        return Outcome(float((state == 1).mean()), float((state == -1).mean()), float(at.mean()))
+
+    def grid(self, series: Series) -> list[int]:
+        """Numbers of inferences to look at: those of the table, in the shortest blocks; and all of them."""
+        length = series.shape[1]
+        block = self.block or looks.least_block(float(np.median(series)) / 1e9)
+        due = [look.n * block for look in looks.look_table(self.quantile)]
+        return sorted({n for n in due if n < length} | {length})
+
+    def look(self, series: Series) -> Counts:
+        """1 for each row that passes, -1 for each that fails, 0 for the others."""
+        n = series.shape[1]
+        seen = (series > self.bound).sum(axis=1)
+        block: Counts = np.full(len(series), self.block) if self.block else self._blocks(series)
+        fewest, most = self._over_the_span(series, seen)
+        table = looks.look_table(self.quantile)
+        rows = np.array([look.n for look in table])
+        passing = np.array([-1] + [look.pass_at_most for look in table])
+        failing = np.array([look.fail_at_least for look in table] + [2**40])
+        before = np.searchsorted(rows, n // block, side="right")
+        after = np.searchsorted(rows, -(-n // block), side="left")
+        passes = most <= passing[before] * block
+        fails = fewest >= failing[after] * block
+        answer: Counts = np.where(passes, 1, np.where(fails, -1, 0))
+        return answer
+
+    def _blocks(self, series: Series) -> Counts:
+        middle = np.median(series, axis=1)
+        floor = np.minimum(looks.BURST_COUNT, np.ceil(looks.BURST_TIME * 1e9 / middle))
+        near = ((middle + self.bound) / 2)[:, None]
+        level = _levelled(series, middle)
+        shown = np.maximum(_correlation_times(level > self.bound), _correlation_times(level > near))
+        blocks: Counts = np.maximum(floor, np.ceil(shown)).astype(np.int64)
+        return blocks
+
+    def _over_the_span(self, series: Series, seen: Counts) -> tuple[Counts, Counts]:
+        n = series.shape[1]
+        ahead = self.span / series.sum(axis=1) - 1
+        going = ahead > 0
+        if not going.any():
+            return seen, seen
+        if n < counting.PARTS:
+            return np.where(going, 0, seen), np.where(going, n, seen)
+        down, up = _growth(series)
+        places = np.arange(n)
+        fewest, most = (
+            (series * (1 + (bound * ahead)[:, None] * places) > self.bound).sum(axis=1)
+            for bound in (np.minimum(down, 0), np.maximum(up, 0))
+        )
+        return np.where(going, fewest, seen), np.where(going, most, seen)
+
+
+def _levelled(series: Series, middle: Figures) -> Figures:
+    n = series.shape[1]
+    if n < counting.PARTS:
+        return series.astype(np.float64)
+    down, up = _growth(series)
+    level: Figures = series - ((down + up) / 2 * middle)[:, None] * (np.arange(n) - (n - 1) / 2)
+    return level
+
+
+def _correlation_times(flags: Marks) -> Figures:
+    count, n = flags.shape
+    hits = flags.sum(axis=1)
+    spread = hits * (n - hits) / (n * n)
+    longest, width, sums = np.ones(count), 1, flags.astype(np.int32)
+    known = spread > 0
+    while sums.shape[1] >= 2 * counting.LEAST_SUMS:
+        pairs = sums.shape[1] // 2
+        sums = sums[:, 0 : 2 * pairs : 2] + sums[:, 1 : 2 * pairs : 2]
+        width *= 2
+        squares = ((sums - (width * hits / n)[:, None]) ** 2).sum(axis=1)
+        ratio = squares / np.where(known, pairs * width * spread, np.inf)
+        shown = ratio > 1 + 3 * math.sqrt(2 / pairs)
+        longest = np.where(shown, np.maximum(longest, ratio), longest)
+    return longest
+
+
+def _growth(series: Series) -> tuple[Figures, Figures]:
+    size = series.shape[1] // counting.PARTS
+    parts = series[:, : size * counting.PARTS].reshape(-1, counting.PARTS, size)
+    medians = np.median(parts, axis=2)
+    places = np.arange(counting.PARTS) - (counting.PARTS - 1) / 2
+    level, square = medians.mean(axis=1), float((places**2).sum())
+    slope = medians @ places / square
+    rest = ((medians - level[:, None]) ** 2).sum(axis=1) - slope**2 * square
+    reach = counting.TREND_T * np.sqrt(np.maximum(rest, 0) / (counting.PARTS - 2) / square)
+    return (slope - reach) / (level * size), (slope + reach) / (level * size)
