@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "examples"))
+sys.path.insert(0, str(ROOT))
 EDGECHECK = str(Path(sys.executable).parent / "edgecheck")
 
 
@@ -56,7 +56,7 @@ def peak_of_host(model: Path) -> float:
 
 def main() -> None:
     """Measure and print."""
-    from real_models import fetch
+    from examples.real_models import fetch
 
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     model = fetch("mtcnn_onet.onnx")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from edgecheck.anatomy.formats import identify
 from edgecheck.converters import READY, Request, Workshop, convert
 from edgecheck.core.caveats import caveats
-from edgecheck.core.measurement import Evidence, Unmeasured, measure, measure_all
+from edgecheck.core.finding import Evidence, Unmeasured
+from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.report import CheckResult
 from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from edgecheck.core.artifact import Artifact
     from edgecheck.core.budget import Budget, Variant
     from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.finding import Finding
     from edgecheck.core.limits import Limit
-    from edgecheck.core.measurement import Finding
     from edgecheck.core.run import Run
 
 
@@ -90,7 +91,8 @@ def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> C
     evidence: Evidence | None = None
     try:
         artifact = convert(_request(check), workshop, tell=tell)
-        evidence = _with_runtime(check, Evidence(artifact), tell)
+        evidence = Evidence(artifact, profile=check.profile, threads=check.budget.threads)
+        evidence = _with_runtime(check, evidence, tell)
         evidence = replace(evidence, run=_run(check, artifact, tell))
     except UndecidedError as error:
         return _undecided(check, evidence, error)
@@ -120,7 +122,7 @@ def _run(check: Check, artifact: Artifact, tell: Callable[[str], None]) -> Run |
     target = open_target(check.target, check.profile)
     bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
     pins = check.profile.runtimes.get(artifact.format, ()) if bundle == "profile" else ()
-    return run_on(target, artifact, Wanted(check.budget, check.limits, pins), tell=tell)
+    return run_on(target, artifact, Wanted(check.budget, check.limits, pins, check.profile.ram.available), tell=tell)
 
 
 def _with_runtime(check: Check, evidence: Evidence, tell: Callable[[str], None]) -> Evidence:

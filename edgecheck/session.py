@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.looks import for_agent
-from edgecheck.core.measurement import FRESH_LOADS
+from edgecheck.core.readers import FRESH_LOADS
+from edgecheck.core.run import Purpose
 from edgecheck.errors import TargetError
 from edgecheck.targets import Workload
 
@@ -29,6 +30,9 @@ LONGEST_LINE = 64 * 2**20
 MEMORY_PROCESSES = (2, 5)
 MEMORY_SPREAD = 0.05
 
+#: A model that needs more than this share of the device's memory has to show that it fits.
+MUCH_OF_MEMORY = 0.5
+
 #: More latencies than any table of looks takes, few enough to be sent and kept.
 MOST_INFERENCES = 200_000
 
@@ -45,6 +49,8 @@ class Wanted:
     limits: tuple[Limit, ...]
     requirements: tuple[str, ...] = ()
     """The runtime to bring along; empty: what the device has."""
+    device_memory: int = 0
+    """Bytes that the device can give to the model."""
 
 
 def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable[[str], None]) -> Run:
@@ -60,21 +66,42 @@ def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable
         TargetError: the target could not be reached at all.
     """
     workload = Workload(
-        job(artifact, wanted),
+        job(artifact, wanted, emulated=target.emulated),
         tuple(Path(file) for file in artifact.files),
         Path(wanted.budget.samples) if wanted.budget.samples else None,
         wanted.requirements,
     )
+    run = _run(target, workload, tell)
+    smaller = target.tight
+    if smaller is not None and _may_not_fit(run, wanted.device_memory):
+        tell("trying it in the device's own memory")
+        again = _run(smaller, replace(workload, job={**workload.job, "deterministic": None}), tell)
+        run = replace(run, fit=again.workers, broken=run.broken or again.broken)
+    return run
+
+
+def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run:
     reader = RunReader(target.address, emulated=target.emulated)
-    with target.launch(workload) as lines:
+    with target.launch(workload, tell) as lines:
         broken = _follow(lines, reader, tell)
     return reader.run(broken)
 
 
-def job(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
+def _may_not_fit(run: Run, device_memory: int) -> bool:
+    """Whether the model needs so much that the device's own memory has to show whether it is enough."""
+    peaks = [worker.peak for worker in run.of(Purpose.MEMORY) if worker.peak is not None]
+    return max(peaks, default=0) > MUCH_OF_MEMORY * device_memory
+
+
+def job(artifact: Artifact, wanted: Wanted, *, emulated: bool = False) -> dict[str, object]:
     """The job for the agent, without the paths (docs/reference/agent-protocol.md)."""
+    if emulated:
+        return {**_common(artifact, wanted), **_EMULATED}
+    return {**_common(artifact, wanted), **_timed(wanted)}
+
+
+def _common(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
     budget, effort = wanted.budget, wanted.budget.effort
-    names = {limit.metric.name for limit in wanted.limits}
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
@@ -83,6 +110,32 @@ def job(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
         "seed": 0,
         "inputs": {name: list(shape) for name, shape in budget.inputs.items()},
         "deadline_s": effort.deadline,
+        "outputs": False,
+        "lock": None,
+        "memory": {
+            "processes": list(MEMORY_PROCESSES),
+            "spread": MEMORY_SPREAD,
+            "interval_s": SAMPLING,
+            "inferences": MEMORY_INFERENCES,
+        },
+    }
+
+
+#: Where the clock counts instructions: batches of at least ten million of them until two agree, no sampling more often
+#: than it is worth there, and one process, since the next would be the same to the byte.
+_EMULATED: dict[str, object] = {
+    "latency": None,
+    "load": None,
+    "deterministic": {"tolerance": 0.001, "batch_s": 0.01, "max_batches": 20},
+    "memory": {"processes": [1, 1], "spread": MEMORY_SPREAD, "interval_s": 0.02, "inferences": 2},
+}
+
+
+def _timed(wanted: Wanted) -> dict[str, object]:
+    effort = wanted.budget.effort
+    names = {limit.metric.name for limit in wanted.limits}
+    return {
+        "deterministic": None,
         "latency": {
             "warmup_count": effort.warmup_count,
             "warmup_s": effort.warmup_time,
@@ -93,15 +146,6 @@ def job(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
             "looks": [look for limit in wanted.limits for look in _looks(limit, effort.max_time)],
         },
         "load": {"processes": FRESH_LOADS} if names & {"load_time", "latency_first"} else None,
-        "deterministic": None,
-        "outputs": False,
-        "lock": None,
-        "memory": {
-            "processes": list(MEMORY_PROCESSES),
-            "spread": MEMORY_SPREAD,
-            "interval_s": SAMPLING,
-            "inferences": MEMORY_INFERENCES,
-        },
     }
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from command import edgecheck
-from real_models import catalogue, fetch, link
+from tests.cli.command import edgecheck
+from examples.real_models import catalogue, fetch, link
 
 
 @pytest.fixture(scope="module")

@@ -69,9 +69,11 @@ def command() -> None:
         ("Programs", _programs()),
         ("Cache", _cache()),
     ):
+        tried = list(lines)
+        width = max(len(line.what) for line in tried)
         click.echo(f"\n{title}")
-        for line in lines:
-            click.echo(f"  {'✔' if line.works else '✘'} {line.what:<34} {line.found}")
+        for line in tried:
+            click.echo(f"  {'✔' if line.works else '✘'} {line.what:<{width}}  {line.found}")
 
 
 def _runtimes() -> Iterator[Line]:
@@ -94,13 +96,23 @@ def _runtimes() -> Iterator[Line]:
 
 
 def _converters() -> Iterator[Line]:
-    for route in ROUTES:
-        missing = [package for package in route.packages if not _installed(package)]
-        what = f"{route.source} to {route.format}: {', '.join(route.variants)}"
-        have = ", ".join(f"{package} {version(package)}" for package in route.packages if package not in missing)
+    """A line for each extra that brings converters."""
+    for extra in dict.fromkeys(route.extra for route in ROUTES):
+        routes = [route for route in ROUTES if route.extra == extra]
+        sources = dict.fromkeys(source for route in routes for source in route.sources)
+        formats = dict.fromkeys(route.format for route in routes)
+        needed = dict.fromkeys(package for route in routes for package in route.packages)
+        missing = [package for package in needed if not any(map(_installed, _SAME.get(package, (package,))))]
+        have = ", ".join(f"{package} {version(package)}" for package in needed if _installed(package))
         yield Line(
-            works=not missing, what=what, found=have if not missing else f"pip install 'edgecheck[{route.extra}]'"
+            works=not missing,
+            what=f"{', '.join(sources)} to {' and '.join(formats)}",
+            found=have if not missing else f"{', '.join(missing)} missing: pip install 'edgecheck[{extra}]'",
         )
+
+
+#: Distributions of which either will do.
+_SAME = dict.fromkeys(("tensorflow", "tensorflow-cpu"), ("tensorflow", "tensorflow-cpu"))
 
 
 def _installed(package: str) -> bool:

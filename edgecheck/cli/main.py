@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
 from edgecheck import __version__
-from edgecheck.errors import EdgecheckError
+from edgecheck.errors import ConfigError, EdgecheckError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 #: Command -> (module with `command`, one line of help).
 COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main job."),
+    "budget": ("edgecheck.cli.budget", "Lint budget files, or write their JSON Schema."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "doctor": ("edgecheck.cli.doctor", "Say what works here and what to install for the rest."),
 }
@@ -107,9 +109,10 @@ def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(error: EdgecheckError) -> None:
-    click.echo(f"edgecheck: {error.message}", err=True)
+    """The message; problems in files stand at the start of their lines, where editors make them links."""
+    click.echo(error.message if isinstance(error, ConfigError) else f"edgecheck: {error.message}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(textwrap.indent(error.hint, "  "), err=True)
 
 
 def _fault(error: Exception) -> int:

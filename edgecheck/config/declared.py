@@ -63,7 +63,8 @@ def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    inner = get_args(getattr(annotation, "__value__", annotation))
+    if not inner and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for argument in get_args(getattr(annotation, "__value__", annotation)):
+    for argument in inner:
         yield from _models_in(argument)

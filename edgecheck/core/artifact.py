@@ -33,6 +33,8 @@ class Artifact:
     """How it was made: the converter and its version."""
     params: int | None = None
     """Weights stored; None where the format does not show them."""
+    arithmetic: str = "float"
+    """In which numbers most of its multiplications are done: `float` or `int8`."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was made, a sentence each."""
     seconds: float = 0.0

@@ -41,6 +41,8 @@ class _Worker:
     first_inference: float | None = None
     latencies: list[float] = field(default_factory=list)
     counts: dict[str, LookCount] = field(default_factory=dict)
+    batches: tuple[tuple[int, int], ...] = ()
+    agreed: bool = False
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
 
@@ -55,6 +57,8 @@ class _Worker:
             self.first_inference,
             tuple(self.latencies),
             tuple(self.counts.values()),
+            self.batches,
+            self.agreed,
             tuple(self.notes),
             ending,
         )
@@ -143,6 +147,11 @@ class RunReader:
                 count["id"], count["n"], count["exceedances"], count["block"], count["decision"] or ""
             )
 
+    def _on_batches(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        worker.batches = tuple((batch["count"], batch["total_ns"]) for batch in event["batches"])
+        worker.agreed = event["agreed"]
+
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
         notes.append(Note(event["code"], event["message"]))
@@ -205,6 +214,7 @@ _HANDLERS = {
     "sample": RunReader._on_sample,  # noqa: SLF001
     "latencies": RunReader._on_latencies,  # noqa: SLF001
     "look": RunReader._on_look,  # noqa: SLF001
+    "batches": RunReader._on_batches,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

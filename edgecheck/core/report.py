@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgecheck.core.budget import Budget, Variant
     from edgecheck.core.caveats import Caveat
     from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.measurement import Finding
+    from edgecheck.core.finding import Finding
     from edgecheck.core.run import Run
 
 

@@ -119,6 +119,10 @@ class WorkerRun:
     latencies: tuple[float, ...] = ()
     """Seconds of each steady inference, in order."""
     counts: tuple[LookCount, ...] = ()
+    batches: tuple[tuple[int, int], ...] = ()
+    """Inferences and nanoseconds of the clock of each batch; where the clock counts instructions, one is one."""
+    agreed: bool = False
+    """Whether the last two batches agreed."""
     notes: tuple[Note, ...] = ()
     ending: Ending = Ending(Outcome.COMPLETED)
 
@@ -192,6 +196,8 @@ class Run:
     after: DeviceState = field(default_factory=DeviceState)
     notes: tuple[Note, ...] = ()
     """Of the agent's own; the workers have theirs."""
+    fit: tuple[WorkerRun, ...] = ()
+    """The same once more in a machine of just the device's size, where `workers` had room to spare."""
     broken: str = ""
     """Why the run is not whole: the wire broke, the agent was lost; empty where it is."""
     emulated: bool = False

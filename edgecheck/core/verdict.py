@@ -8,8 +8,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from edgecheck.core import looks
+from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown
-from edgecheck.core.measurement import Finding, Measurement, Unmeasured
 from edgecheck.core.metrics import Direction, Provenance
 
 if TYPE_CHECKING:

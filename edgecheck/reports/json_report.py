@@ -9,11 +9,11 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.core.measurement import Measurement
+from edgecheck.core.finding import Measurement
 
 if TYPE_CHECKING:
     from edgecheck.core.artifact import Artifact
-    from edgecheck.core.measurement import Finding
+    from edgecheck.core.finding import Finding
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.run import Run
     from edgecheck.core.verdict import Verdict

@@ -69,6 +69,9 @@ def check(result: CheckResult, width: int) -> RenderableType:
         for verdict in result.verdicts
         if (reason := wording.reason(verdict)) and reason != wording.clean(result.problem)
     ]
+    rows += [
+        _indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)
+    ]
     if seen := wording.also_seen(result):
         rows.append(_indented(Text(f"also seen  {seen}", style="dim")))
     rows += [
@@ -87,7 +90,7 @@ def _verdicts(verdicts: tuple[Verdict, ...], *, narrow: bool) -> Table:
         word, look = _LOOK[verdict.status]
         found, bound = wording.found_and_bound(verdict)
         origin = wording.provenance(verdict)
-        source = "" if narrow else wording.clean(str(verdict.limit.source))
+        source = "" if narrow else wording.source(verdict)
         table.add_row(
             Text(word + (" (ignored)" if verdict.ignored else ""), style=look),
             verdict.metric.name,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from edgecheck.core.measurement import Measurement
+from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.verdict import Status, show_pair
 
@@ -27,6 +28,26 @@ def found_and_bound(verdict: Verdict) -> tuple[str, str]:
         return "", f"{sign} {verdict.metric.show(verdict.bound)}"
     found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
     return found, f"{sign} {bound}"
+
+
+def source(verdict: Verdict) -> str:
+    """Where the limit was written; a profile's folder is left out, since `edgecheck devices show` tells it."""
+    place = verdict.limit.source
+    if place.kind == "profile" and place.file:
+        return clean(f"{PurePath(place.file).name}:{place.line}")
+    return clean(str(place))
+
+
+def intervals(result: CheckResult) -> list[tuple[str, str]]:
+    """Metric and words for each figure that is an interval, and how it was got."""
+    return [
+        (name, f"between {finding.metric.show(finding.low)} and {finding.metric.show(finding.high)}; {finding.basis}")
+        for name, finding in (result.findings or {}).items()
+        if isinstance(finding, Measurement)
+        and finding.provenance is Provenance.PROJECTED
+        and finding.low is not None
+        and finding.high is not None
+    ]
 
 
 _TWO_DIGITS = 10  # percent

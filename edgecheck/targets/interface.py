@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -40,8 +40,14 @@ class Target(Protocol):
     def emulated(self) -> bool:
         """Whether its clock is not the device's."""
 
-    def launch(self, workload: Workload) -> AbstractContextManager[Iterator[bytes]]:
+    @property
+    def tight(self) -> Target | None:
+        """The same device with no more memory than it has, where `self` has been given more; else None."""
+
+    def launch(self, workload: Workload, tell: Callable[[str], None]) -> AbstractContextManager[Iterator[bytes]]:
         """Start the agent; the iterator gives its lines as they come.
+
+        `tell` is told what happens before the first of them, a few words at a time.
 
         Leaving the context ends the agent and all its processes and removes what was laid out for it.
 

@@ -20,7 +20,7 @@ from edgecheck.errors import UsageError
 from edgecheck.interrupts import held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from edgecheck.core.device import DeviceProfile
     from edgecheck.targets.interface import Workload
@@ -44,24 +44,25 @@ class LocalTarget:
     address: str = "local"
     has_runtime: bool = True
     emulated: bool = False
+    tight: None = None
 
     @contextmanager
-    def launch(self, workload: Workload) -> Iterator[Iterator[bytes]]:
+    def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
             job = Path(folder) / "job.json"
-            job.write_text(json.dumps(_job(workload)), encoding="utf-8")
+            job.write_text(json.dumps(_job(workload, tell)), encoding="utf-8")
             with _started(job) as process:
                 assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
                 yield iter(process.stdout)
 
 
-def _job(workload: Workload) -> dict[str, object]:
+def _job(workload: Workload, tell: Callable[[str], None]) -> dict[str, object]:
     python_path: list[str] = []
     if workload.requirements:
         from edgecheck.bundles import bundle_for, host_platform, unpacked
 
-        bundle = bundle_for(workload.requirements, host_platform())
+        bundle = bundle_for(workload.requirements, host_platform(), progress=tell)
         python_path = [str(unpacked(bundle))]
     return {
         **workload.job,

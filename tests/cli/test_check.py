@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from command import EDGECHECK, edgecheck
-from real_models import fetch
+from tests.cli.command import EDGECHECK, edgecheck
+from examples.real_models import fetch
 
 from edgecheck.core.metrics import METRICS
 

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import EDGECHECK, edgecheck
-from help_text import help_text
+from tests.cli.command import EDGECHECK, edgecheck
+from tools.help_text import help_text
 
 from edgecheck import __version__
 from edgecheck.cli.main import COMMANDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,12 +45,12 @@ def test_what_is_no_limit_is_told(text: str, message: str) -> None:
     assert caught.value.hint == "Write a metric and its bound: --limit ram_peak=80MiB"
 
 
-def test_neither_a_limit_nor_this_machine_costs_an_import_of_yaml_or_pydantic() -> None:
+def test_neither_a_limit_nor_this_machine_costs_an_import_of_yaml_or_pydantic(root: Path) -> None:
     code = (
         "import sys; from edgecheck.config import Profiles, limit_from_text, load_budgets, load_project; "
         "from pathlib import Path; limit_from_text('size=1MB'); Profiles().get('this-machine'); "
         "load_project(Path('/')); "
         "print(sorted({'yaml', 'pydantic'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

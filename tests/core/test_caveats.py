@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import MIB, latency_worker, memory_worker, profile, run
 
 from edgecheck.core.caveats import caveats
 from edgecheck.core.run import DeviceState, Note, Run, RuntimeFacts
+from tests.builders import MIB, latency_worker, memory_worker, profile, run
 
 
 def codes(seen: Run) -> list[str]:

@@ -3,11 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import ARTIFACT, MIB, died, latency_worker, memory_worker, run
 
-from edgecheck.core.measurement import Evidence, Measurement, Unmeasured, measure, measure_all
+from edgecheck.core.finding import Evidence, Measurement, Unmeasured
+from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import Activity, Ending, LookCount, Outcome, Phase, Purpose, Run, WorkerRun
+from tests.builders import ARTIFACT, MIB, died, latency_worker, memory_worker, run
 
 
 def value(metric: str, seen: Run | None) -> Measurement:
@@ -135,7 +136,9 @@ def test_a_worker_that_was_lost_with_the_wire_is_unknown() -> None:
 def test_an_emulated_machine_gives_memory_and_no_clock() -> None:
     seen = run(memory_worker(40 * MIB, 60 * MIB), latency_worker(*[0.01] * 50), emulated=True)
     assert value("ram_peak", seen).provenance is Provenance.EMULATED
-    assert reason("latency_p90", seen).reason == "an emulated machine's clock is not the device's"
+    assert reason("latency_p90", seen).reason == (
+        "it depends on what an emulated machine does not model; limit instructions, or measure on the device"
+    )
 
 
 def test_metrics_without_a_reader_say_so() -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from builders import ARTIFACT, budget, limit, profile
 
 from edgecheck.core.budget import Variant
+from edgecheck.core.finding import Unmeasured
 from edgecheck.core.limits import OnUnknown
-from edgecheck.core.measurement import Unmeasured
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.report import CheckResult, Report, exit_code, worst
 from edgecheck.core.verdict import Status, Verdict, judge
+from tests.builders import ARTIFACT, budget, limit, profile
 
 
 def verdict(status: Status, *, ignored: bool = False) -> Verdict:

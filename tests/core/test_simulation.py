@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from vectorised_looks import Watch
 
 from edgecheck.agent.counting import Looks
 from edgecheck.core import looks
+from tests.vectorised_looks import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorised_looks import Marks, Series
+    from tests.vectorised_looks import Marks, Series
 
 RUNS = 3000
 ERROR = 0.01

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from builders import profile, run
 
 from edgecheck.core.device import THIS_MACHINE, Identity
 from edgecheck.core.run import DeviceState
 from edgecheck.core.standing import standing
+from tests.builders import profile, run
 
 PI = DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", cpu_parts=("0xd08",))
 PC = DeviceState(system="Linux", machine="x86_64")

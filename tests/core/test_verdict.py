@@ -4,14 +4,14 @@ import math
 from dataclasses import replace
 
 import pytest
-from builders import limit
 
+from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.looks import inferences_needed, look_table
-from edgecheck.core.measurement import Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import LookCount
 from edgecheck.core.verdict import Standing, Status, judge, show_pair
+from tests.builders import limit
 
 PASS, WARN, UNKNOWN, FAIL = Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL
 

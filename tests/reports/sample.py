@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
-
 from edgecheck.core.budget import Variant
 from edgecheck.core.caveats import caveats
+from edgecheck.core.finding import Evidence
 from edgecheck.core.limits import OnUnknown, Source
-from edgecheck.core.measurement import Evidence, measure_all
+from edgecheck.core.measurement import measure_all
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, Run
 from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
+from tests.builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
 
 PROFILE = profile()
 LIMITS = (

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from sample import EVERYTHING, SEEN, report, result
 
 from edgecheck import reports
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.report import Report
 from edgecheck.reports import Style, render
 from edgecheck.reports.json_report import document
+from tests.reports.sample import EVERYTHING, SEEN, report, result
 
 
 @pytest.fixture(scope="module")

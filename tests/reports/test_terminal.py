@@ -5,10 +5,10 @@ from pathlib import PurePath
 
 import pytest
 from rich.cells import cell_len
-from sample import CRASH, EVERYTHING, PC, SEEN, report, result
 
 from edgecheck.core.budget import Model
 from edgecheck.reports import Style, render
+from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result
 
 
 def test_a_mixed_check() -> None:

@@ -1,0 +1,76 @@
+"""What an emulated machine shows: memory, instructions as its clock counts them, and from them a projection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecheck.core.finding import Finding, Measurement, Unmeasured
+from edgecheck.core.metrics import METRICS, Metric, Provenance
+from edgecheck.core.projection import Counters, project
+from edgecheck.core.run import Outcome, Purpose
+
+if TYPE_CHECKING:
+    from edgecheck.core.device import Constant, DeviceProfile
+    from edgecheck.core.finding import Evidence
+    from edgecheck.core.run import Run, WorkerRun
+
+#: The metrics that an emulated machine can answer, and the workers that show them.
+PURPOSES = {
+    "ram_peak": (Purpose.MEMORY,),
+    "ram_model": (Purpose.MEMORY,),
+    "instructions": (Purpose.DETERMINISTIC,),
+    "latency_p50": (Purpose.DETERMINISTIC,),
+}
+
+
+def memory(finding: Measurement, run: Run) -> Finding:
+    """A memory figure of an emulated machine, unless the model did not come through in the device's own RAM."""
+    for worker in run.fit:
+        if worker.ending.outcome is not Outcome.COMPLETED:
+            shown = finding.metric.show(finding.value)
+            sentence = f"in a machine with the device's RAM {worker.ending.message} (with room it takes {shown})"
+            return Unmeasured(finding.metric, sentence, fails=True)
+    return replace(finding, provenance=Provenance.EMULATED)
+
+
+def instructions(metric: Metric, workers: tuple[WorkerRun, ...]) -> Finding:
+    """Instructions of one steady inference: the last batch, where it agrees with the one before."""
+    batches = workers[-1].batches
+    if not batches:
+        return Unmeasured(metric, "the emulated machine counted nothing")
+    count, total = batches[-1]
+    if not workers[-1].agreed:
+        return Unmeasured(metric, f"the counts of {len(batches)} batches did not settle")
+    return Measurement(
+        metric, total / count, Provenance.EMULATED, count=count, basis=f"two batches of {count:,} that agree to 0.1 %"
+    )
+
+
+def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) -> Finding:
+    """The steady latency on the device, projected from the instructions."""
+    counted = instructions(METRICS["instructions"], workers)
+    if isinstance(counted, Unmeasured):
+        return Unmeasured(metric, counted.reason)
+    profile, run = evidence.profile, evidence.run
+    constant = _constant(profile, evidence.artifact.arithmetic) if profile is not None else None
+    if constant is None or profile is None or run is None or run.runtime is None:
+        return Unmeasured(metric, "the profile has no constants to project it with")
+    if evidence.threads > 1:
+        return Unmeasured(metric, f"one thread is projected, and the budget asks for {evidence.threads}")
+    interval = project(Counters(counted.value), constant, run.runtime.name)
+    scaled = f", scaled from {profile.projection.derived_from}" if profile.projection.derived_from else ""
+    return Measurement(
+        metric,
+        interval.estimate,
+        Provenance.PROJECTED,
+        low=interval.low,
+        high=interval.high,
+        interval=True,
+        count=counted.count,
+        basis=f"{METRICS['instructions'].show(counted.value)} instructions at {constant.ns_per_instruction} ns{scaled}",
+    )
+
+
+def _constant(profile: DeviceProfile, arithmetic: str) -> Constant | None:
+    return profile.projection.int8 if arithmetic == "int8" else profile.projection.float

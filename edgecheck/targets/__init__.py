@@ -1,0 +1,35 @@
+"""One wire each to a device; a table from an address to the module that speaks it, imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from edgecheck.errors import UsageError
+from edgecheck.targets.interface import Target, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecheck.core.device import DeviceProfile
+
+__all__ = ["SCHEMES", "Target", "Workload", "open_target"]
+
+#: Address scheme -> module with `open_target(address, profile) -> Target`.
+SCHEMES: Mapping[str, str] = MappingProxyType(
+    {"local": "edgecheck.targets.local", "qemu": "edgecheck.targets.qemu", "ssh": "edgecheck.targets.ssh"}
+)
+
+
+def open_target(address: str, profile: DeviceProfile) -> Target:
+    """The target at `address`; nothing is started or connected yet.
+
+    Raises:
+        UsageError: no target speaks such an address.
+    """
+    scheme = address.partition("://")[0]
+    if scheme not in SCHEMES:
+        known = ", ".join(SCHEMES)
+        raise UsageError(f"No target is called {address!r}.", f"Targets here: {known}.")
+    return cast("Target", import_module(SCHEMES[scheme]).open_target(address, profile))

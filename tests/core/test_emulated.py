@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from edgecheck.core.device import Constant, Projection
+from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
+from edgecheck.core.measurement import measure
+from edgecheck.core.metrics import METRICS, Provenance
+from edgecheck.core.projection import Counters, project
+from edgecheck.core.run import Activity, Ending, Outcome, Purpose, Run, WorkerRun
+from tests.builders import ARTIFACT, MIB, died, memory_worker, profile, run
+
+CONSTANT = Constant(0.8, 0.14, "ncnn")
+DEVICE = profile(projection=Projection(CONSTANT, Constant(0.66, 0.16, "onnxruntime")))
+COUNTED = WorkerRun(Purpose.DETERMINISTIC, batches=((1, 101_000_000), (1, 100_000_000)), agreed=True)
+
+
+def finding(metric: str, seen: Run, **changes: object) -> Finding:
+    evidence = replace(Evidence(ARTIFACT, seen, profile=DEVICE), **changes)  # type: ignore[arg-type]
+    return measure(METRICS[metric], evidence)
+
+
+def value(metric: str, seen: Run, **changes: object) -> Measurement:
+    found = finding(metric, seen, **changes)
+    assert isinstance(found, Measurement), found
+    return found
+
+
+def emulated(*workers: WorkerRun, fit: tuple[WorkerRun, ...] = ()) -> Run:
+    return run(*workers, emulated=True, target="qemu", fit=fit)
+
+
+def test_instructions_are_those_of_the_last_batch() -> None:
+    found = value("instructions", emulated(replace(COUNTED, batches=((20, 2_100), (20, 2_000)))))
+    assert (found.value, found.provenance) == (100, Provenance.EMULATED)
+
+
+def test_counts_that_do_not_settle_are_no_figure() -> None:
+    found = finding("instructions", emulated(replace(COUNTED, agreed=False)))
+    assert isinstance(found, Unmeasured)
+    assert found.reason == "the counts of 2 batches did not settle"
+    projected = finding("latency_p50", emulated(replace(COUNTED, agreed=False)))
+    assert isinstance(projected, Unmeasured)
+    assert projected.reason == found.reason
+
+
+def test_a_projection_is_an_interval_that_another_runtime_widens() -> None:
+    found = value("latency_p50", emulated(COUNTED))
+    assert found.provenance is Provenance.PROJECTED
+    assert found.interval
+    assert found.value == pytest.approx(0.080)
+    spread = math.hypot(0.14, 0.25)
+    assert (found.low, found.high) == pytest.approx(
+        (0.080 / math.exp(1.6449 * spread), 0.080 * math.exp(1.6449 * spread))
+    )
+
+
+def test_int8_takes_its_own_constant_and_its_own_runtime_keeps_it_narrow() -> None:
+    found = value("latency_p50", emulated(COUNTED), artifact=replace(ARTIFACT, arithmetic="int8"))
+    assert found.value == pytest.approx(0.066)
+    assert found.high == pytest.approx(0.066 * math.exp(1.6449 * 0.16))
+
+
+def test_what_is_derived_says_so() -> None:
+    derived = profile(projection=Projection(CONSTANT, None, "snapdragon-855-plus (2.96 GHz), scaled by clock"))
+    assert "scaled from snapdragon-855-plus" in value("latency_p50", emulated(COUNTED), profile=derived).basis
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"profile": profile()}, "the profile has no constants to project it with"),
+        ({"profile": None}, "the profile has no constants to project it with"),
+        ({"threads": 4}, "one thread is projected, and the budget asks for 4"),
+    ],
+)
+def test_what_cannot_be_projected(changes: dict[str, object], reason: str) -> None:
+    found = finding("latency_p50", emulated(COUNTED), **changes)
+    assert isinstance(found, Unmeasured)
+    assert (found.reason, found.fails) == (reason, False)
+
+
+def test_tails_and_load_times_are_not_judged_on_an_emulated_machine() -> None:
+    for metric in ("latency_p90", "latency_first", "load_time", "latency_mean"):
+        found = finding(metric, emulated(COUNTED))
+        assert isinstance(found, Unmeasured)
+        assert not found.fails
+
+
+def test_memory_is_the_kernels_own() -> None:
+    assert value("ram_peak", emulated(memory_worker(30 * MIB, 50 * MIB))).provenance is Provenance.EMULATED
+
+
+def test_a_model_that_the_devices_memory_kills_fails_whatever_it_took_with_room() -> None:
+    ending = Ending(
+        Outcome.KILLED_FOR_MEMORY, Activity.LOAD, "out-of-memory", "the kernel killed the process for memory"
+    )
+    roomy = memory_worker(30 * MIB, 300 * MIB)
+    found = finding("ram_peak", emulated(roomy, fit=(died(Purpose.MEMORY, ending),)))
+    assert isinstance(found, Unmeasured)
+    assert found.fails
+    assert found.reason == (
+        "in a machine with the device's RAM the kernel killed the process for memory (with room it takes 300 MiB)"
+    )
+    assert value("ram_peak", emulated(roomy, fit=(roomy,))).value == 300 * MIB
+
+
+def test_the_machine_counted_nothing() -> None:
+    found = finding("instructions", emulated(replace(COUNTED, batches=())))
+    assert isinstance(found, Unmeasured)
+    assert found.reason == "the emulated machine counted nothing"
+
+
+def test_projection_by_hand() -> None:
+    interval = project(Counters(1e9), Constant(1.0, 0.0, "x"), "x")
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx((1.0, 1.0, 1.0))
