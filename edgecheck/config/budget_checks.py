@@ -67,7 +67,7 @@ def _exactly(tree: Node, *parts: str) -> Node | None:
 def _from_here(written: Path) -> Path:
     """The shortest spelling, but not where `..` comes after a symbolic link and means another folder."""
     short = Path(os.path.normpath(written))
-    return short if short.resolve() == written.resolve() else written
+    return short if os.path.realpath(short) == os.path.realpath(written) else written
 
 
 def _named_devices(tree: Node) -> dict[str, tuple[Place, str]]:

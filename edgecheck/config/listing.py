@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def yaml_files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
         if not found:
             problems.append(Problem(Place(shown_path(path)), "", "the folder holds no .yaml file"))
         for file in found:
-            files.setdefault(file.resolve(), file)
+            files.setdefault(Path(os.path.realpath(file)), file)
     return list(files.values())
 
 

@@ -12,10 +12,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.command import EDGECHECK, edgecheck
-from examples.real_models import fetch
 
 from edgecheck.core.metrics import METRICS
+from examples.real_models import fetch
+from tests.cli.command import EDGECHECK, edgecheck
 
 SHORT = "measure: {min_count: 10, min_time: 50 ms, warmup_time: 10 ms}\n"
 

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.command import EDGECHECK, edgecheck
-from tools.help_text import help_text
 
 from edgecheck import __version__
 from edgecheck.cli.main import COMMANDS
+from tests.cli.command import EDGECHECK, edgecheck
+from tools.help_text import help_text
 
 
 def test_help_is_what_the_commands_say(root: Path) -> None:
