@@ -98,10 +98,15 @@ class Watch:
         down, up = _growth(series)
         places = np.arange(n)
         fewest, most = (
-            (series * (1 + (bound * ahead)[:, None] * places) > self.bound).sum(axis=1)
+            (series * _within_reach(1 + (bound * ahead)[:, None] * places) > self.bound).sum(axis=1)
             for bound in (np.minimum(down, 0), np.maximum(up, 0))
         )
         return np.where(going, fewest, seen), np.where(going, most, seen)
+
+
+def _within_reach(factors: Figures) -> Figures:
+    reached: Figures = np.clip(factors, 1 / counting.FARTHEST, counting.FARTHEST)
+    return reached
 
 
 def _levelled(series: Series, middle: Figures) -> Figures:

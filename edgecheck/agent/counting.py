@@ -12,6 +12,7 @@ Trend = Tuple[float, float]
 
 LEAST_SUMS = 4  # of fewer a variance says next to nothing
 PARTS = 10  # of the run, whose medians show its trend
+FARTHEST = 3.0  # a trend ends where the slowest clock of a board is: 0.6 of 1.8 GHz on a Raspberry Pi 4
 TREND_T = 4.501  # Student's t with PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold
 
 
@@ -168,4 +169,6 @@ def _stretched(latencies: Sequence[int], bound: float, slope: float) -> int:
     """Exceedances if each latency stood for its place in a longer run, over which the level goes on as `slope`."""
     if math.isinf(slope):
         return len(latencies) if slope > 0 else 0
-    return sum([value * (1 + slope * at) > bound for at, value in enumerate(latencies)])
+    farthest = FARTHEST if slope > 0 else 1 / FARTHEST
+    nearest = min if slope > 0 else max
+    return sum([value * nearest(1 + slope * at, farthest) > bound for at, value in enumerate(latencies)])

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 #: What wheels call a machine that `uname -m` names otherwise.
 _MACHINES = {"arm64": "aarch64", "amd64": "x86_64", "armv8l": "armv7l", "i386": "i686", "i586": "i686"}
 
+#: The agent's own floor.
+_OLDEST_MINOR = 6
+
+#: bpo-36707: Python 3.8 dropped the letter for pymalloc from its ABI tag.
+_LAST_WITH_M = 7
+
+_NARROW_BITS = 32
+
 #: What a 32-bit Python runs as on a 64-bit kernel, as on Raspberry Pi OS (32-bit).
 _NARROW = {"aarch64": "armv7l", "x86_64": "i686"}
 
@@ -45,7 +53,7 @@ class DevicePlatform:
 
     def __post_init__(self) -> None:
         match = re.fullmatch(r"3\.(\d{1,2})t?", self.python)
-        if match is None or int(match[1]) < 6:  # noqa: PLR2004 - the agent's own floor
+        if match is None or int(match[1]) < _OLDEST_MINOR:
             raise BundleError(
                 f"The device's Python is {self.python}; edgecheck's agent needs Python 3.6 or newer.",
                 "Install a newer Python 3 beside it, or choose another device.",
@@ -68,7 +76,7 @@ class DevicePlatform:
     def abi(self) -> str:
         """The tag of Python's own binary interface: `cp311`, `cp37m`, `cp313t`."""
         major, minor = self.version
-        with_pymalloc = "m" if minor < 8 else ""  # noqa: PLR2004 - bpo-36707: 3.8 dropped the letter
+        with_pymalloc = "m" if minor <= _LAST_WITH_M else ""
         return f"cp{major}{minor}{with_pymalloc}{'t' if self.python.endswith('t') else ''}"
 
     @property
@@ -158,4 +166,4 @@ def platform_of(facts: Mapping[str, object]) -> DevicePlatform:
 def _machine(facts: Mapping[str, object]) -> str:
     named = str(facts.get("machine")).lower()
     machine = _MACHINES.get(named, named)
-    return _NARROW.get(machine, machine) if facts.get("bits") == 32 else machine  # noqa: PLR2004 - bits
+    return _NARROW.get(machine, machine) if facts.get("bits") == _NARROW_BITS else machine

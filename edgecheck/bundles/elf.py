@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+_HEADER = 64  # bytes of a 64-bit ELF header; no 32-bit library is shorter
 _LOAD, _DYNAMIC = 1, 2  # p_type of a program header (System V ABI, "Program Header")
 _NEEDED, _STRTAB = 1, 5  # d_tag of a dynamic entry (System V ABI, "Dynamic Section")
 
@@ -27,7 +28,7 @@ def needed(content: bytes) -> frozenset[str]:
 
     What is no ELF file, or a damaged one, needs nothing.
     """
-    if content[:4] != b"\x7fELF" or len(content) < 64 or content[4] not in _LAYOUTS:  # noqa: PLR2004 - header size
+    if content[:4] != b"\x7fELF" or len(content) < _HEADER or content[4] not in _LAYOUTS:
         return frozenset()
     try:
         return _needed(content, _LAYOUTS[content[4]], "<" if content[5] == 1 else ">")

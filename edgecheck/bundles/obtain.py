@@ -83,8 +83,9 @@ def _pip(folder: Path, platform: DevicePlatform, deadline: float, progress: Call
 
 
 def _packed(resolved: Resolved, platform: DevicePlatform, folder: Path) -> Bundle:
-    # no requirements, and no version of libc: the same wheels are the same bundle, whoever asked for them
-    about = {"python": platform.python, "machine": platform.machine, "libc": platform.libc}
+    # pins and not what was asked for, and no version of libc: the same wheels are the same bundle, whoever wants them
+    pins = [f"{each.wheel.name}=={each.wheel.version}" for each in resolved.wheels]
+    about = {"requirements": pins, "python": platform.python, "machine": platform.machine, "libc": platform.libc}
     archive = folder / "bundle.tar.gz"
     packed = pack(resolved.wheels, about, archive)
     unused = tuple(
@@ -143,7 +144,7 @@ def unpack(bundle: Bundle, folder: Path) -> None:
     try:
         with bundle.path.open("rb") as source:
             unpacker.extract(source, folder, bundle.digest)
-    except unpacker.Damaged as error:
+    except unpacker.DamagedError as error:
         raise BundleError(
             f"The runtime bundle {bundle.path.name} is damaged: {error}.", f"Remove {bundle.path} and try again."
         ) from error
@@ -153,8 +154,8 @@ def unpack(bundle: Bundle, folder: Path) -> None:
 def compile_bytecode(folder: Path, platform: DevicePlatform) -> bool:
     """Compile an unpacked bundle's modules with a Python of the device's version; whether this host has one.
 
-    Byte code is the same on every machine. Without it each process of the device compiles numpy as it imports it, which
-    costs time and shows in its peak RAM, so where this gives False the device must do it: `unpacker.py --compile`.
+    Byte code is the same on every machine. Without it each process compiles numpy as it imports it, which costs time
+    and shows in its RAM; so where this gives False, the device must do it: `unpacker.py --compile FOLDER`.
     """
     version = platform.python.rstrip("t")
     here = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -59,8 +59,7 @@ class Pip:
         argv = [sys.executable, "-c", script, json.dumps(dict(self.markers)), *arguments]
         lines: list[str] = []
         with self._started(argv) as (process, expired):
-            assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-            for line in process.stdout:
+            for line in process.stdout or ():
                 lines.append(line)
                 if told := _told(line):
                     self.progress(told)

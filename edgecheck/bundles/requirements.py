@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Samples memory in the agent, which can do without it.
 PSUTIL = "psutil"
 
+_NUMPY_2 = 2
+
 #: Releases that were compiled for numpy 1 and do not say so: under numpy 2 some import, and all fail once used.
 _FOR_NUMPY_1: Mapping[str, SpecifierSet] = MappingProxyType(
     {
@@ -79,7 +81,7 @@ def capped(asked: Wanted, runtimes: Iterable[str]) -> Wanted:
 def broken_by_numpy_2(wheels: Iterable[Wheel]) -> list[str]:
     """Pins of the runtimes among `wheels` that need numpy 1 and got numpy 2."""
     versions = {wheel.name: Version(wheel.version) for wheel in wheels}
-    if versions.get("numpy", Version("1")).major < 2:  # noqa: PLR2004 - numpy 2
+    if versions.get("numpy", Version("1")).major < _NUMPY_2:
         return []
     return [
         f"{name}=={versions[name]}"

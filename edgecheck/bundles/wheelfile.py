@@ -96,7 +96,7 @@ def _member(source: Path, info: zipfile.ZipInfo) -> Member:
 def _installed(source: Path, name: str) -> str:
     path = PurePosixPath(name)
     safe = not path.is_absolute() and ".." not in path.parts and str(path) == name and "\\" not in name
-    if not safe or any(ord(letter) < 32 for letter in name):  # noqa: PLR2004 - control characters
+    if not safe or not name.isprintable():
         raise _damaged(source, f"{name!r} points out of its folder")
     top, *rest = path.parts
     if not top.endswith(".data"):

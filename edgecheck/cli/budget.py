@@ -13,7 +13,9 @@ from edgecheck.errors import UsageError
 _PATH = click.Path(path_type=Path, exists=True)
 
 
-@click.group("budget", epilog="\b\nExamples:\n  edgecheck budget lint budgets/ device_profiles/\n  edgecheck budget schema")
+@click.group(
+    "budget", epilog="\b\nExamples:\n  edgecheck budget lint budgets/ device_profiles/\n  edgecheck budget schema"
+)
 def command() -> None:
     """Lint budget files, or write their JSON Schema."""
 

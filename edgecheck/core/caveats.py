@@ -11,12 +11,19 @@ from edgecheck.core.run import Purpose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgecheck.core.budget import Effort
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.run import Run, WorkerRun
 
 #: Beyond this robust coefficient of variation a latency is called noisy (trtexec warns at 2.5 % on a locked GPU clock;
 #: a shared CPU without locked clocks shows three times that at rest).
 NOISY = 0.08
+
+#: More outliers than this share are told; a few per hundred are on every machine that does something else too.
+MANY_OUTLIERS = 0.05
+
+#: A trend over the run is told beyond this share of the latency.
+DRIFTING = 0.05
 
 #: A first steady inference this many times the median is called slow.
 SLOW_FIRST = 2.0
@@ -37,13 +44,20 @@ class Caveat:
     advice: str = ""
 
 
-def caveats(run: Run, profile: DeviceProfile, artifact_format: str) -> tuple[Caveat, ...]:
-    """Every doubt about `run`, in the order in which a reader needs them."""
+def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effort) -> tuple[Caveat, ...]:
+    """Every doubt about `run`, in the order in which a reader needs them.
+
+    Args:
+        run: What was seen.
+        profile: The device that it was for.
+        artifact_format: `tflite` or `onnx`.
+        effort: How long was measured, so that the advice does not ask for what was done already.
+    """
     return (
         *_broken(run),
         *_other_runtime(run, profile, artifact_format),
         *_device_state(run),
-        *_latency(run),
+        *_latency(run, effort),
         *_memory(run),
         *_notes(run),
     )
@@ -90,18 +104,13 @@ def throttling(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*now, *new]))
 
 
-def _latency(run: Run) -> Iterator[Caveat]:
+def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
     for worker in run.of(Purpose.LATENCY):
-        latencies = worker.latencies
-        if len(latencies) >= statistics.ENOUGH_FOR_SPREAD:
+        if len(worker.latencies) >= statistics.ENOUGH_FOR_SPREAD:
             yield from _noise(worker)
-            if latencies[0] > SLOW_FIRST * statistics.median(latencies):
-                yield Caveat(
-                    "slow-first-run",
-                    f"The first steady inference took {latencies[0] / statistics.median(latencies):.1f} times the "
-                    "median.",
-                    "Give `measure: {warmup_time: 2 s}` in the budget.",
-                )
+            yield from _outliers(worker)
+            yield from _drift(worker)
+            yield from _slow_first(worker, effort)
 
 
 def _noise(worker: WorkerRun) -> Iterator[Caveat]:
@@ -111,6 +120,39 @@ def _noise(worker: WorkerRun) -> Iterator[Caveat]:
             "noisy",
             f"Latencies spread by {spread:.0%} around their median.",
             "Close what else runs there, or pin the clock (governor `performance`).",
+        )
+
+
+def _outliers(worker: WorkerRun) -> Iterator[Caveat]:
+    share = len(statistics.outliers(worker.latencies)) / len(worker.latencies)
+    if share > MANY_OUTLIERS:
+        yield Caveat(
+            "outliers",
+            f"{share:.0%} of the latencies lie far outside of the others.",
+            "Something else takes the processor from time to time: look for it before you trust the tail.",
+        )
+
+
+def _drift(worker: WorkerRun) -> Iterator[Caveat]:
+    grown = statistics.growth(worker.latencies)
+    if grown is not None and (grown[0] > DRIFTING or grown[1] < -DRIFTING):
+        least, most = sorted(map(abs, grown))
+        word, advice = (
+            ("rose", "The device may be warming up: cool it, or measure longer.")
+            if grown[0] > 0
+            else ("fell", "It had not settled: give `measure: {warmup_time: …}` more.")
+        )
+        yield Caveat("drift", f"Latencies {word} by {least:.0%} to {most:.0%} during the run.", advice)
+
+
+def _slow_first(worker: WorkerRun, effort: Effort) -> Iterator[Caveat]:
+    times = worker.latencies[0] / statistics.median(worker.latencies)
+    if times > SLOW_FIRST:
+        longer = max(2.0, 4 * effort.warmup_time)
+        yield Caveat(
+            "slow-first-run",
+            f"The first steady inference took {times:.1f} times the median, after {effort.warmup_time:g} s of warm-up.",
+            f"Give `measure: {{warmup_time: {longer:g} s}}` in the budget.",
         )
 
 

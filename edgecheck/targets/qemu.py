@@ -18,7 +18,7 @@ from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgecheck.core.device import DeviceProfile
     from edgecheck.emulator.running import Ending, Running
@@ -68,30 +68,36 @@ class QemuTarget:
     @contextmanager
     def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
-        spec = self._spec(workload, tell)
+        model_size = sum(path.stat().st_size for path in workload.model)
+        spec = self.spec(workload.requirements, model_size, tell)
         state = saved.ensure(spec, default_store(), tell)
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
             job = _laid_out(workload, Path(name))
             with machine.run(spec, state, job) as running:
                 yield _lines(running)
 
-    def _spec(self, workload: Workload, tell: Callable[[str], None]) -> MachineSpec:
+    def spec(self, requirements: Sequence[str], model_size: int, tell: Callable[[str], None]) -> MachineSpec:
+        """The machine for a model of `model_size` bytes with the runtime `requirements`, its disks built.
+
+        Raises:
+            EmulatorError: it cannot be built here; the hint says what is missing.
+            BundleError: no wheels fit the profile's Python.
+        """
         store = default_store()
         image = build.ensure(tell, python=self.profile.python)
         platform = bundles.DevicePlatform(self.profile.python, "aarch64")
-        bundle = bundles.bundle_for(workload.requirements, platform, progress=tell)
+        bundle = bundles.bundle_for(requirements, platform, progress=tell)
         parts = {
             "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, tell),
             "agent": disks.agent(Path(agent.__file__).parent, store, tell),
         }
-        return MachineSpec(image, self.profile.emulation_cpu, self._memory(workload), parts, COMMAND)
+        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, COMMAND)
 
-    def _memory(self, workload: Workload) -> int:
+    def _memory(self, model_size: int) -> int:
         own = self.profile.ram.available
         if not self.with_room:
             return affordable(own)
-        model = sum(path.stat().st_size for path in workload.model)
-        return affordable(max(own, LEAST_ROOM + ROOM_PER_BYTE * model))
+        return affordable(max(own, LEAST_ROOM + ROOM_PER_BYTE * model_size))
 
 
 def _laid_out(workload: Workload, folder: Path) -> machine.Job:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ class Live:
             start_new_session=True,
         )
         self.seen: list[Event] = []
+        self._watchdog = threading.Timer(PATIENCE_S, self.process.kill)
+        self._watchdog.start()
         if group:
             (group / "cgroup.procs").write_text(str(self.process.pid))
         assert self.process.stdin is not None
@@ -115,6 +118,8 @@ class Live:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watchdog.cancel()
+        self._watchdog.join()
         self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None

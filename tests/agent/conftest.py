@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests of this folder share agent_runs.py and small_models.py
-
-from agent_runs import AGENT, MARK, soon_gone
+from tests.agent.agent_runs import AGENT, MARK, soon_gone
 
 sys.path.append(str(AGENT))  # where the agent's files find each other, as on a device
 

@@ -191,3 +191,13 @@ def test_the_rule_is_the_hosts(rows: list[tuple[int, int, int]], exceedances: in
 
 def test_t_is_students() -> None:
     assert statistics.student_t(counting.PARTS - 2, 0.999) == pytest.approx(counting.TREND_T, rel=1e-3)
+
+
+def test_a_tiny_model_far_from_its_limit_is_decided_though_it_was_watched_for_no_time() -> None:
+    """Noise over a fraction of a millisecond says nothing of a minute: a trend has an end."""
+    series = [2500 + 500 * (at * 7 % 11 - 5) // 5 for at in range(700)]
+    decisions = {
+        bound: Looks([looks.for_agent("limit", 0.5, bound, 60.0)]).feed(series)[0]["decision"]
+        for bound in (1e-7, 25e-6)
+    }
+    assert decisions == {1e-7: "fail", 25e-6: "pass"}

@@ -8,9 +8,9 @@ import sys
 
 import psutil
 import pytest
-from agent_runs import SUPERVISOR, told
 
 from edgecheck.agent import device_processor, procfs
+from tests.agent.agent_runs import SUPERVISOR, told
 
 PI = """\
 processor\t: 0

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small_models
-from agent_runs import QUICK, Array, Told, decoded, job, run
 from onnx import TensorProto, helper
-from real_models import fetch
+
+from examples.real_models import fetch
+from tests.agent import small_models
+from tests.agent.agent_runs import QUICK, Array, Told, decoded, job, run
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_runs import SUPERVISOR, Live, run, told
+
+from tests.agent.agent_runs import SUPERVISOR, Live, run, told
 
 GOOD: dict[str, object] = {"protocol": 1, "model": "m.onnx", "format": "onnx"}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agent_runs import ONE_PROCESS, QUICK, SUPERVISOR, TWO_INFERENCES, Array, Event, Told, decoded, job, run
 from onnx.reference import ReferenceEvaluator
-from real_models import fetch
 
 from edgecheck.core.looks import for_agent
+from examples.real_models import fetch
+from tests.agent.agent_runs import ONE_PROCESS, QUICK, SUPERVISOR, TWO_INFERENCES, Array, Event, Told, decoded, job, run
 
 PHASES = ["start", "runtime-ready", "model-loaded", "first-inference", "steady"]
 
@@ -69,6 +69,12 @@ def test_a_small_model_costs_little_beyond_its_runtime(everything: Told) -> None
     phases = by_phase(everything, everything.purposes.index("memory") + 1)
     assert phases["steady"]["hwm"] - phases["runtime-ready"]["rss"] < 8e6
     assert phases["runtime-ready"]["rss"] - phases["start"]["rss"] > 20e6
+
+
+def test_so_does_a_small_tflite_file() -> None:
+    """52 kB; the interpreter's library and XNNPACK, 3 MB and more, come with the runtime."""
+    phases = by_phase(run(job(fetch("hey_jarvis.tflite"), memory=ONE_PROCESS)), 1)
+    assert phases["steady"]["hwm"] - phases["runtime-ready"]["rss"] < 2.5e6
 
 
 def test_shares_are_read_in_the_memory_pass_alone(everything: Told) -> None:

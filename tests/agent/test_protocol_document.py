@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
-from real_models import fetch
 
 from edgecheck.agent import jobs
+from examples.real_models import fetch
+from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "agent-protocol.md"
 

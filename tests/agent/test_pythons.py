@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agent_runs import AGENT, MARK, ONE_PROCESS, QUICK, SUPERVISOR, Live, Told, decoded, job, run, told
 from platformdirs import user_cache_path
-from real_models import fetch
+
+from examples.real_models import fetch
+from tests.agent.agent_runs import AGENT, MARK, ONE_PROCESS, QUICK, SUPERVISOR, Live, Told, decoded, job, run, told
 
 TAGS = ["_2_34", "_2_31", "_2_28", "_2_27", "_2_17", "2014", "2010", "1"]  # pip matches them exactly
 

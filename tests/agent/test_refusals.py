@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small_models
-from agent_runs import Told, job, run
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
-from real_models import fetch
+
+from examples.real_models import fetch
+from tests.agent import small_models
+from tests.agent.agent_runs import Told, job, run
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
 PAGE = b"\n<!DOCTYPE html><html><body>404 not found</body></html>"

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_runs import MARK, QUICK, SUPERVISOR, Live, job, soon_gone
-from real_models import fetch
 
-LONG = {**QUICK, "min_s": 600, "max_s": 600, "max_count": 10**9}
+from examples.real_models import fetch
+from tests.agent.agent_runs import MARK, QUICK, SUPERVISOR, Live, job, soon_gone
+
+LONG = {**QUICK, "min_count": 10**8, "max_s": 600, "max_count": 10**9}  # nothing is written before its end
 
 
 def long_job(**fields: object) -> dict[str, object]:
@@ -109,7 +110,8 @@ def test_a_broken_wire_ends_it() -> None:
 
 def test_workers_die_with_a_supervisor_that_is_killed() -> None:
     with Live(long_job()) as live:
-        measuring(live)
+        worker = measuring(live)
+        assert Path(f"/proc/{worker}/oom_score_adj").read_text() == "1000\n"  # and when memory runs out, before it
         live.process.kill()
         live.process.wait(5)
         assert soon_gone(os.environ[MARK]) == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent_runs import QUICK, Live, job, run
-from real_models import fetch
+from examples.real_models import fetch
+from tests.agent.agent_runs import QUICK, Live, job, run
 
 LONG = {**QUICK, "min_s": 600, "max_s": 600, "max_count": 10**9}
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import sys
 import tarfile
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform
+from edgecheck.bundles.pip_process import Pip
+from edgecheck.bundles.requirements import wanted
+from edgecheck.bundles.resolve import resolve
 from edgecheck.errors import BundleError
 
 Bundled = Callable[..., Bundle]
@@ -93,6 +99,20 @@ def test_psutil_is_left_out_where_it_has_no_wheel(bundled: Bundled) -> None:
 def test_a_bundle_of_nothing(bundled: Bundled) -> None:
     found = bundled([], DevicePlatform("3.11", "armv6l"))
     assert (found.wheels, found.unpacked_size) == ((), 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python itself needs what the device's does")
+def test_a_pip_that_takes_the_hosts_markers_after_all_is_made_good(tmp_path: Path) -> None:
+    """What pytest needs under Python 3.10 is asked for by name, where pip has left it out."""
+    platform = DevicePlatform("3.10", "aarch64")
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "wheels").mkdir()
+    careless = Pip({}, tmp_path / "pip", time.monotonic() + 300, lambda _: None)
+    found = resolve(wanted(["pytest==8.3.3"], platform), platform, careless, tmp_path / "wheels")
+    names = {each.wheel.name for each in found.wheels}
+    assert {"pytest", "pluggy", "exceptiongroup", "tomli", "psutil"} <= names
+    assert "colorama" not in names  # for Windows only
+    assert found.unused == ()
 
 
 @pytest.mark.parametrize(("python", "machine"), [("3.12", "x86_64"), ("3.13", "aarch64")])

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from real_models import fetch
 
 from edgecheck.bundles import Bundle, DevicePlatform, unpack, unpacked
 from edgecheck.bundles.probe import facts
+from examples.real_models import fetch
 
 Bundled = Callable[..., Bundle]
 Here = Callable[..., DevicePlatform]
@@ -53,7 +53,7 @@ MODELS = {
 
 def run(interpreter: Path | str, folder: Path, runtime: str) -> dict[str, object]:
     argv = [interpreter, "-I", "-S", "-B", "-c", WORKER, folder, runtime, fetch(MODELS[runtime])]
-    environment = {"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {"PATH": os.environ["PATH"], "ORT_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])

@@ -14,7 +14,7 @@ import pytest
 
 from edgecheck.bundles import unpacker
 from edgecheck.bundles.archive import Packed, pack
-from edgecheck.bundles.unpacker import Damaged
+from edgecheck.bundles.unpacker import DamagedError
 from edgecheck.bundles.wheelfile import open_wheel
 
 SCRIPT = Path(unpacker.__file__)
@@ -74,7 +74,7 @@ def test_what_is_there_is_not_touched(packed: tuple[Path, Packed], tmp_path: Pat
 def test_an_archive_that_is_cut_off(packed: tuple[Path, Packed], tmp_path: Path, cut: int) -> None:
     archive, made = packed
     archive.write_bytes(archive.read_bytes()[:cut])
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         unpacker.unpack(str(archive), tmp_path / "cache/bundle", made.digest)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -86,10 +86,10 @@ def test_an_archive_with_a_flipped_byte(packed: tuple[Path, Packed], tmp_path: P
     content[place] ^= 0xFF
     archive.write_bytes(content)
     if place == 3:  # gzip's flags: the header itself no longer parses
-        with pytest.raises((Damaged, OSError)):
+        with pytest.raises((DamagedError, OSError)):
             unpacker.unpack(str(archive), tmp_path / "cache/bundle", made.digest)
     else:
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedError):
             unpacker.unpack(str(archive), tmp_path / "cache/bundle", made.digest)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -122,7 +122,7 @@ def test_an_archive_that_writes_elsewhere(tmp_path: Path, name: str, kind: bytes
         member.type, member.linkname = kind, "/etc/passwd"
         tar.addfile(member, io.BytesIO())
     (tmp_path / "evil.tar.gz").write_bytes(gzip.compress(content.getvalue()))
-    with pytest.raises(Damaged, match="does not belong into a bundle"):
+    with pytest.raises(DamagedError, match="does not belong into a bundle"):
         unpacker.unpack(str(tmp_path / "evil.tar.gz"), tmp_path / "cache/bundle", "0" * 64)
     assert list((tmp_path / "cache").iterdir()) == []
     assert {each.name for each in tmp_path.iterdir()} == {"evil.tar.gz", "cache"}

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from edgecheck.core.budget import Effort
 from edgecheck.core.caveats import caveats
 from edgecheck.core.run import DeviceState, Note, Run, RuntimeFacts
 from tests.builders import MIB, latency_worker, memory_worker, profile, run
 
 
 def codes(seen: Run) -> list[str]:
-    return [caveat.code for caveat in caveats(seen, profile(), "onnx")]
+    return [caveat.code for caveat in caveats(seen, profile(), "onnx", Effort())]
 
 
 def test_a_clean_run_has_none() -> None:
@@ -19,12 +20,12 @@ def test_a_clean_run_has_none() -> None:
 
 def test_other_runtime_than_the_profiles() -> None:
     seen = run(runtime=RuntimeFacts("onnxruntime", "1.20.0"))
-    (caveat,) = caveats(seen, profile(), "onnx")
+    (caveat,) = caveats(seen, profile(), "onnx", Effort())
     assert caveat.message == (
         "Ran on onnxruntime 1.20.0; the profile of Raspberry Pi 4 Model B (2 GB) pins onnxruntime==1.32.0."
     )
     assert codes(run(runtime=None)) == []
-    assert [one.code for one in caveats(seen, profile(runtimes={}), "onnx")] == []
+    assert [one.code for one in caveats(seen, profile(runtimes={}), "onnx", Effort())] == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_other_runtime_than_the_profiles() -> None:
     ],
 )
 def test_throttling_names_its_cause(flags: tuple[str, ...], advice: str) -> None:
-    (caveat,) = caveats(run(after=DeviceState(throttled=flags)), profile(), "onnx")
+    (caveat,) = caveats(run(after=DeviceState(throttled=flags)), profile(), "onnx", Effort())
     assert (caveat.code, caveat.advice) == ("throttled", advice)
 
 
@@ -51,9 +52,34 @@ def test_noise_and_a_slow_first_run() -> None:
     assert codes(run(latency_worker(0.1, 0.01))) == []
 
 
+def test_the_advice_asks_for_more_than_was_done() -> None:
+    slow = run(latency_worker(0.1, *[0.010] * 50))
+    assert [caveats(slow, profile(), "onnx", Effort(warmup_time=seconds))[0].advice for seconds in (0.5, 2.0)] == [
+        "Give `measure: {warmup_time: 2 s}` in the budget.",
+        "Give `measure: {warmup_time: 8 s}` in the budget.",
+    ]
+
+
+def test_outliers() -> None:
+    latencies = [0.010 + at % 3 * 1e-5 for at in range(100)]
+    some = [0.5 if at % 30 == 3 else value for at, value in enumerate(latencies)]
+    many = [0.5 if at % 10 == 3 else value for at, value in enumerate(latencies)]
+    assert codes(run(latency_worker(*some))) == []
+    (caveat,) = caveats(run(latency_worker(*many)), profile(), "onnx", Effort())
+    assert (caveat.code, caveat.message) == ("outliers", "10% of the latencies lie far outside of the others.")
+
+
+@pytest.mark.parametrize(("direction", "word"), [(1, "rose"), (-1, "fell")])
+def test_drift(direction: int, word: str) -> None:
+    rising = [0.010 + direction * at * 1e-6 + at % 3 * 1e-6 for at in range(1000)]
+    (caveat,) = caveats(run(latency_worker(*rising)), profile(), "onnx", Effort())
+    assert caveat.code == "drift"
+    assert caveat.message.startswith(f"Latencies {word} by ")
+
+
 def test_a_peak_shorter_than_the_sampling() -> None:
     worker = memory_worker(40 * MIB, 100 * MIB, ((0.1, 60 * MIB),))
-    seen = caveats(run(worker, worker), profile(), "onnx")
+    seen = caveats(run(worker, worker), profile(), "onnx", Effort())
     assert [caveat.code for caveat in seen] == ["short-peak"]
     assert seen[0].message == "The kernel's high-water mark is 100.0 MiB; the samples reached 60.0 MiB."
 
@@ -68,4 +94,4 @@ def test_notes_and_a_broken_run() -> None:
     nan = Note("nan-output", "output y holds NaN")
     seen = run(latency_worker(notes=(nan,)), latency_worker(notes=(nan,)), broken="the wire broke")
     assert codes(seen) == ["broken", "nan-output"]
-    assert caveats(seen, profile(), "onnx")[1].message == "Output y holds NaN."
+    assert caveats(seen, profile(), "onnx", Effort())[1].message == "Output y holds NaN."
