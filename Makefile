@@ -29,9 +29,10 @@ bench: setup  ## measure edgecheck itself; ratios within one run
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo 'Setting up $(VENV): about a minute, the first time only.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 system:  ## the Debian packages that tests of the emulator, of ssh and of the HTML report need

@@ -2,8 +2,8 @@
 
     python benchmarks/agent.py [ROUNDS]
 
-The bare loop and the agent run the same runtime on the same file with one thread; the peer is LiteRT's own benchmark. The
-kernel's account of the worker alone comes from `/usr/bin/time -v`. Ratios within one run: the machine may be noisy.
+The bare loop and the agent run the same runtime on the same file with one thread; the peer is LiteRT's own benchmark.
+The kernel's account of the worker alone comes from `/usr/bin/time -v`. Ratios within one run: the machine may be noisy.
 """
 
 from __future__ import annotations
@@ -167,12 +167,8 @@ def early(rounds: int) -> None:
             for _ in range(rounds):
                 looks = [for_agent(metric, quantile, 0.5, 30.0)]
                 plan = {"min_count": 8, "min_s": 0.01, "max_s": 60.0, "looks": looks}
-                values = [
-                    ns
-                    for event in agent(model, latency=plan)
-                    if event["event"] == "latencies"
-                    for ns in event["values_ns"]
-                ]
+                told = [event for event in agent(model, latency=plan) if event["event"] == "latencies"]
+                values = [ns for event in told for ns in event["values_ns"]]
                 counts.append(len(values))
                 seconds.append(sum(values) / 1e9)
                 p50 = statistics.median(values) / 1e9

@@ -156,7 +156,7 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
         artifact=evidence.artifact,
         run=run,
         findings=findings,
-        caveats=caveats(run, check.profile, evidence.artifact.format) if run else (),
+        caveats=caveats(run, check.profile, evidence.artifact.format, check.budget.effort) if run else (),
     )
 
 
