@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: check test lint format bench setup system help-text clean
+.PHONY: check test lint format pythons bench setup system help-text clean
 
-check: setup  ## set up, then check a real model: the quick start
+check: setup  ## set up, then check real models: every budget under ./budgets
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
-	@$(BIN)/edgecheck check budgets/quickstart.yaml
+	@$(BIN)/edgecheck check
 
 test: setup system lint  ## set up, then run every test
 	$(BIN)/python -m pytest
@@ -23,8 +23,12 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+pythons:  ## the quick tests under Python 3.10 to 3.13
+	@tools/pythons.sh
+
 bench: setup  ## measure edgecheck itself; ratios within one run
 	$(BIN)/python benchmarks/host.py
+	$(BIN)/python benchmarks/agent.py
 
 setup: $(STAMP)
 
