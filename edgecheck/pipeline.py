@@ -17,7 +17,7 @@ from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
 from edgecheck.errors import BundleError, UndecidedError
 from edgecheck.session import Wanted, run_on
-from edgecheck.targets import open_target
+from edgecheck.targets import nearest, open_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,7 +61,7 @@ class Addresses:
         named = self.by_device.get(profile.id) or self.default
         if named:
             return named
-        return "" if all(limit.metric.is_static for limit in limits) else "local"
+        return "" if all(limit.metric.is_static for limit in limits) else nearest(profile)
 
 
 def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:

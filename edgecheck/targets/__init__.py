@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 
     from edgecheck.core.device import DeviceProfile
 
-__all__ = ["SCHEMES", "Target", "Workload", "open_target"]
+__all__ = ["SCHEMES", "Target", "Workload", "nearest", "open_target"]
 
 #: Address scheme -> module with `open_target(address, profile) -> Target`.
 SCHEMES: Mapping[str, str] = MappingProxyType(
     {"local": "edgecheck.targets.local", "qemu": "edgecheck.targets.qemu", "ssh": "edgecheck.targets.ssh"}
 )
+
+
+def nearest(profile: DeviceProfile) -> str:
+    """The address to use where none is given: an emulated machine where this host can run one, else this machine."""
+    if profile.is_this_machine or not profile.emulation_cpu:
+        return "local"
+    from edgecheck.emulator import programs
+
+    return "qemu" if programs.find(programs.QEMU) and programs.find(programs.MKE2FS) else "local"
 
 
 def open_target(address: str, profile: DeviceProfile) -> Target:
