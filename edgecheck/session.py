@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.looks import for_agent
 from edgecheck.core.readers import FRESH_LOADS
@@ -29,6 +31,10 @@ LONGEST_LINE = 64 * 2**20
 #: The least and the most fresh processes for a memory peak, and by how much their peaks may differ.
 MEMORY_PROCESSES = (2, 5)
 MEMORY_SPREAD = 0.05
+
+#: Seconds that a device which slowed itself down is left alone before it is measured once more: a heat sink's time
+#: constant is of that order.
+COOL_DOWN = 60.0
 
 #: A model that needs more than this share of the device's memory has to show that it fits.
 MUCH_OF_MEMORY = 0.5
@@ -72,6 +78,11 @@ def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable
         wanted.requirements,
     )
     run = _run(target, workload, tell)
+    if throttling(run):
+        tell(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
+        time.sleep(COOL_DOWN)
+        run = _run(target, workload, tell)
+        run = replace(run, throttled=", ".join(throttling(run)))
     smaller = target.tight
     if smaller is not None and _may_not_fit(run, wanted.device_memory):
         tell("trying it in the device's own memory")

@@ -9,6 +9,7 @@ from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS, Metric, Provenance
 from edgecheck.core.readers import READERS
 from edgecheck.core.run import Activity, Outcome
+from edgecheck.core.units import Unit
 
 if TYPE_CHECKING:
     from edgecheck.core.artifact import Artifact
@@ -30,6 +31,10 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     purposes = _purposes(metric, run)
     if not purposes:
         return Unmeasured(metric, _why_not(metric, run))
+    if run.throttled and metric.unit is Unit.SECONDS:
+        return Unmeasured(
+            metric, f"the device was slowed down, twice ({run.throttled}): look at its supply and cooling"
+        )
     if failed := _failure(run, purposes):
         return _failed(metric, failed)
     if workers := run.of(*purposes):

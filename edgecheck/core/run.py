@@ -198,6 +198,8 @@ class Run:
     """Of the agent's own; the workers have theirs."""
     fit: tuple[WorkerRun, ...] = ()
     """The same once more in a machine of just the device's size, where `workers` had room to spare."""
+    throttled: str = ""
+    """What slowed the device down, in this run and in the one before it; empty where it was itself."""
     broken: str = ""
     """Why the run is not whole: the wire broke, the agent was lost; empty where it is."""
     emulated: bool = False

@@ -29,6 +29,10 @@ FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "terminal": "edgecheck.reports.terminal",
         "json": "edgecheck.reports.json_report",
+        "junit": "edgecheck.reports.junit",
+        "markdown": "edgecheck.reports.markdown",
+        "github": "edgecheck.reports.github",
+        "sarif": "edgecheck.reports.sarif",
     }
 )
 

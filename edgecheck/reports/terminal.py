@@ -97,7 +97,7 @@ def _verdicts(verdicts: tuple[Verdict, ...], *, narrow: bool) -> Table:
             found,
             bound,
             wording.margin(verdict),
-            Text("  ".join(part for part in (f"{origin:8}", source) if part), style="dim"),
+            Text("  ".join(part for part in (f"{origin:9}", source) if part), style="dim"),
         )
     return table
 

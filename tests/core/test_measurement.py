@@ -123,6 +123,14 @@ def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
     assert (finding.reason, finding.fails) == ("give inputs: {image: [1, H, W, 3]}", False)
 
 
+def test_a_device_that_slowed_itself_down_twice_gives_no_times_and_keeps_its_memory() -> None:
+    seen = run(latency_worker(*[0.01] * 50), memory_worker(1, 2), throttled="under-voltage")
+    assert reason("latency_p50", seen).reason == (
+        "the device was slowed down, twice (under-voltage): look at its supply and cooling"
+    )
+    assert value("ram_peak", seen).value == 2
+
+
 def test_a_broken_wire_is_unknown() -> None:
     assert reason("ram_peak", run(broken="the connection was lost")).reason == "the connection was lost"
     assert not reason("ram_peak", run(broken="the connection was lost")).fails

@@ -1,0 +1,127 @@
+"""The report for a comment on a pull request: what does not hold, short; everything else folded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from edgecheck.core.verdict import Status
+from edgecheck.reports import limit_lines, wording
+from edgecheck.reports.harmless import one_line, shortened
+
+if TYPE_CHECKING:
+    from edgecheck.core.report import CheckResult, Report
+    from edgecheck.core.verdict import Verdict
+    from edgecheck.reports import Style
+
+#: The first line, by which a pipeline finds its earlier comment and replaces it.
+MARKER = "<!-- edgecheck -->"
+
+#: Bytes that a comment may have on GitHub is 65,536; what comes after the folded part needs a few hundred.
+LARGEST = 60_000
+
+#: Lines of the table that is not folded.
+MOST_ROWS = 20
+
+_MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
+_WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN)
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()|~$!^])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+#: GitHub turns these into mentions, references to issues, and links.
+_MENTION = re.compile(r"([@#])(?=\w)")
+_LINK = re.compile(r"://|(?<=www)\.", re.IGNORECASE)
+
+
+def render(report: Report, style: Style) -> str:
+    """The report as GitHub-flavoured Markdown of at most `LARGEST` bytes and a little."""
+    del style
+    head = [MARKER, f"### {_MARK[report.status]} {wording.sentence(report)}", *_not_passed(report)]
+    if step := wording.next_step(report):
+        head += ["", text(step)]
+    foot = f"<sub>edgecheck {text(report.version)} on {text(report.host)}, {report.seconds:,.1f} s</sub>\n"
+    room = LARGEST - _bytes("\n".join(head)) - _bytes(foot)
+    return "\n".join([*head, "", *_folded(report, room), foot])
+
+
+def text(raw: str) -> str:
+    """Text that stands for itself: no markup, no HTML, no mention, no link."""
+    plain = "".join(_ENTITIES.get(character, character) for character in one_line(raw))
+    plain = _LINK.sub(lambda match: match[0].replace("/", "&#47;").replace(".", "&#46;"), plain)
+    return _MENTION.sub("\\1\N{ZERO WIDTH SPACE}", _SPECIAL.sub(r"\\\1", plain))
+
+
+def _not_passed(report: Report) -> list[str]:
+    found = [
+        (verdict, result)
+        for result in report.results
+        for verdict in result.verdicts
+        if limit_lines.counts_against(verdict)
+    ]
+    if not found:
+        return []
+    found.sort(key=lambda pair: _WORST_FIRST.index(pair[0].status))
+    rows = [_row(verdict, title=wording.title(result)) for verdict, result in found[:MOST_ROWS]]
+    more = len(found) - len(rows)
+    return [
+        "",
+        "| | check | metric | found | limit | margin | why |",
+        "| --- | --- | --- | ---: | --- | ---: | --- |",
+        *rows,
+        *([f"\n… and {more:,} more." if rows else ""] if more else []),
+    ]
+
+
+def _row(verdict: Verdict, title: str = "") -> str:
+    found, bound = wording.found_and_bound(verdict)
+    reason = text(shortened(wording.reason(verdict)))
+    cells = [
+        f"{_MARK[verdict.status]} {verdict.status.value}{' (ignored)' if verdict.ignored else ''}",
+        *([text(title)] if title else []),
+        text(verdict.metric.name),
+        found,
+        bound,
+        wording.margin(verdict),
+        "; ".join(part for part in (reason, text(wording.source(verdict))) if part),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _folded(report: Report, room: int) -> list[str]:
+    """Every check as long as there is room, and how many there was none for."""
+    blocks: list[str] = []
+    for result in report.results:
+        block = "\n".join(_check(result))
+        room -= _bytes(block)
+        if room < 0:
+            break
+        blocks.append(block)
+    left = len(report.results) - len(blocks)
+    if left:
+        blocks.append(f"\n… and {left:,} more checks, which the JSON report has.")
+    every = f"{len(report.results):,} check{'s' if len(report.results) != 1 else ''}"
+    return [f"<details><summary>All limits of {every}</summary>", *blocks, "", "</details>", ""]
+
+
+def _check(result: CheckResult) -> list[str]:
+    lines = ["", f"**{text(wording.title(result))}**"]
+    if details := wording.details(result):
+        lines += ["", text(details)]
+    if problem := limit_lines.problem(result):
+        lines += ["", text(shortened(problem))]
+    if result.verdicts:
+        lines += [
+            "",
+            "| | metric | found | limit | margin | limit set at |",
+            "| --- | --- | ---: | --- | ---: | --- |",
+            *(_row(verdict) for verdict in result.verdicts),
+        ]
+    notes = [f"{name}: {words}" for name, words in wording.intervals(result)]
+    if seen := wording.also_seen(result):
+        notes.append(f"also seen: {seen}")
+    notes += [f"{caveat.code}: {caveat.message} {caveat.advice}".strip() for caveat in result.caveats]
+    return [*lines, *([""] if notes else []), *(f"- {text(shortened(note))}" for note in notes)]
+
+
+def _bytes(words: str) -> int:
+    return len(words.encode()) + 1
