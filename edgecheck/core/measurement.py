@@ -32,9 +32,7 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     if not purposes:
         return Unmeasured(metric, _why_not(metric, run))
     if run.throttled and metric.unit is Unit.SECONDS:
-        return Unmeasured(
-            metric, f"the device was slowed down, twice ({run.throttled}): look at its supply and cooling"
-        )
+        return Unmeasured(metric, f"the device slowed itself down twice ({run.throttled}): mend its supply or cooling")
     if failed := _failure(run, purposes):
         return _failed(metric, failed)
     if workers := run.of(*purposes):

@@ -56,10 +56,10 @@ def test_a_hostile_name_cannot_steer_the_terminal() -> None:
 GOLDEN_MIXED = """\
 net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local
   onnx, as it is; ran on onnxruntime 1.32.0, 1 thread
-  ✘ fail  size        1.50 MB  ≤ 1.00 MB    50% over  static    b.yaml:3
-  ! warn  download    1.20 MB  ≤ 1.10 MB   9.1% over  static    pi.yaml:9
-  ✔ pass  ram_peak   61.0 MiB  ≤ 80.0 MiB   24% room  measured  b.yaml:3
-  ✔ pass  load_time   10.0 ms  ≤ 1.00 s     99% room  measured  command line
+  ✘ fail  size        1.50 MB  ≤ 1.00 MB    50% over  static     b.yaml:3
+  ! warn  download    1.20 MB  ≤ 1.10 MB   9.1% over  static     pi.yaml:9
+  ✔ pass  ram_peak   61.0 MiB  ≤ 80.0 MiB   24% room  measured   b.yaml:3
+  ✔ pass  load_time   10.0 ms  ≤ 1.00 s     99% room  measured   command line
   also seen  measured: ram_model 21.0 MiB, latency_first 20.0 ms, latency_p50 10.0 ms, latency_p90 10.0 ms
 
 Of 4 limits in 1 check, 1 does not hold, 1 crossed a warning.
