@@ -124,11 +124,11 @@ def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
 
 
 def test_a_device_that_slowed_itself_down_twice_gives_no_times_and_keeps_its_memory() -> None:
-    seen = run(latency_worker(*[0.01] * 50), memory_worker(1, 2), throttled="under-voltage")
+    seen = run(latency_worker(*[0.01] * 50), memory_worker(40 * MIB, 60 * MIB), throttled="under-voltage")
     assert reason("latency_p50", seen).reason == (
         "the device slowed itself down twice (under-voltage): mend its supply or cooling"
     )
-    assert value("ram_peak", seen).value == 2
+    assert value("ram_peak", seen).value == 60 * MIB
 
 
 def test_a_broken_wire_is_unknown() -> None:
