@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.converters import READY, Request, Workshop, convert
+from edgecheck.converters import READY, Request, Workshop, convert, formats_of
 from edgecheck.core.caveats import caveats
 from edgecheck.core.finding import Evidence, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
@@ -17,10 +17,11 @@ from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
 from edgecheck.errors import BundleError, UndecidedError
 from edgecheck.session import Wanted, run_on
+from edgecheck.side_by_side import in_order
 from edgecheck.targets import nearest, open_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from edgecheck.core.artifact import Artifact
     from edgecheck.core.budget import Budget, Variant
@@ -79,12 +80,22 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
     )
 
 
-def perform(checks: Iterable[Check], workshop: Workshop, tell: Callable[[str], None]) -> Iterator[CheckResult]:
-    """Convert, run, measure and judge each check; one that cannot be done does not stop the others."""
-    for check in checks:
+def perform(
+    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1
+) -> Iterator[CheckResult]:
+    """Convert, run, measure and judge each check, in their order; one that cannot be done does not stop the others.
+
+    Boards run side by side, one check at a time on each, and up to `machines` emulated ones; what is measured on this
+    machine has it for itself.
+    """
+
+    def run(check: Check) -> CheckResult:
         started = time.monotonic()
         result = _perform(check, workshop, tell)
-        yield replace(result, seconds=time.monotonic() - started)
+        return replace(result, seconds=time.monotonic() - started)
+
+    boards = {check.target: 1 for check in checks if check.target not in ("", "local")}
+    return in_order(checks, run, lambda check: check.target, boards | {"qemu": machines})
 
 
 def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
@@ -108,12 +119,17 @@ def _request(check: Check) -> Request:
         variant=variant.name,
         prune=variant.prune,
         samples=Path(budget.samples) if budget.samples else None,
+        inputs=budget.inputs,
+        factory=budget.model.factory,
+        home=Path(budget.path).parent,
+        trusted=budget.model.trusted,
     )
 
 
 def _runnable(check: Check) -> str:
-    """What the profile's runtimes can run: a ready file's own format, else the first that the profile names."""
-    return check.source if check.source in READY else next(iter(check.profile.runtimes), READY[0])
+    """What the profile's runtimes can run: a ready file's own format, else the first that the source can become."""
+    can = formats_of(check.source) or READY
+    return next((each for each in can if each in check.profile.runtimes), can[0])
 
 
 def _run(check: Check, artifact: Artifact, tell: Callable[[str], None]) -> Run | None:

@@ -14,7 +14,7 @@ _LEAF = re.compile(
     r"(?:[._]|^)(?:weights?|bias(?:es)?|kernels?|gamma|beta|alpha|slope|scales?|offset|mean|variance|var|"
     r"moving_mean|moving_variance|running_mean|running_var|num_batches_tracked|embeddings?|"
     r"(?:recurrent|depthwise|pointwise)_(?:kernel|weights)|weight_[ih]h_l\d+(?:_reverse)?|"
-    r"bias_[ih]h_l\d+(?:_reverse)?|[wb]_\d+|[wb]|bn|rm|riv|s)$",
+    r"bias_[ih]h_l\d+(?:_reverse)?|[wb]_\d+|[wb])$",
     re.IGNORECASE,
 )
 """What a layer calls its own tensors; `_w_0` and the like are Paddle's and Caffe2's."""
@@ -22,11 +22,11 @@ _SUFFIX = re.compile(
     r"(?:_quant|_quantized|_scale|_zero_point|_dequantized?\d*|_initializer_?\d*|_output_\d+|_0|:\d+|__SHAPE)+$"
 )
 _READ = re.compile(r"ReadVariableOp(?:_\d+)?$")
-_OPERATION = re.compile(r"[A-Z][A-Za-z0-9]*$|convolution$|depthwise$|embedding_lookup$")
+_OPERATION = re.compile(r"[A-Z][A-Za-z0-9]*$|Constant_\d+$|convolution$|depthwise$|embedding_lookup$")
 """The last part of a TensorFlow or ONNX node's name is its operator: `Conv2D`, `BiasAdd`; a second one has a number."""
 _ANONYMOUS = re.compile(
     r"(?:onnx::)?(?:[A-Z]\w*?_)?\d+$|(?:arith\.constant|tfl\.pseudo_q?const|pseudo_q?const|val_|const|x)_?\d*$|"
-    r"Constant(?:_\d+)?|const_\w*__\d+$|(?:Const|constant)(?:_\d+)?$|p2o\.|(?:new_shape|pad_const)__\d+$"
+    r"Constant(?:_\d+)?$|const_\w*__\d+$|(?:Const|constant)(?:_\d+)?$|p2o\.|(?:new_shape|pad_const)__\d+$"
 )
 """Names that a converter made up."""
 _LONGEST, _DEEPEST = 2000, 24
@@ -41,15 +41,15 @@ _CARRIES_WEIGHTS = re.compile(
 def layer_of(name: str) -> str:
     """The layer as a path, `backbone/block_3/conv`, or "" when the name was made up by a converter."""
     name = _SUFFIX.sub("", _fused(name[:_LONGEST]))
-    if _ANONYMOUS.match(name):
+    if _ANONYMOUS.match(name.lstrip("/")):
         return ""
     parts = _parts(name)
     for last in (_READ, _OPERATION) if "/" in name else ():
         if len(parts) > 1 and (last.match(parts[-1]) or parts[-2].startswith(parts[-1] + "_")):
             parts.pop()
-    while len(parts) > 1 and _LEAF.fullmatch(parts[-1]):
+    if len(parts) > 1 and _LEAF.fullmatch(parts[-1]):
         parts.pop()
-    if parts:
+    elif parts:
         parts[-1] = _LEAF.sub("", parts[-1]) or parts[-1]
     return "/".join([*parts[:_DEEPEST], ".".join(parts[_DEEPEST:])] if len(parts) > _DEEPEST else parts)
 
@@ -67,6 +67,6 @@ def _parts(name: str) -> list[str]:
         trimmed = part
         if parts and part.startswith(parts[-1] + "."):  # torch's ONNX names: /layer1/layer1.0/conv1
             trimmed = part[len(parts[-1]) + 1 :]
-        if trimmed not in _NOISE and (not parts or trimmed != parts[-1]):
+        if trimmed not in _NOISE and (not parts or trimmed != parts[-1] or trimmed.isdigit()):
             parts.append(trimmed)
     return parts

@@ -21,6 +21,7 @@ from edgecheck.cli.targets import addresses
 from edgecheck.config import load_project
 from edgecheck.converters import Workshop
 from edgecheck.core.report import Report, exit_code
+from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult
@@ -32,6 +33,8 @@ Examples:
   edgecheck check budgets/doorbell.yaml
   edgecheck check model.tflite --limit ram_peak=80MiB --limit latency_p50=50ms
   edgecheck check model.onnx --device raspberry-pi-4-2gb --limit size=2MB
+  edgecheck check --target qemu -j 2                 every device, emulated, two at once
+  edgecheck check --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck check --format json=report.json          the report for programs too
 """
 
@@ -44,7 +47,7 @@ Examples:
     "targets",
     multiple=True,
     metavar="[DEVICE=]ADDRESS",
-    help="Where to run: local; per device or for all.",
+    help="Where to run: local, qemu or ssh://USER@HOST; for one device or for all.",
 )
 @click.option(
     "--limit",
@@ -65,7 +68,7 @@ Examples:
     "formats",
     multiple=True,
     type=FormatParam(),
-    help="terminal or json; =FILE writes it there. May be repeated.",
+    help=f"{', '.join(FORMATS)}; =FILE writes it there. May be repeated.",
 )
 @click.option(
     "--fail-on",
@@ -78,6 +81,7 @@ Examples:
     type=click.Choice(["unknown", "fail", "warn", "ignore"]),
     help="What an undecided limit counts as, for all limits.",
 )
+@click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
 def command(
     paths: tuple[Path, ...],
@@ -88,6 +92,7 @@ def command(
     formats: tuple[tuple[str, str], ...],
     fail_on: str,
     on_unknown: str | None,
+    machines: int,
     *,
     quiet: bool,
 ) -> int:
@@ -106,7 +111,8 @@ def command(
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
         progress = stack.enter_context(Progress(len(checks)))
         results = Results(Path.cwd())
-        for result in pipeline.perform(checks, Workshop(user_cache_path("edgecheck")), progress.tell):
+        workshop = Workshop(user_cache_path("edgecheck"))
+        for result in pipeline.perform(checks, workshop, progress.tell, machines=machines):
             report = _with(report, result, time.monotonic() - started)
             progress.next()
             outputs.show(result)

@@ -23,6 +23,7 @@ COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main job."),
     "budget": ("edgecheck.cli.budget", "Lint budget files, or write their JSON Schema."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
+    "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or look into the emulated machine."),
     "doctor": ("edgecheck.cli.doctor", "Say what works here and what to install for the rest."),
 }

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.cli import github_job
 from edgecheck.cli.results import replace_file
 from edgecheck.core.verdict import Status
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import TracebackType
 
     from edgecheck.core.report import CheckResult, Report
@@ -26,6 +28,9 @@ class FormatParam(click.ParamType[tuple[str, str]]):
 
     name = "NAME[=FILE]"
 
+    def __init__(self, formats: Collection[str] = FORMATS) -> None:
+        self._formats = formats
+
     def convert(
         self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
@@ -33,8 +38,8 @@ class FormatParam(click.ParamType[tuple[str, str]]):
         if isinstance(value, tuple):
             return value
         name, _, file = value.partition("=")
-        if name not in FORMATS:
-            self.fail(f"{name!r} is no format; there are: {', '.join(FORMATS)}.", param, ctx)
+        if name not in self._formats:
+            self.fail(f"{name!r} is no format; there are: {', '.join(self._formats)}.", param, ctx)
         return name, file
 
 
@@ -53,7 +58,7 @@ class Outputs:
         self._printed = printed[0] if printed else "terminal"
         self._quiet = quiet
         for _, path in self._files:
-            _ensure_writable(path)
+            ensure_writable(path)
 
     def __enter__(self) -> Outputs:
         return self
@@ -82,10 +87,8 @@ class Outputs:
         else:
             sys.stdout.write(render(self._printed, report, Style()))
         for name, path in self._files:
-            try:
-                replace_file(path, render(name, report, Style()))
-            except OSError as error:
-                raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+            write_report(path, render(name, report, Style()))
+        github_job.tell(report, printed=self._printed)
 
 
 def terminal_style() -> Style:
@@ -96,7 +99,24 @@ def terminal_style() -> Style:
     return Style(width=max(40, shutil.get_terminal_size((100, 24)).columns), color=color)
 
 
-def _ensure_writable(path: Path) -> None:
+def write_report(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def ensure_writable(path: Path) -> None:
+    """Say that a report could not be written there, before anything is done for it.
+
+    Raises:
+        UsageError: it is a folder, or its own folder is not there or is closed.
+    """
     folder = path.parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file for the report.")

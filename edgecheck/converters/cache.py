@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.converters import packing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO, Any
 
 #: The folder below the cache that holds them.
 PLACE = "artifacts"
 _ABANDONED_AFTER = 86_400.0
 """Seconds after which a folder in the making belongs to a process that was killed."""
+_PAUSE = 0.1
+"""Seconds between two attempts: flock itself cannot wait and be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,47 @@ def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def sweep(cache: Path) -> None:
+def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
+    """Compressed bytes of the files whose hash is `digest`; packing takes seconds for large ones, so it is kept."""
+    note = cache / "downloads" / digest
+    try:
+        return int(note.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        size = sum(packing.gzipped(file) for file in files)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
+        writing.write(str(size))
+    Path(writing.name).replace(note)
+    return size
+
+
+@contextmanager
+def locked(kept: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Have `kept` to oneself: who wants the same artifact waits for it instead of making it twice.
+
+    The kernel frees the lock of a process that dies; folders that such a process left in the making are removed.
+    """
+    locks = kept.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / kept.name).open("a", encoding="ascii") as lock:
+        while not _taken(lock):
+            tell("waiting for another conversion to the same artifact")
+            time.sleep(_PAUSE)
+        _sweep(kept.parent)
+        yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(place: Path) -> None:
     """Remove what killed processes left in the making."""
-    for folder in (cache / PLACE).glob(".making-*"):
+    for folder in place.glob(".making-*"):
         if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
             shutil.rmtree(folder, ignore_errors=True)
 

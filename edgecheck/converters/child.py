@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.opening import ensure_opens
+from edgecheck.converters.opening import ensure_converted, ensure_opens
 from edgecheck.errors import EdgecheckError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     module, _, function = task["maker"].partition(":")
     try:
         made: Made = getattr(import_module(f"edgecheck.converters.{module}"), function)(_request(task), folder)
-        ensure_opens(made.files[0])
+        if task["makes_model"]:
+            ensure_opens(made.files[0])
+            ensure_converted(made.files[0], task["request"]["variant"])
     except EdgecheckError as error:
         return {"message": error.message, "hint": error.hint, "final": True}
     except ModuleNotFoundError as error:

@@ -43,16 +43,20 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
         ModelError: files that belong to the model are missing.
     """
     if _is_ready(request):
-        return _ready(request)
+        return _ready(request, workshop)
     tried = ways(request)
-    notes = admit(request)
-    kept = workshop.cache / cache.PLACE / fingerprint(
-        request, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
+    request, notes = admit(request)
+    kept = (
+        workshop.cache
+        / cache.PLACE
+        / fingerprint(
+            request, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
+        )
     )
-    answer = cache.lookup(kept)
-    if answer is None:
-        cache.sweep(workshop.cache)
-        answer = _first_that_succeeds(tried, _Order(request, kept, workshop, tell))
+    with cache.locked(kept, tell):
+        answer = cache.lookup(kept)
+        if answer is None:
+            answer = _first_that_succeeds(tried, _Order(request, kept, workshop, tell))
     return _artifact(request, kept, answer, notes)
 
 
@@ -81,8 +85,9 @@ def _precision(request: Request) -> str:
     return {frozenset(): "float32", frozenset({"float16"}): "float16"}.get(frozenset(kinds), "")
 
 
-def _ready(request: Request) -> Artifact:
+def _ready(request: Request, workshop: Workshop) -> Artifact:
     files = packing.shipped(request.model, request.source)
+    digest = packing.digest_of(files)
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -90,8 +95,8 @@ def _ready(request: Request) -> Artifact:
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        download=sum(packing.gzipped(file) for file in files),
-        sha256=packing.digest_of(files),
+        download=cache.download(workshop.cache, digest, files),
+        sha256=digest,
     )
 
 
@@ -108,7 +113,10 @@ class _Order:
 def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any]:
     failures: dict[str, process.RouteError] = {}
     for way in tried:
-        notes = tuple(f"{title} came first and failed: {error.message}" for title, error in failures.items())
+        notes = tuple(
+            f"{title[:1].upper()}{title[1:]} failed first: {_without_subject(error)}"
+            for title, error in failures.items()
+        )
         try:
             return _make(way, order, notes)
         except process.RouteError as error:
@@ -147,8 +155,12 @@ def _all_failed(failures: dict[str, process.RouteError]) -> ConversionError:
     hint = next((error.hint for error in failures.values() if error.hint), "")
     if len(messages) == 1:
         return ConversionError(messages[0], hint)
-    said = " ".join(f"With {title}: {error.message}" for title, error in failures.items())
+    said = " ".join(f"{title[:1].upper()}{title[1:]}: {_without_subject(error)}" for title, error in failures.items())
     return ConversionError(f"All {len(failures)} routes failed. {said}", hint)
+
+
+def _without_subject(error: ConversionError) -> str:
+    return f"{error.message.removeprefix('The converter failed: ').removeprefix('The converter ').rstrip('.')}."
 
 
 def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:

@@ -1,12 +1,30 @@
-"""Whether what a converter wrote can be opened: some converters write files that no runtime takes."""
+"""Whether a converter did what it says: some write files that no runtime takes, some change nothing without a word."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.values import Role
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_KINDS = {"float16": "float16", "int8-weights": "int8", "int8-dynamic": "int8", "int8": "int8"}
+
+
+def ensure_converted(file: Path, variant: str) -> None:
+    """See that the weights of a model are of the variant's kind, at least some of them.
+
+    Raises:
+        RuntimeError: none are: onnxruntime's MatMulNBits on Gemm, ai-edge-quantizer on old encodings, and TensorFlow's
+            converter on weights of fewer than 1,024 elements leave everything as it is.
+    """
+    wanted = _KINDS.get(variant)
+    if wanted and not any(tensor.dtype == wanted and tensor.role is Role.WEIGHT for tensor in read(file).tensors):
+        raise RuntimeError(f"it changed nothing, no weight is {wanted}")
 
 
 def ensure_opens(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,11 @@ _BOOT = (
     "from edgecheck.converters.child import main; main(*sys.argv[2:])"
 )
 
+_ELSEWHERE = "Try another variant or another format."
+_DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
+"""What a library says before it ends the process itself."""
+_TAIL = 65_536
+
 _QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
@@ -54,6 +60,8 @@ class Task:
     """The extra of edgecheck that installs what the function imports."""
     doing: str
     """For a person: `converting to int8 with TensorFlow's converter`."""
+    makes_model: bool = True
+    """Whether the first file it makes is a model of the request's variant."""
 
 
 class RouteError(ConversionError):
@@ -85,10 +93,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     for each in (out, temporary):
         each.mkdir()
     asked = scratch / "task.json"
-    asked.write_text(
-        json.dumps({"maker": task.maker, "extra": task.extra, "request": asdict(task.request)}, default=str),
-        encoding="utf-8",
-    )
+    asked.write_text(json.dumps(asdict(task), default=str), encoding="utf-8")
     errors = scratch / "stderr"
     argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(asked), str(out)]
     with errors.open("wb") as sink:
@@ -97,7 +102,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, **_QUIET, "TMPDIR": str(temporary)},
+            env=_environment(task.request, temporary),
             start_new_session=True,
         )
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
@@ -105,6 +110,12 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
         raise _crash(process.returncode, errors, peak)
     _raise_failure(json.loads((out / "answer.json").read_text(encoding="utf-8")))
     return out
+
+
+def _environment(request: Request, temporary: Path) -> dict[str, str]:
+    """The child's environment; torch falls back to unsafe loading inside a .pt2 unless it is told not to."""
+    forced = {} if request.trusted else {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
+    return {**os.environ, **_QUIET, **forced, "TMPDIR": str(temporary)}
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
@@ -155,13 +166,16 @@ def _crash(code: int, errors: Path, peak: int) -> ConversionError:
             f"The converter was killed{reached}: most likely this machine ran out of memory.",
             "Convert on a machine with more memory.",
         )
-    how = f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return RouteError(f"The converter {how}: {_last_line(errors)}", "Try another variant or another format.")
+    if code < 0:
+        said = _last_words(errors, _DEATH)
+        return RouteError(f"The converter crashed with {signal.Signals(-code).name}{said}.", _ELSEWHERE)
+    return RouteError(f"The converter ended with exit code {code}{_last_words(errors)}.", _ELSEWHERE)
 
 
-def _last_line(errors: Path) -> str:
-    """The end of what the child wrote, where Python puts the error."""
+def _last_words(errors: Path, like: re.Pattern[str] = re.compile(".")) -> str:
+    """The last line of what the child wrote that is `like` this, behind a colon; empty where there is none."""
     with errors.open("rb") as stream:
-        stream.seek(max(0, errors.stat().st_size - 65536))
-        lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:500] if lines else "it said nothing."
+        stream.seek(max(0, errors.stat().st_size - _TAIL))
+        lines = stream.read().decode("utf-8", "replace").splitlines()
+    found = [line.strip() for line in lines if like.search(line)]
+    return f": {found[-1][:400].rstrip('.')}" if found else ""

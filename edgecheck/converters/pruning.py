@@ -28,4 +28,5 @@ def pruned(weights: NDArray[Any], share: float) -> NDArray[Any]:
     values = weights.copy().reshape(-1)
     if count:
         values[np.argpartition(np.abs(values), count - 1)[:count]] = 0
-    return values.reshape(weights.shape)
+    result: NDArray[Any] = values.reshape(weights.shape)
+    return result

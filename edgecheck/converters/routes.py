@@ -48,7 +48,7 @@ _TF = ("tensorflow", "tensorflow-cpu", "keras")
 _TORCH = ("torch", "onnxscript", "onnx")
 _ORT = ("onnxruntime", "onnx")
 _AEQ = ("ai-edge-quantizer", "ai-edge-litert")
-_WEIGHTS = ("torch-zip", "torch-legacy", "safetensors")
+_MODULES = ("torch-zip", "torch-legacy", "safetensors", "pt2")
 _SKLEARN = ("joblib", "pickle", "skops")
 
 #: Every route; one that fails falls through to the next that fits.
@@ -89,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
         prunes=True,
     ),
     Route(
-        ("keras", "hdf5"), "onnx", ("float32",), "keras export", "to_onnx.from_keras:convert", ("keras", "tf2onnx", *_TF[:2]),
+        ("keras", "hdf5"), "onnx", ("float32",), "keras export", "to_onnx.from_keras:convert", ("tf2onnx", *_TF),
         "tensorflow",
     ),
     Route(
@@ -104,22 +104,21 @@ ROUTES: tuple[Route, ...] = (
         ("savedmodel",), "onnx", ("float32",), "tf2onnx, from a v1 session", "to_onnx.from_saved_model:convert_session",
         ("tf2onnx", *_TF), "tensorflow",
     ),
-    Route((*_WEIGHTS, "pt2"), "onnx", ("float32",), "torch's dynamo exporter", "to_onnx.from_torch:convert", _TORCH, "torch"),
+    Route(_MODULES, "onnx", ("float32",), "torch's dynamo exporter", "to_onnx.from_torch:convert", _TORCH, "torch"),
     Route(
-        (*_WEIGHTS, "pt2"), "onnx", ("float32",), "torch's legacy exporter", "to_onnx.from_torch:convert_traced", _TORCH,
-        "torch",
+        _MODULES, "onnx", ("float32",), "torch's legacy exporter", "to_onnx.from_torch:convert_traced", _TORCH, "torch"
     ),
     Route(
         ("torchscript",), "onnx", ("float32",), "torch's legacy exporter", "to_onnx.from_torch:convert_script", _TORCH,
         "torch",
     ),
     Route(
-        (*_WEIGHTS, "pt2"), "tflite", ("float32",), "litert-torch", "to_tflite.from_torch:convert",
+        _MODULES, "tflite", ("float32",), "litert-torch", "to_tflite.from_torch:convert",
         ("litert-torch", "litert-converter", "torch"), "litert-torch",
     ),
     Route(
-        _SKLEARN, "onnx", ("float32",), "skl2onnx", "to_onnx.from_sklearn:convert", ("skl2onnx", "scikit-learn", "onnx"),
-        "sklearn",
+        _SKLEARN, "onnx", ("float32",), "skl2onnx", "to_onnx.from_sklearn:convert",
+        ("skl2onnx", "scikit-learn", "onnx"), "sklearn",
     ),
 )  # fmt: skip
 

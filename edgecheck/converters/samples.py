@@ -61,9 +61,7 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
         return Feeds(_from_file(ports, request.samples), seeded=False)
     shapes = shapes_of(ports, request)
     source = np.random.Generator(np.random.PCG64(0))
-    each = tuple(
-        {port.name: _random(port.dtype, shapes[port.name], source) for port in ports} for _ in range(SEEDED)
-    )
+    each = tuple({port.name: _random(port.dtype, shapes[port.name], source) for port in ports} for _ in range(SEEDED))
     return Feeds(each, seeded=True)
 
 
@@ -169,8 +167,10 @@ def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
             "First axis the sample, then the axes as the source model takes them.",
         )
     converted = value.astype(port.dtype)
-    if np.issubdtype(value.dtype, np.floating) and np.issubdtype(converted.dtype, np.integer) and (
-        not np.array_equal(converted, value)
+    if (
+        np.issubdtype(value.dtype, np.floating)
+        and np.issubdtype(converted.dtype, np.integer)
+        and (not np.array_equal(converted, value))
     ):
         raise ConversionError(
             f"The samples for input {short(port.name)} are fractions, but it takes {port.dtype}.",
@@ -222,10 +222,12 @@ def _shown(dims: tuple[int | None, ...]) -> str:
 
 def _open_dimension(ports: Sequence[Port]) -> ConversionError:
     seen = " and ".join(f"input {short(port.name)} has shape {_shown(port.dims)}" for port in ports)
-    asked = ", ".join(
-        f"{short(port.name)}: [{', '.join('1' if axis == 0 else f'D{axis}' if size is None else str(size) for axis, size in enumerate(port.dims))}]"  # noqa: E501
-        for port in ports
-    )
+    asked = ", ".join(f"{short(port.name)}: [{', '.join(_letters(port.dims))}]" for port in ports)
     return ConversionError(
         f"The model leaves a dimension open: {seen}.", f"Give `samples`, or `inputs: {{{asked}}}` in the budget."
     )
+
+
+def _letters(dims: tuple[int | None, ...]) -> list[str]:
+    """The sizes to ask for, by letters where they are open; the batch is 1."""
+    return [str(size) if size is not None else f"D{axis}" if axis else "1" for axis, size in enumerate(dims)]

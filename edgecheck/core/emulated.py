@@ -59,7 +59,7 @@ def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
     if evidence.threads > 1:
         return Unmeasured(metric, f"one thread is projected, and the budget asks for {evidence.threads}")
     interval = project(Counters(counted.value), constant, run.runtime.name)
-    scaled = f", scaled from {profile.projection.derived_from}" if profile.projection.derived_from else ""
+    scaled = f"; the constant is that of {profile.projection.derived_from}" if profile.projection.derived_from else ""
     return Measurement(
         metric,
         interval.estimate,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgecheck.core.verdict import Verdict
     from edgecheck.reports import Style
 
-#: The element that a status puts into its test case. JUnit knows no warning: a test case that warns passes, and says so.
+#: The element that a status puts into its test case. JUnit knows no warning: a case that warns passes, and says so.
 _ELEMENT = {Status.FAIL: "failure", Status.UNKNOWN: "error"}
 
 

@@ -26,7 +26,7 @@ MOST_ROWS = 20
 _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
 _WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN)
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()|~$!^])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 #: GitHub turns these into mentions, references to issues, and links.
 _MENTION = re.compile(r"([@#])(?=\w)")
@@ -46,9 +46,9 @@ def render(report: Report, style: Style) -> str:
 
 def text(raw: str) -> str:
     """Text that stands for itself: no markup, no HTML, no mention, no link."""
-    plain = "".join(_ENTITIES.get(character, character) for character in one_line(raw))
-    plain = _LINK.sub(lambda match: match[0].replace("/", "&#47;").replace(".", "&#46;"), plain)
-    return _MENTION.sub("\\1\N{ZERO WIDTH SPACE}", _SPECIAL.sub(r"\\\1", plain))
+    plain = _MENTION.sub("\\1\N{ZERO WIDTH SPACE}", _SPECIAL.sub(r"\\\1", one_line(raw)))
+    plain = "".join(_ENTITIES.get(character, character) for character in plain)
+    return _LINK.sub(lambda match: match[0].replace("/", "&#47;").replace(".", "&#46;"), plain)
 
 
 def _not_passed(report: Report) -> list[str]:
@@ -65,7 +65,7 @@ def _not_passed(report: Report) -> list[str]:
     more = len(found) - len(rows)
     return [
         "",
-        "| | check | metric | found | limit | margin | why |",
+        "| | check | metric | found | limit | margin | limit set at |",
         "| --- | --- | --- | ---: | --- | ---: | --- |",
         *rows,
         *([f"\n… and {more:,} more." if rows else ""] if more else []),
@@ -82,7 +82,7 @@ def _row(verdict: Verdict, title: str = "") -> str:
         found,
         bound,
         wording.margin(verdict),
-        "; ".join(part for part in (reason, text(wording.source(verdict))) if part),
+        ": ".join(part for part in (text(wording.source(verdict)), reason) if part),
     ]
     return f"| {' | '.join(cells)} |"
 

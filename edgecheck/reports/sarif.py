@@ -61,9 +61,9 @@ def _result(verdict: Verdict, result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": one_line(verdict.metric.name),
         "level": _LEVEL[verdict.status],
-        "message": {"text": f"{title}: {told}"},
-        "locations": [_location(place, verdict.limit.source.line) if place else _location(_model(result), 1)],
-        "partialFingerprints": {"edgecheckLimit/v1": _fingerprint(result, verdict.metric.name)},
+        "message": _message(f"{title}: {told}"),
+        "locations": [_location(place, verdict.limit.source.line) if place else _at_model(result)],
+        "partialFingerprints": _fingerprints(result, verdict.metric.name),
         "properties": {"status": verdict.status.value, "provenance": wording.provenance(verdict)},
     }
 
@@ -72,27 +72,37 @@ def _empty(result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": "limits",
         "level": "warning",
-        "message": {"text": f"{one_line(wording.title(result))}: {limit_lines.problem(result)}"},
-        "locations": [_location(_model(result), 1)],
-        "partialFingerprints": {"edgecheckLimit/v1": _fingerprint(result, "limits")},
+        "message": _message(f"{one_line(wording.title(result))}: {limit_lines.problem(result)}"),
+        "locations": [_at_model(result)],
+        "partialFingerprints": _fingerprints(result, "limits"),
     }
 
 
-def _location(path: str, line: int) -> dict[str, Any]:
+def _message(text: str) -> dict[str, str]:
+    """Plain text: SARIF reads a link into brackets that are not escaped (2.1.0, section 3.11.6)."""
+    return {"text": text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")}
+
+
+def _at_model(result: CheckResult) -> dict[str, Any]:
     """GitHub takes no result without a place; a limit from outside of the repository is told at its model."""
-    uri = quote(path.encode("utf-8", "surrogateescape"))
+    path = result.budget.model.path
+    return _location(path.name if path.is_absolute() or ".." in path.parts else str(path), 1)
+
+
+def _location(path: str, line: int) -> dict[str, Any]:
+    uri = quote(path.encode("utf-8", "surrogatepass"))
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}}
 
 
-def _model(result: CheckResult) -> str:
-    return str(result.budget.model.path)
+def _fingerprints(result: CheckResult, metric: str) -> dict[str, str]:
+    """The same for the same limit of the same check from one commit to the next, wherever its line moves.
 
-
-def _fingerprint(result: CheckResult, metric: str) -> str:
-    """The same for the same limit of the same check from one commit to the next, wherever its line moves."""
-    key = "\n".join((_model(result), str(result.variant), result.profile.id, metric))
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    GitHub reads the first of the two only; made from the line alone, it would take two variants' results for one.
+    """
+    key = "\n".join((str(result.budget.model.path), str(result.variant), result.profile.id, metric))
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return {"primaryLocationLineHash": digest, "edgecheckLimit/v1": digest}
 
 
 def _utc(started: str) -> str:
-    return started.removesuffix("+00:00") + "Z" if started.endswith("+00:00") else started
+    return f"{started.removesuffix('+00:00')}Z" if started.endswith("+00:00") else started

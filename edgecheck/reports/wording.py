@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
 
-_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "�")
+_CONTROL = dict.fromkeys(
+    (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)), "�"
+)
+"""Control characters, line separators, what turns the direction of text, and halves of surrogate pairs."""
 
 
 def clean(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgecheck.core.budget import Variant
+from edgecheck.core.budget import Effort, Variant
 from edgecheck.core.caveats import caveats
 from edgecheck.core.finding import Evidence
 from edgecheck.core.limits import OnUnknown, Source
@@ -49,7 +49,7 @@ def result(seen: Run | None, problem: str = "") -> CheckResult:
         artifact=ARTIFACT,
         run=seen,
         findings=findings,
-        caveats=caveats(seen, PROFILE, "onnx") if seen else (),
+        caveats=caveats(seen, PROFILE, "onnx", Effort()) if seen else (),
         problem=problem,
         seconds=1.5,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -79,6 +80,6 @@ class Files:
         place = self.folder / pure
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise Damage(f"it points to {name!r}, outside its folder")
-        if not place.resolve().is_relative_to(self.folder.resolve()):
+        if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(self.folder)):
             raise Damage(f"{name} is a link that leads outside the model's folder")
         return place

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.json_parts import as_dict, read_json
@@ -66,6 +67,7 @@ class _Weights:
         elements = prod(constant.shape)
         if constant.file:
             held = self._in_file(constant)
+            check_size(constant.name, constant.dtype, constant.shape, sum(place.size for place in held.places))
         else:
             stored = sum(size for _, size in constant.extents)
             held = Held(stored, tuple(self._program.place(*extent) for extent in constant.extents), "")

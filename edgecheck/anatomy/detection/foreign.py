@@ -19,6 +19,11 @@ _SIGNATURES = (
     (b"7z\xbc\xaf", "a 7z archive", "Unpack it and name the file inside"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it and name the file inside"),
 )
+_FLATBUFFERS = {
+    b"ORTM": ("ONNX Runtime's own .ort format", "Name the .onnx file that it was made from"),
+    b"ET12": ("an ExecuTorch program", "Name the .pt2 file that it was made from"),
+}
+"""By the identifier in bytes 4 to 8."""
 _TAR_AT = slice(257, 262)
 _SAVED_MODEL_PB = (b"\x08\x01\x12",)
 """A SavedModel message: schema version 1, then its MetaGraphDef."""
@@ -37,6 +42,9 @@ def foreign(path: Path, head: bytes) -> ModelError | None:
     for signature, what, advice in _SIGNATURES:
         if head.startswith(signature):
             return ModelError(f"{path} is not a model: it is {what}.", f"{advice}.")
+    if head[4:8] in _FLATBUFFERS:
+        what, advice = _FLATBUFFERS[head[4:8]]
+        return ModelError(f"{path} is {what}, which edgecheck does not read.", f"{advice}.")
     if head[_TAR_AT] == b"ustar":
         return ModelError(f"{path} is a tar archive.", "Unpack it and name the model inside.")
     if path.name == "saved_model.pb" and head.startswith(_SAVED_MODEL_PB):

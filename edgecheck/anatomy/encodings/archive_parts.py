@@ -19,20 +19,14 @@ _HEADERS = Label(Kind.STRUCTURE, "archive headers")
 _DIRECTORY = Label(Kind.STRUCTURE, "archive directory")
 _COMMENT = Label(Kind.METADATA, "archive comment")
 _PADDING = Label(Kind.PADDING, "alignment")
-_TORCH_EXTRA = b"FB"
-_EXTRA_HEAD = 4
 
 
 def enter_archive(region: Region) -> Archive:
     """The archive in a region; its headers, its directory and its filling are entered, its contents are not."""
     archive = read_archive(region.span)
     for member in archive.members:
-        head = member.start - member.header
-        filling = 0
-        if member.extra > _EXTRA_HEAD and region.span.raw(member.start - member.extra, 2) == _TORCH_EXTRA:
-            filling = member.extra - _EXTRA_HEAD
-        region.claim(member.header, head - filling, _HEADERS)
-        region.claim(member.start - filling, filling, _PADDING)
+        region.claim(member.header, member.start - member.header - member.filling, _HEADERS)
+        region.claim(member.start - member.filling, member.filling, _PADDING)
         region.claim(member.start + member.packed, member.descriptor, _HEADERS)
     start, stop = archive.directory
     region.claim(start, stop - start, _DIRECTORY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecheck.anatomy.accounting.limits import check_parts
@@ -17,6 +18,10 @@ _LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22
 _LONGEST_COMMENT = 0xFFFF
 _ZIP64_EXTRA = 1
 _HAS_DESCRIPTOR = 8
+_TORCH_EXTRA, _EXTRA_HEAD = b"FB", 4
+"""What torch calls the extra field that aligns a member, and the bytes of the field's own head."""
+_CENTRAL_HEAD = struct.Struct("<4s4xHH4xIIIHHH8xI")
+_LOCAL_HEAD = struct.Struct("<4s22xHH")
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -32,9 +37,9 @@ class Member(NamedTuple):
     size: int
     """Bytes once unpacked, as the directory claims."""
     header: int
-    """Where its local header begins; the header ends where the data begin."""
-    extra: int
-    """Bytes of the local header's extra field, which torch uses to align the data that follow it."""
+    """Where its local header begins; it ends with the filling, where the data begin."""
+    filling: int
+    """Bytes before the data that torch put there to align them."""
     start: int
     """Where its data begin."""
     descriptor: int
@@ -94,26 +99,36 @@ def _find_end(span: Span) -> int:
 
 
 def _members(span: Span, at: int, count: int, begin: int) -> list[Member]:
+    """Each entry of the directory, and the local header to which it leads, in as few reads as can be."""
     members = []
     for _ in range(count):
-        if span.raw(at, 4) != _CENTRAL:
+        signature, flags, method, crc, *numbers = _CENTRAL_HEAD.unpack(span.raw(at, _CENTRAL_SIZE))
+        if signature != _CENTRAL:
             raise Damage(f"the archive's directory is broken at byte {at:,}")
-        flags, method = span.u16(at + 8), span.u16(at + 10)
-        sizes = [span.u32(at + 24), span.u32(at + 20), span.u32(at + 42)]
-        lengths = span.u16(at + 28), span.u16(at + 30), span.u16(at + 32)
-        name = span.text(at + _CENTRAL_SIZE, lengths[0])
-        _widen(span, at + _CENTRAL_SIZE + lengths[0], lengths[1], sizes)
-        size, packed, header = sizes
-        header += begin
-        if span.raw(header, 4) != _LOCAL:
-            raise Damage(f"the archive's member {name!r} is not where the directory says")
-        extra = span.u16(header + 28)
-        start = header + _LOCAL_SIZE + span.u16(header + 26) + extra
-        span.sub(start, packed)
-        descriptor = _descriptor(span, start + packed, (packed, size)) if flags & _HAS_DESCRIPTOR else 0
-        members.append(Member(name, method, span.u32(at + 16), packed, size, header, extra, start, descriptor))
-        at += _CENTRAL_SIZE + sum(lengths)
+        packed, size, name_size, extra_size, comment_size, header = numbers
+        name = span.text(at + _CENTRAL_SIZE, name_size)
+        sizes = [size, packed, header]
+        if _FULL32 in sizes:
+            _widen(span, at + _CENTRAL_SIZE + name_size, extra_size, sizes)
+        members.append(_member(span, (name, flags, method, crc), sizes, begin))
+        at += _CENTRAL_SIZE + name_size + extra_size + comment_size
     return members
+
+
+def _member(span: Span, entry: tuple[str, int, int, int], sizes: list[int], begin: int) -> Member:
+    name, flags, method, crc = entry
+    size, packed, header = sizes
+    header += begin
+    signature, name_size, extra = _LOCAL_HEAD.unpack(span.raw(header, _LOCAL_SIZE))
+    if signature != _LOCAL:
+        raise Damage(f"the archive's member {name!r} is not where the directory says")
+    start = header + _LOCAL_SIZE + name_size + extra
+    filling = 0
+    if extra > _EXTRA_HEAD and span.raw(start - extra, 2) == _TORCH_EXTRA:
+        filling = extra - _EXTRA_HEAD
+    span.place(start, packed)
+    descriptor = _descriptor(span, start + packed, (packed, size)) if flags & _HAS_DESCRIPTOR else 0
+    return Member(name, method, crc, packed, size, header, filling, start, descriptor)
 
 
 def _widen(span: Span, at: int, length: int, sizes: list[int]) -> None:

@@ -71,6 +71,12 @@ def _titled(tensor: Tensor, titles: dict[str, str]) -> Tensor:
     return replace(tensor, layer="/".join(names)) if names else tensor
 
 
+def _encoding(dataset: Dataset) -> str:
+    if dataset.dtype.variable:
+        return "references"
+    return dataset.encoding if dataset.extents else "filled"
+
+
 def _again(tensor: Tensor, path: str) -> Tensor:
     name = path.lstrip("/")
     return replace(tensor, name=name, layer=layer_of(name), stored=0, shares=tensor.name)
@@ -79,6 +85,8 @@ def _again(tensor: Tensor, path: str) -> Tensor:
 def _role(path: str, dataset: Dataset) -> Role:
     if not set(path.split("/")).isdisjoint(_OPTIMIZER):
         return Role.OPTIMIZER
+    if not dataset.extents:  # nothing was ever written to it
+        return Role.CONSTANT
     if dataset.dtype.name == "string":
         return Role.VOCABULARY
     learned = is_float(dataset.dtype.name) or is_quantised(dataset.dtype.name)
@@ -103,5 +111,5 @@ def _tensor(path: str, dataset: Dataset, where: tuple[H5, GlobalHeaps, Owners]) 
         memory=max(memory, held.stored) if dataset.dtype.variable else memory,
         places=held.places,
         shares=held.shares,
-        encoding="references" if dataset.dtype.variable else dataset.encoding,
+        encoding=_encoding(dataset),
     )

@@ -22,12 +22,15 @@ _THROUGH = ("DequantizeLinear", "QuantizeLinear", "Cast", "Transpose", "Reshape"
 
 
 class User(NamedTuple):
-    """The node that takes a constant."""
+    """Who takes a constant."""
 
     operator: str
+    """The first operator that does not only unpack it."""
     layer: str
+    taker: str
+    """The first operator of all, to which `position` and `integers` belong."""
     position: int
-    """Which of its inputs it is."""
+    """Which of its inputs the constant is."""
     integers: dict[str, int]
     """Its attributes that are one integer."""
 
@@ -72,6 +75,7 @@ class Findings:
             self._constant_of_shape(node)
         else:
             self.constants += [Constant(raw, node, training=False) for raw in node.tensors]
+            check_tensors(len(self.constants))
 
     def port(self, message: Field, *, is_input: bool) -> None:
         """See `Visitor`; the anatomy does not need them."""
@@ -83,8 +87,10 @@ class Findings:
                 continue
             if node.operator in _THROUGH and position == 0 and node.outputs:
                 self._aliases[node.outputs[0]] = name
-            if name not in self.users or self.users[name].operator in _THROUGH:
-                self.users[name] = User(node.operator, layer_of_node(node), position, node.integers)
+            layer = layer_of_node(node)
+            first = self.users.setdefault(name, User(node.operator, layer, node.operator, position, node.integers))
+            if first.operator in _THROUGH:
+                self.users[name] = first._replace(operator=node.operator, layer=layer)
 
     def _constant_of_shape(self, node: Node) -> None:
         """A tensor that is made on loading, when its shape is a constant of the file."""
@@ -99,7 +105,9 @@ class Findings:
 
     def _values(self, raw: Raw) -> tuple[int, ...] | None:
         """The integers of a short int64 tensor, or `None`."""
-        if raw.external or raw.dtype != "int64" or sum(size for _, size in raw.spans) > 10 * _LONGEST_SHAPE:
+        if raw.external or raw.dtype != "int64" or raw.encoding not in ("", "varint"):
+            return None
+        if sum(size for _, size in raw.spans) > 10 * _LONGEST_SHAPE:
             return None
         values: list[int] = []
         for start, size in raw.spans:

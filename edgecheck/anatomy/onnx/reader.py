@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.onnx.findings import Constant, Findings, User, layer_of_node
@@ -60,6 +61,8 @@ def _tensor(constant: Constant, users: dict[str, User], places: tuple[int, tuple
         name = f"{owner.name or (owner.outputs or ('',))[0]}.{raw.name}"
     dtype, shape = _unpacked_bits(raw, user)
     stored, where = places
+    if raw.encoding == "" and owner is None:
+        check_size(name, raw.dtype, raw.shape, sum(place.size for place in where))
     return Tensor(
         name=name,
         layer=layer,
@@ -76,7 +79,7 @@ def _tensor(constant: Constant, users: dict[str, User], places: tuple[int, tuple
 
 def _unpacked_bits(raw: Raw, user: User | None) -> tuple[str, tuple[int, ...]]:
     """Type and shape; those of 4-bit weights that ONNX Runtime packs into bytes are the node's."""
-    if user and user.operator == "com.microsoft.MatMulNBits" and user.position == 1:
+    if user and user.taker == "com.microsoft.MatMulNBits" and user.position == 1:
         bits, rows, columns = (user.integers.get(key, 0) for key in ("bits", "N", "K"))
         return f"uint{bits or 4}", (rows, columns)
     return raw.dtype, raw.shape
@@ -85,10 +88,10 @@ def _unpacked_bits(raw: Raw, user: User | None) -> tuple[str, tuple[int, ...]]:
 def _role(raw: Raw, user: User | None) -> Role:
     if raw.dtype == "string":
         return Role.CONSTANT if raw.name in _NO_WEIGHTS else Role.VOCABULARY
-    if user and user.position in _SCALES.get(user.operator, ()):
+    if user and user.position in _SCALES.get(user.taker, ()):
         return Role.CONSTANT
     if raw.dtype == "int32":
-        return Role.WEIGHT if user and _INT32_WEIGHTS.get(user.operator) == user.position else Role.CONSTANT
+        return Role.WEIGHT if user and _INT32_WEIGHTS.get(user.taker) == user.position else Role.CONSTANT
     learned = (is_float(raw.dtype) or is_quantised(raw.dtype)) and raw.name not in _NO_WEIGHTS
     return Role.WEIGHT if learned else Role.CONSTANT
 

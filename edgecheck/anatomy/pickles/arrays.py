@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
+from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Text, Value
 from edgecheck.anatomy.values import Role
 
@@ -98,6 +99,9 @@ def _array(dtype: DType | None, shape: Value, content: Value) -> Array | None:
         content = _inner(content)
     if dtype is None or sizes is None or not isinstance(content, (Blob, Text)):
         return None
+    plain = encoding != "text" and dtype.name not in ("object", "string")
+    if plain and not isinstance(content, Text) and content.size != dtype.size * prod(sizes):
+        raise Damage(f"an array claims {prod(sizes):,} items of {dtype.size} bytes and has {content.size:,} bytes")
     return Array(dtype, sizes, content.at, content.size, encoding)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edgecheck.anatomy.accounting.limits import check_tensors
 from edgecheck.anatomy.pickles.objects import Made, Mapping, Text, Value
@@ -17,7 +18,8 @@ _TRANSPARENT = ("_parameters", "_buffers", "_modules")
 _CONTAINERS = (Mapping, Made, list, tuple)
 
 
-class Leaf(NamedTuple, Generic[LeafT]):
+@dataclass(frozen=True, slots=True)
+class Leaf(Generic[LeafT]):
     """Something that was looked for."""
 
     path: tuple[str, ...]
@@ -52,13 +54,23 @@ def _children(path: tuple[str, ...], value: Value) -> Iterator[tuple[tuple[str, 
         for key, child in value.pairs:
             yield (path if key in _TRANSPARENT else (*path, _component(key))), child
     elif isinstance(value, Made):
-        yield from ((path, child) for child in (value.arguments, value.state) if child is not None)
+        yield from ((path, child) for child in _parts(value))
         plain = (item for item in value.items if not isinstance(item, Mapping))
         yield from (((*path, str(index)), child) for index, child in enumerate(plain))
         yield from ((path, item) for item in value.items if isinstance(item, Mapping))
     elif isinstance(value, (list, tuple)):
         for index, child in enumerate(value):
             yield (*path, _item_name(index, child)), child
+
+
+def _parts(made: Made) -> Iterator[Value]:
+    """What an object was made of: the contents alone of a tuple that holds one thing, and of an array of objects."""
+    if made.called("numpy.core.multiarray._reconstruct") and isinstance(made.state, tuple):
+        yield made.state[-1] if made.state else None
+        return
+    for part in (made.arguments, made.state):
+        inside = [each for each in part if isinstance(each, _CONTAINERS)] if isinstance(part, tuple) else []
+        yield inside[0] if len(inside) == 1 else part
 
 
 def _item_name(index: int, child: Value) -> str:

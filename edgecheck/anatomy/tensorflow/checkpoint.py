@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import FIXED32, fields, text
 from edgecheck.anatomy.scopes import layer_of
@@ -112,6 +113,7 @@ def _full_names(data: mmap.mmap | bytes, start: int, stop: int) -> dict[str, str
 def _tensor(entry: _Entry, full_name: str, where: tuple[Region, Owners], seen: dict[tuple[object, ...], str]) -> Tensor:
     """A variable; one of the same name, shape and checksum as an earlier one repeats it."""
     region, owners = where
+    check_size(entry.key, entry.dtype, entry.shape, entry.size)
     held = owners.hold(entry.key, region, (entry.offset, entry.size))
     training = entry.key.startswith(_TRAINING) or _SLOT in entry.key
     identity = (full_name, entry.dtype, entry.shape, entry.checksum)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.ziparchive import read_archive
@@ -81,6 +82,8 @@ class _Constants:
 
     def _tensor(self, record: TensorRecord, user: OperatorRecord | None, graph: GraphRecord) -> Tensor:
         held = self._held(record)
+        if not record.indices and held.places:
+            check_size(record.name, record.dtype, record.shape, held.places[0].size)
         memory = dense_size(record.dtype, prod(record.shape))
         return Tensor(
             name=record.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_tensors
 from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.dtypes import is_float
 from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size
 from edgecheck.anatomy.encodings.span import Damage, Unread
@@ -96,6 +97,7 @@ def _tensor(name: str, entry: dict[str, object], where: tuple[Region, Owners], b
     offsets = [*map(as_size, as_list(entry.get("data_offsets"))), 0, 0]
     size = offsets[1] - offsets[0]
     region.span.sub(base + offsets[0], size)
+    check_size(name, dtype, shape, size)
     held = owners.hold(name, region, (base + offsets[0], size))
     if optimizer_path((name,)):
         role = Role.OPTIMIZER

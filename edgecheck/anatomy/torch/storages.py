@@ -104,11 +104,12 @@ def _tensor(named: Named, share: _Share, region: Region) -> Tensor:
         operator="",
         dtype=view.dtype,
         shape=view.shape,
-        role=role_of(named.path, view),
+        role=Role.CONSTANT if view.is_expanded else role_of(named.path, view),
         stored=share.stored,
         memory=stop - start,
         places=(region.place(start, stop - start),) if stop > start else (),
         shares=share.owner,
+        encoding="expanded" if view.is_expanded else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.dtypes import is_float
@@ -43,6 +44,11 @@ class View(NamedTuple):
     reach: int
     """Elements from its first to behind its last one: more than it has, where it skips some."""
     quantised: bool
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether it repeats its numbers: a stride of 0, which claims more of them than there are."""
+        return prod(self.shape) > self.reach
 
     @property
     def role(self) -> Role:

@@ -2,25 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
+from edgecheck.converters import packing
 from edgecheck.converters.interface import TRUST_ALL
-from edgecheck.converters.safety import factories
+from edgecheck.converters.safety import contents, factories
+from edgecheck.converters.safety.harmless import is_harmless
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from edgecheck.converters.interface import Request
 
+_MOST_NAMED = 5
 
-def admit(request: Request) -> tuple[str, ...]:
-    """Let `request` pass, with what a person should know of it; nothing of the model is executed.
+
+class _Examiner(NamedTuple):
+    look: Callable[[Path], contents.Contents]
+    kind: str
+    """Which list of harmless names counts."""
+    instead: str
+    """What to write instead, for a person."""
+
+
+_WEIGHTS = "torch.save(model.state_dict(), path)"
+_EXAMINERS = {
+    "pickle": _Examiner(contents.of_pickle, "sklearn", "skops.io.dump(model, path)"),
+    "joblib": _Examiner(contents.of_pickle, "sklearn", "skops.io.dump(model, path)"),
+    "skops": _Examiner(contents.of_skops, "sklearn", "a model of scikit-learn's own classes"),
+    "torch-zip": _Examiner(contents.of_archive, "torch", _WEIGHTS),
+    "torch-legacy": _Examiner(contents.of_torch_legacy, "torch", _WEIGHTS),
+    "pt2": _Examiner(contents.of_archive, "torch", "torch.export.save without custom objects"),
+}
+
+
+class Admitted(NamedTuple):
+    """A request that may be opened."""
+
+    request: Request
+    """Its `trusted` says whether the file may run code: `TRUST_ALL` or nothing."""
+    notes: tuple[str, ...]
+    """What a person should know of the file."""
+
+
+def admit(request: Request) -> Admitted:
+    """Let `request` pass; nothing of the model is executed.
 
     Raises:
         ConversionError: opening the model would run code, and nobody trusts it.
     """
     if request.factory:
         _admit_factory(request)
-    return ()
+    trusted = request.trusted == TRUST_ALL or (
+        request.trusted != "" and request.trusted == f"sha256:{_digest(request)}"
+    )
+    notes: tuple[str, ...] = ()
+    if (examiner := _EXAMINERS.get(request.source)) is not None:
+        found = examiner.look(request.model)
+        if not trusted:
+            _refuse(request, found, examiner)
+        notes = _versions(found.version)
+    return Admitted(replace(request, trusted=TRUST_ALL if trusted else ""), notes)
+
+
+def _digest(request: Request) -> str:
+    return packing.digest_of(packing.shipped(request.model, request.source))
+
+
+def _refuse(request: Request, found: contents.Contents, examiner: _Examiner) -> None:
+    offending = sorted(
+        f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind)
+    )
+    trust = f"write `trusted: sha256:{_digest(request)}` into the budget, or give --trust"
+    if offending:
+        more = f" and {len(offending) - _MOST_NAMED} more" if len(offending) > _MOST_NAMED else ""
+        raise ConversionError(
+            f"{request.title} is a pickle that would import and run {', '.join(offending[:_MOST_NAMED])}{more}.",
+            f"Save it as {examiner.instead}; if you know who made it, {trust}.",
+        )
+    if found.doubt:
+        raise ConversionError(
+            f"{request.title} cannot be read to its end without running it: {found.doubt}.",
+            f"Save it as {examiner.instead}; if you know who made it, {trust}.",
+        )
+
+
+def _versions(version: str) -> tuple[str, ...]:
+    return (f"Written by scikit-learn {version}.",) if version not in ("", "skops") else ()
 
 
 def _admit_factory(request: Request) -> None:

@@ -24,7 +24,7 @@ _MOST_INSIDE = 1_900_000_000
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """The model with all its weights as initialisers of raw bytes, wherever they were: in constant nodes, in other files.
+    """The model with its weights as initialisers of raw bytes, wherever they were: in constant nodes, in other files.
 
     Quantisers look at initialisers only, and some exporters write none (PP-OCR's). What lies in a list of floats
     becomes a list of varints as float16, which takes half as much again.
@@ -91,7 +91,8 @@ def float_weights(model: onnx.ModelProto, name: str) -> dict[str, onnx.TensorPro
         )
     if weights(model) or any("Integer" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
         raise ConversionError(
-            f"{name} holds no float32 weights: it is converted already.", "Give the float32 model that it was made from."
+            f"{name} holds no float32 weights: it is converted already.",
+            "Give the float32 model that it was made from.",
         )
     raise ConversionError(
         f"{name} has no weights in {', '.join(WEIGHTS)}, and nothing else is converted.", "Check it as it is."

@@ -45,7 +45,7 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises half a dozen unrelated types
+        except Exception as error:
             raise ConversionError(f"onnxruntime does not open {path.name}: {str(error).splitlines()[0]}") from error
         self.ports = tuple(_port(each) for each in self._session.get_inputs())
 

@@ -56,7 +56,9 @@ def frozen(request: Request) -> Frozen:
     key = _key(loaded.signatures, request.model)
     function = loaded.signatures[key]
     specs = function.structured_input_signature[1]
-    order = [each.name.partition(":")[0].removeprefix(f"{key}_") for each in function.inputs if each.dtype != tf.resource]
+    order = [
+        each.name.partition(":")[0].removeprefix(f"{key}_") for each in function.inputs if each.dtype != tf.resource
+    ]
     names = order if set(order) == set(specs) else list(specs)
     ports = tuple(_port(name, specs[name].shape, specs[name].dtype) for name in names)
     return freeze(function, ports, sorted(function.structured_outputs), request.prune)
@@ -97,5 +99,3 @@ def _port(name: str, shape: Any, dtype: Any) -> Port:
     if shape.rank is None:
         raise ConversionError(f"Input {name} has no rank.", "Export the model with a TensorSpec for each input.")
     return Port(name, tuple(shape.as_list()), dtype.name)
-
-

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 
 from edgecheck.errors import ConversionError
 
@@ -44,7 +44,8 @@ class Weight(NamedTuple):
     def values(self) -> NDArray[Any]:
         """Its numbers, in their own type."""
         kind = np.float16 if self.tensor.type == _TYPES.FLOAT16 else np.float32
-        return np.frombuffer(bytes(self.buffer.data), kind).reshape(self.tensor.shape)
+        numbers: NDArray[Any] = np.frombuffer(bytes(self.buffer.data), kind).reshape(self.tensor.shape)
+        return numbers
 
     def replace(self, values: NDArray[Any]) -> None:
         """Other numbers of the same shape."""
@@ -66,9 +67,7 @@ def load(path: Path) -> Any:
 
 def save(model: Any, path: Path) -> None:
     """Write the model."""
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+    path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
 
 
 def weights(model: Any) -> list[Weight]:
@@ -122,7 +121,9 @@ def _named(graph: Any, indices: Any) -> Iterator[Any]:
 
 def _weight_places(model: Any, operator: Any) -> Iterator[int]:
     places = WEIGHTS.get(model.operatorCodes[operator.opcodeIndex].builtinCode, ())
-    yield from (operator.inputs[place] for place in places if place < len(operator.inputs) and operator.inputs[place] >= 0)
+    yield from (
+        operator.inputs[place] for place in places if place < len(operator.inputs) and operator.inputs[place] >= 0
+    )
 
 
 def _widen(model: Any) -> None:
@@ -140,7 +141,12 @@ def _widen(model: Any) -> None:
 def _drop_unused(model: Any, place: int) -> None:
     """Remove the tensors that nothing uses any more: a calibration reads every tensor, and these have no values."""
     graph = model.subgraphs[place]
-    ports = [port for each in model.signatureDefs or [] if each.subgraphIndex == place for port in (*each.inputs, *each.outputs)]
+    ports = [
+        port
+        for each in model.signatureDefs or []
+        if each.subgraphIndex == place
+        for port in (*each.inputs, *each.outputs)
+    ]
     lists = [(each, name) for each in graph.operators for name in ("inputs", "outputs", "intermediates")]
     lists += [(graph, "inputs"), (graph, "outputs")]
     used = {int(index) for owner, name in lists for index in _indices(owner, name)}

@@ -131,7 +131,8 @@ def _quantised(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
     if not scale:
         return value
     limits = np.iinfo(detail["dtype"])
-    return np.clip(np.rint(value / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+    steps: NDArray[Any] = np.clip(np.rint(value / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+    return steps
 
 
 def _dequantised(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:

@@ -34,15 +34,18 @@ def convert(request: Request, folder: Path) -> Made:
             f"{request.title} has no operator that int8-dynamic quantises ({', '.join(OPERATORS)}).",
             "Its convolutions stay float32 in this variant; ask for int8-weights, int8 or float16.",
         )
+    operators = [*found, "MatMul"]  # the quantiser makes MatMul of Gemm first, and then looks for what it was told
     files = quantised(
         model,
         request,
         folder,
         lambda source, made, external: quantize_dynamic(
-            source, made, op_types_to_quantize=found, weight_type=QuantType.QInt8, use_external_data_format=external
+            source, made, op_types_to_quantize=operators, weight_type=QuantType.QInt8, use_external_data_format=external
         ),
     )
     convolutions = sum(node.op_type in ("Conv", "ConvTranspose") for node in model.graph.node)
-    notes = (f"Its {convolutions} convolutions stay float32: int8 ones of this kind are slower.",) if convolutions else ()
+    notes = (
+        (f"Its {convolutions} convolutions stay float32: int8 ones of this kind are slower.",) if convolutions else ()
+    )
     route = f"onnxruntime {version('onnxruntime')} quantize_dynamic ({', '.join(found)})"
     return Made(files, f"{pruning_words(request)}{route}", notes)

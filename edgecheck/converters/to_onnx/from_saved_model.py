@@ -5,14 +5,16 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import onnx
 import tf2onnx
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources import saved_model
-from edgecheck.converters.sources.frozen_graph import Frozen, as_function
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from edgecheck.converters.sources.frozen_graph import Frozen
 
 
 def convert(request: Request, folder: Path) -> Made:
@@ -26,12 +28,21 @@ def convert_session(request: Request, folder: Path) -> Made:
 
 
 def _converted(folder: Path, frozen: Frozen, way: str) -> Made:
-    made = folder / "model.onnx"
-    graph = as_function(frozen).graph.as_graph_def()
-    tf2onnx.convert.from_graph_def(
-        graph,
-        input_names=[f"{port.name}:0" for port in frozen.ports],
-        output_names=[f"{name}:0" for name in frozen.outputs],
-        output_path=str(made),
+    model, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph, input_names=list(frozen.inputs), output_names=list(frozen.outputs.values())
     )
+    names = dict(zip(frozen.inputs, (port.name for port in frozen.ports), strict=True))
+    _rename(model.graph, names | {tensor: name for name, tensor in frozen.outputs.items()})
+    made = folder / "model.onnx"
+    onnx.save(model, made)
     return Made((made,), f"tf2onnx {version('tf2onnx')}{way}")
+
+
+def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Call inputs and outputs what the signature calls them."""
+    for port in (*graph.input, *graph.output):
+        port.name = names.get(port.name, port.name)
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            for place, tensor in enumerate(tensors):
+                tensors[place] = names.get(tensor, tensor)

@@ -1,4 +1,4 @@
-"""`.onnx` to full integer `.onnx`: int8 weights per channel, uint8 activations, calibrated (onnxruntime's quantiser)."""
+"""`.onnx` to full integer `.onnx`: int8 weights per channel, uint8 activations, calibrated (onnxruntime)."""
 
 from __future__ import annotations
 

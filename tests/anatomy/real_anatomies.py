@@ -1,12 +1,11 @@
-"""The real models of `examples/real_models.yaml`, and what each amounts to."""
+"""The anatomies of the real models in `examples/real_models.yaml`, each read once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from real_models import catalogue, fetch
-
 from edgecheck.anatomy.reading import read
+from examples.real_models import catalogue, fetch
 
 if TYPE_CHECKING:
     from pathlib import Path

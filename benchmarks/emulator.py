@@ -1,0 +1,226 @@
+"""How long a check takes in the emulated machine, how much of that is inference, and how well its figures repeat.
+
+    python benchmarks/emulator.py [--checks 20] [MODEL...]
+
+Models are names of examples/real_models.yaml or paths of .tflite files. Where TensorFlow can be imported,
+MobileNetV2 (random weights, float and int8) is made and added. Everything is built before the clock starts, except in
+the first table. A check is a latency pass and a memory pass, each in a machine of its own, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from edgecheck import agent, bundles
+from edgecheck.emulator import build, disk, disks, machine, saved
+from edgecheck.emulator.deadline import Deadline
+from edgecheck.emulator.hardware import Hardware, Memory
+from edgecheck.emulator.qemu import Qemu
+from edgecheck.emulator.running import Running
+from edgecheck.emulator.spec import MachineSpec
+from edgecheck.emulator.store import Store
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from examples.real_models import fetch
+
+if TYPE_CHECKING:
+    from edgecheck.emulator.image import Image
+
+MODELS = ("emotion_quantized.tflite", "face_detection_short_range.tflite")
+REQUIREMENTS = ("ai-edge-litert==2.3.0",)
+RAM_BYTES = 1 << 30
+SECONDS = 600.0
+LATENCY: dict[str, Any] = {"deterministic": {}}
+MEMORY: dict[str, Any] = {"memory": {"processes": [1, 1], "inferences": 1}}
+
+_MOBILENET = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras, numpy, tensorflow
+keras.utils.set_random_seed(1)
+model = keras.applications.MobileNetV2(weights=None)
+converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+open(sys.argv[1] + "/mobilenet_v2.tflite", "wb").write(converter.convert())
+converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+images = numpy.random.default_rng(0).random((4, 1, 224, 224, 3), numpy.float32)
+converter.representative_dataset = lambda: ([image] for image in images)
+converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+open(sys.argv[1] + "/mobilenet_v2_int8.tflite", "wb").write(converter.convert())
+"""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of the agent, and when its lines came, in seconds from its start."""
+
+    seconds: float
+    inference_seconds: float
+    instructions: float
+    peak: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser.add_argument("--checks", type=int, default=20, help="how many to run side by side (%(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        models = [Path(name) if Path(name).exists() else fetch(name) for name in options.models]
+        models += _mobilenets(Path(scratch))
+        print(f"load average at the start: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores\n")
+        spec, state = _prepared(Path(scratch))
+        _checks(spec, state, models)
+        _repeats(spec, state, models[0])
+        _side_by_side(spec, state, models[0], options.checks)
+
+
+def _mobilenets(folder: Path) -> list[Path]:
+    if importlib.util.find_spec("tensorflow") is None:
+        print("MobileNetV2 is left out: TensorFlow is not installed here.")
+        return []
+    subprocess.run([sys.executable, "-c", _MOBILENET, str(folder)], check=True, capture_output=True)
+    return sorted(folder.glob("mobilenet*.tflite"))
+
+
+def _prepared(scratch: Path) -> tuple[MachineSpec, saved.Saved]:
+    """Build everything anew, in a store of its own, and say how long each took."""
+    print("| built from nothing | seconds |\n| --- | --- |")
+    store = Store(scratch / "cache")
+    begun = time.perf_counter()
+    image = build.ensure(_silent, store=store)
+    begun = _row("system: packages, kernel, disk", begun)
+    spec = _spec(image, store)
+    begun = _row("disk of the bundle, its modules compiled", begun)
+    state = saved.ensure(spec, store, _silent)
+    begun = _row("machine, booted and saved", begun)
+    state = saved.ensure(_spec(build.ensure(_silent, store=store), store), store, _silent)
+    _row("all of it once more, from the cache", begun)
+    return spec, state
+
+
+def _spec(image: Image, store: Store) -> MachineSpec:
+    bundle = bundles.bundle_for(REQUIREMENTS, bundles.DevicePlatform(image.python, "aarch64"))
+    parts = {
+        "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, _silent),
+        "agent": disks.agent(Path(agent.__file__).parent, store, _silent),
+    }
+    return MachineSpec(image, "cortex-a72", RAM_BYTES, parts, ("python3", "/agent/supervisor.py", "-"))
+
+
+def _row(what: str, begun: float) -> float:
+    now = time.perf_counter()
+    print(f"| {what} | {now - begun:.2f} |")
+    return now
+
+
+def _checks(spec: MachineSpec, state: saved.Saved, models: list[Path]) -> None:
+    print("\n| model | check, s | of it inference | from a fresh boot, s | instructions | peak RSS, MB |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for model in models:
+        latency, memory = _check(spec, state, model)
+        seconds = latency.seconds + memory.seconds
+        share = (latency.inference_seconds + memory.inference_seconds) / seconds
+        cold = _cold(spec, state, model)
+        figures = f"{seconds:.1f} | {share:.0%} | {cold:.1f} | {latency.instructions / 1e6:.2f} M"
+        print(f"| {model.name} | {figures} | {memory.peak / 1e6:.2f} |")
+
+
+def _check(spec: MachineSpec, state: saved.Saved, model: Path) -> tuple[Pass, Pass]:
+    return _resumed(spec, state, model, LATENCY), _resumed(spec, state, model, MEMORY)
+
+
+def _resumed(spec: MachineSpec, state: saved.Saved, model: Path, job: dict[str, Any]) -> Pass:
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        shutil.copy(model, folder)
+        with machine.run(spec, state, machine.Job(Path(folder), _stdin(model, job), SECONDS)) as running:
+            return _listened(running, begun)
+
+
+def _cold(spec: MachineSpec, state: saved.Saved, model: Path) -> float:
+    """The same two passes without a saved machine: boot, then both jobs in one."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as aside:
+        begun = time.perf_counter()
+        shutil.copy(model, folder)
+        place = Path(aside) / "job.img"
+        disk.make(Path(folder), place)
+        hardware = Hardware(spec.image, spec.cpu, Memory(state.ram_bytes), spec.disks, {"job": place})
+        deadline = Deadline.after(SECONDS)
+        with Qemu(hardware) as qemu:
+            running = Running(qemu, deadline)
+            running.ready()
+            running.start(spec.command)
+            running.mount()
+            running.go(_stdin(model, LATENCY | MEMORY))
+            for _ in running.lines():
+                pass
+        return time.perf_counter() - begun
+
+
+def _stdin(model: Path, job: dict[str, Any]) -> bytes:
+    common = {"protocol": 1, "model": f"/job/{model.name}", "format": model.suffix[1:], "python_path": ["/bundle"]}
+    return json.dumps({**common, **job}).encode() + b"\n"
+
+
+def _listened(running: Running, begun: float) -> Pass:
+    inference, instructions, peak, loaded = 0.0, 0.0, 0, 0.0
+    for line in running.lines():
+        event, now = json.loads(line), time.perf_counter() - begun
+        if event["event"] == "phase":
+            peak = event["hwm"]
+            loaded = now if event["phase"] == "model-loaded" else loaded
+            inference = now - loaded if event["phase"] == "steady" else inference
+        if event["event"] == "batches":
+            instructions = event["batches"][-1]["total_ns"] / event["batches"][-1]["count"]
+    assert running.ending().status == 0
+    return Pass(time.perf_counter() - begun, inference, instructions, peak)
+
+
+def _repeats(spec: MachineSpec, state: saved.Saved, model: Path) -> None:
+    idle = [_check(spec, state, model) for _ in range(3)]
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(psutil.cpu_count() or 1)]
+    busy = [_check(spec, state, model) for _ in range(3)]
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+    print(f"\n{model.name}, three checks alone and three beside a busy loop on every core:")
+    for what, found in (
+        ("instructions", [latency.instructions for latency, _ in (*idle, *busy)]),
+        ("peak RSS", [memory.peak for _, memory in (*idle, *busy)]),
+    ):
+        print(f"- {what}: {min(found):.0f} to {max(found):.0f}, {max(found) / min(found) - 1:.4%} apart")
+
+
+def _side_by_side(spec: MachineSpec, state: saved.Saved, model: Path, count: int) -> None:
+    seconds = {}
+    for workers in (1, 2):
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(workers) as pool:
+            passes = list(pool.map(lambda _: _check(spec, state, model)[0].seconds, range(count)))
+        seconds[workers] = time.perf_counter() - begun
+        print(f"\n{count} checks, {workers} at a time: {seconds[workers]:.1f} s; a latency pass {median(passes):.2f} s")
+    print(f"\nTwo at a time give {seconds[1] / seconds[2]:.2f} times the checks.")
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What a check over SSH sends, how often it waits for the other end, and what it costs beyond the agent itself.
+
+    python benchmarks/ssh.py [ROUNDS]
+
+The device is a real sshd on loopback, with a Python that has nothing installed: the runtime is brought along. Every
+figure is printed with the aim it is held to. Noisy machines: the median of the rounds counts, of pairs run in turns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from edgecheck.targets import Workload, ssh_client  # noqa: E402 - as the next lines, after the path is set
+from edgecheck.targets.ssh import SshTarget  # noqa: E402
+from edgecheck.targets.ssh_address import parse  # noqa: E402
+from edgecheck.targets.ssh_cache import clear_device_cache, device_cache  # noqa: E402
+from examples.real_models import fetch  # noqa: E402
+from tests.targets import sshd  # noqa: E402
+from tests.targets.tcp_relay import TcpRelay, relayed  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.targets.sshd import Board
+
+RUNTIME = ("onnxruntime==1.32.0",)
+#: What edgecheck waits for: the greeting, what is missing, and that the agent has started.
+OWN_TURNS = 3
+LATENCY = {"warmup_count": 1, "warmup_s": 0, "min_count": 50, "min_s": 0, "max_s": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check, as seen from the desk."""
+
+    seconds: float
+    """From nothing to everything cleared up."""
+    laid_out: float
+    """Of these, until the agent was started."""
+    sending: float
+    """Of these, while bytes that the device did not have were on their way."""
+    sent: int
+    received: int
+    turns: int
+    """Times that the device answered before the agent was started."""
+
+
+def check(target: SshTarget, workload: Workload, relay: TcpRelay) -> Check:
+    relay.sent = relay.received = relay.turns = 0
+    marks: list[tuple[float, str]] = []
+    begun = time.perf_counter()
+    with target.launch(workload, lambda words: marks.append((time.perf_counter(), words))) as lines:
+        laid_out, turns = time.perf_counter(), relay.turns
+        assert [json.loads(line)["event"] for line in lines][-1] == "done"
+    first = next((at for at, words in marks if words.startswith("sending")), laid_out)
+    return Check(time.perf_counter() - begun, laid_out - begun, laid_out - first, relay.sent, relay.received, turns)
+
+
+def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
+    """Seconds of `ssh board python3 supervisor.py job.json` with everything in its place already."""
+    trees = board.cache / "device" / "trees"
+    agent, runtime = (
+        next(path.parent for path in trees.glob(f"*/{name}")) for name in ("supervisor.py", "edgecheck-bundle.json")
+    )
+    job = board.folder / "job.json"
+    job.write_text(json.dumps({**workload.job, "model": str(workload.model[0]), "python_path": [str(runtime)]}))
+    argv = ssh_client.ssh_argv(target.place, ["python3", str(agent / "supervisor.py"), str(job)])
+    begun = time.perf_counter()
+    done = subprocess.run(argv, check=True, capture_output=True)
+    assert b'"done"' in done.stdout
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    workload = Workload(
+        {"protocol": 1, "format": "onnx", "latency": LATENCY}, (fetch("mtcnn_onet.onnx"),), None, RUNTIME
+    )
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        venv.create(folder / "bare", symlinks=True, with_pip=False)
+        board = stack.enter_context(sshd.started(folder / "board", PATH=f"{folder / 'bare' / 'bin'}:/usr/bin:/bin"))
+        relay = stack.enter_context(relayed(board.port))
+        board.know(relay.port)
+        os.environ["EDGECHECK_SSH"] = board.ssh
+        address = f"ssh://{sshd.USER}@127.0.0.1:{relay.port}"
+        target = SshTarget(address, parse(address))
+        firsts, seconds, hands = [], [], []
+        for _ in range(rounds):
+            clear_device_cache(address)
+            firsts.append(check(target, workload, relay))
+            hands.append(by_hand(target, board, workload))
+            seconds.append(check(target, workload, relay))
+        kept = {one.label: one.size for one in device_cache(address).kept}
+    report(firsts, seconds, hands)
+    for label, size in kept.items():
+        print(f"on the device: {size / 1e6:.2f} MB, {label}")
+    print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs, {rounds} rounds, medians")
+
+
+def report(firsts: list[Check], seconds: list[Check], hands: list[float]) -> None:
+    """Print figures and aims."""
+    hand = statistics.median(hands)
+    over_first = [one.seconds - one.sending - other for one, other in zip(firsts, hands, strict=True)]
+    over_second = [one.seconds - other for one, other in zip(seconds, hands, strict=True)]
+    first, second = firsts[-1], seconds[-1]
+    print(f"sent by a first check               {first.sent / 1e6:.2f} MB, received {first.received / 1e3:.1f} kB")
+    print(f"sent by a second check              {second.sent / 1e3:.1f} kB   aim: under 100 kB")
+    print(f"answers a second check waits for    {second.turns}, of which {second.turns - OWN_TURNS} are SSH's own")
+    print(f"the agent by hand, over ssh         {hand:.2f} s")
+    print(
+        f"a first check sends for             {statistics.median(one.sending for one in firsts):.2f} s, unpacking included"
+    )
+    print(
+        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, without sending"
+    )
+    print(f"overhead of a second check          {statistics.median(over_second):.2f} s   aim: under 0.5 s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""`edgecheck size`: where a model's bytes are, and what grew since another one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecheck import __version__
+from edgecheck.anatomy.duplicates import repeated
+from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.tables import By, table
+from edgecheck.cli.outputs import FormatParam, ensure_writable, terminal_style, write_report
+from edgecheck.errors import UsageError
+from edgecheck.explaining.savings import savings
+from edgecheck.reports.size_report import FORMATS, Growth, SizeReport, View, render_size
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.values import Anatomy
+
+_EXAMPLES = """
+\b
+Examples:
+  edgecheck size model.tflite
+  edgecheck size model.onnx --by operator --top 10
+  edgecheck size model.pth --by prefix --depth 2
+  edgecheck size new.onnx --against old.onnx             what grew, to the byte
+  edgecheck size model.keras --format html=size.html     a treemap to walk through
+  edgecheck size new.onnx --against old.onnx --format markdown
+"""
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("size", epilog=_EXAMPLES)
+@click.argument("model", type=_PATH)
+@click.option(
+    "--by",
+    type=click.Choice([by.value for by in By]),
+    help="What a row stands for. [default: layer, or prefix with --depth]",
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 64),
+    help="Group layers by so many names of their path: backbone/block_3 is 2.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Rows to show before the rest is summed up; 0 for all.",
+)
+@click.option("--against", type=_PATH, metavar="OLD", help="Say what grew, shrank, appeared and vanished since OLD.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=FormatParam(FORMATS),
+    help="terminal, json, markdown or html; =FILE writes it there. May be repeated.",
+)
+@click.option("--quick", is_flag=True, help="Do not read the weights: no zeros, and no figures for gzip and pruning.")
+def command(
+    model: Path,
+    by: str | None,
+    depth: int | None,
+    top: int,
+    against: Path | None,
+    formats: tuple[tuple[str, str], ...],
+    *,
+    quick: bool,
+) -> int:
+    """Show where the bytes of MODEL are, and what would make it smaller.
+
+    Reads .tflite, .onnx, SavedModel folders, .keras, .h5, .pt, .pth, .pt2,
+    TorchScript, .safetensors, scikit-learn's pickles and .mlpackage, without
+    their frameworks and without running code that is in them. The rows sum
+    to the size of the model, to the byte.
+    """
+    view = _view(by, depth, top)
+    _check_outputs(formats)
+    report = _look(model, view, against, quick=quick)
+    for name, file in formats or (("terminal", ""),):
+        text = render_size(name, report, terminal_style())
+        if file:
+            write_report(Path(file), text)
+        else:
+            sys.stdout.write(text)
+    return 0
+
+
+def _view(by: str | None, depth: int | None, top: int) -> View:
+    """The grouping that was asked for; a depth makes prefixes of layers, and of nothing else."""
+    if depth is None:
+        return View(By(by or By.LAYER), 1, top)
+    if by not in (None, By.LAYER, By.PREFIX):
+        raise UsageError(f"--depth has no meaning with --by {by}.", "Use --by prefix, or leave --depth out.")
+    return View(By.PREFIX, depth, top)
+
+
+def _check_outputs(formats: tuple[tuple[str, str], ...]) -> None:
+    """Say what cannot be written before anything is read."""
+    if sum(not file for _, file in formats) > 1:
+        raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
+    for name, file in formats:
+        if file:
+            ensure_writable(Path(file))
+        if name == "html":
+            from edgecheck.reports.size_plotly import require
+
+            require()
+
+
+def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:
+    anatomy = read(model)
+    old = read(against) if against is not None else None
+    measured = zeros = None
+    if not quick:
+        from edgecheck.anatomy.measuring import measure
+        from edgecheck.explaining.zeros import zeros_by_row
+
+        measured = measure(anatomy)
+        zeros = zeros_by_row(anatomy, measured, view.by, view.depth)
+    from edgecheck.anatomy.drivers import drivers
+
+    copies = repeated(anatomy)
+    return SizeReport(
+        anatomy=anatomy,
+        view=view,
+        rows=table(anatomy, view.by, view.depth),
+        advice=savings(anatomy, copies, measured),
+        drivers=drivers(anatomy),
+        copies=copies,
+        version=__version__,
+        measured=measured,
+        zeros=zeros,
+        growth=_growth(anatomy, old, view) if old is not None else None,
+    )
+
+
+def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
+    from edgecheck.reports.size_changes import changes_in
+
+    return Growth(old, changes_in(anatomy, old, view))

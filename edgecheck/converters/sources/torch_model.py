@@ -1,0 +1,171 @@
+"""PyTorch: a module from a factory and its weights, a whole pickled module, an exported program, TorchScript."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from edgecheck.converters.matching import matched
+from edgecheck.converters.safety import factories
+from edgecheck.converters.samples import Port, described
+from edgecheck.converters.sources import torch_weights
+from edgecheck.converters.sources.interface import Output
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecheck.converters.interface import Request
+
+
+class TorchModel:
+    """A module of any kind, in evaluation mode."""
+
+    def __init__(self, module: Any, ports: tuple[Port, ...], notes: tuple[str, ...] = ()) -> None:
+        self.module = module
+        self.ports = ports
+        self.notes = notes
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`."""
+        arguments = [torch.from_numpy(feed[port.name]) for port in self.ports]
+        with torch.no_grad(), _Softmaxes() as softmaxes:
+            answer = self.module(*arguments)
+        return [Output(name, value.numpy(), softmaxes.before(value)) for name, value in named_outputs(answer)]
+
+    def arguments(self, shapes: dict[str, tuple[int, ...]], batch: int) -> tuple[Any, ...]:
+        """Example values with so large a batch, for tracing."""
+        return tuple(
+            torch.ones((batch, *shapes[port.name][1:]), dtype=getattr(torch, port.dtype)) for port in self.ports
+        )
+
+
+class _Softmaxes(TorchDispatchMode):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
+    """Remembers every softmax that runs inside: what went in, and what came out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: list[tuple[Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._softmax.default:  # noqa: SLF001 - the operator's own name
+            self._seen.append((args[0], result))
+        return result
+
+    def before(self, value: Any) -> NDArray[Any] | None:
+        """What went into the softmax that made `value`."""
+        found = [
+            given for given, made in self._seen if made.data_ptr() == value.data_ptr() and made.shape == value.shape
+        ]
+        array: NDArray[Any] | None = found[-1].numpy() if found else None
+        return array
+
+
+def named_outputs(answer: Any) -> list[tuple[str, Any]]:
+    """The tensors of whatever a module gave back, in order, with their names."""
+    fields = answer._asdict() if hasattr(answer, "_asdict") else answer
+    if isinstance(fields, dict) and all(isinstance(value, torch.Tensor) for value in fields.values()):
+        return [(str(name), value) for name, value in fields.items()]
+    leaves = [each for each in _pytree.tree_leaves(answer) if isinstance(each, torch.Tensor)]
+    return [(f"output_{index}", each) for index, each in enumerate(leaves)]
+
+
+def open_model(request: Request) -> TorchModel:
+    """The model of `request`.
+
+    Raises:
+        ConversionError: it cannot be loaded, its factory and its weights do not fit, or nothing says what it takes.
+    """
+    if request.source == "pt2":
+        return _program(request)
+    if request.source == "torchscript":
+        return _script(request)
+    module, notes = _built(request) if request.factory else (torch_weights.whole_module(request), ())
+    module.eval()
+    return TorchModel(module, ports_of(_parameters(module.forward), request), notes)
+
+
+def exported(request: Request) -> Any:
+    """The `ExportedProgram` of a .pt2."""
+    return torch.export.load(request.model)
+
+
+def _program(request: Request) -> TorchModel:
+    program = exported(request)
+    names = program.graph_signature.user_inputs
+    shapes = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    ports = tuple(
+        Port(
+            name,
+            tuple(size if isinstance(size, int) else None for size in shapes[name].shape),
+            str(shapes[name].dtype).removeprefix("torch."),
+        )
+        for name in names
+    )
+    return TorchModel(program.module(), ports)
+
+
+def _script(request: Request) -> TorchModel:
+    module = torch.jit.load(request.model, map_location="cpu").eval()
+    names = [each.name for each in module.forward.schema.arguments[1:] if not each.has_default_value()]
+    return TorchModel(module, ports_of(names, request))
+
+
+def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
+    """The factory's network with the weights in it."""
+    name, function = factories.parts(request.factory)
+    sys.path.insert(0, str(request.home.resolve()))
+    module = getattr(import_module(name), function, None)
+    if not callable(module):
+        raise ConversionError(f"{name} has no function {function}.", "Name the function that builds the network.")
+    network = module()
+    if not isinstance(network, torch.nn.Module):
+        raise ConversionError(
+            f"{request.factory} gives a {type(network).__name__}, not a torch.nn.Module.", "Return the network itself."
+        )
+    weights, notes = torch_weights.state_dict(request)
+    torch_weights.fill(network, weights, request)
+    return network, notes
+
+
+def _parameters(forward: Any) -> list[str]:
+    """The names of the arguments that a call must give."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        name
+        for name, each in inspect.signature(forward).parameters.items()
+        if each.kind in kinds and each.default is inspect.Parameter.empty
+    ]
+
+
+def ports_of(parameters: list[str], request: Request) -> tuple[Port, ...]:
+    """The inputs, by the arguments' names; shapes and types come from the budget or the samples."""
+    known = _known(request)
+    names = parameters if len(parameters) >= len(known) else list(known)
+    places = matched(names, list(known))
+    if places is None:
+        asked = ", ".join(f"{name}: [1, …]" for name in parameters)
+        raise ConversionError(
+            f"{request.title} does not say what shape its inputs have.",
+            f"Give `samples`, or `inputs: {{{asked}}}` in the budget.",
+        )
+    shapes = list(known.values())
+    return tuple(
+        Port(name, (None, *shapes[place][0]), shapes[place][1]) for name, place in zip(names, places, strict=True)
+    )
+
+
+def _known(request: Request) -> dict[str, tuple[tuple[int, ...], str]]:
+    """By name: the shape of one sample without the batch, and its type."""
+    if request.samples is not None:
+        found = described(request.samples)
+        return {name: (shape, "float32" if dtype == "float64" else dtype) for name, (shape, dtype) in found.items()}
+    return {name: (tuple(shape[1:]), "float32") for name, shape in request.inputs.items()}

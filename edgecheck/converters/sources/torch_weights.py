@@ -1,0 +1,137 @@
+"""PyTorch weights: loaded as data only, told apart from what a training left beside them, and put into a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree
+
+from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecheck.converters.interface import Request
+
+#: Under which names checkpoints keep the network's weights.
+_MODEL_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "module",
+    "weights",
+    "params",
+)
+#: What wrappers put in front of every name: data parallel training, torch.compile, Lightning.
+_PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "model.", "net.")
+#: How many tensors a message names.
+_NAMED = 3
+
+
+def state_dict(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The weights in a file, and what else a training left in it, in words; never runs code.
+
+    Raises:
+        ConversionError: it holds no state dict, or more than data.
+    """
+    if request.source == "safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(request.model), ()
+    try:
+        found = torch.load(request.model, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ConversionError(
+            f"{request.title} holds more than weights: {' '.join(str(error).split())[:200]}",
+            "Save the weights alone: torch.save(model.state_dict(), path).",
+        ) from error
+    return _model_part(found, request)
+
+
+def _model_part(found: Any, request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if _is_weights(found):
+        return dict(found), ()
+    if isinstance(found, dict):
+        key = next((each for each in _MODEL_KEYS if _is_weights(found.get(each))), "")
+        if key:
+            rest = {name: _size(value) for name, value in found.items() if name != key}
+            notes = [f"{name} ({size / 1e6:.1f} MB)" for name, size in rest.items() if size]
+            left = (f"The checkpoint also holds {', '.join(notes)}, which is no part of the model.",) if notes else ()
+            return dict(found[key]), left
+    raise ConversionError(
+        f"{request.title} holds no state dict.", "Save the weights: torch.save(model.state_dict(), path)."
+    )
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(each, torch.Tensor) for each in value.values())
+
+
+def _size(value: Any) -> int:
+    """Bytes of the tensors in whatever it is."""
+    return sum(each.numel() * each.element_size() for each in _pytree.tree_leaves(value) if torch.is_tensor(each))
+
+
+def fill(network: Any, weights: Mapping[str, Any], request: Request) -> None:
+    """Load the weights into the network, every one of them.
+
+    Raises:
+        ConversionError: names or shapes differ.
+    """
+    expected = set(network.state_dict())
+    named = dict(weights)
+    for prefix in _PREFIXES:
+        if not expected & set(named) and all(name.startswith(prefix) for name in named):
+            named = {name.removeprefix(prefix): value for name, value in named.items()}
+    missing, surplus = sorted(expected - set(named)), sorted(set(named) - expected)
+    if missing or surplus:
+        raise ConversionError(
+            f"The weights in {request.title} are not those of {request.factory}: {_differences(missing, surplus)}.",
+            "Check that the factory builds the network that was trained.",
+        )
+    try:
+        network.load_state_dict(named)
+    except RuntimeError as error:
+        raise ConversionError(
+            f"The weights in {request.title} do not fit {request.factory}: {str(error).splitlines()[-1].strip()}",
+            "Check that the factory builds the network that was trained.",
+        ) from error
+
+
+def _differences(missing: list[str], surplus: list[str]) -> str:
+    said = []
+    if missing:
+        said.append(f"{len(missing)} are missing ({_some(missing)})")
+    if surplus:
+        said.append(f"{len(surplus)} are not used ({_some(surplus)})")
+    return " and ".join(said)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
+
+
+def whole_module(request: Request) -> Any:
+    """A module that was pickled whole; whether its code may run was decided before this process began.
+
+    Raises:
+        ConversionError: the file holds weights only, or the module's class is not found.
+    """
+    try:
+        found = torch.load(request.model, map_location="cpu", weights_only=request.trusted != TRUST_ALL)
+    except (AttributeError, ModuleNotFoundError) as error:
+        raise ConversionError(
+            f"The class of the module in {request.title} is not found: {error}.",
+            "Export it with torch.export.save where its code is, or give a `factory`.",
+        ) from error
+    if not isinstance(found, torch.nn.Module):
+        raise ConversionError(
+            f"{request.title} holds weights, without the network that they belong to.",
+            'Give the model as {factory: "package.module:build", weights: FILE}, or export it with torch.export.save.',
+        )
+    return found

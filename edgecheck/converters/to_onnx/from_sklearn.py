@@ -1,0 +1,60 @@
+"""scikit-learn to float32 `.onnx` by skl2onnx."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import onnx
+import sklearn
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel
+from edgecheck.errors import ConversionError
+
+#: What converters that were not brought up to date ask for (IsolationForest's).
+_OLDER = {"": 15, "ai.onnx.ml": 3}
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def convert(request: Request, folder: Path) -> Made:
+    """Convert a fitted model; its probabilities come as one tensor, not as a list of dicts.
+
+    Raises:
+        ConversionError: skl2onnx knows no converter for one of its parts.
+    """
+    source = SklearnModel(request)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = _converted(source)
+    except (MissingConverter, MissingShapeCalculator) as error:
+        raise ConversionError(
+            f"skl2onnx converts no {type(source.model).__name__} like the one in {request.title}:"
+            f" {str(error).splitlines()[0][:160]}",
+            "Train a model that it converts: forests, boosting, linear models, SVMs, MLPs and pipelines of them.",
+        ) from error
+    made = folder / "model.onnx"
+    onnx.save(model, made)
+    sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
+    return Made((made,), f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}", (sizes,))
+
+
+def _converted(source: SklearnModel) -> onnx.ModelProto:
+    """Convert, with the settings that a model of this kind takes."""
+    types = [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))]
+    plain = {id(source.model): {"zipmap": False}} if source.is_classifier else None
+    try:
+        return to_onnx(source.model, initial_types=types, options=plain)
+    except NameError:  # a classifier without that option gives a tensor anyway
+        return to_onnx(source.model, initial_types=types)
+    except RuntimeError as error:
+        if "target_opset" not in str(error):
+            raise
+        return to_onnx(source.model, initial_types=types, options=plain, target_opset=_OLDER)

@@ -1,0 +1,93 @@
+"""PyTorch to float32 `.onnx`: the dynamo exporter, else the legacy one, which alone takes TorchScript."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import onnx
+import torch
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.samples import shapes_of
+from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: From here on weights go beside the .onnx.
+_MOST_INSIDE = 1_900_000_000
+
+
+def convert(request: Request, folder: Path) -> Made:
+    """Export with dynamo, the batch free; where the network does not allow that, fixed to 1.
+
+    The example has a batch of two: with one, dynamo takes the batch for a constant and says nothing.
+    """
+    model = open_model(request)
+    if request.source == "pt2":
+        return _exported(model, exported(request), folder, (), None)
+    shapes = shapes_of(model.ports, request)
+    try:
+        free = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
+        return _exported(model, model.module, folder, model.arguments(shapes, 2), free)
+    except Exception:  # noqa: BLE001 - dynamo fails in many ways on a batch that the network fixes
+        return _exported(model, model.module, folder, model.arguments(shapes, 1), None)
+
+
+def convert_traced(request: Request, folder: Path) -> Made:
+    """Export by tracing."""
+    return _traced(open_model(request), request, folder)
+
+
+def convert_script(request: Request, folder: Path) -> Made:
+    """Export a TorchScript module: the legacy exporter is the only one that takes it."""
+    return _traced(open_model(request), request, folder)
+
+
+def _exported(model: TorchModel, module: Any, folder: Path, arguments: tuple[Any, ...], free: Any) -> Made:
+    made = folder / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            arguments,
+            made,
+            dynamo=True,
+            dynamic_shapes=free,
+            input_names=[port.name for port in model.ports] if arguments else None,
+            external_data=_size(model.module) > _MOST_INSIDE,
+            verbose=False,
+        )
+    return _made(made, folder, f"torch {torch.__version__} dynamo exporter", model.notes)
+
+
+def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
+    made = folder / "model.onnx"
+    arguments = model.arguments(shapes_of(model.ports, request), 1)
+    names = [name for name, _ in named_outputs(model.module(*arguments))]
+    inputs = [port.name for port in model.ports]
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.module,
+            arguments,
+            str(made),
+            dynamo=False,
+            input_names=inputs,
+            output_names=names,
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *names)},
+        )
+    return _made(made, folder, f"torch {torch.__version__} legacy exporter", model.notes)
+
+
+def _made(made: Path, folder: Path, route: str, notes: tuple[str, ...]) -> Made:
+    inputs = onnx.load(made, load_external_data=False).graph.input
+    fixed = [each.name for each in inputs if each.type.tensor_type.shape.dim[0].dim_value == 1]
+    batch = ", the batch fixed to 1" if fixed else ""
+    beside = sorted(each for each in folder.iterdir() if each != made)
+    return Made((made, *beside), f"{route}{batch}", notes)
+
+
+def _size(module: Any) -> int:
+    return sum(each.numel() * each.element_size() for each in module.state_dict().values() if torch.is_tensor(each))

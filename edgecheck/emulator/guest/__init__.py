@@ -1,0 +1,1 @@
+"""What runs inside of the machine: the initramfs's script, the init, and what warms it up."""

@@ -1,0 +1,84 @@
+#!/bin/busybox sh
+# The machine's init: mount what is attached, then do what the host says on the port `control`, word by word.
+#
+#   ready BYTES      said once, before anything is started: MemAvailable
+#   start COMMAND    start it, with the ports `input`, `output` and `errors` as its standard streams
+#   settle           wait until everything sleeps; answers `settled`
+#   job              mount the job's disk at /job; answers `mounted`
+#   wait             wait for the command's end; answers `exit STATUS`; then the machine powers off
+export PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/tmp LANG=C.UTF-8 PYTHONHASHSEED=0
+# The bundle's disk carries the compiled modules of the standard library, too: without them an import costs tenfold.
+export PYTHONPYCACHEPREFIX=/bundle/.pycache
+bb=/bin/busybox
+$bb hostname edgecheck
+
+for word in $($bb cat /proc/cmdline); do
+    case $word in edgecheck.*) eval "${word#edgecheck.}" ;; esac    # available=KIB, bundle=rw, shell=yes
+done
+
+for disk in /sys/block/vd*; do
+    device=/dev/${disk##*/}
+    case $($bb cat "$disk/serial") in
+        bundle) $bb mount -t ext4 -o "${bundle:-ro},noatime" "$device" /bundle && warm=yes ;;
+        agent) $bb mount -t ext4 -o ro,noatime "$device" /agent ;;
+        job) job=$device ;;
+    esac
+done
+
+if [ "$shell" ]; then
+    echo "This is the emulated machine. The runtime is in /bundle, and on PYTHONPATH. Leave with: exit"
+    cd /tmp || exit
+    PYTHONPATH=/bundle $bb setsid $bb cttyhack $bb sh
+    exec $bb poweroff -f
+fi
+
+for port in /sys/class/virtio-ports/*; do
+    eval "$($bb cat "$port/name")=/dev/${port##*/}"    # control, input, output, errors
+done
+exec 3<> "$control"
+
+[ "$warm" ] && PYTHONPATH=/bundle python3 /tmp/.guest/warm.py
+
+mem_available() {
+    while read -r name value _; do [ "$name" = MemAvailable: ] && kib=$value; done < /proc/meminfo
+}
+
+# The RAM is a little more than it takes; what is too much is filled, for good, since there is no swap. The kernel
+# counts its free pages late, so it is looked at again.
+mem_available
+while [ "$available" ] && [ $((kib - available)) -gt 64 ]; do
+    $bb dd if=/dev/zero bs=1k count=$((kib - available)) >> /tmp/.guest/ballast 2> /dev/null
+    mem_available
+done
+echo "ready $((kib * 1024))" >&3
+
+settle() {    # four looks in a row at which nothing but this shell is running
+    quiet=0
+    while [ $quiet -lt 4 ]; do
+        $bb sleep 0.05
+        read -r _ _ _ tasks _ < /proc/loadavg
+        case $tasks in 1/*) quiet=$((quiet + 1)) ;; *) quiet=0 ;; esac
+    done
+}
+
+while read -r word rest <&3; do
+    case $word in
+        start) $bb sh -c "exec $rest" < "$input" > "$output" 2> "$errors" & ;;
+        settle)
+            settle
+            echo settled >&3
+            ;;
+        job)
+            $bb blockdev --flushbufs "$job"    # the disk was exchanged for the job's while the machine was saved
+            $bb mount -t ext4 -o noatime "$job" /job
+            echo mounted >&3
+            ;;
+        wait)
+            wait $!
+            echo "exit $?" >&3
+            break
+            ;;
+    esac
+done
+$bb umount /bundle
+exec $bb poweroff -f

@@ -1,0 +1,77 @@
+"""The host's programs that the emulator calls, found once and run with a clear error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from edgecheck.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+QEMU = "qemu-system-aarch64"
+MKE2FS = "mke2fs"
+
+# Debian's names; other distributions use the program's own name or something near it.
+_PACKAGES = {QEMU: "qemu-system-arm", MKE2FS: "e2fsprogs", "tar": "tar"}
+# mke2fs lives where an ordinary user's PATH does not look.
+_PLACES = (*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def find(name: str) -> str | None:
+    """The program's path, or None."""
+    return shutil.which(name, path=os.pathsep.join(_PLACES))
+
+
+def require(*names: str) -> None:
+    """Check that every program is here.
+
+    Raises:
+        EmulatorError: naming everything that is missing at once.
+    """
+    if missing := [name for name in names if find(name) is None]:
+        packages = " ".join(_PACKAGES.get(name, name) for name in missing)
+        raise EmulatorError(
+            f"The emulated machine needs {' and '.join(missing)}, which this host does not have.",
+            f"sudo apt-get install --no-install-recommends {packages}",
+        )
+
+
+def path(name: str) -> str:
+    """The program's path; see `require` for what is raised."""
+    require(name)
+    return find(name) or name
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """The program's stdout; messages are asked for in English, because some of them are read.
+
+    Raises:
+        EmulatorError: it failed; its last lines are in the message.
+    """
+    done = subprocess.run(
+        [path(argv[0]), *argv[1:]],
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise EmulatorError(f"{argv[0]} failed: {_ending(done.stderr or done.stdout)}", _hint(done.stderr))
+    return done.stdout
+
+
+def _ending(text: str) -> str:
+    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it said nothing"
+
+
+def _hint(text: str) -> str:
+    full = "No space left on device" in text or "Could not allocate block" in text
+    return "Free some space (edgecheck cache shows what edgecheck keeps) and try again." if full else ""

@@ -1,0 +1,166 @@
+"""A started machine: talk to its init, read what the command in it says, learn how it ended."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from edgecheck.emulator import console
+from edgecheck.emulator.deadline import Deadline
+from edgecheck.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgecheck.emulator.qemu import Qemu
+
+_POWER_OFF = 20.0  # seconds from the command's end to QEMU's
+
+
+class How(Enum):
+    """How a machine ended."""
+
+    FINISHED = "finished"
+    """The command ran to its end, which `status` tells, and the machine powered itself off."""
+    PANIC = "panic"
+    DEADLINE = "deadline"
+    DIED = "died"
+    """QEMU ended by itself or was killed, before the command's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a machine ended, with the evidence."""
+
+    how: How
+    status: int | None
+    """The command's exit status as a shell sees it (137: killed by signal 9); None if it never ended."""
+    reason: str
+    """One sentence; empty where the command finished."""
+    out_of_memory: tuple[str, ...]
+    """The OOM killer's own lines: it may have killed a process of a command that then finished."""
+    errors: str
+    """What the command wrote to its standard error."""
+    console: str
+    """What the kernel printed."""
+
+
+class Running:
+    """A machine from its start, or its resumption, to its end.
+
+    Args:
+        qemu: The process; whoever made it kills it.
+        deadline: By when all of it must be over; every wait ends then.
+    """
+
+    def __init__(self, qemu: Qemu, deadline: Deadline) -> None:
+        self._qemu = qemu
+        self._deadline = deadline
+        self._text = {"console": b"", "control": b"", "errors": b"", "output": b""}
+
+    def ready(self) -> int:
+        """Wait for the machine's init; the bytes of MemAvailable that it found. See `answer` for what is raised."""
+        return int(self.answer("ready"))
+
+    def start(self, command: Sequence[str]) -> None:
+        """Start the command; it waits for what `feed` gives it."""
+        self._say(f"start {shlex.join(command)}")
+
+    def settle(self) -> None:
+        """Wait until everything in the machine sleeps. See `answer` for what is raised."""
+        self._say("settle")
+        self.answer("settled")
+
+    def mount(self) -> None:
+        """Have the job's disk at /job. See `answer` for what is raised."""
+        self._say("job")
+        self.answer("mounted")
+
+    def go(self, data: bytes) -> None:
+        """Give the command its standard input, which stays open; from here on its end is the machine's."""
+        self._say("wait")
+        self.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        """Give the command more of its standard input."""
+        self._qemu.send("input", data)
+
+    def lines(self) -> Iterator[str]:
+        """The lines that the command writes to its standard output, as they come; ends when the machine does."""
+        for _ in self._hear():
+            *whole, self._text["output"] = self._text["output"].split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
+        if self._text["output"]:
+            yield self._text["output"].decode(errors="replace")
+
+    def answer(self, word: str) -> str:
+        """Wait until the init says `word`, and give what follows it.
+
+        Raises:
+            EmulatorError: the kernel panicked, QEMU ended, or nothing was heard until the deadline.
+        """
+        while (said := self._said(word)) is None:
+            if next(self._hear(), "the end") == "the end":
+                ending = self.ending()
+                raise EmulatorError(f"The emulated machine did not start: {ending.reason}", _last_lines(ending.console))
+        return said
+
+    def ending(self) -> Ending:
+        """How it ended; what has not ended by the deadline is killed, and ended by the deadline."""
+        for _ in self._hear():
+            pass
+        late = self._deadline.passed() and self._said("exit") is None
+        status = self._qemu.end(Deadline.after(0.0 if late else _POWER_OFF))
+        text = {name: data.decode(errors="replace").replace("\r", "") for name, data in self._text.items()}
+        exit_status = self._said("exit")
+        how, reason = _how(text["console"], finished=exit_status is not None, late=late, status=status)
+        if how is How.DIED and (complaint := self._qemu.complaint()):
+            reason = f"{reason} {complaint}."
+        return Ending(
+            how=how,
+            status=None if exit_status is None else int(exit_status),
+            reason=reason,
+            out_of_memory=console.out_of_memory(text["console"]),
+            errors=text["errors"],
+            console=text["console"],
+        )
+
+    def _hear(self) -> Iterator[None]:
+        """Take in what comes, until QEMU is gone or the time is up; powering off has a time of its own."""
+        for wire, data in self._qemu.receive(self._deadline):
+            self._text[wire] += data
+            yield
+        if self._said("exit") is not None:
+            for wire, data in self._qemu.receive(Deadline.after(_POWER_OFF)):
+                self._text[wire] += data
+                yield
+
+    def _say(self, line: str) -> None:
+        self._qemu.send("control", line.encode() + b"\n")
+
+    def _said(self, word: str) -> str | None:
+        """What the init has said after `word`, or None."""
+        for line in self._text["control"].decode(errors="replace").split("\n")[:-1]:
+            first, _, rest = line.partition(" ")
+            if first == word:
+                return rest
+        return None
+
+
+def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, str]:
+    if finished:
+        return How.FINISHED, ""
+    if panic := console.panic(text):
+        return How.PANIC, f"its kernel stopped: {panic}."
+    if late:
+        return How.DEADLINE, "the time allowed was used up."
+    if status < 0:
+        return How.DIED, f"QEMU was killed by signal {-status}."
+    return How.DIED, f"QEMU ended with status {status}."
+
+
+def _last_lines(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "Its console ended: " + " / ".join(lines[-4:]) if lines else ""

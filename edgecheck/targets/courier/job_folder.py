@@ -1,0 +1,88 @@
+"""One check's private folder: links to what it needs, the job, and the agent as a process."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgecheck.targets.courier import store as stores
+else:
+    import store as stores
+
+_STDERR = "stderr"
+_TOKEN = re.compile(r"[0-9a-f]{16,64}")
+
+
+class JobFolder:
+    """The folder of the check that is called `token`."""
+
+    def __init__(self, store: "stores.Store", token: str) -> None:
+        if not _TOKEN.fullmatch(token):
+            raise ValueError(f"{token!r} names no check")
+        self.path = store.folder / "jobs" / token
+        self.lines = self.path / stores.LINES
+        self.left = store.folder / "left" / token
+        self._store = store
+
+    def lay_out(self, links: "dict[str, dict[str, str]]", job: "dict[str, Any]") -> None:
+        """Make the folder with its links, by name, and its job.json.
+
+        Raises:
+            OSError: it cannot be made, or an item is no longer in the cache.
+        """
+        self.path.mkdir(mode=0o700)
+        (self.path / "tmp").mkdir()
+        for name, item in links.items():
+            place = self._inside(name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if item["kind"] == "tree":
+                place.symlink_to(self._store.tree(item["digest"]))
+            else:
+                _link(self._store.file(item["digest"]), place)
+        lock = str(self._store.folder.parent / "measuring.lock")
+        (self.path / "job.json").write_text(json.dumps(dict(job, lock=lock)), encoding="utf-8")
+
+    def _inside(self, name: str) -> Path:
+        parts = Path(name).parts
+        if not parts or os.path.isabs(name) or ".." in parts:  # noqa: PTH117 - the text is what is asked about
+            raise ValueError(f"{name!r} leads out of the job")
+        return self.path.joinpath(*parts)
+
+    def start(self, arguments: "list[str]") -> "subprocess.Popen[bytes]":
+        """Start the agent with `arguments`; its stdin and stdout are pipes."""
+        with (self.path / _STDERR).open("wb") as stderr:
+            return subprocess.Popen(
+                [sys.executable, str(self.path / "agent" / "supervisor.py"), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                bufsize=0,
+                cwd=str(self.path),
+                env=dict(os.environ, TMPDIR=str(self.path / "tmp")),
+                start_new_session=True,
+            )
+
+    def stderr(self) -> str:
+        """The end of what the agent complained about."""
+        return (self.path / _STDERR).read_bytes()[-2000:].decode("utf-8", "replace").strip()
+
+    def remove(self, *, keep_lines: bool) -> None:
+        """Remove the folder; the agent's lines may be kept for a host that comes back."""
+        if keep_lines and self.lines.exists():
+            self.lines.replace(self.left)
+        shutil.rmtree(str(self.path), ignore_errors=True)
+
+
+def _link(source: Path, place: Path) -> None:
+    """A second name, which outlives the first; where the disk has no such thing, a symbolic one."""
+    try:
+        os.link(str(source), str(place))
+    except OSError:
+        if not source.exists():
+            raise
+        place.symlink_to(source)

@@ -1,0 +1,216 @@
+"""The device's cache: files and unpacked archives by the sha256 of their content; what was used last is kept longest.
+
+files/DIGEST           what was sent as it is
+trees/DIGEST/          what was sent as an archive; `DIGEST.whole` beside it holds its size and is made last
+jobs/TOKEN/            one check, while it runs
+left/TOKEN             the agent's lines of a check whose connection broke
+in-use                 locked, shared, by every courier that is alive
+bringing               locked by the one that takes in what is missing
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDERS = ("files", "trees", "jobs", "left")
+#: In a job's folder: the agent's lines, as they are passed on.
+LINES = "lines"
+#: What a disk says that knows no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+#: Seconds for which the lines of a broken check are kept for the host to come back.
+KEPT_S = 900.0
+#: Bytes that are never filled: a device with no room at all has other troubles than ours.
+MARGIN = 16 * 2**20
+
+
+class Entry(NamedTuple):
+    """One thing in the cache."""
+
+    kind: str
+    digest: str
+    size: int
+    used: float
+    """Seconds since the epoch."""
+    label: str
+    """For a person."""
+
+
+class NoRoom(Exception):  # noqa: N818 - it is what is missing
+    """The disk has less free than is needed; both in bytes."""
+
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(needed, free)
+        self.needed = needed
+        self.free = free
+
+
+class Busy(Exception):  # noqa: N818 - it is the state
+    """Another check is using the cache."""
+
+
+class Store:
+    """A cache folder, with a shared lock on it for as long as the process lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name in FOLDERS:
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
+        self._bringing = -1
+        self._lock = os.open(str(folder / "in-use"), os.O_RDWR | os.O_CREAT, 0o600)
+        if self._alone():
+            self._sweep()
+        self._share()
+
+    def file(self, digest: str) -> Path:
+        """Where a file lies, or would."""
+        return self.folder / "files" / digest
+
+    def tree(self, digest: str) -> Path:
+        """Where an archive's files lie, or would."""
+        return self.folder / "trees" / digest
+
+    def whole(self, digest: str) -> Path:
+        """What tells that a tree is complete."""
+        return self.folder / "trees" / (digest + ".whole")
+
+    def has(self, item: "dict[str, Any]") -> bool:
+        """Whether an item of the host's list is there; it counts as used now."""
+        is_file = item["kind"] == "file"
+        path = self.file(item["digest"]) if is_file else self.whole(item["digest"])
+        try:
+            size = path.stat().st_size
+            os.utime(str(path))
+        except OSError:
+            return False
+        return size == item["size"] if is_file else self.tree(item["digest"]).is_dir()
+
+    def bringing(self) -> bool:
+        """Become the only courier that takes things in; False where another is at it."""
+        if self._bringing < 0:
+            self._bringing = os.open(str(self.folder / "bringing"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._bringing, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in _NO_LOCKS
+        return True
+
+    def brought(self) -> None:
+        """Let others take things in."""
+        if self._bringing >= 0:
+            os.close(self._bringing)
+            self._bringing = -1
+
+    def make_room(self, wanted: "set[str]", coming: int, limit: int) -> None:
+        """Remove what was not used for longest until `coming` more bytes are within the limit and fit the disk.
+
+        Nothing is removed while another check runs: the limit may be exceeded then.
+
+        Raises:
+            NoRoom: they do not fit the disk.
+        """
+        entries = sorted(self.entries(), key=lambda entry: entry.used)
+        total = sum(entry.size for entry in entries)
+        spare = [entry for entry in entries if entry.digest not in wanted]
+        needed = coming + MARGIN
+        if (total + coming > limit or self.free() < needed) and spare and self._alone():
+            for entry in spare:
+                if total + coming > limit or self.free() < needed:
+                    self.remove(entry)
+                    total -= entry.size
+        self._share()
+        if self.free() < needed:
+            raise NoRoom(needed, self.free())
+
+    def free(self) -> int:
+        """Bytes that may still be written."""
+        disk = os.statvfs(str(self.folder))
+        return disk.f_bavail * disk.f_frsize
+
+    def entries(self) -> "Iterator[Entry]":
+        """Everything that is complete."""
+        for path in (self.folder / "files").iterdir():
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                yield Entry("file", path.name, status.st_size, status.st_mtime, "a model or samples")
+        for path in (self.folder / "trees").glob("*.whole"):
+            with suppress(FileNotFoundError, ValueError):
+                size, used = int(path.read_text(encoding="ascii")), path.stat().st_mtime
+                yield Entry("tree", path.stem, size, used, _label(path.with_suffix("")))
+
+    def remove(self, entry: Entry) -> None:
+        """Take one thing out."""
+        with suppress(FileNotFoundError):
+            (self.file if entry.kind == "file" else self.whole)(entry.digest).unlink()
+        if entry.kind == "tree":
+            shutil.rmtree(str(self.tree(entry.digest)), ignore_errors=True)
+
+    def clear(self) -> int:
+        """Remove everything; the bytes that were freed.
+
+        Raises:
+            Busy: see there.
+        """
+        if not self._alone():
+            self._share()
+            raise Busy
+        freed = sum(entry.size for entry in self.entries())
+        for name in FOLDERS:
+            for path in (self.folder / name).iterdir():
+                _remove(path)
+        self._share()
+        return freed
+
+    def _alone(self) -> bool:
+        """Lock the cache for this process alone; False where another courier lives, or the disk knows no locks."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _share(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+
+    def _sweep(self) -> None:
+        """Remove what couriers that were killed left behind, and results that nobody came back for."""
+        for job in (self.folder / "jobs").iterdir():
+            with suppress(OSError):
+                (job / LINES).replace(self.folder / "left" / job.name)
+            _remove(job)
+        for path in (self.folder / "left").iterdir():
+            if time.time() - path.stat().st_mtime > KEPT_S:
+                _remove(path)
+        for path in (self.folder / "files").glob(".*"):
+            _remove(path)
+        for path in (self.folder / "trees").iterdir():
+            if path.suffix != ".whole" and not self.whole(path.name).exists():
+                _remove(path)
+
+
+def _label(tree: Path) -> str:
+    with suppress(OSError, ValueError, KeyError):
+        about = json.loads((tree / "edgecheck-bundle.json").read_text(encoding="utf-8"))
+        return "a runtime: " + ", ".join(about["requirements"])
+    return "the agent" if (tree / "supervisor.py").exists() else "a runtime"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(str(path), ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()

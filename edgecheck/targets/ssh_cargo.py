@@ -1,0 +1,126 @@
+"""What has to lie on the device for a check: each thing by its sha256, and by its name in the job's folder."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from edgecheck import agent
+from edgecheck.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+    from edgecheck.bundles import Bundle
+    from edgecheck.targets.interface import Workload
+
+#: Byte code and slack of the file system, as a share of an archive's files (numpy and a runtime: 14 %).
+_BYTE_CODE = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing."""
+
+    kind: Literal["file", "tree"]
+    """As it is, or a gzipped tar to unpack."""
+    digest: str
+    """sha256 of the file, or of the tar inside."""
+    size: int
+    """Bytes to send."""
+    room: int
+    """Bytes of the device's disk."""
+    what: str
+    """For a person: `the model`."""
+    content: Path | bytes
+
+    def open(self) -> IO[bytes]:
+        """Its bytes, from the start."""
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
+    @property
+    def offer(self) -> dict[str, object]:
+        """What the courier needs to know of it."""
+        return {"kind": self.kind, "digest": self.digest, "size": self.size, "room": self.room, "what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """Everything for one start of the agent."""
+
+    items: Mapping[str, Item]
+    """By its name in the job's folder."""
+    job: Mapping[str, object]
+    """With the paths filled in, from the job's folder on."""
+
+
+def cargo_for(workload: Workload, bundle: Bundle | None) -> Cargo:
+    """What `workload` needs, with the runtime of `bundle`; None: the device's own.
+
+    Raises:
+        ModelError: a file of the model is gone.
+    """
+    main, *others = workload.model
+    items = {"agent": agent_item()}
+    for path in others:
+        items[f"model/{_beside(path, main)}"] = _file(path, "the model's weights")
+    model = f"model/model.{workload.job['format']}"  # not the user's name for it: it may be anything
+    while model in items:
+        model += "_"
+    items[model] = _file(main, "the model")
+    if workload.samples is not None:
+        items["samples.npz"] = _file(workload.samples, "the samples")
+    if bundle is not None:
+        room = round(bundle.unpacked_size * _BYTE_CODE)
+        items["runtime"] = Item("tree", bundle.digest, bundle.size, room, "the runtime", bundle.path)
+    job = {
+        **workload.job,
+        "model": model,
+        "samples": "samples.npz" if workload.samples is not None else None,
+        "python_path": ["runtime"] if bundle is not None else [],
+    }
+    return Cargo(items, job)
+
+
+def _beside(path: Path, main: Path) -> str:
+    """What the model calls a file that holds a part of it."""
+    try:
+        return path.relative_to(main.parent).as_posix()
+    except ValueError:
+        raise ModelError(f"{path} belongs to {main.name} and lies outside of its folder.") from None
+
+
+def _file(path: Path, what: str) -> Item:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                size += len(piece)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    return Item("file", digest.hexdigest(), size, size, what, path)
+
+
+@cache
+def agent_item() -> Item:
+    """The agent's modules as an archive, the same bytes every time."""
+    tar = io.BytesIO()
+    unpacked = 0
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(Path(agent.__file__).parent.glob("*.py")):
+            content = path.read_bytes()
+            member = tarfile.TarInfo(path.name)  # owner 0, time 0
+            member.size, member.mode = len(content), 0o644
+            archive.addfile(member, io.BytesIO(content))
+            unpacked += len(content)
+    packed = gzip.compress(tar.getvalue(), 9, mtime=0)
+    digest = hashlib.sha256(tar.getvalue()).hexdigest()
+    return Item("tree", digest, len(packed), 4 * unpacked, "the agent", packed)

@@ -1,0 +1,89 @@
+"""`edgecheck check --target ssh://…` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.command import EDGECHECK, edgecheck
+from tests.targets.sshd import USER
+from tests.targets.workloads import comes_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.targets.sshd import Board
+
+pytestmark = pytest.mark.ssh
+
+BUDGET = """\
+model: small.onnx
+measure: {min_time: 5 s, max_time: 300 s, deadline: 400 s}
+limits: {latency_p50: 10 s}
+devices: {this-machine: }
+"""
+
+
+def test_a_verdict(board: Board, model: Path, tmp_path: Path) -> None:
+    done = edgecheck(
+        *("check", model, "--target", board.address, "--limit", "ram_peak=1GiB", "--format", "json"), cwd=tmp_path
+    )
+    assert (done.code, done.err) == (0, "")
+    (check,) = json.loads(done.out)["checks"]
+    assert check["target"] == board.address
+    assert check["run"]["runtime"]["name"] == "onnxruntime"
+    assert board.jobs == []
+
+
+def test_a_device_that_cannot_be_reached(board: Board, model: Path, tmp_path: Path) -> None:
+    board.known_hosts.write_text("")
+    done = edgecheck("check", model, "--target", board.address, "--limit", "ram_peak=1GiB", cwd=tmp_path)
+    assert done.code == 3
+    assert f"The host key of {USER}@127.0.0.1 is not known here." in done.out
+    assert "ssh-keyscan" in done.out.replace("\n", " ")
+
+
+def test_an_address_that_is_none(tmp_path: Path, model: Path) -> None:
+    done = edgecheck("check", model, "--target", "ssh://-oProxyCommand", "--limit", "ram_peak=1GiB", cwd=tmp_path)
+    assert done.code == 2
+    assert "'-oProxyCommand' cannot be a host's name" in done.err
+
+
+@pytest.fixture
+def running(board: Board, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A check whose model is running on the board."""
+    (tmp_path / "long.yaml").write_text(BUDGET.replace("small.onnx", model.name))
+    argv = [EDGECHECK, "check", "long.yaml", "--target", board.address]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert comes_true(lambda: board.processes("worker.py"))
+        yield process
+        process.kill()
+
+
+def test_ctrl_c_leaves_nothing_on_the_device(board: Board, running: subprocess.Popen[str]) -> None:
+    running.send_signal(signal.SIGINT)
+    assert running.communicate(timeout=30)[0].strip() == "edgecheck: interrupted."
+    assert running.returncode == 130
+    assert board.jobs == []
+    assert comes_true(lambda: not board.processes())
+
+
+def test_a_connection_that_breaks_is_unknown(board: Board, running: subprocess.Popen[str]) -> None:
+    (client,) = (int(pid) for pid in _children(running.pid, "ssh"))
+    os.kill(client, signal.SIGKILL)
+    out, _ = running.communicate(timeout=60)
+    assert running.returncode == 3
+    assert f"the connection to {USER}@127.0.0.1 was lost" in out.replace("\n", " ").replace("  ", " ")
+    assert comes_true(lambda: not board.processes())
+    assert comes_true(lambda: not board.jobs)
+
+
+def _children(pid: int, name: str) -> list[str]:
+    done = subprocess.run(["pgrep", "-P", str(pid), "-x", name], capture_output=True, text=True, check=True)
+    return done.stdout.split()

@@ -1,0 +1,188 @@
+"""Why a device cannot be reached, and the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecheck.errors import EdgecheckError, TargetError, UsageError
+from edgecheck.targets import open_target, ssh_address
+from edgecheck.targets.ssh_refusals import printable, refusal
+from tests.builders import profile
+from tests.targets.sshd import USER, free_port, new_key
+from tests.targets.workloads import events, silent, workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.targets.sshd import Board
+
+pytestmark = pytest.mark.ssh
+
+
+def refused(address: str, model: Path) -> EdgecheckError:
+    """What comes of a check there."""
+    with pytest.raises(EdgecheckError) as caught, open_target(address, profile()).launch(workload(model), silent):
+        pass
+    return caught.value
+
+
+def test_an_unknown_host_key(board: Board, model: Path) -> None:
+    board.known_hosts.write_text("")
+    error = refused(board.address, model)
+    assert error.message == f"The host key of {USER}@127.0.0.1 is not known here."
+    assert f"ssh -p {board.port} {USER}@127.0.0.1 true" in error.hint
+    assert f"ssh-keyscan -p {board.port} 127.0.0.1 >> ~/.ssh/known_hosts" in error.hint
+    assert board.known_hosts.read_text() == ""
+
+
+def test_another_host_key_than_before(board: Board, model: Path) -> None:
+    board.known_hosts.write_text(f"[127.0.0.1]:{board.port} {new_key(board.folder / 'other')}\n")
+    error = refused(board.address, model)
+    assert error.message.startswith(f"{USER}@127.0.0.1 shows another host key than it had before")
+    command = error.hint.partition("accept the new one: ")[2].partition(" && ")[0]
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    assert refused(board.address, model).message == f"The host key of {USER}@127.0.0.1 is not known here."
+
+
+def test_a_config_that_would_take_any_host_key_is_overruled(board: Board, model: Path) -> None:
+    with (board.folder / "client.conf").open("a") as file:
+        file.write("    StrictHostKeyChecking no\n")
+    board.known_hosts.write_text("")
+    assert refused(board.address, model).message.startswith("The host key of")
+    assert board.known_hosts.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "option", ["-o StrictHostKeyChecking=no", "-oStrictHostKeyChecking=off", "-o 'stricthostkeychecking no'"]
+)
+def test_a_command_that_would_take_any_host_key_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", f"ssh {option}")
+    error = refused("ssh://pi@board", model)
+    assert isinstance(error, UsageError)
+    assert error.message == "EDGECHECK_SSH turns the check of host keys off."
+
+
+def test_a_key_that_the_device_does_not_take(board: Board, model: Path) -> None:
+    (board.folder / "authorized_keys").write_text("")
+    error = refused(board.address, model)
+    assert error.message == (
+        f"{USER}@127.0.0.1 takes none of your keys ({USER}@127.0.0.1: Permission denied (publickey))."
+    )
+    assert f"ssh -v -p {board.port} {USER}@127.0.0.1 true" in error.hint
+
+
+def test_a_device_that_wants_a_password(boards: Callable[..., Board], model: Path) -> None:
+    board = boards(settings="PasswordAuthentication yes\n")
+    (board.folder / "authorized_keys").write_text("")
+    error = refused(board.address, model)
+    assert error.message == f"{USER}@127.0.0.1 wants a password, and takes none of your keys."
+    assert error.hint == f"Give it your key once: ssh-copy-id -p {board.port} {USER}@127.0.0.1"
+
+
+def test_no_server_on_that_port(model: Path) -> None:
+    error = refused(f"ssh://pi@127.0.0.1:{free_port()}", model)
+    assert error.message == "pi@127.0.0.1 is there and runs no SSH server on that port."
+    assert "systemctl enable --now ssh" in error.hint
+
+
+def test_no_such_host(model: Path) -> None:
+    error = refused("ssh://pi@no-such-board.invalid", model)
+    assert error.message == "There is no host called no-such-board.invalid."
+
+
+def test_a_server_that_says_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", "ssh -o ConnectTimeout=1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        error = refused(f"ssh://pi@127.0.0.1:{server.getsockname()[1]}", model)
+    assert error.message.startswith("pi@127.0.0.1 does not answer (")
+    assert "timed out" in error.message
+
+
+def test_no_ssh_here(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", "no-such-ssh -F x")
+    error = refused("ssh://pi@board", model)
+    assert (error.message, error.hint) == (
+        "no-such-ssh cannot be started: No such file or directory.",
+        "Install the OpenSSH client (openssh-client).",
+    )
+
+
+def test_a_configuration_that_ssh_does_not_understand(board: Board, model: Path) -> None:
+    with (board.folder / "client.conf").open("a") as file:
+        file.write("    NoSuchOption yes\n")
+    assert "terminating, 1 bad configuration options" in refused(board.address, model).message
+
+
+def test_a_device_without_python(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+    board = boards(PATH=str(tmp_path))
+    error = refused(board.address, model)
+    assert error.message.startswith(f"There is no python3 on {USER}@127.0.0.1 (")
+    assert f"{board.address}?python=/path/to/python3" in error.hint
+
+
+def test_a_python_that_is_not_there(board: Board, model: Path) -> None:
+    error = refused(f"{board.address}?python=/opt/it's%20$(touch%20here)/python3", model)
+    assert error.message.startswith(f"There is no /opt/it's $(touch here)/python3 on {USER}@127.0.0.1 (")
+    assert not (board.home / "here").exists()
+
+
+@pytest.mark.skipif(not list(Path.home().glob(".pyenv/versions/2.7*")), reason="there is no Python 2.7 here")
+def test_a_python_that_is_too_old(board: Board, model: Path) -> None:
+    python = next(Path.home().glob(".pyenv/versions/2.7*")) / "bin" / "python2.7"
+    error = refused(f"{board.address}?python={python}", model)
+    assert error.message.startswith(f"The Python of {USER}@127.0.0.1 is too old: ")
+    assert "this is 2.7" in error.message
+
+
+@pytest.mark.parametrize(
+    "shell", [name for name in ("dash", "bash", "zsh", "fish", "tcsh", "busybox") if shutil.which(name)]
+)
+def test_any_login_shell_will_do(board: Board, model: Path, shell: str) -> None:
+    command = f'{shutil.which(shell)} {"sh " if shell == "busybox" else ""}-c "$SSH_ORIGINAL_COMMAND"'
+    board.force(command)
+    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+        assert events(lines)[-1]["event"] == "done"
+
+
+def test_a_login_that_prints_things(boards: Callable[..., Board], model: Path) -> None:
+    board = boards()
+    board.force("echo Welcome to your board; echo; printf 'no end of line'; exec sh -c \"$SSH_ORIGINAL_COMMAND\"")
+    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+        assert events(lines)[-1]["event"] == "done"
+
+
+def test_a_login_that_is_no_shell(board: Board, model: Path) -> None:
+    board.force("echo This account is currently not available. >&2; exit 1")
+    error = refused(board.address, model)
+    assert error.message == f"{USER}@127.0.0.1 did not start python3: This account is currently not available."
+
+
+def test_files_in_the_home_do_not_shadow_pythons_own(board: Board, model: Path) -> None:
+    board.force(f'cd {board.home} && exec sh -c "$SSH_ORIGINAL_COMMAND"')
+    for name in ("zlib", "json", "random", "types", "link", "store"):
+        (board.home / f"{name}.py").write_text("raise SystemExit('shadowed')")
+    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+        assert events(lines)[-1]["event"] == "done"
+
+
+def test_what_a_device_prints_cannot_drive_the_terminal() -> None:
+    said = "\x1b]0;owned\x07\x1b[31mNo\r\nsuch\u202e shell\r\n\r\n"
+    assert printable(said) == "]0;owned[31mNo\nsuch shell"
+    error = refusal(ssh_address.parse("ssh://pi@board"), 1, said)
+    assert error.message.isprintable()
+
+
+@pytest.mark.parametrize("said", ["kex_exchange_identification: Connection closed by remote host\r\n", ""])
+def test_anything_else_is_passed_on_with_the_command_to_try(said: str) -> None:
+    error = refusal(ssh_address.parse("ssh://pi@board"), 255, said)
+    assert isinstance(error, TargetError)
+    assert error.message.startswith("ssh did not get through to pi@board: ")
+    assert error.hint == "Try it by hand: ssh pi@board true"
