@@ -113,7 +113,7 @@ def main() -> None:
 
 def report(firsts: list[Check], seconds: list[Check], hands: list[float]) -> None:
     """Print figures and aims."""
-    hand = statistics.median(hands)
+    hand, sending = statistics.median(hands), statistics.median(one.sending for one in firsts)
     over_first = [one.seconds - one.sending - other for one, other in zip(firsts, hands, strict=True)]
     over_second = [one.seconds - other for one, other in zip(seconds, hands, strict=True)]
     first, second = firsts[-1], seconds[-1]
@@ -121,11 +121,9 @@ def report(firsts: list[Check], seconds: list[Check], hands: list[float]) -> Non
     print(f"sent by a second check              {second.sent / 1e3:.1f} kB   aim: under 100 kB")
     print(f"answers a second check waits for    {second.turns}, of which {second.turns - OWN_TURNS} are SSH's own")
     print(f"the agent by hand, over ssh         {hand:.2f} s")
+    print(f"a first check sends and unpacks for {sending:.2f} s")
     print(
-        f"a first check sends for             {statistics.median(one.sending for one in firsts):.2f} s, unpacking included"
-    )
-    print(
-        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, without sending"
+        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, beside sending"
     )
     print(f"overhead of a second check          {statistics.median(over_second):.2f} s   aim: under 0.5 s")
 

@@ -16,6 +16,7 @@ from edgecheck.core.report import CheckResult
 from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
 from edgecheck.errors import BundleError, UndecidedError
+from edgecheck.explaining.ways_out import ways_out
 from edgecheck.session import Wanted, run_on
 from edgecheck.side_by_side import in_order
 from edgecheck.targets import nearest, open_target
@@ -163,16 +164,18 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
     run = evidence.run
     place = standing(check.profile, run)
     findings = measure_all(evidence)
+    verdicts = tuple(judge(limit, findings[limit.metric.name], place) for limit in check.limits)
     return CheckResult(
         budget=check.budget,
         variant=check.variant,
         profile=check.profile,
         target=check.target,
-        verdicts=tuple(judge(limit, findings[limit.metric.name], place) for limit in check.limits),
+        verdicts=verdicts,
         artifact=evidence.artifact,
         run=run,
         findings=findings,
         caveats=caveats(run, check.profile, evidence.artifact.format, check.budget.effort) if run else (),
+        ways_out=ways_out(verdicts, evidence),
     )
 
 
@@ -182,13 +185,15 @@ def _undecided(check: Check, evidence: Evidence | None, error: UndecidedError) -
             return measure(limit.metric, evidence)
         return Unmeasured(limit.metric, error.message)
 
+    verdicts = tuple(judge(limit, finding(limit)) for limit in check.limits)
     return CheckResult(
         budget=check.budget,
         variant=check.variant,
         profile=check.profile,
         target=check.target if evidence is not None else "",
-        verdicts=tuple(judge(limit, finding(limit)) for limit in check.limits),
+        verdicts=verdicts,
         artifact=evidence.artifact if evidence is not None else None,
         problem=error.message,
         hint=error.hint,
+        ways_out=ways_out(verdicts, evidence) if evidence is not None else (),
     )

@@ -13,6 +13,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__, pipeline
+from edgecheck.cli.baseline import baseline_for_check
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.results import Results
@@ -37,6 +38,8 @@ Examples:
   edgecheck check --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck check --format json=report.json          the report for programs too
 """
+
+_RESULTS = click.Path(path_type=Path)
 
 
 @click.command("check", epilog=_EXAMPLES)
@@ -81,6 +84,10 @@ Examples:
     type=click.Choice(["unknown", "fail", "warn", "ignore"]),
     help="What an undecided limit counts as, for all limits.",
 )
+@click.option("--baseline", type=_RESULTS, metavar="FILE", help="Earlier results (JSON) that nothing may grow from.")
+@click.option(
+    "--merge-base", type=_RESULTS, metavar="FILE", help="Results of the commit that the change began at, to tell drift."
+)
 @click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
 def command(
@@ -92,6 +99,8 @@ def command(
     formats: tuple[tuple[str, str], ...],
     fail_on: str,
     on_unknown: str | None,
+    baseline: Path | None,
+    merge_base: Path | None,
     machines: int,
     *,
     quiet: bool,
@@ -105,6 +114,7 @@ def command(
     started = time.monotonic()
     project = load_project(Path.cwd())
     budgets = select(Selection(paths, devices, limits, profiles, on_unknown), project)
+    earlier = baseline_for_check(baseline, merge_base, (budget.path for budget in budgets), on_unknown)
     checks = pipeline.plan(budgets, addresses(targets, project, budgets))
     report = Report((), __version__, _host(), datetime.now(timezone.utc).isoformat(timespec="seconds"), 0.0)
     with ExitStack() as stack:
@@ -113,12 +123,14 @@ def command(
         results = Results(Path.cwd())
         workshop = Workshop(user_cache_path("edgecheck"))
         for result in pipeline.perform(checks, workshop, progress.tell, machines=machines):
+            result = earlier.judged(result, report.host) if earlier is not None else result
             report = _with(report, result, time.monotonic() - started)
             progress.next()
             outputs.show(result)
             results.keep(report)
         progress.stop()
         outputs.finish(report)
+        outputs.tell_job(report)
     return exit_code(report, fail_on_warn=fail_on == "warn")
 
 

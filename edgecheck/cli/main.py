@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Command -> (module with `command`, one line of help).
 COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main job."),
+    "compare": ("edgecheck.cli.compare", "Compare two results: did anything grow?"),
+    "report": ("edgecheck.cli.report", "Tell earlier results in another format."),
     "budget": ("edgecheck.cli.budget", "Lint budget files, or write their JSON Schema."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),

@@ -88,6 +88,9 @@ class Outputs:
             sys.stdout.write(render(self._printed, report, Style()))
         for name, path in self._files:
             write_report(path, render(name, report, Style()))
+
+    def tell_job(self, report: Report) -> None:
+        """A job on GitHub gets annotations and a summary; elsewhere nothing happens."""
         github_job.tell(report, printed=self._printed)
 
 

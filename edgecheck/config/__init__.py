@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from edgecheck.core.allowance import Allowance
     from edgecheck.core.budget import Budget
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "budget_schema",
     "limit_from_text",
     "lint",
+    "load_allowances",
     "load_budgets",
     "load_project",
     "profile_schema",
@@ -49,6 +51,22 @@ def load_budgets(paths: Sequence[Path], *, profiles: Profiles) -> tuple[Budget, 
     if problems:
         raise ConfigError([str(problem) for problem in sorted(set(problems))], BUDGET_HINT)
     return tuple(budget for budget in budgets if budget is not None)
+
+
+def load_allowances(paths: Sequence[Path]) -> dict[str, tuple[Allowance, ...]]:
+    """What budget files say of growth from a baseline, by the path that a report calls each by.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    from edgecheck.config.budget_file import allowances_of
+    from edgecheck.config.text_file import shown_path
+
+    problems: list[Problem] = []
+    found = {shown_path(path): allowances_of(path, problems) for path in paths}
+    if problems:
+        raise ConfigError([str(problem) for problem in sorted(set(problems))], BUDGET_HINT)
+    return found
 
 
 def budget_schema() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from edgecheck.config.budget_checks import BudgetChecks
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
 from edgecheck.config.limit_model import combined, limits_in
 from edgecheck.config.problems import Problem, RefusedError
+from edgecheck.config.regression_model import allowances_in
 from edgecheck.config.text_file import shown_path
 from edgecheck.config.translation import validate
 from edgecheck.config.tree import at
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from edgecheck.config.profiles import Profiles
     from edgecheck.config.tree import Node
+    from edgecheck.core.allowance import Allowance
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.limits import Limit
 
@@ -115,3 +117,14 @@ def _devices(keys: BudgetKeys, checks: BudgetChecks) -> Iterator[tuple[DevicePro
             limits_in(own, at(checks.tree, ["devices", profile.id]), "budget"),
         )
         yield profile, combined(layers)
+
+
+def allowances_of(path: Path, problems: list[Problem]) -> tuple[Allowance, ...]:
+    """What a budget says of growth from a baseline; nothing after what is wrong with it was added to `problems`."""
+    try:
+        tree = read_file(path)
+    except RefusedError as error:
+        problems.append(error.problem)
+        return ()
+    keys = validate(BudgetKeys, tree, problems)
+    return () if keys is None else allowances_in(keys.regression, at(tree, ["regression"]))

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Discriminator, Tag, ValidationInfo, field_valid
 
 from edgecheck.config.fields import FileKeys, Seconds, Section, Share, Text, key, one_of, quantity, text_like, whole
 from edgecheck.config.limit_model import Limits
+from edgecheck.config.regression_model import Regressions
 from edgecheck.core.units import Unit, show
 
 _Trusted = Annotated[
@@ -119,6 +120,11 @@ class BudgetKeys(FileKeys):
         "How long latencies are measured, and what that may take.", {"max_time": "30 s"}, default=MeasureKeys()
     )
     limits: Limits | None = key("For every device below.", {"size": "1 MB", "ram_peak": "80 MiB"}, default=None)  # type: ignore[valid-type] # made from the table of metrics
+    regression: Regressions | None = key(  # type: ignore[valid-type] # made from the table of metrics
+        "How much each metric may grow from the baseline that --baseline names.",
+        {"size": "1%", "latency_p50": {"growth": "10%", "atleast": "2 ms"}},
+        default=None,
+    )
     devices: _Devices = key(
         "The devices, each with limits of its own or none; they win over `limits:`.",
         {"raspberry-pi-4-2gb": {"latency_p50": "50 ms"}},

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from edgecheck.config.tree import Node
     from edgecheck.core.metrics import Metric
 
-_BOUNDS: dict[Unit, tuple[Any, str]] = {
+#: What a value of each unit is read as, and an example.
+BOUNDS: dict[Unit, tuple[Any, str]] = {
     Unit.BYTES: (Bytes, "80 MiB"),
     Unit.SECONDS: (Seconds, "50 ms"),
     Unit.COUNT: (Number, "200_000_000"),
@@ -71,7 +72,7 @@ def _kind(raw: object) -> str:
 @cache
 def _limit_type(unit: Unit) -> Any:
     bound: Any
-    bound, example = _BOUNDS[unit]
+    bound, example = BOUNDS[unit]
     levels: Any = create_model(
         f"Levels_{unit.value}",
         __base__=Levels,

@@ -76,7 +76,7 @@ def _recorded(request: Request, workshop: Workshop, tell: Callable[[str], None])
     with cache.locked(kept, tell):
         if cache.lookup(kept) is None:
             task = process.Task(
-                "recording:record",
+                "edgecheck.converters.recording:record",
                 request,
                 framework.extra,
                 f"running {request.title} with {framework.title}",

@@ -7,12 +7,13 @@ import json
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.converters import packing
+from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,7 @@ def lookup(kept: Path) -> dict[str, Any] | None:
     try:
         answer = read(kept)
         whole = all(packing.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, ConversionError):
         whole, answer = False, {}
     if not whole:
         shutil.rmtree(kept, ignore_errors=True)
@@ -131,8 +132,9 @@ def _taken(lock: IO[str]) -> bool:
 def _sweep(place: Path) -> None:
     """Remove what killed processes left in the making."""
     for folder in place.glob(".making-*"):
-        if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its own process may have removed it by now
+            if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _entry(answer_file: Path) -> Entry | None:

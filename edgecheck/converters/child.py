@@ -38,7 +38,7 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     started = time.monotonic()
     module, _, function = task["maker"].partition(":")
     try:
-        made: Made = getattr(import_module(f"edgecheck.converters.{module}"), function)(_request(task), folder)
+        made: Made = getattr(import_module(module), function)(_request(task), folder)
         if task["makes_model"]:
             ensure_opens(made.files[0])
             ensure_converted(made.files[0], task["request"]["variant"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from edgecheck.converters.recording import Recording
 
-    Pairs = list[tuple[NDArray[Any], NDArray[Any]]]
-    """By sample: the source's values and the artifact's, flat, as float64."""
+    _Flat = list[tuple[NDArray[Any], NDArray[Any]]]
+    """By sample: the source's values and the artifact's, in one row each; numbers as float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ def compared(reference: Recording, found: Recording) -> Agreement:
             "Their agreement cannot be told; compare them by hand.",
         )
     count = min(len(reference.values), len(found.values))
-    outputs = [_Output(reference, found, place, other, count) for place, other in enumerate(places)]
+    outputs = [_output(_Pairs.of(reference, found, ends, count)) for ends in enumerate(places)]
     failure = next((each.failure for each in outputs if each.failure), "")
     tops = [each.top1 for each in outputs if each.top1 is not None]
-    numeric = [each for each in outputs if each.is_numeric] or outputs
+    counted = [each for each in outputs if each.is_numeric] or outputs
     return Agreement(
-        cosine=0.0 if failure else min(each.cosine for each in numeric),
-        relative_error=math.inf if failure else max(each.relative_error for each in numeric),
+        cosine=0.0 if failure else min(each.cosine for each in counted),
+        relative_error=math.inf if failure else max(each.relative_error for each in counted),
         top1=min(tops) if tops else None,
         samples=count,
         seeded=reference.seeded,
@@ -70,69 +70,102 @@ def compared(reference: Recording, found: Recording) -> Agreement:
     )
 
 
-class _Output:
-    """One output of both models over all samples."""
+class _Pairs(NamedTuple):
+    """One output of both models over all samples: the source's value and the artifact's."""
 
-    def __init__(self, reference: Recording, found: Recording, place: int, other: int, count: int) -> None:
-        name = reference.names[place]
+    name: str
+    values: list[tuple[NDArray[Any], NDArray[Any]]]
+    logits: list[tuple[NDArray[Any], NDArray[Any]]]
+    """The same before the softmax; empty where not both show it."""
+
+    @classmethod
+    def of(cls, reference: Recording, found: Recording, ends: tuple[int, int], count: int) -> _Pairs:
+        """The output at `ends`: its places in the two recordings."""
+        place, other = ends
         values = [(reference.values[each][place], found.values[each][other]) for each in range(count)]
         logits = [(reference.logits[each][place], found.logits[each][other]) for each in range(count)]
         shown = [(one, two) for one, two in logits if one is not None and two is not None]
-        self.before_softmax = len(shown) == count
-        self.is_numeric = values[0][0].dtype.kind == "f"
-        self.failure = ""
-        pairs = _flat(shown if self.before_softmax else values, name) if self.is_numeric else []
-        if pairs:
-            self._compare_numbers(pairs, name)
-        else:
-            self._compare_labels(values)
-        self.top1 = _top1(values, pairs)
-
-    def _compare_numbers(self, pairs: Pairs, name: str) -> None:
-        if not all(np.isfinite(one).all() for one, _ in pairs):
-            raise ConversionError(
-                f"Output {name} of the source model itself is not finite.",
-                "Nothing can agree with it; give other samples.",
-            )
-        if not all(np.isfinite(two).all() for _, two in pairs):
-            self.failure = f"output {name} of the artifact is NaN or infinite"
-        elif not any(two.any() for _, two in pairs) and any(one.any() for one, _ in pairs):
-            self.failure = f"output {name} of the artifact is zero for every sample"
-        largest = max(np.abs(one).max(initial=0.0) for one, _ in pairs)
-        error = max(np.abs(one - two).max(initial=0.0) for one, two in pairs)
-        self.relative_error = float(error / largest) if largest else float(error > 0)
-        single = all(one.size == 1 for one, _ in pairs)  # one value has no direction, all samples' together do
-        vectors = [(np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs]))] if single else pairs
-        self.cosine = min(_cosine(one, two) for one, two in vectors)
-
-    def _compare_labels(self, values: list[tuple[NDArray[Any], NDArray[Any]]]) -> None:
-        """Integers and texts agree where they are equal."""
-        self.cosine = min(float(np.mean(one.reshape(-1) == two.reshape(-1))) for one, two in values)
-        self.relative_error = 1.0 - self.cosine
+        return cls(reference.names[place], values, shown if len(shown) == count else [])
 
 
-def _flat(pairs: list[tuple[NDArray[Any], NDArray[Any]]], name: str) -> Pairs:
+class _Output(NamedTuple):
+    """How one output compares."""
+
+    cosine: float
+    relative_error: float
+    top1: float | None
+    is_numeric: bool = True
+    before_softmax: bool = False
+    failure: str = ""
+
+
+def _output(pairs: _Pairs) -> _Output:
+    if pairs.values[0][0].dtype.kind != "f":
+        return _labels(pairs)
+    flat = _flat(pairs.logits or pairs.values, pairs.name)
+    failure = _failure(flat, pairs.name)
+    if failure:
+        return _Output(0.0, math.inf, 0.0 if _is_vector(pairs) else None, failure=failure)
+    largest = max(np.abs(one).max(initial=0.0) for one, _ in flat)
+    error = max(np.abs(one - two).max(initial=0.0) for one, two in flat)
+    return _Output(
+        cosine=_worst_cosine(flat),
+        relative_error=float(error / largest) if largest else float(error > 0),
+        top1=sum(int(np.argmax(one)) == int(np.argmax(two)) for one, two in flat) / len(flat)
+        if _is_vector(pairs)
+        else None,
+        before_softmax=bool(pairs.logits),
+    )
+
+
+def _labels(pairs: _Pairs) -> _Output:
+    """Integers and texts agree where they are equal."""
+    flat = _flat(pairs.values, pairs.name)
+    equal = [float(np.mean(one == two)) for one, two in flat]
+    single = all(one.size == 1 for one, _ in flat)
+    return _Output(min(equal), 1.0 - min(equal), sum(equal) / len(equal) if single else None, is_numeric=False)
+
+
+def _failure(flat: _Flat, name: str) -> str:
+    if not all(np.isfinite(one).all() for one, _ in flat):
+        raise ConversionError(
+            f"Output {name} of the source model itself is not finite.", "Nothing can agree with it; give other samples."
+        )
+    if not all(np.isfinite(two).all() for _, two in flat):
+        return f"output {name} of the artifact is NaN or infinite"
+    if not any(two.any() for _, two in flat) and any(one.any() for one, _ in flat):
+        return f"output {name} of the artifact is zero for every sample"
+    return ""
+
+
+def _is_vector(pairs: _Pairs) -> bool:
+    """Whether each sample's output is one row of values, of which one can be the top class."""
+    return all(one.ndim and 1 < one.size == max(one.shape) for one, _ in pairs.values)
+
+
+def _flat(pairs: list[tuple[NDArray[Any], NDArray[Any]]], name: str) -> _Flat:
     for one, two in pairs:
         if one.size != two.size:
             raise ConversionError(
                 f"Output {name} has shape {list(one.shape)} in the source and {list(two.shape)} in the artifact.",
                 "Their agreement cannot be told; compare them by hand.",
             )
-    return [(one.reshape(-1).astype(np.float64), two.reshape(-1).astype(np.float64)) for one, two in pairs]
+    kind = np.float64 if pairs[0][0].dtype.kind == "f" else None
+    return [
+        (one.reshape(-1).astype(kind or one.dtype), two.reshape(-1).astype(kind or two.dtype)) for one, two in pairs
+    ]
+
+
+def _worst_cosine(flat: _Flat) -> float:
+    if all(one.size == 1 for one, _ in flat):  # one value has no direction, all samples' together do
+        return _cosine(np.concatenate([one for one, _ in flat]), np.concatenate([two for _, two in flat]))
+    return min(_cosine(one, two) for one, two in flat)
 
 
 def _cosine(one: NDArray[Any], two: NDArray[Any]) -> float:
+    if np.array_equal(one, two):  # else rounding makes it a little less than 1, and a limit of 1 fails
+        return 1.0
     lengths = float(np.linalg.norm(one)), float(np.linalg.norm(two))
     if not all(lengths):
-        return float(lengths[0] == lengths[1])
+        return 0.0
     return float(np.clip(np.dot(one / lengths[0], two / lengths[1]), -1.0, 1.0))
-
-
-def _top1(values: list[tuple[NDArray[Any], NDArray[Any]]], pairs: Pairs) -> float | None:
-    """The share of samples whose class is the same: a label, or the largest of a vector's values."""
-    if not pairs:
-        equal = [np.array_equal(one.reshape(-1), two.reshape(-1)) for one, two in values if one.size == 1]
-        return sum(equal) / len(values) if equal else None
-    if not all(one.ndim and 1 < one.size == max(one.shape) for one, _ in values):
-        return None
-    return sum(int(np.argmax(one)) == int(np.argmax(two)) for one, two in pairs) / len(pairs)

@@ -88,6 +88,7 @@ def _precision(request: Request) -> str:
 def _ready(request: Request, workshop: Workshop) -> Artifact:
     files = packing.shipped(request.model, request.source)
     digest = packing.digest_of(files)
+    params, arithmetic = packing.inside(files[0])
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -97,6 +98,8 @@ def _ready(request: Request, workshop: Workshop) -> Artifact:
         size=sum(file.stat().st_size for file in files),
         download=cache.download(workshop.cache, digest, files),
         sha256=digest,
+        params=params,
+        arithmetic=arithmetic,
     )
 
 
@@ -132,7 +135,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
         request = replace(request, model=Path(base.path), source=base.format, factory="", name=request.title)
     doing = f"converting to {_what(order.request)} with {last.title}"
     with process.working_in(order.kept.parent) as scratch:
-        task = process.Task(last.maker, request, last.extra, doing)
+        task = process.Task(f"edgecheck.converters.{last.maker}", request, last.extra, doing)
         out = process.perform(task, scratch, order.workshop.deadline, order.tell)
         answer = cache.read(out)
         if base is not None:
@@ -165,6 +168,7 @@ def _without_subject(error: ConversionError) -> str:
 
 def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:
     files = tuple(kept / name for name in answer["files"])
+    params, arithmetic = packing.inside(files[0])
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -175,6 +179,8 @@ def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple
         download=answer["download"],
         sha256=packing.digest_of(files),
         route=answer["route"],
+        params=params,
+        arithmetic=arithmetic,
         notes=(*notes, *answer["notes"]),
         seconds=answer["seconds"],
         peak_memory=answer["peak_memory"],

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.reading import read
-from edgecheck.errors import ConversionError
+from edgecheck.anatomy.signature import signature
+from edgecheck.anatomy.values import Role
+from edgecheck.errors import ConversionError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from edgecheck.anatomy.values import Anatomy
 
 _PIECE = 2**20
 
@@ -26,7 +32,31 @@ def shipped(model: Path, source: str) -> tuple[Path, ...]:
         return tuple(sorted(file for file in model.rglob("*") if file.is_file()))
     if source != "onnx":
         return (model,)
-    return (model, *(model.parent / file.name for file in read(model).files if file.name != model.name))
+    return (model, *(model.parent / file.name for file in _look(model).files if file.name != model.name))
+
+
+def inside(model: Path) -> tuple[int | None, str]:
+    """How many weights a ready file stores, and in which numbers most of its multiplications are done.
+
+    None and `float` where the file does not tell.
+    """
+    try:
+        anatomy = _look(model)
+        coarse = any(is_quantised(tensor.dtype) for tensor in anatomy.tensors if tensor.role is Role.WEIGHT)
+        return anatomy.totals.params, signature(model).arithmetic.value if coarse else "float"
+    except ModelError:
+        return None, "float"
+
+
+def _look(model: Path) -> Anatomy:
+    status = model.stat()
+    return _look_once(model, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _look_once(model: Path, _changed: int, _size: int) -> Anatomy:
+    """A model of thousands of nodes takes longer to read than all else that is asked of a ready file."""
+    return read(model)
 
 
 def digest_of(files: Iterable[Path]) -> str:

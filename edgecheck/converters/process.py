@@ -54,7 +54,7 @@ class Task:
     """What one child does."""
 
     maker: str
-    """`module:function`, the module below `edgecheck.converters`."""
+    """`package.module:function`, which takes a request and a folder and gives a `Made`."""
     request: Request
     extra: str
     """The extra of edgecheck that installs what the function imports."""

@@ -108,6 +108,12 @@ def _head(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtyp
         return shape, dtype
 
 
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(name) as file:
+        values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        return values
+
+
 @contextmanager
 def _readable(samples: Path) -> Iterator[None]:
     try:
@@ -124,8 +130,8 @@ def load(samples: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
     Raises:
         ConversionError: it is no .npz, it holds Python objects, or its arrays have different numbers of samples.
     """
-    with _readable(samples), zipfile.ZipFile(samples), np.load(samples, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with _readable(samples), zipfile.ZipFile(samples) as archive:
+        arrays = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
     counts = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "no arrays"

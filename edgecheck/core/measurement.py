@@ -34,7 +34,7 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     if run.throttled and metric.unit is Unit.SECONDS:
         return Unmeasured(metric, f"the device slowed itself down twice ({run.throttled}): mend its supply or cooling")
     if failed := _failure(run, purposes):
-        return _failed(metric, failed)
+        return _failed(metric, failed, evidence)
     if workers := run.of(*purposes):
         return _read(metric, evidence, run, workers)
     return Unmeasured(metric, run.broken or _no_figure(metric, run))
@@ -99,13 +99,23 @@ def _footprint(metric: Metric, evidence: Evidence) -> Finding:
     )
 
 
-def _failed(metric: Metric, worker: WorkerRun) -> Unmeasured:
+def _failed(metric: Metric, worker: WorkerRun, evidence: Evidence) -> Unmeasured:
     ending = worker.ending
     if ending.reason in _NOT_THE_MODEL:
         return Unmeasured(metric, ending.message)
     if ending.outcome is Outcome.REFUSED:
         return Unmeasured(metric, f"refused by the runtime {_DURING[ending.during]}: {ending.message}", fails=True)
+    if ending.signal == "SIGILL":
+        return Unmeasured(metric, f"{ending.message}: {_who(evidence)}", fails=True)
     return Unmeasured(metric, ending.message, fails=True)
+
+
+def _who(evidence: Evidence) -> str:
+    """The runtime and the core that do not go together."""
+    run, profile = evidence.run, evidence.profile
+    runtime = str(run.runtime) if run is not None and run.runtime is not None else "the runtime"
+    core = (profile.emulation_cpu if run is not None and run.emulated else profile.cpu.core) if profile else "this core"
+    return f"{runtime} on {core}"
 
 
 _DURING = {

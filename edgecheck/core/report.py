@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.finding import Finding
     from edgecheck.core.run import Run
+    from edgecheck.core.way_out import WayOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class CheckResult:
     hint: str = ""
     seconds: float = 0.0
     """From the start of the check to its verdict."""
+    ways_out: tuple[WayOut, ...] = ()
+    """What the limits on bytes that do not hold are made of, and what would help."""
 
     @property
     def status(self) -> Status:

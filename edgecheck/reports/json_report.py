@@ -61,6 +61,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "caveats": [plain(caveat) for caveat in result.caveats],
         "artifact": _artifact(result.artifact) if result.artifact else None,
         "run": _run(result.run) if result.run else None,
+        "ways_out": [plain(each) for each in result.ways_out],
     }
 
 

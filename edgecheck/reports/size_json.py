@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.reports.size_words import text
-
 if TYPE_CHECKING:
     from edgecheck.anatomy.tables import Row
     from edgecheck.anatomy.values import Anatomy, Tensor
@@ -110,14 +108,19 @@ def _growth(growth: Growth) -> dict[str, Any]:
     }
 
 
+def _text(raw: str) -> str:
+    """`raw` without halves of surrogate pairs, at which strict readers of JSON stop."""
+    return raw.encode("utf-8", "replace").decode() if not raw.isascii() else raw
+
+
 def _clean(value: Any) -> Any:
     """The value with every text writable."""
     match value:
         case str():
-            return text(value)
+            return _text(value)
         case list() | tuple():
             return [_clean(item) for item in value]
         case dict():
-            return {text(key): _clean(item) for key, item in value.items()}
+            return {_text(key): _clean(item) for key, item in value.items()}
         case _:
             return value

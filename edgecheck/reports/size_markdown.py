@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.tables import top
 from edgecheck.reports import size_words as words
+from edgecheck.reports.markdown import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,30 +15,28 @@ if TYPE_CHECKING:
     from edgecheck.reports import Style
     from edgecheck.reports.size_report import Growth, SizeReport
 
-_SPECIAL = re.compile(r"([\\`*_\[\]~|#])")
+#: The first line, by which a pipeline finds its earlier comment and replaces it.
+MARKER = "<!-- edgecheck size -->"
+
+#: Rows of a table: a comment on GitHub has 65,536 bytes.
+_MOST_ROWS = 100
 _BACKTICKS = re.compile(r"`+")
 
 
 def render(report: SizeReport, style: Style) -> str:
     """What grew first, where it was asked; then the largest rows and what would make the model smaller."""
     del style
+    report = replace(report, view=replace(report.view, top=min(report.view.top or _MOST_ROWS, _MOST_ROWS)))
     growth = report.growth
     title = words.verdict(growth, report) if growth is not None else words.title(report)
-    blocks = [f"### {plain(title)}"]
+    blocks = [f"{MARKER}\n### {text(title)}"]
     blocks += _grown(report, growth) if growth is not None else []
-    where = _table(
-        f"| bytes | share | {words.HEADINGS[report.view.by]} | type | shape |", "--- | --: | ", _rows(report)
-    )
-    blocks += (
-        _folded(f"Where the bytes are: {words.sum_of_kinds(report)}", where)
-        if growth is not None
-        else [
-            where,
-            plain(words.sum_of_kinds(report)),
-        ]
-    )
+    heading = words.HEADINGS[report.view.by]
+    where = _table(("bytes", "share", heading, "type", "shape"), 2, _rows(report))
+    total = words.sum_of_kinds(report)
+    blocks += [where, total] if growth is None else _folded(f"Where the bytes are: {total}", where)
     advice = [
-        f"- **{each.means.value}**: {plain(words.saving(each, report))}. {plain(words.sentence(each.sentence))}"
+        f"- **{each.means.value}**: {text(words.saving(each, report))}. {text(words.sentence(each.sentence))}"
         for each in report.advice
     ]
     blocks += ["\n".join(advice)] if advice else []
@@ -51,17 +50,16 @@ def code(name: str) -> str:
     return f"{fence}{space}{name or ' '}{space}{fence}".replace("|", "\\|")
 
 
-def plain(text: str) -> str:
-    """Text whose characters mean nothing but themselves; a mention notifies nobody."""
-    escaped = _SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("@", "@\u2060").replace("://", ":\\//").replace("www.", "www\\.")
-
-
 def _rows(report: SizeReport) -> Iterable[tuple[str, ...]]:
-    rows = top(report.rows, report.view.top) if report.view.top else report.rows
-    for row in rows:
+    for row in words.rows(report):
         share = words.share(row.stored, report.anatomy.size)
-        yield f"{row.stored:,}", share, code(words.shown(row.name)), plain(words.shown(row.dtype)), words.shape(row.shape)
+        yield (
+            f"{row.stored:,}",
+            share,
+            code(words.shown(row.name)),
+            text(words.shown(row.dtype)),
+            words.shape(row.shape),
+        )
 
 
 def _table(columns: tuple[str, ...], right: int, rows: Iterable[tuple[str, ...]]) -> str:
@@ -77,7 +75,7 @@ def _grown(report: SizeReport, growth: Growth) -> list[str]:
             words.relative(line.old, line.new),
             line.status,
             code(line.name),
-            plain(line.detail),
+            text(line.detail),
         )
         for line in words.changes(growth, report.view.top)
     ]

@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edgecheck.anatomy.tables import top
 from edgecheck.anatomy.values import Kind
 from edgecheck.reports import size_words as words
 from edgecheck.reports.terminal import NARROW, paint
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from edgecheck.reports.size_report import Growth, SizeReport
 
 _LOOKS = {"grew": "red", "appeared": "red", "shrank": "green", "vanished": "green"}
-_MUCH_MORE = 1.1
-"""From this ratio on, what tensors take in memory is worth a column."""
 
 
 def render(report: SizeReport, style: Style) -> str:
@@ -62,7 +59,7 @@ def _advice(report: SizeReport) -> RenderableType | None:
 def _rows(report: SizeReport, width: int) -> Table:
     """Bytes to the last one, so that a reader can add them up."""
     totals = report.anatomy.totals
-    loaded = totals.memory > _MUCH_MORE * totals.tensors
+    loaded = words.grows_on_loading(report)
     table = _table(("bytes", True), ("share", True), *([("in memory", True)] if loaded else []))
     table.add_column(words.HEADINGS[report.view.by], overflow="fold", min_width=8)
     details = width >= NARROW
@@ -70,8 +67,7 @@ def _rows(report: SizeReport, width: int) -> Table:
         table.add_column(name, overflow="fold")
     if details and report.zeros:
         table.add_column("zeros", justify="right", no_wrap=True)
-    rows = top(report.rows, report.view.top) if report.view.top else report.rows
-    for row in rows:
+    for row in words.rows(report):
         cells = [f"{row.stored:,}", words.share(row.stored, report.anatomy.size)]
         cells += [f"{row.memory:,}"] if loaded else []
         look = "" if row.kind is Kind.TENSORS else "dim"
@@ -106,7 +102,7 @@ def _grown(report: SizeReport, growth: Growth) -> list[RenderableType]:
             Text(line.name),
             Text(line.detail, "dim"),
         )
-    rows: list[RenderableType] = [Text(words.verdict(growth, report), style="bold")]
+    rows: list[RenderableType] = [Text(words.verdict(growth, report), style="bold"), Text()]
     if table.row_count:
         comparison = growth.comparison
         table.add_section()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.advice import Saved
 from edgecheck.anatomy.comparing import Status
-from edgecheck.anatomy.tables import By
+from edgecheck.anatomy.tables import By, top
 from edgecheck.core.units import Unit, show
-from edgecheck.reports.wording import clean
+from edgecheck.reports.harmless import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
     from edgecheck.anatomy.advice import Advice
     from edgecheck.anatomy.comparing import Change
     from edgecheck.anatomy.duplicates import Repeated
+    from edgecheck.anatomy.tables import Row
     from edgecheck.anatomy.values import Anatomy, FileBytes
     from edgecheck.reports.size_report import Growth, SizeReport
 
 LONGEST = 120
 """Characters of a name that a person is shown; hostile names have millions."""
 _SENTENCE = 600
-_NOT_TEXT = re.compile("[\ud800-\udfff]")
+_MUCH_MORE = 1.5
 HEADINGS = {
     By.LAYER: "layer",
     By.PREFIX: "prefix",
@@ -37,17 +37,12 @@ HEADINGS = {
 }
 
 
-def text(raw: str) -> str:
-    """`raw` without halves of surrogate pairs, which no encoding can write."""
-    return _NOT_TEXT.sub("\ufffd", raw)
-
-
 def shown(name: str, longest: int = LONGEST) -> str:
     """A name as a person can be shown it: nothing that steers a terminal, and its middle left out where it is long."""
     if len(name) > longest:
         half = (longest - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"
-    return clean(text(name))
+    return one_line(name)
 
 
 def sentence(raw: str) -> str:
@@ -105,6 +100,19 @@ def sum_of_kinds(report: SizeReport) -> str:
     return f"{words} = {totals.size:,} bytes"
 
 
+def grows_on_loading(report: SizeReport) -> bool:
+    """Whether what tensors take once loaded is another story than what they take in the file."""
+    return report.anatomy.totals.memory > _MUCH_MORE * report.anatomy.totals.tensors
+
+
+def rows(report: SizeReport) -> tuple[Row, ...]:
+    """The rows that a person is shown: the largest, in memory where that is another story, and the sum of the rest."""
+    ordered = report.rows
+    if grows_on_loading(report):
+        ordered = tuple(sorted(ordered, key=lambda row: -max(row.memory, row.stored)))
+    return top(ordered, report.view.top) if report.view.top else ordered
+
+
 def saving(advice: Advice, report: SizeReport) -> str:
     """`1.15 MB, 74 % of the file`, or how much of what is downloaded."""
     if advice.of is Saved.DOWNLOAD:
@@ -136,8 +144,9 @@ def oddities(anatomy: Anatomy) -> list[str]:
 def _extents(file: FileBytes) -> list[str]:
     lines = []
     for what, extents in (("that nothing in the file points to", file.gaps), ("claimed twice", file.overlaps)):
-        for extent in extents[:3]:
-            lines.append(f"{shown(file.name)}: {extent.size:,} bytes {what}, from byte {extent.start:,}.")
+        lines += [
+            f"{shown(file.name)}: {extent.size:,} bytes {what}, from byte {extent.start:,}." for extent in extents[:3]
+        ]
         if len(extents) > 3:  # noqa: PLR2004 - extents that are shown
             lines.append(f"{shown(file.name)}: {len(extents) - 3} more such places.")
     return lines

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from edgecheck.core.verdict import Status
 from edgecheck.reports import wording
+from edgecheck.reports.way_out_lines import way_out
 
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
@@ -69,6 +70,7 @@ def check(result: CheckResult, width: int) -> RenderableType:
         for verdict in result.verdicts
         if (reason := wording.reason(verdict)) and reason != wording.clean(result.problem)
     ]
+    rows += [_indented(part) for each in result.ways_out for part in way_out(each)]
     rows += [
         _indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)
     ]

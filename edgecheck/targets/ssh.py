@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgecheck.targets.interface import Workload
 
 #: The agent's exit codes that say nothing more than its lines do.
-_EXPECTED = (0, 2)
+_EXPECTED = (0, 2, 70)
 
 
 def open_target(address: str, profile: DeviceProfile) -> SshTarget:

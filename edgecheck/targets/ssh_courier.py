@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgecheck.targets.ssh_address import Address
     from edgecheck.targets.ssh_cargo import Cargo, Item
 
+#: As in courier/courier.py, which can only be imported where it runs.
 _GREETING = b"edgecheck-courier "
 
 #: Bytes of an upload between two words about it, at least.

@@ -29,8 +29,8 @@ class Patience:
 
     beat: float = 5.0
     """Between two signs of life of this end, each of which the other answers."""
-    silence: float = 20.0
-    """Without any, after which either takes the other for gone."""
+    silence: float = 30.0
+    """Without any, after which either takes the other for gone; a board that is short of memory answers late."""
     greeting: float = 60.0
     """From the start of ssh to the courier's first line: a slow board, a slow name server."""
     grace: float = 15.0

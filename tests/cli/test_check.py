@@ -37,7 +37,7 @@ def test_a_model_on_this_machine(model: Path, tmp_path: Path) -> None:
     done = edgecheck("check", model, "--limit", "ram_peak=2GiB", "--limit", "latency_p50=1s", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert "✔ pass  ram_peak" in done.out
-    assert re.search(r"✔ pass  latency_p50 +[\d.]+ [mu]s  ≤ 1.00 s +\d+% room  measured  command line", done.out)
+    assert re.search(r"✔ pass  latency_p50 +[\d.]+ [mu]s  ≤ 1.00 s +\d+% room  measured +command line", done.out)
     assert re.search(r"Every limit holds: \d limits in 1 check\.\n$", done.out)
 
 

@@ -66,7 +66,9 @@ def test_int8_takes_its_own_constant_and_its_own_runtime_keeps_it_narrow() -> No
 
 def test_what_is_derived_says_so() -> None:
     derived = profile(projection=Projection(CONSTANT, None, "snapdragon-855-plus (2.96 GHz), scaled by clock"))
-    assert "the constant is that of snapdragon-855-plus" in value("latency_p50", emulated(COUNTED), profile=derived).basis
+    assert (
+        "the constant is that of snapdragon-855-plus" in value("latency_p50", emulated(COUNTED), profile=derived).basis
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,16 @@ def test_a_model_that_the_devices_memory_kills_fails_whatever_it_took_with_room(
         "in a machine with the device's RAM the kernel killed the process for memory (with room it takes 300 MiB)"
     )
     assert value("ram_peak", emulated(roomy, fit=(roomy,))).value == 300 * MIB
+
+
+def test_an_illegal_instruction_names_the_core_and_the_runtime() -> None:
+    said = "the process used an instruction that this processor does not have (SIGILL) in the first inference"
+    ending = Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", said, "SIGILL")
+    seen = emulated(died(Purpose.DETERMINISTIC, ending))
+    for metric in ("instructions", "ram_peak"):
+        found = finding(metric, seen, profile=profile(emulation_cpu="cortex-a53"))
+        assert isinstance(found, Unmeasured)
+        assert (found.reason, found.fails) == (f"{said}: onnxruntime 1.32.0 on cortex-a53", True)
 
 
 def test_the_machine_counted_nothing() -> None:

@@ -93,8 +93,9 @@ def test_a_network_that_falls_silent_is_noticed_at_both_ends(board: Board, model
 
 
 def test_a_quiet_agent_is_not_a_silent_network(board: Board, model: Path) -> None:
-    quiet = {**LONG, "min_s": 4, "max_s": 4}
-    with hasty(board.address).launch(workload(model, latency=quiet), silent) as lines:
+    quiet = {**LONG, "min_s": 2, "max_s": 2}
+    target = replace(open_target(board.address, profile()), patience=Patience(beat=0.1, silence=1))
+    with target.launch(workload(model, latency=quiet), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
 

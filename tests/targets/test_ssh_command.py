@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.cli.command import EDGECHECK, edgecheck
@@ -75,15 +75,10 @@ def test_ctrl_c_leaves_nothing_on_the_device(board: Board, running: subprocess.P
 
 
 def test_a_connection_that_breaks_is_unknown(board: Board, running: subprocess.Popen[str]) -> None:
-    (client,) = (int(pid) for pid in _children(running.pid, "ssh"))
-    os.kill(client, signal.SIGKILL)
+    (client,) = (one for one in psutil.Process(running.pid).children() if one.name() == "ssh")
+    client.kill()
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 3
     assert f"the connection to {USER}@127.0.0.1 was lost" in out.replace("\n", " ").replace("  ", " ")
     assert comes_true(lambda: not board.processes())
     assert comes_true(lambda: not board.jobs)
-
-
-def _children(pid: int, name: str) -> list[str]:
-    done = subprocess.run(["pgrep", "-P", str(pid), "-x", name], capture_output=True, text=True, check=True)
-    return done.stdout.split()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgecheck.errors import TargetError
-from edgecheck.targets import open_target, ssh_address, ssh_courier
+from edgecheck.targets import courier, open_target, ssh_address, ssh_courier
 from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
 from edgecheck.targets.ssh_cargo import Item, cargo_for
 from edgecheck.targets.ssh_wire import PATIENCE
@@ -72,21 +74,21 @@ def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> No
     address = ssh_address.parse(board.address)
     content = os.urandom(300_000)
     half = Item("file", "0" * 64, len(content), len(content), "the model", content[:150_000])
-    with ssh_courier.connected(address, PATIENCE) as courier:
-        courier.bring([half], print)
-        courier.wire.kill()
-    with ssh_courier.connected(address, PATIENCE) as courier:
-        assert courier.ask("offer", items=[half.offer], limit=10**9)["missing"] == [half.digest]
+    with ssh_courier.connected(address, PATIENCE) as reached:
+        reached.bring([half], print)
+        reached.wire.kill()
+    with ssh_courier.connected(address, PATIENCE) as reached:
+        assert reached.ask("offer", items=[half.offer], limit=10**9)["missing"] == [half.digest]
     assert list((board.cache / "device" / "files").iterdir()) == []
 
 
 def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
     wrong = Item("file", "0" * 64, 5, 5, "the model", b"hello")
     address = ssh_address.parse(board.address)
-    with ssh_courier.connected(address, PATIENCE) as courier:
-        courier.bring([wrong], print)
+    with ssh_courier.connected(address, PATIENCE) as reached:
+        reached.bring([wrong], print)
         with pytest.raises(TargetError) as caught:
-            courier.ask("cache")
+            reached.ask("cache")
     assert caught.value.message.startswith(f"What was sent to {address} did not arrive whole")
     assert list((board.cache / "device" / "files").iterdir()) == []
 
@@ -133,12 +135,12 @@ def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) 
     kept = board.cache / "device" / "files"
 
     def bring(*these: Item) -> set[str]:
-        with ssh_courier.connected(address, PATIENCE) as courier:
-            missing = courier.ask("offer", items=[item.offer for item in these], limit=2500)["missing"]
+        with ssh_courier.connected(address, PATIENCE) as reached:
+            missing = reached.ask("offer", items=[item.offer for item in these], limit=2500)["missing"]
             for item in these:
                 if item.digest in missing:
-                    courier._put(item, print)
-            courier.ask("cache")
+                    reached._put(item, print)
+            reached.ask("cache")
         return {path.name for path in kept.iterdir()}
 
     bring(items[0])
@@ -162,8 +164,8 @@ def test_remains_of_a_courier_that_was_killed_are_removed(
     with target.launch(workload(model, latency=LONG), silent) as lines:
         until(lines, "start")
         monkeypatch.setenv("EDGECHECK_SSH", "false")  # no way back to its results
-        (courier,) = board.processes("python3 -c")
-        courier.kill()
+        (theirs,) = board.processes("python3 -c")
+        theirs.kill()
         assert "was lost" in rest_of(lines)[1]
     assert comes_true(lambda: not board.processes())
     assert [path.parent.name for path in board.jobs] == ["jobs"]
@@ -175,3 +177,27 @@ def test_remains_of_a_courier_that_was_killed_are_removed(
     with target.launch(workload(model), silent) as lines:
         events(lines)
     assert board.jobs == []
+
+
+_READS_AHEAD = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from link import Link
+link, end = Link(30), time.monotonic() + 0.5
+link.until(lambda: time.monotonic() > end)
+held = len(link._buffer)
+while (piece := link.piece(1 << 16)).strip(b"x") == b"":
+    pass
+print(held, piece[-4:])
+"""
+
+
+def test_an_upload_that_waits_for_the_disk_does_not_fill_the_devices_memory(tmp_path: Path) -> None:
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"x" * 30_000_000 + b"end.")
+    with upload.open("rb") as stdin:
+        argv = [sys.executable, "-c", _READS_AHEAD, str(Path(courier.__file__).parent)]
+        done = subprocess.run(argv, stdin=stdin, capture_output=True, text=True, check=True)
+    held, last = done.stdout.split()
+    assert 1_000_000 < int(held) < 1_200_000
+    assert last == "b'end.'"

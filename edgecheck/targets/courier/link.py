@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LEAVING = b"!"
 _PIECE = 65536
 _POLL_S = 0.1
+#: Bytes that are read ahead of what is being done: an upload must not fill the device's memory.
+_MOST = 1 << 20
 _T = TypeVar("_T")
 
 
@@ -89,10 +91,13 @@ class Link:
         Raises:
             Gone: see there.
         """
+        if len(self._buffer) >= _MOST:
+            self._heard = time.monotonic()  # it is ahead of us
         silent = self._heard + self.silence_s
         limit = silent if until is None else min(silent, until)
         timeout = max(0.0, limit - time.monotonic())
-        readable, writable, _ = select.select([0, *readers], writers, [], timeout)
+        own = [0] if len(self._buffer) < _MOST else []
+        readable, writable, _ = select.select([*own, *readers], writers, [], timeout)
         if 0 in readable:
             self._hear()
         elif time.monotonic() >= silent:

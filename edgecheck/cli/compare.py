@@ -1,0 +1,107 @@
+"""`edgecheck compare`: did anything grow from one results file to another?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecheck.cli import report_files
+from edgecheck.cli.baseline import EXAMPLE, Baseline, rules_of
+from edgecheck.cli.outputs import FormatParam, Outputs
+from edgecheck.config.growth_option import allowance_from_text
+from edgecheck.core.report import exit_code
+from edgecheck.errors import UsageError
+from edgecheck.reports import FORMATS
+
+if TYPE_CHECKING:
+    from edgecheck.core.allowance import Allowance
+    from edgecheck.core.report import Report
+
+_EXAMPLES = """
+\b
+Examples:
+  edgecheck compare main.json head.json
+  edgecheck compare main.json head.json --growth size=1% --growth latency_p50=10%,2ms
+  edgecheck compare release.json head.json --merge-base main.json --format markdown
+"""
+
+_FILE = click.Path(path_type=Path, allow_dash=True)
+
+
+@click.command("compare", epilog=_EXAMPLES)
+@click.argument("base", type=_FILE)
+@click.argument("head", type=_FILE)
+@click.option(
+    "--merge-base", type=_FILE, metavar="FILE", help="Results of the commit that the change began at, to tell drift."
+)
+@click.option(
+    "--growth",
+    "growths",
+    multiple=True,
+    metavar="METRIC=SHARE[,LEAST]",
+    help="How much a metric may grow, in place of what the budgets say.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=FormatParam(),
+    help=f"{', '.join(FORMATS)}; =FILE writes it there. May be repeated.",
+)
+@click.option(
+    "--fail-on", type=click.Choice(["fail", "warn"]), default="fail", help="What exits with 1. [default: fail]"
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
+def command(
+    base: Path,
+    head: Path,
+    merge_base: Path | None,
+    growths: tuple[str, ...],
+    formats: tuple[tuple[str, str], ...],
+    fail_on: str,
+    *,
+    quiet: bool,
+) -> int:
+    """Compare the results in HEAD with those in BASE.
+
+    How much each metric may grow is in the budgets, under `regression:`.
+    Results of different machines, runtimes or profiles are not compared.
+    Exits as a check does: 0 nothing grew by more, 1 something did, 3 it
+    could not be decided.
+    """
+    with Outputs(formats, quiet=quiet) as outputs:
+        report, against = report_files.load(head), report_files.load(base)
+        origin = report_files.load(merge_base) if merge_base is not None else None
+        compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
+        for result in compared.results:
+            outputs.show(result)
+        outputs.finish(compared)
+    return exit_code(compared, fail_on_warn=fail_on == "warn")
+
+
+def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, tuple[Allowance, ...]]:
+    budgets = dict.fromkeys(result.budget.path for result in head.results)
+    if growths:
+        given = {rule.metric.name: rule for rule in map(allowance_from_text, growths)}
+        return dict.fromkeys(budgets, tuple(given.values()))
+    for path in filter(None, budgets):
+        if not Path(path).is_file():
+            raise UsageError(
+                f"The budget {path} says how much may grow, and it is not here.",
+                "Run this where the budgets are, or say it here: --growth size=1%",
+            )
+    if not any(budgets):
+        raise UsageError(
+            "The results are of models without a budget, so nothing says how much may grow.",
+            f"Say it here: --growth size=1%; or write a budget with: {EXAMPLE}",
+        )
+    return rules_of(budgets)
+
+
+def _compared(head: Report, baseline: Baseline) -> Report:
+    """The report of what grew: the verdicts on limits are the check's, and are left to it."""
+    bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
+    return replace(head, results=tuple(baseline.judged(result, head.host) for result in bare))

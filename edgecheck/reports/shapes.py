@@ -1,0 +1,117 @@
+"""Frozen values from JSON's own kinds, by their annotations: the way back of `json_report.plain`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import PurePath
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+_T = TypeVar("_T")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+_TAKES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
+
+
+class ShapeError(ValueError):
+    """A value is not of the kind that stands there; the text begins with its place."""
+
+
+def built(kind: type[_T], raw: object, place: str) -> _T:
+    """A `kind` out of `raw`.
+
+    Args:
+        kind: A frozen dataclass, an enum, a path, or one of JSON's kinds.
+        raw: What JSON held.
+        place: Where, for the message: `checks[0].run`.
+
+    Raises:
+        ShapeError: it is of another kind, or a key is missing or not known.
+    """
+    return cast("_T", _built(kind, raw, place))
+
+
+def _built(kind: Any, raw: object, place: str) -> object:
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return None if raw is None else _built(next(one for one in get_args(kind) if one is not NoneType), raw, place)
+    if origin is tuple:
+        return _tuple(get_args(kind), raw, place)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _member(kind, raw, place)
+    if kind is PurePath:
+        return PurePath(scalar(str, raw, place))
+    if is_dataclass(kind):
+        return _value(cast("type", kind), raw, place)
+    return scalar(kind, raw, place)
+
+
+def _tuple(kinds: tuple[Any, ...], raw: object, place: str) -> tuple[object, ...]:
+    items = listed(raw, place)
+    if kinds[-1] is not Ellipsis and len(items) != len(kinds):
+        raise ShapeError(f"{place}: takes {len(kinds)} values, found {len(items)}")
+    each = kinds if kinds[-1] is not Ellipsis else (kinds[0],) * len(items)
+    if each and each[0] in _TAKES and kinds[-1] is Ellipsis:
+        return tuple(scalar(each[0], item, place) for item in items)  # samples by the hundred thousand: no place each
+    return tuple(_built(kind, item, f"{place}[{at}]") for at, (kind, item) in enumerate(zip(each, items, strict=True)))
+
+
+def _member(kind: type[Enum], raw: object, place: str) -> Enum:
+    try:
+        return kind(raw)
+    except ValueError:
+        known = ", ".join(str(member.value) for member in kind)
+        raise ShapeError(f"{place}: found {_shown(raw)}; takes one of {known}") from None
+
+
+def _value(kind: type, raw: object, place: str) -> object:
+    given = mapping(raw, place)
+    kinds, required = _fields(kind)
+    if unknown := set(given) - set(kinds):
+        raise ShapeError(f"{place}: the key {_shown(min(unknown))} is not known")
+    if missing := required - set(given):
+        raise ShapeError(f"{place}: {min(missing)} is missing")
+    return kind(**{name: _built(kinds[name], value, f"{place}.{name}") for name, value in given.items()})
+
+
+@cache
+def _fields(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+    required = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
+    # The core imports paths for its annotations only.
+    return get_type_hints(kind, localns={"PurePath": PurePath}), frozenset(required)
+
+
+def scalar(kind: Any, raw: object, place: str) -> Any:
+    """Text, a number or a truth. A float may be written as a whole number; none is infinite."""
+    right = isinstance(raw, (int, float)) if kind is float else isinstance(raw, kind)
+    if not right or (isinstance(raw, bool) and kind is not bool):
+        raise ShapeError(f"{place}: found {_shown(raw)}; takes {_TAKES[kind]}")
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise ShapeError(f"{place}: the number is too large")
+    # Half a surrogate pair is no character: neither a terminal nor a file takes it.
+    return _HALVES.sub("\N{REPLACEMENT CHARACTER}", raw) if isinstance(raw, str) else raw
+
+
+def mapping(raw: object, place: str) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(raw, dict):
+        raise ShapeError(f"{place}: found {_shown(raw)}; takes an object")
+    return raw
+
+
+def listed(raw: object, place: str) -> list[Any]:
+    """A JSON array."""
+    if not isinstance(raw, list):
+        raise ShapeError(f"{place}: found {_shown(raw)}; takes an array")
+    return raw
+
+
+def _shown(raw: object) -> str:
+    if isinstance(raw, (dict, list)):
+        return "an object" if isinstance(raw, dict) else "an array"
+    text = repr(raw)
+    return text if len(text) <= 40 else f"{text[:40]}…"  # noqa: PLR2004 - as much of it as a message stands

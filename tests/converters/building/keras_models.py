@@ -1,0 +1,92 @@
+"""Builds the Keras models and SavedModels of the tests: `python keras_models.py FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
+
+import keras
+import numpy as np
+
+from examples.real_models import fetch
+
+
+def main(folder: Path) -> None:
+    """Write them all."""
+    keras.utils.set_random_seed(0)
+    emotion = keras.models.load_model(fetch("emotion.hdf5"), compile=False)
+    emotion.save(folder / "emotion.keras")
+    emotion.export(folder / "emotion_saved", verbose=False)
+    two_ended(folder)
+    keras.Sequential(
+        [keras.Input((None, 4)), keras.layers.LSTM(32), keras.layers.Dense(3, activation="softmax")]
+    ).save(folder / "lstm.keras")
+    built = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2)])
+    built.build((None, 6))
+    built.save(folder / "sequential.keras")
+    never_called(folder)
+    tiny_outputs(folder)
+    for suffix in ("keras", "h5"):
+        lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
+    built.save_weights(folder / "only.weights.h5")
+
+
+def two_ended(folder: Path) -> None:
+    """Two inputs and two outputs of the same shape, in lists and in dicts."""
+    zeta, alpha = keras.Input((8,), name="zeta"), keras.Input((4,), name="alpha")
+    first = keras.layers.Dense(5, name="first")(zeta)
+    joined = keras.layers.Concatenate()([first, alpha])
+    second = keras.layers.Dense(5, activation="softmax", name="second")(joined)
+    model = keras.Model([zeta, alpha], [second, first])
+    model.save(folder / "two.keras")
+    model.export(folder / "two_saved", verbose=False)
+    keras.Model({"zeta": zeta, "alpha": alpha}, {"probabilities": second, "hidden": first}).save(folder / "dict.keras")
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "two.npz",
+        alpha=rng.normal(size=(6, 4)).astype(np.float32),
+        zeta=rng.normal(size=(6, 8)).astype(np.float32),
+    )
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubling(keras.Model):
+    """A model of its author's own class, which says nothing of its inputs."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs: object) -> object:
+        """Twice the dense layer."""
+        return self.dense(inputs) * 2
+
+
+def never_called(folder: Path) -> None:
+    """Saved before it was called: it has no inputs and no weights yet."""
+    keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2)]).save(folder / "never_called.keras")
+    own = Doubling()
+    own(np.zeros((1, 5), np.float32))
+    own.save(folder / "own_class.keras")
+
+
+def tiny_outputs(folder: Path) -> None:
+    """As a deep network of random weights gives: one sample of a thousand is large, the rest vanish in its scale."""
+    inputs = keras.Input((16,))
+    outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-12))(inputs)
+    keras.Model(inputs, outputs).save(folder / "tiny.keras")
+
+
+def lambdas(path: Path, marker: Path) -> None:
+    """Python code in a layer: what it does shows that it ran."""
+    code = f"lambda x: (open({str(marker)!r}, 'w').close(), x)[1]"
+    layer = keras.layers.Lambda(eval(code), output_shape=(3,))
+    keras.Sequential([keras.Input((3,)), layer]).save(path)
+    marker.unlink()  # building the model called it
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,50 @@
+"""Builds the PyTorch files of the tests: `python torch_models.py FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tests.converters import networks
+
+EXAMPLES = {
+    "classifier": (torch.rand(2, 1, 28, 28),),
+    "recurrent": (torch.rand(2, 5, 8),),
+    "two": (torch.rand(2, 8), torch.rand(2, 4)),
+    "one_at_a_time": (torch.rand(1, 8),),
+}
+
+
+def main(folder: Path) -> None:
+    """Write them all."""
+    torch.manual_seed(0)
+    for name, example in EXAMPLES.items():
+        model = getattr(networks, name)().eval()
+        torch.save(model.state_dict(), folder / f"{name}.pth")
+        free = None if name == "one_at_a_time" else tuple({0: torch.export.Dim("batch")} for _ in example)
+        torch.export.save(torch.export.export(model, example, dynamic_shapes=free), folder / f"{name}.pt2")
+        if name == "classifier":
+            of_the_classifier(folder, model)
+
+
+def of_the_classifier(folder: Path, model: torch.nn.Module) -> None:
+    """The same network in every other way of keeping it."""
+    save_file(model.state_dict(), folder / "classifier.safetensors")
+    torch.save(model.state_dict(), folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(model, folder / "whole.pt")
+    torch.jit.script(model).save(str(folder / "classifier.ts"))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(EXAMPLES["classifier"][0]).sum().backward()
+    optimizer.step()
+    weights = {f"module.{name}": value for name, value in model.state_dict().items()}
+    checkpoint = {"model_state_dict": weights, "optimizer_state_dict": optimizer.state_dict(), "epoch": 3}
+    torch.save(checkpoint, folder / "checkpoint.pth")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main(Path(sys.argv[1]))

@@ -1,0 +1,75 @@
+"""What the tests of conversions share: one cache, so that each conversion is made once, and models built once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecheck.converters import Workshop
+from tests.converters.bench import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """One cache for the session: what one test converted, another reads."""
+    return Workshop(tmp_path_factory.mktemp("cache"), deadline=300.0)
+
+
+@pytest.fixture
+def bench(shared: Workshop) -> Bench:
+    return Bench(shared)
+
+
+@pytest.fixture
+def empty_bench(tmp_path: Path) -> Bench:
+    """A bench whose cache holds nothing."""
+    return Bench(Workshop(tmp_path / "cache", deadline=300.0))
+
+
+def build(script: str, folder: Path) -> Path:
+    """Run one of the scripts that build models, in a process of its own: pytest's must not import TensorFlow."""
+    done = subprocess.run(
+        [sys.executable, HERE / "building" / script, folder],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def keras_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("keras_models.py", tmp_path_factory.mktemp("keras"))
+
+
+@pytest.fixture(scope="session")
+def torch_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("torch_models.py", tmp_path_factory.mktemp("torch"))
+
+
+@pytest.fixture(scope="session")
+def sklearn_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sklearn_models.py", tmp_path_factory.mktemp("sklearn"))
+
+
+@pytest.fixture
+def run_in(tmp_path: Path) -> Callable[[str], str]:
+    """Run Python in a fresh process; what it printed."""
+
+    def run(code: str) -> str:
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+        return done.stdout.strip()
+
+    return run

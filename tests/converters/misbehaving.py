@@ -1,0 +1,87 @@
+"""Makers that do what converters do when they go wrong; imported by child processes only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+from edgecheck.converters.interface import Made, Request
+from edgecheck.errors import ConversionError
+
+
+def well(request: Request, folder: Path) -> Made:
+    """Write a file, and leave rubbish in the temporary folder."""
+    tempfile.mkstemp(prefix="rubbish-")
+    (folder / "made.bin").write_bytes(b"made of " + request.variant.encode())
+    return Made((folder / "made.bin",), "by hand", ("a note",))
+
+
+def where(request: Request, folder: Path) -> Made:
+    """Tell the path that modules are found on."""
+    del request
+    (folder / "made.bin").write_text("\n".join(sys.path), encoding="utf-8")
+    return Made((folder / "made.bin",), "by hand")
+
+
+def hungry(request: Request, folder: Path) -> Made:
+    """Take 300 MB, and give them back."""
+    taken = bytearray(os.urandom(1 << 20) * 300)
+    del taken
+    return well(request, folder)
+
+
+def crash(request: Request, folder: Path) -> Made:
+    """End as a library does that follows a bad pointer."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return well(request, folder)
+
+
+def aborted(request: Request, folder: Path) -> Made:
+    """End as a library does that finds itself in a state that it knows to be wrong."""
+    sys.stderr.write("F0000 tensor.cc:12] Check failed: rank == 4\nsome more noise\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGABRT)
+    return well(request, folder)
+
+
+def killed(request: Request, folder: Path) -> Made:
+    """End as the kernel ends a process for which there is no memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return well(request, folder)
+
+
+def exited(request: Request, folder: Path) -> Made:
+    """End the process without an answer."""
+    sys.stderr.write("license not found\n")
+    sys.stderr.flush()
+    os._exit(7)
+
+
+def raised(request: Request, folder: Path) -> Made:
+    """Raise what no one foresaw."""
+    raise ValueError("\n\nloc(somewhere): the axis is wrong\nand much more")
+
+
+def told(request: Request, folder: Path) -> Made:
+    """Raise what a user can act on."""
+    raise ConversionError("The model is upside down.", "Turn it over.")
+
+
+def absent(request: Request, folder: Path) -> Made:
+    """Need a package that is not there."""
+    import_module("surely_not_installed.part")
+    return well(request, folder)
+
+
+def slow(request: Request, folder: Path) -> Made:
+    """Start another process, say its and one's own id, and never end."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(request.model).write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    time.sleep(600)
+    return well(request, folder)

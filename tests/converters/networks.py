@@ -1,0 +1,95 @@
+"""Networks that factories build: imported by conversions' child processes and by the scripts that train them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+
+
+class Both(NamedTuple):
+    """Two outputs with names."""
+
+    total: Any
+    part: Any
+
+
+class Classifier(nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
+    """A convolution, a dense layer and a softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 8, 3)
+        self.dropout = nn.Dropout(0.5)
+        self.dense = nn.Linear(8 * 26 * 26, 10)
+
+    def forward(self, image: Any) -> Any:
+        """Probabilities."""
+        hidden = torch.relu(self.convolution(image)).flatten(1)
+        return torch.softmax(self.dense(self.dropout(hidden)), 1)
+
+
+class Recurrent(nn.Module):  # type: ignore[misc] # see Classifier
+    """A GRU and a dense layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(8, 16, batch_first=True)
+        self.dense = nn.Linear(16, 4)
+
+    def forward(self, steps: Any) -> Any:
+        """The last step's."""
+        return self.dense(self.gru(steps)[0][:, -1])
+
+
+class Two(nn.Module):  # type: ignore[misc] # see Classifier
+    """Two inputs, and two outputs of the same shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Linear(8, 5)
+        self.right = nn.Linear(4, 5)
+
+    def forward(self, zeta: Any, alpha: Any) -> Both:
+        """The sum, and the left part of it."""
+        left = self.left(zeta)
+        return Both(left + self.right(alpha), left)
+
+
+class OneAtATime(nn.Module):  # type: ignore[misc] # see Classifier
+    """Takes a batch of one and no other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(8, 5)
+
+    def forward(self, row: Any) -> Any:
+        """The dense layer's values, as a batch of one."""
+        return self.dense(row).view(1, 5)
+
+
+def classifier() -> nn.Module:
+    """A factory."""
+    return Classifier()
+
+
+def recurrent() -> nn.Module:
+    """A factory."""
+    return Recurrent()
+
+
+def two() -> nn.Module:
+    """A factory."""
+    return Two()
+
+
+def one_at_a_time() -> nn.Module:
+    """A factory."""
+    return OneAtATime()
+
+
+def no_network() -> str:
+    """A factory that builds something else."""
+    return "no network"

@@ -1,0 +1,141 @@
+"""Two recordings become an agreement."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from edgecheck.converters.comparison import Agreement, compared
+from edgecheck.converters.recording import Recording
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def recording(
+    *samples: object, names: tuple[str, ...] = ("out",), logits: list[NDArray[Any]] | None = None
+) -> Recording:
+    """One output per sample, or a tuple of outputs."""
+    values = tuple(
+        tuple(np.asarray(each) for each in (sample if isinstance(sample, tuple) else (sample,))) for sample in samples
+    )
+    shown = tuple((each,) for each in logits) if logits else tuple((None,) * len(each) for each in values)
+    return Recording(names, values, shown, seeded=False)
+
+
+F = np.float32
+
+
+def floats(*rows: list[float]) -> Recording:
+    return recording(*(np.array([row], dtype=F) for row in rows))
+
+
+def test_equal_outputs_agree_wholly() -> None:
+    same = floats([1, 2, 3], [3, 2, 1])
+    assert compared(same, same) == Agreement(1.0, 0.0, 1.0, 2, seeded=False)
+
+
+def test_the_worst_sample_counts() -> None:
+    reference, found = floats([1, 0], [0, 1]), floats([1, 0], [1, 1])
+    agreement = compared(reference, found)
+    assert agreement.cosine == pytest.approx(math.sqrt(0.5))
+    assert agreement.relative_error == 1.0
+    assert agreement.top1 == 0.5
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_artifact_that_is_not_finite_fails(bad: float) -> None:
+    agreement = compared(floats([1, 2]), floats([1, bad]))
+    assert agreement.cosine == 0.0
+    assert agreement.relative_error == math.inf
+    assert agreement.failure == "output out of the artifact is NaN or infinite"
+
+
+def test_an_artifact_that_is_all_zero_fails() -> None:
+    agreement = compared(floats([1e-11, 2e-11], [1, 2]), floats([0, 0], [0, 0]))
+    assert agreement.cosine == 0.0
+    assert agreement.failure == "output out of the artifact is zero for every sample"
+
+
+def test_one_zero_sample_is_no_agreement_but_no_failure_either() -> None:
+    agreement = compared(floats([1, 2], [1, 2]), floats([0, 0], [1, 2]))
+    assert agreement.cosine == 0.0
+    assert agreement.failure == ""
+
+
+def test_zeros_agree_with_zeros() -> None:
+    agreement = compared(floats([0, 0], [1, 2]), floats([0, 0], [1, 2]))
+    assert agreement.cosine == 1.0
+
+
+def test_a_source_that_is_not_finite_is_an_error_and_no_agreement() -> None:
+    with pytest.raises(ConversionError, match="of the source model itself is not finite"):
+        compared(floats([np.nan, 2]), floats([np.nan, 2]))
+
+
+def test_one_value_has_no_direction_but_all_samples_together_have() -> None:
+    reference, found = floats([1.0], [2.0], [3.0]), floats([3.0], [2.0], [1.0])
+    agreement = compared(reference, found)
+    assert agreement.cosine == pytest.approx(10 / 14)
+    assert agreement.top1 is None
+
+
+def test_before_the_softmax_where_both_show_it() -> None:
+    probabilities = [np.array([[1.0, 0.0]], dtype=F)]
+    reference = recording(*probabilities, logits=[np.array([[20.0, 1.0]], dtype=F)])
+    found = recording(*probabilities, logits=[np.array([[20.0, -9.0]], dtype=F)])
+    agreement = compared(reference, found)
+    assert agreement.note == "compared before the softmax"
+    assert agreement.cosine < 0.9
+    assert agreement.top1 == 1.0
+    without = recording(*probabilities)
+    assert compared(reference, without).note == ""
+    assert compared(reference, without).cosine == 1.0
+
+
+def test_labels_and_scores_of_a_classifier() -> None:
+    names = ("label", "scores")
+    reference = recording(
+        (np.array(["a"]), np.array([[0.9, 0.1]])), (np.array(["b"]), np.array([[0.4, 0.6]])), names=names
+    )
+    found = recording((np.array(["a"]), np.array([[0.9, 0.1]])), (np.array(["a"]), np.array([[0.6, 0.4]])), names=names)
+    agreement = compared(reference, found)
+    assert agreement.top1 == 0.5
+    assert agreement.cosine == pytest.approx((0.4 * 0.6 * 2) / (0.4**2 + 0.6**2))
+
+
+def test_outputs_of_integers_alone_agree_where_they_are_equal() -> None:
+    agreement = compared(recording(np.array([[1, 2, 3, 4]])), recording(np.array([[1, 2, 3, 5]])))
+    assert agreement.cosine == 0.75
+    assert agreement.relative_error == 0.25
+
+
+def test_outputs_in_another_order_are_matched_by_name() -> None:
+    one, two = np.array([[1.0, 2.0]]), np.array([[5.0, -1.0]])
+    agreement = compared(recording((one, two), names=("p", "q")), recording((two, one), names=("q", "p")))
+    assert agreement.cosine == pytest.approx(1.0)
+
+
+def test_dense_outputs_have_no_top_class() -> None:
+    boxes = recording(np.ones((1, 8, 4), dtype=F))
+    assert compared(boxes, boxes).top1 is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "found", "said"),
+    [
+        (
+            recording((np.ones(2), np.ones(2)), names=("a", "b")),
+            recording(np.ones(2)),
+            "has 1 outputs and its source 2",
+        ),
+        (recording(np.ones((1, 4))), recording(np.ones((1, 5))), r"shape \[1, 4\] in the source and \[1, 5\]"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(reference: Recording, found: Recording, said: str) -> None:
+    with pytest.raises(ConversionError, match=said):
+        compared(reference, found)

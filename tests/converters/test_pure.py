@@ -1,0 +1,166 @@
+"""Pruning, matching, samples: values in, values out."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecheck.converters import Request
+from edgecheck.converters.matching import matched, short
+from edgecheck.converters.pruning import is_kernel, pruned
+from edgecheck.converters.samples import SEEDED, Port, described, feeds, load, shapes_of
+from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGE = Port("image", (None, 4, 4, 1), "float32")
+
+
+def request(path: Path, **more: object) -> Request:
+    return Request(path, "onnx", "onnx", "int8", **more)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 400), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.integers(0, 5))
+def test_pruning_zeroes_the_share_and_keeps_the_largest(size: int, share: float, seed: int) -> None:
+    weights = np.random.default_rng(seed).normal(size=(size, 3)).astype(np.float32)
+    left = pruned(weights, share)
+    assert left.shape == weights.shape
+    assert int((left == 0).sum()) == int(share * weights.size)
+    assert np.array_equal(left[left != 0], weights[left != 0])
+    if (left == 0).any() and (left != 0).any():
+        assert np.abs(weights[left == 0]).max() <= np.abs(left[left != 0]).min()
+
+
+def test_zeros_that_were_there_count_towards_the_share() -> None:
+    weights = np.array([0, 0, 0, 1, 2, 3], dtype=np.float32)
+    assert pruned(weights, 0.5).tolist() == [0, 0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel"), [((3, 3, 1, 8), True), ((64,), False), ((1, 64, 1, 1), False), ((), False)]
+)
+def test_vectors_are_no_kernels(shape: tuple[int, ...], kernel: bool) -> None:  # noqa: FBT001 - a table's column
+    assert is_kernel(shape) is kernel
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "places"),
+    [
+        (("a", "b"), ("b", "a"), (1, 0)),
+        (("zeta", "alpha"), ("serving_default_alpha:0", "serving_default_zeta:0"), (1, 0)),
+        (("second", "first"), ("output_0", "output_1"), (0, 1)),
+        (("second", "first"), ("output_1", "output_0"), (1, 0)),
+        (("x", "y"), ("StatefulPartitionedCall_1:1", "StatefulPartitionedCall_1:0"), (1, 0)),
+        (
+            tuple("abcdefghijk"),
+            tuple(f"output_{i}" for i in sorted(range(11), key=str)),
+            (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 2),
+        ),
+        (("x",), ("anything",), (0,)),
+        (("x", "y"), ("p", "q"), (0, 1)),
+        (("x",), ("x", "unasked"), (0,)),
+        (("x", "y"), ("x",), None),
+        ((), (), ()),
+    ],
+)
+def test_names_are_matched(names: tuple[str, ...], others: tuple[str, ...], places: tuple[int, ...] | None) -> None:
+    assert matched(names, others) == places
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("serving_default_image:0", "image"), ("a:b", "a:b"), ("plain", "plain"), (":0", ":0")]
+)
+def test_short_names(name: str, shown: str) -> None:
+    assert short(name) == shown
+
+
+def test_random_feeds_are_the_same_every_time(tmp_path: Path) -> None:
+    ports = (IMAGE, Port("ids", (None, 7), "int64"), Port("picture", (1, 2), "uint8"))
+    once, again = feeds(ports, request(tmp_path)), feeds(ports, request(tmp_path))
+    assert once.seeded
+    assert len(once.each) == SEEDED
+    assert once.each[0]["image"].shape == (1, 4, 4, 1)
+    assert set(np.unique([feed["ids"] for feed in once.each])) == {0, 1}
+    assert max(feed["picture"].max() for feed in once.each) > 1
+    for one, two in zip(once.each, again.each, strict=True):
+        assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_samples_get_their_batch_and_type(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", picture=np.ones((3, 4, 4, 1)))
+    fed = feeds((IMAGE,), request(tmp_path, samples=tmp_path / "s.npz"))
+    assert not fed.seeded
+    assert fed.words == "3 samples"
+    assert [feed["image"].shape for feed in fed.each] == [(1, 4, 4, 1)] * 3
+    assert fed.each[0]["image"].dtype == np.float32
+
+
+def test_a_description_reads_headers_only(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", a=np.zeros((5, 2), np.int64), b=np.zeros((5, 3, 1)))
+    whole = (tmp_path / "s.npz").read_bytes()
+    assert described(tmp_path / "s.npz") == {"a": ((2,), "int64"), "b": ((3, 1), "float64")}
+    assert (tmp_path / "s.npz").read_bytes() == whole
+
+
+BAD = {
+    "no.npz": (
+        {"image": np.zeros((2, 5, 5, 1))},
+        "A sample of no.npz has shape [5, 5, 1], but input image takes [?, 4, 4, 1].",
+    ),
+    "uneven.npz": ({"image": np.zeros((2, 4, 4, 1)), "b": np.zeros((3, 1))}, "needs the same number of samples"),
+    "empty.npz": ({"image": np.zeros((0, 4, 4, 1))}, "needs the same number of samples"),
+    "objects.npz": ({"image": np.array([{}, {}], dtype=object)}, "cannot be read"),
+    "more.npz": ({"a": np.zeros((2, 4)), "b": np.zeros((2, 4))}, "holds a, b, but the model's inputs are image"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_samples_that_do_not_fit_are_told(tmp_path: Path, name: str) -> None:
+    arrays, said = BAD[name]
+    np.savez(tmp_path / name, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(ConversionError) as caught:
+        feeds((IMAGE,), request(tmp_path, samples=tmp_path / name))
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
+def test_a_file_that_is_no_npz_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s.npz").write_bytes(content)
+    with pytest.raises(ConversionError):
+        load(tmp_path / "s.npz")
+
+
+def test_fractions_for_an_integer_input_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", ids=np.array([[0.5, 1.0]]))
+    with pytest.raises(ConversionError, match="are fractions, but it takes int64"):
+        feeds((Port("ids", (None, 2), "int64"),), request(tmp_path, samples=tmp_path / "s.npz"))
+
+
+def test_a_bomb_of_an_npz_is_not_unpickled(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as archive:
+        archive.writestr("image.npy", b"\x80\x04cposix\nsystem\n.")
+    with pytest.raises(ConversionError, match="cannot be read"):
+        feeds((IMAGE,), request(tmp_path, samples=tmp_path / "s.npz"))
+
+
+def test_open_dimensions_are_asked_for_by_name(tmp_path: Path) -> None:
+    ports = (Port("serving_default_x:0", (None, 3, None, None), "float32"), IMAGE)
+    with pytest.raises(ConversionError) as caught:
+        shapes_of(ports, request(tmp_path))
+    assert caught.value.message == "The model leaves a dimension open: input x has shape [?, 3, ?, ?]."
+    assert caught.value.hint == "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget."
+
+
+def test_the_budgets_shapes_fill_open_dimensions(tmp_path: Path) -> None:
+    port = Port("serving_default_x:0", (None, 3, None, None), "float32")
+    for name in ("x", "serving_default_x:0", "anything"):
+        assert shapes_of((port,), request(tmp_path, inputs={name: (1, 3, 8, 9)})) == {port.name: (1, 3, 8, 9)}
+    with pytest.raises(ConversionError, match="has shape"):
+        shapes_of((port,), request(tmp_path, inputs={"x": (1, 4, 8, 9)}))

@@ -1,0 +1,152 @@
+"""`edgecheck check --target qemu` as its users call it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from examples.real_models import fetch
+from tests.agent import small_models
+from tests.cli.command import EDGECHECK, edgecheck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.emulator
+
+LIMITS = ("--limit", "instructions=200e6", "--limit", "ram_model=64MiB", "--limit", "latency_p50=1s")
+
+
+def figures(folder: Path, *arguments: str | Path) -> dict[str, Any]:
+    done = edgecheck("check", *arguments, "--format", "json", cwd=folder)
+    assert done.code in (0, 1), done.err
+    found: dict[str, Any] = json.loads(done.out)["checks"][0]
+    return found
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """A loop on every core."""
+    context = multiprocessing.get_context("spawn")
+    spinners = [context.Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)]
+    for spinner in spinners:
+        spinner.start()
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.join()
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("first")
+    return figures(folder, fetch("face_detection_short_range.tflite"), "--device", "raspberry-pi-4-2gb", *LIMITS)
+
+
+def test_an_emulated_check_judges_what_it_can(first: dict[str, Any]) -> None:
+    status = {verdict["metric"]: verdict["status"] for verdict in first["verdicts"]}
+    assert status == dict.fromkeys(("footprint", "ram_peak", "latency_p50", "instructions", "ram_model"), "pass")
+    origins = {name: figure["provenance"] for name, figure in first["figures"].items()}
+    assert origins == {
+        "size": "static",
+        "download": "static",
+        "params": "static",
+        "footprint": "static",
+        "ram_peak": "emulated",
+        "ram_model": "emulated",
+        "latency_p50": "projected",
+        "instructions": "emulated",
+    }
+    projected = first["figures"]["latency_p50"]
+    assert projected["low"] < projected["value"] < projected["high"]
+
+
+def test_the_same_check_gives_the_same_figures_however_busy_the_host_is(first: dict[str, Any], tmp_path: Path) -> None:
+    model = fetch("face_detection_short_range.tflite")
+    with busy():
+        loaded = figures(tmp_path, model, "--device", "raspberry-pi-4-2gb", *LIMITS)
+    again = figures(tmp_path, model, "--device", "raspberry-pi-4-2gb", *LIMITS)
+    for other in (loaded, again):
+        for metric, margin in (("instructions", 0.001), ("ram_peak", 0.005)):
+            assert other["figures"][metric]["value"] == pytest.approx(first["figures"][metric]["value"], rel=margin)
+
+
+@pytest.mark.parametrize("name", ["face_detection_short_range.tflite", "face_landmark.tflite"])
+def test_what_a_model_costs_is_what_it_costs_on_this_host(name: str, tmp_path: Path) -> None:
+    """The same runtime on both sides: what is left is the page tables' and the allocator's."""
+    emulated = figures(tmp_path, fetch(name), "--device", "raspberry-pi-5-4gb")
+    here = figures(tmp_path, fetch(name))
+    costs = [check["figures"]["ram_model"]["value"] for check in (emulated, here)]
+    assert costs[0] == pytest.approx(costs[1], rel=0.05), costs
+
+
+def hungry(path: Path) -> Path:
+    """A small file that takes some 500 MB while it is loaded: in pieces, each of which the kernel promises."""
+    pieces = [f"piece{number}" for number in range(4)]
+    fills = [numpy_helper.from_array(np.array([number], dtype=np.float32)) for number in range(4)]
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], [name], value=fill)
+        for name, fill in zip(pieces, fills, strict=True)
+    ]
+    nodes += [
+        helper.make_node("Sum", pieces, ["sum"]),
+        helper.make_node("ReduceMax", ["sum"], ["most"], keepdims=0),
+        helper.make_node("Add", ["x", "most"], ["y"]),
+    ]
+    rows = [small_models.value(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    shape = {"shape": np.array([15_000_000], dtype=np.int64)}
+    return small_models.save(path, small_models.model(nodes, [rows[0]], [rows[1]], weights=shape))
+
+
+def test_a_model_that_does_not_fit_meets_the_real_oom_killer(tmp_path: Path) -> None:
+    done = edgecheck(
+        "check", hungry(tmp_path / "hungry.onnx"), "--device", "raspberry-pi-zero-2-w", "--limit", "ram_peak=2GiB",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.code == 1, done.out + done.err
+    text = re.sub(r"\s+", " ", done.out)
+    assert re.search(r"ram_peak: in a machine with the device's RAM the kernel killed the process for memory", text)
+    assert "Killed process" in text
+
+
+def test_an_interruption_leaves_no_machine(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [EDGECHECK, "check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    while not (machines := _machines(process.pid)):
+        assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not [pid for pid in machines if Path(f"/proc/{pid}").exists()]
+    assert not list(tmp_path.glob("edgecheck-*"))
+
+
+def _machines(parent: int) -> list[int]:
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()]
+    return [int(pid) for pid, above, name in rows if int(above) == parent and name.startswith("qemu")]
