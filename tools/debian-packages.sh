@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests need, where the user may; else names them in one message and goes on:
 # the tests that need them say so themselves.
 set -eu
-packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static time"
+packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static time chromium chromium-driver"
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

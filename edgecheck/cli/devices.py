@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecheck.config import Profiles, load_project
+from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _PROFILES = click.option(
 @click.group(
     "devices",
     invoke_without_command=True,
-    epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb",
+    epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb\n"
+    "  edgecheck devices probe ssh://pi@raspberrypi.local",
 )
 @_PROFILES
 @click.pass_context
@@ -47,6 +49,25 @@ def show_command(profiles: Profiles, device: str) -> None:
     """Show one profile, with all that it takes from its family."""
     for key, value in describe(profiles.get(device)):
         click.echo(f"{key:<14} {value}" if key else f"{'':<14} {value}")
+
+
+@command.command(
+    "probe",
+    epilog="\b\nExample:\n  edgecheck devices probe ssh://pi@raspberrypi.local > device_profiles/my-pi.yaml",
+)
+@click.argument("address")
+@click.pass_obj
+def probe_command(profiles: Profiles, address: str) -> None:
+    """Write the profile of a device that is reached over SSH.
+
+    Nothing is installed on it. What it cannot say of itself comes from the
+    nearest known profile, and is marked.
+    """
+    from edgecheck.core.described import described
+    from edgecheck.targets.probing import probe
+
+    known = [profiles.get(name) for name in profiles.ids() if name != THIS_MACHINE]
+    click.echo(described(probe(address), known, address), nl=False)
 
 
 def _list(profiles: Profiles) -> None:

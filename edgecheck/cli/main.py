@@ -27,6 +27,7 @@ COMMANDS = {
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or look into the emulated machine."),
+    "cache": ("edgecheck.cli.cache", "Show or clear what is kept, here or on a device."),
     "doctor": ("edgecheck.cli.doctor", "Say what works here and what to install for the rest."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from edgecheck.errors import UsageError
@@ -25,9 +26,8 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     default = ""
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
-        device, separator, address = text.partition("=")
-        if not separator:
-            device, address = "", text
+        named = _NAMED.fullmatch(text)
+        device, address = (named[1], named[2]) if named else ("", text)
         _ensure_known(address)
         if device and device not in devices:
             raise UsageError(
@@ -47,6 +47,15 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     return Addresses(by_device, default)
 
 
+#: `DEVICE=ADDRESS`; an address may hold an equals sign of its own behind its scheme.
+_NAMED = re.compile(r"([\w.+-]+)=(.*)")
+
+
 def _ensure_known(address: str) -> None:
-    if address.partition("://")[0] not in SCHEMES:
+    scheme = address.partition("://")[0]
+    if scheme not in SCHEMES:
         raise UsageError(f"No target is called {address!r}.", f"Targets here: {', '.join(SCHEMES)}.")
+    if scheme == "ssh":
+        from edgecheck.targets import ssh_address
+
+        ssh_address.parse(address)

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 def standing(profile: DeviceProfile, run: Run | None) -> Standing:
     """Whether `run` may be judged for `profile`, by the identity that the target gave of itself."""
-    if run is None or profile.is_this_machine or run.emulated:
+    if run is None or run.emulated or (profile.is_this_machine and run.target == "local"):
         return Standing()
     state = run.before
+    if profile.is_this_machine:
+        return Standing(f"measured on {run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
     if expected.model:

@@ -34,6 +34,9 @@ def test_without_a_board_name_the_cpu_part_decides(part: str, known: bool) -> No
 
 def test_this_machine_and_files_and_the_emulator() -> None:
     assert not standing(profile(THIS_MACHINE), run(before=PC)).stranger
+    assert standing(profile(THIS_MACHINE), run(before=PC, target="ssh://pi@desk")).stranger == (
+        "measured on ssh://pi@desk, not on this machine"
+    )
     assert not standing(profile(), None).stranger
     assert not standing(profile(), run(before=PC, emulated=True)).stranger
 

@@ -1,0 +1,61 @@
+"""`edgecheck cache`: what is kept so that it need not be made or sent again."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+from platformdirs import user_cache_path
+
+from edgecheck.core.units import Unit, show
+
+#: Folder of the cache -> what it holds.
+_PARTS = {
+    "artifacts": "converted models",
+    "bundles": "runtimes for devices",
+    "emulator": "the emulated machine: system, disks, saved states",
+}
+
+
+@click.command(
+    "cache",
+    epilog="\b\nExamples:\n  edgecheck cache\n  edgecheck cache --clear\n"
+    "  edgecheck cache --target ssh://pi@raspberrypi.local",
+)
+@click.option("--target", metavar="ADDRESS", help="The cache of the device at ssh://USER@HOST instead.")
+@click.option("--clear", is_flag=True, help="Remove all of it; it is made again when it is needed.")
+def command(target: str | None, *, clear: bool) -> None:
+    """Show or clear what is kept, here or on a device."""
+    if target is not None:
+        _on_device(target, clear=clear)
+        return
+    folder = user_cache_path("edgecheck")
+    click.echo(str(folder))
+    for name, what in _PARTS.items():
+        size = _size(folder / name)
+        click.echo(f"  {name:<10} {show(size, Unit.BYTES):>8}  {what}")
+        if clear:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    if clear:
+        click.echo("Cleared.")
+
+
+def _on_device(address: str, *, clear: bool) -> None:
+    from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
+
+    if clear:
+        click.echo(f"Cleared: {show(clear_device_cache(address), Unit.BYTES)}.")
+        return
+    cache = device_cache(address)
+    sizes = f"{show(cache.size, Unit.BYTES)} of {show(cache.limit, Unit.BYTES)}, {show(cache.free, Unit.BYTES)} free"
+    click.echo(f"{cache.folder}: {sizes}")
+    for one in cache.kept:
+        used = datetime.fromtimestamp(one.used, timezone.utc).strftime("%Y-%m-%d")
+        click.echo(f"  {show(one.size, Unit.BYTES):>8}  {used}  {one.label}")
+
+
+def _size(folder: Path) -> int:
+    """Bytes on the disk: holes of sparse files take nothing."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
