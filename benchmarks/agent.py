@@ -71,7 +71,8 @@ def agent_p50(model: Path) -> float:
     """Seconds, over the agent's steady inferences."""
     plan = {"min_count": INFERENCES, "max_count": INFERENCES, "min_s": 0.01, "max_s": 60.0}
     events = agent(model, latency=plan)
-    return statistics.median(ns for event in events if event["event"] == "latencies" for ns in event["values_ns"]) / 1e9
+    told = [event for event in events if event["event"] == "latencies"]
+    return float(statistics.median(ns for event in told for ns in event["values_ns"])) / 1e9
 
 
 def bare_p50(model: Path) -> float:

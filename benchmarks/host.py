@@ -38,7 +38,7 @@ def check_overhead(model: Path) -> float:
         )
         run = json.loads(report.read_text())["checks"][0]["run"]
         workers = sum(max(mark["at"] for mark in worker["marks"]) for worker in run["workers"])
-    return seconds - workers
+    return float(seconds - workers)
 
 
 def peak_of_host(model: Path) -> float:

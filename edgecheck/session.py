@@ -135,6 +135,7 @@ def _common(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
 #: Where the clock counts instructions: batches of at least ten million of them until two agree, no sampling more often
 #: than it is worth there, and one process, since the next would be the same to the byte.
 _EMULATED: dict[str, object] = {
+    "threads": 1,
     "latency": None,
     "load": None,
     "deterministic": {"tolerance": 0.001, "batch_s": 0.01, "max_batches": 20},

@@ -12,14 +12,14 @@ from edgecheck.config.text_file import shown_path
 from edgecheck.config.translation import problems_of_part, validate
 from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
-from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection
+from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
 from edgecheck.core.units import Unit, show, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edgecheck.config.profile_model import CapacityKeys, ConstantKeys
+    from edgecheck.config.profile_model import CapacityKeys, ConstantKeys, ProjectionKeys
     from edgecheck.config.tree import Node
 
 
@@ -139,9 +139,7 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         python=keys.python,
         runtimes={form: tuple(requirements) for form, requirements in runtimes.items() if requirements},
         emulation_cpu=keys.emulation.cpu if keys.emulation else "",
-        projection=Projection(
-            _constant(keys.projection.float), _constant(keys.projection.int8), keys.projection.derived_from
-        ),
+        projection=_projection(keys.projection),
         sources=tuple(keys.sources),
         path=path,
     )
@@ -149,6 +147,15 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
 
 def _capacity(keys: CapacityKeys) -> Capacity:
     return Capacity(round(keys.total), round(keys.reserved))
+
+
+def _projection(keys: ProjectionKeys) -> Projection:
+    return Projection(
+        _constant(keys.float),
+        _constant(keys.int8),
+        {int(threads): Scaling(scaling.factor, scaling.spread) for threads, scaling in keys.thread_scaling.items()},
+        keys.derived_from,
+    )
 
 
 def _constant(keys: ConstantKeys | None) -> Constant | None:

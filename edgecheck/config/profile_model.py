@@ -68,11 +68,21 @@ class ConstantKeys(Section):
     runtime: Text = key("The runtime that it was measured with.", "ncnn")
 
 
+class ScalingKeys(Section):
+    """How much faster several threads are than one."""
+
+    factor: Number = key("How many times as fast.", 2.4)
+    spread: Number = key("Standard deviation of its logarithm over the networks that it was measured on.", 0.24)
+
+
 class ProjectionKeys(Section):
     """Constants by the kind of weights; without them no latency is projected."""
 
     float: ConstantKeys | None = key("For float32 and float16 weights.", {"ns_per_instruction": 0.8}, default=None)
     int8: ConstantKeys | None = key("For int8 weights.", {"ns_per_instruction": 0.66}, default=None)
+    thread_scaling: dict[Annotated[str, text_like(r"[1-9]\d?", "a number of threads")], ScalingKeys] = key(
+        "By number of threads: used where a budget asks for them.", {"4": {"factor": 2.4, "spread": 0.24}}, default={}
+    )
     derived_from: Text = key("The device whose constants these are, and how they were scaled.", "a device", default="")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,11 +56,21 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """How many times as fast some number of threads is, and the standard deviation of its logarithm over models."""
+
+    factor: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """The constants that turn instruction counts into this device's latency."""
 
     float: Constant | None = None
     int8: Constant | None = None
+    thread_scaling: Mapping[int, Scaling] = field(default_factory=dict)
+    """By number of threads; one needs none."""
     derived_from: str = ""
     """The device whose constants were scaled to this one's clock; empty where it has its own."""
 
@@ -84,7 +94,7 @@ class DeviceProfile:
     """Requirements to install, by artifact format."""
     emulation_cpu: str = ""
     """The QEMU core; empty where the device cannot be emulated."""
-    projection: Projection = Projection()
+    projection: Projection = field(default_factory=Projection)
     sources: tuple[str, ...] = ()
     path: str = ""
     """The file it was read from; empty for `this-machine`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS, Metric, Provenance
-from edgecheck.core.projection import Counters, project
+from edgecheck.core.projection import ONE_THREAD, Counters, project
 from edgecheck.core.run import Outcome, Purpose
 
 if TYPE_CHECKING:
@@ -56,10 +56,16 @@ def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
     constant = _constant(profile, evidence.artifact.arithmetic) if profile is not None else None
     if constant is None or profile is None or run is None or run.runtime is None:
         return Unmeasured(metric, "the profile has no constants to project it with")
-    if evidence.threads > 1:
-        return Unmeasured(metric, f"one thread is projected, and the budget asks for {evidence.threads}")
-    interval = project(Counters(counted.value), constant, run.runtime.name)
+    scaling = ONE_THREAD if evidence.threads == 1 else profile.projection.thread_scaling.get(evidence.threads)
+    if scaling is None:
+        return Unmeasured(
+            metric,
+            f"one thread is projected: the profile has no thread_scaling for the {evidence.threads} of the budget",
+        )
+    interval = project(Counters(counted.value), constant, run.runtime.name, scaling)
     scaled = f"; the constant is that of {profile.projection.derived_from}" if profile.projection.derived_from else ""
+    shown = counted.metric.show(counted.value)
+    threads = f" over {scaling.factor:g} ({evidence.threads} threads)" if evidence.threads > 1 else ""
     return Measurement(
         metric,
         interval.estimate,
@@ -68,7 +74,7 @@ def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
         high=interval.high,
         interval=True,
         count=counted.count,
-        basis=f"{METRICS['instructions'].show(counted.value)} instructions at {constant.ns_per_instruction} ns{scaled}",
+        basis=f"{shown} instructions at {constant.ns_per_instruction} ns{threads}{scaled}",
     )
 
 

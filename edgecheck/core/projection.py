@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecheck.core.device import Scaling
+
 if TYPE_CHECKING:
     from edgecheck.core.device import Constant
 
@@ -37,15 +39,21 @@ class Interval:
     high: float
 
 
-def project(counters: Counters, constant: Constant, runtime: str) -> Interval:
-    """The steady latency of one inference on one thread.
+#: One thread is what is counted.
+ONE_THREAD = Scaling(1.0, 0.0)
+
+
+def project(counters: Counters, constant: Constant, runtime: str, threads: Scaling = ONE_THREAD) -> Interval:
+    """The steady latency of one inference.
 
     Args:
         counters: Of one inference.
         constant: The device's, for the kind of numbers that the artifact computes in.
         runtime: The runtime that ran; another than the constant's widens the interval.
+        threads: How much faster the threads asked for are than the one that was counted.
     """
-    estimate = counters.instructions * constant.ns_per_instruction * 1e-9
-    spread = math.hypot(constant.spread, 0.0 if runtime == constant.runtime else OTHER_RUNTIME)
+    estimate = counters.instructions * constant.ns_per_instruction * 1e-9 / threads.factor
+    other = 0.0 if runtime == constant.runtime else OTHER_RUNTIME
+    spread = math.hypot(constant.spread, other, threads.spread)
     factor = math.exp(NINETY_PERCENT * spread)
     return Interval(estimate, estimate / factor, estimate * factor)

@@ -288,10 +288,10 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("Limits: {size: 3 MB}", "2:1: Limits: the key is not known; did you mean limits?"),
         ("colour: red",
          ("2:1: colour: the key is not known; takes model, trusted, format, samples, inputs, variants, threads, "
-         "bundle, measure, limits, devices")),
+         "bundle, measure, limits, regression, devices")),
         ('"a\\eb": red',
          ("2:1: 'a\\x1bb': the key is not known; takes model, trusted, format, samples, inputs, variants, threads, "
-         "bundle, measure, limits, devices")),
+         "bundle, measure, limits, regression, devices")),
         ("threads: 1\nthreads: 2", "3:1: threads: the key is there already, on line 2"),
         # kinds
         ("limits: 3 MB", "2:9: limits: found 3 MB; takes a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),

@@ -10,7 +10,7 @@ import pytest
 from edgecheck.config import Profiles
 from edgecheck.config.examples import PROFILE, PROFILE_HINT
 from edgecheck.config.listing import packaged_profiles, profile_files
-from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection
+from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS
 from edgecheck.errors import ConfigError, UsageError
@@ -46,6 +46,7 @@ emulation: {cpu: "max,sve=off,pauth=off"}
 projection:
   float: {ns_per_instruction: 0.80, spread: 0.14, runtime: ncnn}
   int8: {ns_per_instruction: 0.66, spread: 0.16, runtime: ncnn}
+  thread_scaling: {"4": {factor: 2.4, spread: 0.24}}
   derived_from: another board
 sources: [a data sheet]
 """,
@@ -67,7 +68,9 @@ sources: [a data sheet]
         python="3.11",
         runtimes={"tflite": ("tflite-runtime==2.14.0", "numpy<2"), "onnx": ("onnxruntime[x] >=1.2, <2",)},
         emulation_cpu="max,sve=off,pauth=off",
-        projection=Projection(Constant(0.80, 0.14, "ncnn"), Constant(0.66, 0.16, "ncnn"), "another board"),
+        projection=Projection(
+            Constant(0.80, 0.14, "ncnn"), Constant(0.66, 0.16, "ncnn"), {4: Scaling(2.4, 0.24)}, "another board"
+        ),
         sources=("a data sheet",),
         path="device_profiles/board.yaml",
     )

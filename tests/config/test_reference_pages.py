@@ -20,6 +20,7 @@ from edgecheck.config.profile_model import (
     ProfileKeys,
     ProjectionKeys,
     RuntimesKeys,
+    ScalingKeys,
 )
 from edgecheck.config.project_model import ProjectKeys
 from edgecheck.core.budget import Effort
@@ -29,6 +30,7 @@ from edgecheck.core.units import Unit, parse
 BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, Levels]
 PROFILE_SECTIONS = [
     ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, RuntimesKeys, EmulationKeys, ProjectionKeys, ConstantKeys,
+    ScalingKeys,
     ProjectKeys,
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecheck.core.device import Constant, Projection
+from edgecheck.core.device import Constant, Projection, Scaling
 from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
 from edgecheck.core.measurement import measure
 from edgecheck.core.metrics import METRICS, Provenance
@@ -64,8 +64,16 @@ def test_int8_takes_its_own_constant_and_its_own_runtime_keeps_it_narrow() -> No
     assert found.high == pytest.approx(0.066 * math.exp(1.6449 * 0.16))
 
 
+def test_threads_are_scaled_where_the_profile_says_how() -> None:
+    scaled = replace(DEVICE, projection=replace(DEVICE.projection, thread_scaling={4: Scaling(2.5, 0.24)}))
+    found = value("latency_p50", emulated(COUNTED), profile=scaled, threads=4)
+    assert found.value == pytest.approx(0.032)
+    assert found.high == pytest.approx(0.032 * math.exp(1.6449 * math.hypot(0.14, 0.25, 0.24)))
+    assert found.basis == "100M instructions at 0.8 ns over 2.5 (4 threads)"
+
+
 def test_what_is_derived_says_so() -> None:
-    derived = profile(projection=Projection(CONSTANT, None, "snapdragon-855-plus (2.96 GHz), scaled by clock"))
+    derived = profile(projection=Projection(CONSTANT, derived_from="snapdragon-855-plus (2.96 GHz), scaled by clock"))
     assert (
         "the constant is that of snapdragon-855-plus" in value("latency_p50", emulated(COUNTED), profile=derived).basis
     )
@@ -76,7 +84,7 @@ def test_what_is_derived_says_so() -> None:
     [
         ({"profile": profile()}, "the profile has no constants to project it with"),
         ({"profile": None}, "the profile has no constants to project it with"),
-        ({"threads": 4}, "one thread is projected, and the budget asks for 4"),
+        ({"threads": 4}, "one thread is projected: the profile has no thread_scaling for the 4 of the budget"),
     ],
 )
 def test_what_cannot_be_projected(changes: dict[str, object], reason: str) -> None:
