@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: check test lint format pythons bench setup system help-text clean
+.PHONY: check test lint format pythons bench setup system converters help-text clean
 
 check: setup  ## set up, then check real models: every budget under ./budgets
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
 	@$(BIN)/edgecheck check
 
-test: setup system lint  ## set up, then run every test
+test: setup system converters lint  ## set up, then run every test
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -37,6 +37,15 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --upgrade pip
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+converters: $(VENV)/.set-up-converters  ## what the tests of conversions need: TensorFlow, torch, scikit-learn
+
+# torch first and alone: a plain `torch` in one resolve with the rest takes a CUDA build of several gigabytes.
+$(VENV)/.set-up-converters: $(STAMP)
+	@echo 'Installing TensorFlow, torch and scikit-learn for the tests: about two minutes, the first time only.'
+	@$(BIN)/python -m pip install -qq 'torch==2.13.0'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn]'
 	@touch $@
 
 system:  ## the Debian packages that tests of the emulator, of ssh and of the HTML report need
