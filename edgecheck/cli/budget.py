@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgecheck.cli import ratchet
 from edgecheck.config import budget_schema, lint, load_project, profile_schema
 from edgecheck.errors import UsageError
 
@@ -52,3 +53,6 @@ def lint_command(paths: tuple[Path, ...], profiles: tuple[Path, ...]) -> int:
 def schema_command(*, profile: bool) -> None:
     """Write the JSON Schema of budgets, for editors that complete and check YAML."""
     click.echo(json.dumps(profile_schema() if profile else budget_schema(), indent=1, ensure_ascii=False))
+
+
+command.add_command(ratchet.command)

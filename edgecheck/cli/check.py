@@ -122,8 +122,8 @@ def command(
         progress = stack.enter_context(Progress(len(checks)))
         results = Results(Path.cwd())
         workshop = Workshop(user_cache_path("edgecheck"))
-        for result in pipeline.perform(checks, workshop, progress.tell, machines=machines):
-            result = earlier.judged(result, report.host) if earlier is not None else result
+        for seen in pipeline.perform(checks, workshop, progress.tell, machines=machines):
+            result = earlier.judged(seen, report.host) if earlier is not None else seen
             report = _with(report, result, time.monotonic() - started)
             progress.next()
             outputs.show(result)

@@ -49,7 +49,8 @@ def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
     models = [path for path in paths if _is_model(path)]
     if asked.limits and len(models) < len(paths):
         raise UsageError("--limit goes with a model, not with a budget.", "Write the limit into the budget file.")
-    budgets = load_budgets([path for path in paths if path not in models], profiles=profiles)
+    files = [path for path in paths if path not in models]
+    budgets = load_budgets(files, profiles=profiles) if files else ()
     budgets = tuple(_only(budget, asked.devices) for budget in budgets)
     made = tuple(_from_model(path, asked, profiles) for path in models)
     return tuple(_with_on_unknown(budget, asked.on_unknown) for budget in (*budgets, *made) if budget.devices)
