@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.cli.command import edgecheck
+
 from examples.real_models import catalogue, fetch, link
+from tests.cli.command import edgecheck
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +57,13 @@ def test_the_example_is_the_quick_starts_output(root: Path, quickstart: str) -> 
 
 def test_the_readme_stays_short(root: Path) -> None:
     assert len((root / "README.md").read_text(encoding="utf-8").splitlines()) < 140
+
+
+def test_the_example_that_fails_on_purpose_explains_itself(root: Path, quickstart: str) -> None:
+    assert quickstart
+    done = edgecheck("check", "examples/too-big.yaml", cwd=root)
+    assert done.code == 1
+    assert re.search(r"✘ fail  size +1\.56 MB  ≤ 1\.00 MB +56% over", done.out)
+    assert re.search(r"! warn  ram_model", done.out)
+    assert re.search(r"latency_p50: [\d,]+ of [\d,]+ inferences took over 1\.00 us", done.out)
+    assert "Next: " in done.out

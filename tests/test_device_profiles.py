@@ -1,0 +1,105 @@
+"""Every profile in the folder, from its listing: a new file is tested by existing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgecheck.config import Profiles, lint
+from edgecheck.core.device import THIS_MACHINE
+from edgecheck.core.metrics import METRICS
+
+FOLDER = Path(__file__).parents[1] / "device_profiles"
+PROFILES = Profiles((FOLDER,))
+DEVICES = [name for name in PROFILES.ids() if name != THIS_MACHINE]
+
+#: What the project promises: boards, modules and phones.
+PROMISED = {
+    *(
+        "raspberry-pi-zero-2-w",
+        "raspberry-pi-3b-plus",
+        "raspberry-pi-4-2gb",
+        "raspberry-pi-4-4gb",
+        "raspberry-pi-4-8gb",
+    ),
+    *("raspberry-pi-5-4gb", "raspberry-pi-5-8gb", "jetson-nano", "jetson-xavier-nx", "jetson-orin-nano"),
+    *("jetson-orin-nx", "jetson-agx-orin", "coral-dev-board", "pixel-6a", "pixel-7", "pixel-8", "pixel-9"),
+    *("galaxy-s21", "galaxy-s23", "galaxy-s24", "android-go", "iphone-13", "iphone-15"),
+}
+
+#: QEMU's core -> features that its real devices must have for the same instructions to run there.
+NEEDS = {"cortex-a76": {"asimddp", "asimdhp"}}
+
+
+def test_all_that_is_promised_is_there() -> None:
+    assert set(DEVICES) >= PROMISED
+
+
+def test_no_file_has_a_problem_or_a_doubt() -> None:
+    findings = lint([FOLDER])
+    assert findings.problems == ()
+    assert findings.warnings == ()
+    assert findings.files == len(list(FOLDER.glob("*.yaml")))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_profile_is_complete_and_makes_sense(device: str) -> None:
+    profile = PROFILES.get(device)
+    limits = {limit.metric.name: limit.error or 0.0 for limit in profile.limits}
+    assert {"ram_peak", "footprint", "latency_p50"} <= set(limits)
+    assert 0 < limits["ram_peak"] <= profile.ram.available / 2
+    assert 0 < limits["footprint"] <= profile.storage.available / 2
+    assert 0.001 <= limits["latency_p50"] <= 1.0
+    assert profile.ram.total > profile.ram.reserved > 0
+    assert profile.storage.total > profile.storage.reserved > 0
+    assert profile.identity.model or profile.identity.cpu_part
+    assert 1 <= profile.cpu.count <= 16
+    assert 0.5e9 < profile.cpu.clock < 5e9
+    assert "asimd" in profile.cpu.features
+    assert set(profile.runtimes) == {"tflite", "onnx"}
+    assert re.fullmatch(r"3\.\d+", profile.python)
+    assert profile.sources
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_it_is_emulated_on_a_core_whose_instructions_it_has(device: str) -> None:
+    profile = PROFILES.get(device)
+    assert NEEDS.get(profile.emulation_cpu, set()) <= set(profile.cpu.features)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_its_constants_are_its_own_or_say_whose_they_are(device: str) -> None:
+    projection = PROFILES.get(device).projection
+    for constant in (projection.float, projection.int8):
+        assert constant is not None
+        assert 0.01 < constant.ns_per_instruction < 10
+        assert constant.spread >= 0.35 or not projection.derived_from
+        assert constant.runtime
+
+
+@pytest.mark.parametrize(
+    "device", [name for name in DEVICES if "scaled by clock" in PROFILES.get(name).projection.derived_from]
+)
+def test_a_derived_constant_is_its_reference_scaled_by_clock(device: str) -> None:
+    """Where the reference is a profile of ours too, the figure can be computed again."""
+    projection = PROFILES.get(device).projection
+    match = re.match(r"([\w-]+) \(([\d.]+) GHz\), scaled by clock to ([\d.]+) GHz", projection.derived_from)
+    assert match is not None, projection.derived_from
+    reference = next((name for name in DEVICES if name.startswith(match[1])), None)
+    if reference is None:
+        pytest.skip(f"{match[1]} is no profile of ours: its constants are in the facts that the profiles cite")
+    assert projection.float is not None
+    own = PROFILES.get(reference).projection.float
+    assert own is not None
+    assert projection.float.ns_per_instruction == pytest.approx(
+        own.ns_per_instruction * float(match[2]) / float(match[3]), abs=0.001
+    )
+
+
+def test_every_limit_names_a_metric_that_an_emulated_machine_or_a_file_can_answer() -> None:
+    """A profile's own limits must not leave a check undecided where the only target is the emulated one: phones."""
+    answered = {"size", "download", "params", "footprint", "ram_peak", "ram_model", "instructions", "latency_p50"}
+    for device in DEVICES:
+        assert {limit.metric.name for limit in PROFILES.get(device).limits} <= answered <= set(METRICS)
