@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.cli import ratchet
+from edgecheck.cli import budget_init, ratchet
 from edgecheck.config import budget_schema, lint, load_project, profile_schema
 from edgecheck.errors import UsageError
 
@@ -18,7 +18,7 @@ _PATH = click.Path(path_type=Path, exists=True)
     "budget", epilog="\b\nExamples:\n  edgecheck budget lint budgets/ device_profiles/\n  edgecheck budget schema"
 )
 def command() -> None:
-    """Lint budget files, or write their JSON Schema."""
+    """Write, tighten and lint budgets, or write their JSON Schema."""
 
 
 @command.command("lint", epilog="\b\nExample:\n  edgecheck budget lint budgets/ device_profiles/")
@@ -55,4 +55,5 @@ def schema_command(*, profile: bool) -> None:
     click.echo(json.dumps(profile_schema() if profile else budget_schema(), indent=1, ensure_ascii=False))
 
 
+command.add_command(budget_init.command)
 command.add_command(ratchet.command)

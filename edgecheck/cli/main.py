@@ -23,7 +23,7 @@ COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main job."),
     "compare": ("edgecheck.cli.compare", "Compare two results: did anything grow?"),
     "report": ("edgecheck.cli.report", "Tell earlier results in another format."),
-    "budget": ("edgecheck.cli.budget", "Lint budget files, or write their JSON Schema."),
+    "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or write their schema."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or look into the emulated machine."),

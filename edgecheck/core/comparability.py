@@ -38,7 +38,6 @@ def differences(head: Side, base: Side, provenance: Provenance) -> tuple[str, ..
         return ("only one of the two was run",)
     pairs = [
         ("runtime", _runtime(now.runtime), _runtime(then.runtime)),
-        ("threads", str(head.result.budget.threads), str(base.result.budget.threads)),
         *_machine(now.before, then.before),
     ]
     if provenance is Provenance.MEASURED:

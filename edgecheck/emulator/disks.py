@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FILE = "disk.img"
 _COMPILED_BYTES = 64 << 20  # room for compiled modules, of which a runtime and the standard library take 10 MB
+_MOST_BYTES = 4 << 30  # of the cache, for all disks
 _COMPILING = 300.0  # seconds, on a host that is busy
 _RAM_BYTES = 1 << 30
 _CPU = "max,pauth=off,sve=off,sme=off"  # runs every wheel; without what QEMU is slow at
@@ -55,7 +56,9 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, store: Store,
         return {"bundle": key}
 
     wanted = hashlib.sha256(f"{key} {image.python}".encode()).hexdigest()
-    return store.ensure(DISKS, f"bundle-{wanted[:16]}", build, progress).folder / _FILE
+    found = store.ensure(DISKS, f"bundle-{wanted[:16]}", build, progress).folder / _FILE
+    store.keep(DISKS, _MOST_BYTES)
+    return found
 
 
 def agent(folder: Path, store: Store, progress: Progress) -> Path:

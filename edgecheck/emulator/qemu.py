@@ -170,5 +170,8 @@ def _received(wire: object) -> bytes:
 
 
 def _leash() -> tuple[str, ...]:
-    """QEMU dies with edgecheck even when edgecheck is killed outright."""
+    """QEMU dies with edgecheck even when edgecheck is killed outright.
+
+    To the kernel the parent is the thread that started it (prctl(2), PR_SET_PDEATHSIG): that one must outlive it.
+    """
     return ("setpriv", "--pdeathsig", "KILL", "--") if programs.find("setpriv") else ()

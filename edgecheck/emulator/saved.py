@@ -8,6 +8,7 @@ is read before it is used, machines side by side share what they do not change, 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ RESUMING = ("-incoming", "defer")
 
 _RAM, _DEVICES = "ram", "devices"
 _MOST_BYTES = 4 << 30  # of the cache; a state takes about 150 MB
+_STATE_BYTES = 384 << 20  # and what a larger RAM adds to it
 _STARTING = 120.0  # seconds, on a host that is busy
 _NEAR = 512 << 10  # bytes of MemAvailable that do not matter
 _TRIES = 4
@@ -62,12 +64,22 @@ def ensure(spec: MachineSpec, store: Store, progress: Progress) -> Saved:
     """
 
     def build(folder: Path) -> Mapping[str, Any]:
+        _require_space(folder, _STATE_BYTES + spec.available_bytes // 32)
         progress(f"starting a {spec.cpu} with {spec.available_bytes >> 20} MiB for the first time")
         return _boot(spec, folder)
 
     entry = store.ensure(STATES, spec.key(), build, progress)
     store.keep(STATES, _MOST_BYTES)
     return Saved(entry.folder / _RAM, entry.folder / _DEVICES, **entry.facts)
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    """A disk that fills up while QEMU writes its RAM there would kill it without a word."""
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise EmulatorError(
+            f"A machine's state takes up to {needed >> 20} MiB, and {folder.parent} has {free >> 20} MiB left.",
+            "Free some space there, or set XDG_CACHE_HOME to a folder that has it.",
+        )
 
 
 def resume(qemu: Qemu, saved: Saved, deadline: Deadline) -> None:

@@ -12,6 +12,7 @@ import psutil
 
 from edgecheck.emulator import programs
 from edgecheck.emulator.hardware import KERNEL_ARGUMENTS
+from edgecheck.emulator.store import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,8 @@ class MachineSpec:
             "image": self.image.content,
             "cpu": self.cpu,
             "available": self.available_bytes,
-            "disks": {name: path.parent.name for name, path in self.disks.items()},
+            # By content: a disk that was made anew has its files elsewhere than a saved machine remembers.
+            "disks": {name: recorded(path) for name, path in self.disks.items()},
             "qemu": [str(qemu), qemu.stat().st_size, qemu.stat().st_mtime_ns],
             "kernel": KERNEL_ARGUMENTS,
             "command": self.command,

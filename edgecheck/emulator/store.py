@@ -131,6 +131,12 @@ def default_store() -> Store:
     return Store(user_cache_path("edgecheck") / "emulator")
 
 
+def recorded(path: Path) -> str:
+    """The sha256 under which an entry's file was stored, without reading the file."""
+    entry = json.loads((path.parent / _ENTRY).read_text(encoding="utf-8"))
+    return str(entry["files"][path.name]["sha256"])
+
+
 def digest(path: Path) -> str:
     """sha256 of a file's size and its megabytes that are not all zeros, each with its number; quick on sparse files."""
     result = hashlib.sha256(str(path.stat().st_size).encode())

@@ -33,6 +33,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "markdown": "edgecheck.reports.markdown",
         "github": "edgecheck.reports.github",
         "sarif": "edgecheck.reports.sarif",
+        "html": "edgecheck.reports.html",
     }
 )
 

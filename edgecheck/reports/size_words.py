@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgecheck.anatomy.advice import Saved
 from edgecheck.anatomy.comparing import Status
 from edgecheck.anatomy.tables import By, top
+from edgecheck.anatomy.values import Kind
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.harmless import one_line
 
@@ -142,8 +143,10 @@ def oddities(anatomy: Anatomy) -> list[str]:
 
 
 def _extents(file: FileBytes) -> list[str]:
+    """Gaps that a format is known to leave are padding and no oddity."""
     lines = []
-    for what, extents in (("that nothing in the file points to", file.gaps), ("claimed twice", file.overlaps)):
+    gaps = file.gaps if any(part.kind is Kind.UNCLAIMED for part in file.parts) else ()
+    for what, extents in (("that nothing in the file points to", gaps), ("claimed twice", file.overlaps)):
         lines += [
             f"{shown(file.name)}: {extent.size:,} bytes {what}, from byte {extent.start:,}." for extent in extents[:3]
         ]

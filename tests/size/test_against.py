@@ -17,7 +17,9 @@ ROW = re.compile(r" *([+-][\d,]+|0) +(?:[+-][\d.]+ %|new|gone|0 %)? +([\d,]+) +(
 
 def table(text: str) -> list[tuple[int, int, int]]:
     rows = [match for line in text.splitlines() if (match := ROW.fullmatch(line))]
-    return [(int(a.replace(",", "")), int(b.replace(",", "")), int(c.replace(",", ""))) for a, b, c in map(_groups, rows)]
+    return [
+        (int(a.replace(",", "")), int(b.replace(",", "")), int(c.replace(",", ""))) for a, b, c in map(_groups, rows)
+    ]
 
 
 def _groups(match: re.Match[str]) -> tuple[str, str, str]:

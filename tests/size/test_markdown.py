@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -21,9 +20,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_no_name_becomes_markup(page: str) -> None:
-    assert set(re.findall(r"<(/?\w+)", page)) <= {
-        f"{slash}{tag}" for slash in ("", "/") for tag in (*"h3 p table thead tbody tr th td code ul li strong".split(),)
-    }
+    tags = {"h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "ul", "li", "strong"}
+    assert set(re.findall(r"</?(\w+)", page)) <= tags
 
 
 def test_every_name_stays_in_its_cell(page: str) -> None:

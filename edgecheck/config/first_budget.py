@@ -1,0 +1,84 @@
+"""A first budget in YAML from what a check found, each limit with the figure that it comes from beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from edgecheck.config.rewritten import rewritten
+from edgecheck.core.finding import Measurement, Unmeasured
+from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.standing import standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecheck.core.finding import Finding
+    from edgecheck.core.report import CheckResult
+
+#: What a release is usually held to, of all that was found.
+_USUAL = ("size", "ram_peak", "load_time", "latency_p50", "latency_p90", "instructions", "agreement")
+
+_PLAIN = re.compile(r"[A-Za-z./_][\w./-]*")
+
+
+def first_budget(result: CheckResult, model: str, headroom: float, when: str) -> str:
+    """The budget's text.
+
+    Args:
+        result: What was found, for one device.
+        model: The model's path, from the folder that the budget is going to be in.
+        headroom: Share of each figure that is left as room.
+        when: The day, for the comment.
+    """
+    lines = [
+        f"# From what was found on {when}, with {headroom:.0%} of it as room; edit it to what the product needs.",
+        "# edgecheck check FILE judges it; edgecheck budget ratchet tightens it to what is reached.",
+        f"model: {_quoted(model)}",
+        f"variants: [{result.variant.name}]",
+        "devices:",
+        f"  {result.profile.id}:   # {_comment(result.profile.name)}",
+        *(f"    {line}" for line in _limits(result, headroom)),
+        "# How much each may grow from a baseline (edgecheck check --baseline FILE):",
+        "# regression: {size: 1%, latency_p50: {growth: 10%, atleast: 2 ms}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
+    stranger = standing(result.profile, result.run).stranger
+    for name in _USUAL:
+        finding = (result.findings or {}).get(name)
+        why = _why_not(finding, stranger)
+        if isinstance(finding, Measurement) and not why:
+            yield _limit(finding, headroom)
+        elif why and name != "agreement":
+            yield f"# {name}: {_comment(why)}"
+
+
+def _why_not(finding: Finding | None, stranger: str) -> str:
+    """Why there is no limit, where that is worth a line."""
+    if isinstance(finding, Unmeasured):
+        return finding.reason
+    return stranger if finding is not None and finding.provenance is not Provenance.STATIC else ""
+
+
+def _limit(finding: Measurement, headroom: float) -> str:
+    metric = finding.metric
+    at_most = metric.direction is Direction.AT_MOST
+    end = finding.high if at_most else finding.low
+    reached = finding.value if end is None else end
+    bound = reached * (1 + headroom) if at_most else reached * (1 - headroom)
+    text = rewritten(metric.show(bound), bound, metric)
+    basis = f", {finding.basis}" if finding.basis else ""
+    return f"{metric.name}: {text}   # found {metric.show(finding.value)}, {finding.provenance.value}{_comment(basis)}"
+
+
+def _quoted(text: str) -> str:
+    """A path as YAML, in quotes where it could be read as something else."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null") else json.dumps(text)
+
+
+def _comment(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

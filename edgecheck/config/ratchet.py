@@ -1,0 +1,159 @@
+"""Tightens the limits of a budget file to what was reached, and changes no other byte of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecheck.config.problems import path_text
+from edgecheck.config.rewritten import rewritten
+from edgecheck.config.text_file import read_text, shown_path
+from edgecheck.config.tree import MappingNode, Scalar, child
+from edgecheck.config.yaml_reader import read_tree
+from edgecheck.core.finding import Measurement
+from edgecheck.core.metrics import Direction
+from edgecheck.core.units import parse
+from edgecheck.core.verdict import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from edgecheck.config.tree import Mark, Node
+    from edgecheck.core.report import Report
+    from edgecheck.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value of the file."""
+
+    line: int
+    key: str
+    """`limits.size` or `devices.raspberry-pi-5.size`."""
+    old: str
+    new: str
+    """As they stand in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratcheted:
+    """A file before and after."""
+
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+    kept: tuple[str, ...]
+    """Limits that were not tightened because of their results, a sentence each; those that are tight are not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A limit in the file and one result that it judged."""
+
+    key: str
+    mark: Mark
+    verdict: Verdict
+
+
+def ratcheted(path: Path, report: Report, headroom: float) -> Ratcheted:
+    """The budget in `path` with its error bounds at what `report` found and a share of headroom beside it.
+
+    A limit is loosened never, and tightened only where every result that it judged is decided and holds: of several
+    variants and devices the worst counts. It does not get tighter than its own warning.
+
+    Raises:
+        RefusedError: the file is no YAML.
+    """
+    text = read_text(path)
+    root = read_tree(text, shown_path(path))
+    groups: dict[tuple[int, int], list[_Seen]] = {}
+    kept: list[str] = []
+    for seen in _seen(root, shown_path(path), report, kept):
+        groups.setdefault((seen.mark.start, seen.mark.end), []).append(seen)
+    after, changes = text, list[Change]()
+    for (start, end), group in sorted(groups.items(), reverse=True):
+        old = text[start:end]
+        new = _tightened(old, group, headroom, kept)
+        if new is not None:
+            after = after[:start] + new + after[end:]
+            changes.append(Change(group[0].mark.place.line, group[0].key, old, new))
+    return Ratcheted(text, after, tuple(reversed(changes)), tuple(dict.fromkeys(kept)))
+
+
+def _seen(root: Node, file: str, report: Report, kept: list[str]) -> Iterator[_Seen]:
+    for result in report.results:
+        if result.budget.path != file:
+            continue
+        for verdict in result.verdicts:
+            if verdict.limit.source.kind != "budget" or verdict.limit.source.file != file:
+                continue
+            found = _place(root, result.profile.id, verdict)
+            if found is None or (isinstance(found[1], Scalar) and not _is_as_checked(found[1], verdict)):
+                name = verdict.metric.name
+                kept.append(f"{file}:{verdict.limit.source.line}: {name}: the budget is not the one that was checked")
+            elif isinstance(found[1], Scalar):
+                yield _Seen(found[0], found[1].mark, verdict)
+
+
+def _is_as_checked(node: Scalar, verdict: Verdict) -> bool:
+    try:
+        return parse(node.value, verdict.metric.unit) == verdict.limit.error
+    except ValueError:
+        return False
+
+
+def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node] | None:
+    """The value of the limit that judged on `device`: its own where it has one; None where it is not there any more."""
+    name = verdict.metric.name
+    for parts in (("devices", device), ("limits",)):
+        section = _inside(root, parts)
+        entry = section.entries.get(name) if isinstance(section, MappingNode) else None
+        if entry is None:
+            continue
+        if entry.key.place.line != verdict.limit.source.line:
+            return None
+        value = child(entry.node, "error") if isinstance(entry.node, MappingNode) else entry.node
+        return path_text([*parts, name]), value if value is not None else entry.node
+    return None
+
+
+def _inside(root: Node, parts: Iterable[str]) -> Node | None:
+    node: Node | None = root
+    for part in parts:
+        node = child(node, part) if node is not None else None
+    return node
+
+
+def _tightened(old: str, group: list[_Seen], headroom: float, kept: list[str]) -> str | None:
+    first = group[0].verdict
+    metric, place = first.metric, f"{group[0].mark.place.file}:{group[0].mark.place.line}: {group[0].key}"
+    against = [seen.verdict for seen in group if seen.verdict.status not in (Status.PASS, Status.WARN)]
+    if against:
+        kept.append(f"{place}: a result is {against[0].status.value}")
+        return None
+    reached = [_reached(seen.verdict) for seen in group]
+    at_most = metric.direction is Direction.AT_MOST
+    worst = max(reached) if at_most else min(reached)
+    bound = worst * (1 + headroom) if at_most else worst * (1 - headroom)
+    if first.limit.warn is not None:
+        bound = max(bound, first.limit.warn) if at_most else min(bound, first.limit.warn)
+    current = first.limit.error
+    if current is None or not math.isfinite(bound) or (bound >= current if at_most else bound <= current):
+        return None
+    try:
+        new = rewritten(old, bound, metric)
+        return None if rewritten(old, current, metric) == new else new
+    except ValueError as error:
+        kept.append(f"{place}: {error}")
+        return None
+
+
+def _reached(verdict: Verdict) -> float:
+    """The end of the figure's uncertainty that a verdict looks at; NaN without a figure."""
+    finding = verdict.finding
+    if not isinstance(finding, Measurement):
+        return math.nan
+    end = finding.high if verdict.metric.direction is Direction.AT_MOST else finding.low
+    return finding.value if end is None else end

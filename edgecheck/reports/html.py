@@ -1,0 +1,173 @@
+"""The report as one HTML file for the person who has to fix it: no script, no network, every name escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from edgecheck.core.metrics import METRICS
+from edgecheck.core.verdict import Status
+from edgecheck.reports import limit_lines, plots, wording
+from edgecheck.reports.harmless import one_line
+
+if TYPE_CHECKING:
+    from edgecheck.core.report import CheckResult, Report
+    from edgecheck.core.run import DeviceState
+    from edgecheck.core.verdict import Verdict
+    from edgecheck.reports import Style
+    from edgecheck.reports.plots import Plot
+
+_MARK = {Status.PASS: "✔", Status.WARN: "!", Status.UNKNOWN: "?", Status.FAIL: "✘"}
+_WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
+
+#: A bar is full at this share of its bound.
+_FULL = 1.5
+
+#: Checks that are drawn; a page with more would be too much for a phone. Every check has its table.
+MOST_DRAWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A limit's row."""
+
+    status: Status
+    ignored: bool
+    metric: str
+    found: str
+    bound: str
+    margin: str
+    origin: str
+    source: str
+    reason: str
+    share: float | None
+    """Of the bar that is filled, from 0 to 1; None without a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A check's section."""
+
+    anchor: str
+    status: Status
+    title: str
+    details: str
+    problem: str
+    lines: tuple[_Line, ...]
+    notes: tuple[str, ...]
+    ways_out: tuple[str, ...]
+    caveats: tuple[tuple[str, str], ...]
+    device: tuple[tuple[str, str, str], ...]
+    plots: tuple[Plot, ...]
+
+
+def render(report: Report, style: Style) -> str:
+    """The page."""
+    del style
+    environment = Environment(
+        loader=PackageLoader("edgecheck.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
+    drawn = sorted(report.results, key=lambda result: _WORST_FIRST.index(result.status))[:MOST_DRAWN]
+    chosen = set(map(id, drawn))
+    checks = [_check(result, at, drawn=id(result) in chosen) for at, result in enumerate(report.results, 1)]
+    return environment.get_template("report.html").render(
+        status=report.status,
+        mark=_MARK,
+        sentence=wording.sentence(report),
+        next_step=one_line(wording.next_step(report)),
+        checks=checks,
+        against=[(check, line) for check in checks for line in check.lines if line.status is not Status.PASS],
+        undrawn=len(report.results) - len(drawn),
+        foot=one_line(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
+        look=look,
+        bound_at=1 / _FULL,
+        canvas=plots,
+    )
+
+
+def _check(result: CheckResult, number: int, *, drawn: bool) -> _Check:
+    notes = [f"{name}: {words}" for name, words in wording.intervals(result)]
+    if seen := wording.also_seen(result):
+        notes.append(f"also seen: {seen}")
+    if result.artifact is not None:
+        notes += result.artifact.notes
+    return _Check(
+        anchor=f"check-{number}",
+        status=result.status,
+        title=one_line(wording.title(result)),
+        details=one_line(wording.details(result)),
+        problem=limit_lines.problem(result),
+        lines=tuple(map(_line, result.verdicts)),
+        notes=tuple(map(one_line, notes)),
+        ways_out=tuple(map(one_line, _ways_out(result))),
+        caveats=tuple((one_line(one.code), one_line(f"{one.message} {one.advice}".strip())) for one in result.caveats),
+        device=_device(result),
+        plots=plots.plots(result) if drawn else (),
+    )
+
+
+def _ways_out(result: CheckResult) -> list[str]:
+    lines = []
+    for found in result.ways_out:
+        show = METRICS.get(found.metrics[0], METRICS["size"]).show
+        of = " and ".join(found.metrics)
+        lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
+        lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]
+        lines += found.notes
+    return lines
+
+
+def _line(verdict: Verdict) -> _Line:
+    found, bound = wording.found_and_bound(verdict)
+    share = None
+    if verdict.found is not None and verdict.bound > 0 and verdict.found >= 0:
+        share = min(verdict.found / verdict.bound, _FULL) / _FULL
+    return _Line(
+        status=verdict.status,
+        ignored=verdict.ignored,
+        metric=one_line(verdict.metric.name),
+        found=found,
+        bound=bound,
+        margin=wording.margin(verdict),
+        origin=limit_lines.origin(verdict),
+        source=one_line(wording.source(verdict)),
+        reason=one_line(wording.reason(verdict)),
+        share=share,
+    )
+
+
+def _device(result: CheckResult) -> tuple[tuple[str, str, str], ...]:
+    """What the target said of itself, before and after, where it said anything."""
+    if result.run is None:
+        return ()
+    before, after = (dict(_told(state)) for state in (result.run.before, result.run.after))
+    return tuple((name, one_line(value), one_line(after.get(name, ""))) for name, value in before.items())
+
+
+def _told(state: DeviceState) -> list[tuple[str, str]]:
+    clocks = sorted({round(clock / 1e6) for clock in state.clocks if clock})
+    mib = [f"{value / 2**20:,.0f} MiB" if value else "" for value in (state.ram_total, state.ram_available)]
+    swap = "" if state.swap_used is None else f"{state.swap_used / 2**20:,.0f} MiB"
+    pairs = [
+        ("board", state.model),
+        ("system", " ".join(part for part in (state.system, state.machine, state.kernel) if part)),
+        ("processor", ", ".join(dict.fromkeys(state.cpu_names or state.cpu_parts))),
+        ("governor", ", ".join(dict.fromkeys(state.governors))),
+        ("clock", ", ".join(f"{clock:,} MHz" for clock in clocks)),
+        ("temperature", ", ".join(f"{zone} {degrees:.0f} °C" for zone, degrees in state.temperatures)),
+        ("throttled", ", ".join(state.throttled)),
+        ("RAM", mib[0]),
+        ("RAM available", mib[1]),
+        ("swap in use", swap),
+        ("load average", "" if state.load_average is None else f"{state.load_average:.2f}"),
+    ]
+    return [(name, value) for name, value in pairs if value]

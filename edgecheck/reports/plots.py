@@ -1,0 +1,264 @@
+"""What the HTML report draws, as places on a canvas: memory over time, latencies, and a projection's interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgecheck.core import statistics
+from edgecheck.core.finding import Measurement
+from edgecheck.core.metrics import METRICS, Provenance
+from edgecheck.core.run import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from edgecheck.core.report import CheckResult
+    from edgecheck.core.run import WorkerRun
+
+#: The canvas, and the area inside of it where things are drawn.
+WIDTH, HEIGHT = 640, 244
+LEFT, RIGHT, TOP, BOTTOM = 76, 628, 50, 210
+
+#: Words above the canvas: pixels per character, at least, and the height of a row of them.
+_CHARACTER, ROW = 6.2, 12
+_ROWS = 4
+
+#: Points of a line, and bars; a browser and an eye have no use for more.
+_POINTS = 300
+_BARS = 48
+_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place on an axis, or a line across the canvas, with its words."""
+
+    at: float
+    words: str
+    kind: str = ""
+    """`error`, `warn`, `phase` or `figure`."""
+    row: int = 0
+    """Of its words above the canvas, the lowest being 0."""
+    anchor: str = "middle"
+    """Where on its words it stands: `start`, `middle` or `end`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An upright bar."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One drawing and the table behind it."""
+
+    title: str
+    summary: str
+    across: tuple[Mark, ...]
+    """Ticks of the axis across."""
+    upward: tuple[Mark, ...] = ()
+    lines: tuple[str, ...] = ()
+    """Each as `x,y x,y`."""
+    bars: tuple[Bar, ...] = ()
+    upright: tuple[Mark, ...] = ()
+    """Lines from top to bottom."""
+    level: tuple[Mark, ...] = ()
+    """Lines from left to right."""
+    heading: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Values to places on one axis."""
+
+    least: float
+    most: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        span = self.most - self.least or 1.0
+        return round(self.start + (value - self.least) / span * (self.end - self.start), 1)
+
+
+def plots(result: CheckResult) -> tuple[Plot, ...]:
+    """Every drawing that the check has something for."""
+    found = (_memory(result), _latencies(result), _projection(result))
+    return tuple(plot for plot in found if plot is not None)
+
+
+def _memory(result: CheckResult) -> Plot | None:
+    workers = result.run.of(Purpose.MEMORY) if result.run is not None else ()
+    seen = [(worker, points) for worker in workers if len(points := _readings(worker)) > 1]
+    if not seen:
+        return None
+    show, limits = METRICS["ram_peak"].show, _limits(result, "ram_peak")
+    highest = max(rss for _, points in seen for _, rss in points)
+    across = _Scale(0.0, max(at for _, points in seen for at, _ in points), LEFT, RIGHT)
+    # A limit far above would press the line flat: it is told in words then.
+    near = [limit for limit in limits if limit.at <= 3 * highest]
+    upward = _Scale(0.0, max([highest, *(limit.at for limit in near)]) * 1.08, BOTTOM, TOP)
+    first = seen[0][0]
+    return Plot(
+        title="Memory over time",
+        summary=f"Resident memory of {_many(len(seen), 'process', 'processes')}: at most {show(highest)}"
+        + "".join(f"; {limit.words}" for limit in limits)
+        + ".",
+        across=_ticks(across, METRICS["load_time"].show),
+        upward=_ticks(upward, show, base=2),
+        lines=tuple(_line(points, across, upward) for _, points in seen),
+        upright=_in_rows(Mark(across(mark.at), str(number), "phase") for number, mark in enumerate(first.marks, 1)),
+        level=tuple(Mark(upward(limit.at), limit.words, limit.kind) for limit in near),
+        heading=("", "phase", "since start", "resident", "highest so far"),
+        rows=tuple(
+            (
+                str(number),
+                mark.phase.value.replace("-", " "),
+                METRICS["load_time"].show(mark.at),
+                show(mark.rss) if mark.rss is not None else "",
+                show(mark.peak_rss) if mark.peak_rss is not None else "",
+            )
+            for number, mark in enumerate(first.marks, 1)
+        ),
+    )
+
+
+def _readings(worker: WorkerRun) -> list[tuple[float, int]]:
+    """The worker's own and the sampler's, in order of time."""
+    own = [(mark.at, mark.rss) for mark in worker.marks if mark.rss is not None]
+    return sorted([*own, *worker.samples])
+
+
+def _line(points: Sequence[tuple[float, int]], across: _Scale, upward: _Scale) -> str:
+    """The highest of each few neighbours, where there are more than can be told apart."""
+    every = math.ceil(len(points) / _POINTS)
+    shown = [max(points[at : at + every], key=lambda point: point[1]) for at in range(0, len(points), every)]
+    return " ".join(f"{across(at):g},{upward(rss):g}" for at, rss in shown)
+
+
+def _latencies(result: CheckResult) -> Plot | None:
+    workers = result.run.of(Purpose.LATENCY) if result.run is not None else ()
+    latencies = workers[-1].latencies if workers else ()
+    if len(latencies) < _TICKS:
+        return None
+    show = METRICS["latency_p50"].show
+    limits = [limit for name in METRICS if name.startswith("latency_p") for limit in _limits(result, name)]
+    # The slowest few, and limits far away, would press the rest into one bar: they are told in words.
+    least, most = min(latencies), statistics.percentile(latencies, 0.9) * 1.5
+    near = [limit for limit in limits if least / 2 <= limit.at <= 2 * most]
+    across = _Scale(min([least, *(limit.at for limit in near)]) * 0.95, max([most, *(x.at for x in near)]), LEFT, RIGHT)
+    shares = [(f"p{round(q * 100)}", statistics.percentile(latencies, q)) for q in (0.5, 0.9, 0.99)]
+    upright = [Mark(across(value), name, "figure") for name, value in shares if value <= across.most]
+    upright += [Mark(across(limit.at), limit.words, limit.kind) for limit in near]
+    beyond = sum(value > across.most for value in latencies)
+    return Plot(
+        title="Latencies of steady inferences",
+        summary=f"{len(latencies):,} inferences from {show(least)} to {show(max(latencies))}: "
+        + ", ".join(f"{name} {show(value)}" for name, value in shares)
+        + "".join(f"; {limit.words}" for limit in limits)
+        + (f"; {beyond:,} slower ones are not drawn" if beyond else "")
+        + ".",
+        across=_ticks(across, show),
+        bars=_histogram(latencies, across),
+        upright=_in_rows(upright),
+        heading=("figure", "latency"),
+        rows=(
+            ("fastest", show(least)),
+            *((name, show(value)) for name, value in shares),
+            ("slowest", show(max(latencies))),
+        ),
+    )
+
+
+def _histogram(values: Iterable[float], across: _Scale) -> tuple[Bar, ...]:
+    counts = [0] * _BARS
+    width = (RIGHT - LEFT) / _BARS
+    for value in values:
+        at = int((across(value) - LEFT) / width)
+        if 0 <= at < _BARS:
+            counts[at] += 1
+    tall = _Scale(0.0, max(counts), 0.0, BOTTOM - TOP - 20)
+    return tuple(
+        Bar(round(LEFT + at * width, 1), round(BOTTOM - tall(count), 1), round(width - 1, 1), tall(count))
+        for at, count in enumerate(counts)
+        if count
+    )
+
+
+def _projection(result: CheckResult) -> Plot | None:
+    finding = (result.findings or {}).get("latency_p50")
+    if not isinstance(finding, Measurement) or finding.provenance is not Provenance.PROJECTED:
+        return None
+    if finding.low is None or finding.high is None:
+        return None
+    show, limits = finding.metric.show, _limits(result, "latency_p50")
+    near = [limit for limit in limits if finding.low / 3 <= limit.at <= finding.high * 3]
+    places = [finding.low, finding.high, *(limit.at for limit in near)]
+    across = _Scale(min(places) * 0.9, max(places) * 1.1, LEFT, RIGHT)
+    low, high = across(finding.low), across(finding.high)
+    return Plot(
+        title="Projected latency on the device",
+        summary=f"About {show(finding.value)}; nine in ten between {show(finding.low)} and {show(finding.high)}"
+        + "".join(f"; {limit.words}" for limit in limits)
+        + f". From {finding.basis}.",
+        across=_ticks(across, show),
+        bars=(Bar(low, (TOP + BOTTOM) / 2 - 14, round(high - low, 1), 28),),
+        upright=_in_rows(
+            [
+                Mark(across(finding.value), "estimate", "figure"),
+                *(Mark(across(limit.at), limit.words, limit.kind) for limit in near),
+            ]
+        ),
+        heading=("figure", "latency"),
+        rows=(("low end", show(finding.low)), ("estimate", show(finding.value)), ("high end", show(finding.high))),
+    )
+
+
+def _limits(result: CheckResult, name: str) -> list[Mark]:
+    """Both bounds of every limit on the metric, at their values."""
+    return [
+        Mark(bound, f"{name} {'warning' if kind == 'warn' else 'limit'} {verdict.metric.show(bound)}", kind)
+        for verdict in result.verdicts
+        if verdict.metric.name == name
+        for kind, bound in (("error", verdict.limit.error), ("warn", verdict.limit.warn))
+        if bound is not None
+    ]
+
+
+def _ticks(scale: _Scale, show: Callable[[float], str], base: int = 10) -> tuple[Mark, ...]:
+    """Round values on the axis: steps of 1, 2 or 5, or of powers of two for memory."""
+    rough = (scale.most - scale.least or 1.0) / _TICKS
+    if base == 2:  # noqa: PLR2004 - the base itself
+        step = 2.0 ** math.ceil(math.log2(rough))
+    else:
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
+    first, last = math.ceil(scale.least / step), math.floor(scale.most / step)
+    return tuple(Mark(scale(at * step), show(at * step)) for at in range(first, last + 1))
+
+
+def _in_rows(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """The marks with their words in rows where they do not run into each other, as long as there are rows."""
+    ends = [0.0] * _ROWS
+    placed = []
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        width = _CHARACTER * len(mark.words)
+        half = width / 2
+        anchor = "start" if mark.at - half < 0 else "end" if mark.at + half > WIDTH else "middle"
+        start = mark.at - {"start": 0.0, "middle": half, "end": width}[anchor]
+        row = next((row for row, end in enumerate(ends) if end <= start), _ROWS - 1)
+        ends[row] = start + width + _CHARACTER
+        placed.append(replace(mark, row=row, anchor=anchor))
+    return tuple(placed)
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"

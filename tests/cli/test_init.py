@@ -1,0 +1,72 @@
+"""`edgecheck budget init` on a real model: what it writes holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgecheck.config.first_budget import first_budget
+from edgecheck.core.finding import Unmeasured
+from edgecheck.core.metrics import METRICS
+from examples.real_models import fetch
+from tests.cli.command import edgecheck
+from tests.reports.sample import PC, SEEN, result
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for folder in ("models", "budgets"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "models" / "a net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
+    return tmp_path
+
+
+def test_what_it_writes_holds(here: Path) -> None:
+    done = edgecheck("budget", "init", "models/a net.onnx", "--headroom", "100%", "-o", "budgets/net.yaml", cwd=here)
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "budgets/net.yaml is written. Try it: edgecheck check budgets/net.yaml\n"
+    text = (here / "budgets" / "net.yaml").read_text(encoding="utf-8")
+    assert 'model: "../models/a net.onnx"\nvariants: [as-is]\ndevices:\n  this-machine:   # ' in text
+    assert re.search(r"^    size: 3\.12 MB   # found 1\.56 MB, static$", text, re.MULTILINE)
+    assert re.search(r"^    ram_peak: [\d.]+ MiB   # found [\d.]+ MiB, measured, highest of", text, re.MULTILINE)
+    assert edgecheck("budget", "lint", "budgets", cwd=here).code == 0
+    checked = edgecheck("check", "budgets", "--quiet", cwd=here)
+    assert checked.code == 0, checked.out
+
+
+def test_to_stdout(here: Path) -> None:
+    done = edgecheck("budget", "init", "models/a net.onnx", cwd=here)
+    assert (done.code, done.err) == (0, "")
+    assert 'model: "models/a net.onnx"\n' in done.out
+    assert "found" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "models/a net.onnx"], "edgecheck: models/a net.onnx is there already."),
+        (["-o", "nowhere/net.yaml"], "edgecheck: nowhere/net.yaml is in a folder that does not exist."),
+        (["--target", "moon"], "edgecheck: No target is called 'moon'."),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_measured(arguments: list[str], message: str, here: Path) -> None:
+    done = edgecheck("budget", "init", "models/a net.onnx", *arguments, cwd=here)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(message)
+
+
+def test_what_another_machine_showed_is_no_limit() -> None:
+    text = first_budget(result(PC), "net.onnx", 0.2, "2026-01-01")
+    assert "    size: 1.8 MB   # found 1.50 MB, static\n" in text
+    assert "    # ram_peak: measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)\n" in text
+
+
+def test_what_was_not_measured_says_why() -> None:
+    whole = result(SEEN)
+    findings = {**(whole.findings or {}), "load_time": Unmeasured(METRICS["load_time"], "it\ncrashed")}
+    text = first_budget(replace(whole, findings=findings), "1e3", 0.2, "2026-01-01")
+    assert "    # load_time: it\N{REPLACEMENT CHARACTER}crashed\n" in text
+    assert 'model: "1e3"\n' in text
