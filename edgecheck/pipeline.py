@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from edgecheck.anatomy.formats import identify
 from edgecheck.converters import READY, Request, Workshop, convert, formats_of
 from edgecheck.core.caveats import caveats
-from edgecheck.core.finding import Evidence, Unmeasured
+from edgecheck.core.finding import Evidence, Likeness, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.report import CheckResult
 from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
-from edgecheck.errors import BundleError, UndecidedError
+from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.explaining.ways_out import ways_out
 from edgecheck.session import Wanted, run_on
 from edgecheck.side_by_side import in_order
@@ -63,7 +63,7 @@ class Addresses:
         named = self.by_device.get(profile.id) or self.default
         if named:
             return named
-        return "" if all(limit.metric.is_static for limit in limits) else nearest(profile)
+        return "" if not any(limit.metric.needs_device for limit in limits) else nearest(profile)
 
 
 def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
@@ -105,10 +105,27 @@ def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> C
         artifact = convert(_request(check), workshop, tell=tell)
         evidence = Evidence(artifact, profile=check.profile, threads=check.budget.threads)
         evidence = _with_runtime(check, evidence, tell)
+        evidence = _with_likeness(check, evidence, workshop, tell)
         evidence = replace(evidence, run=_run(check, artifact, tell))
-    except UndecidedError as error:
+    except (UndecidedError, ModelError) as error:
         return _undecided(check, evidence, error)
     return _judged(check, evidence)
+
+
+def _with_likeness(check: Check, evidence: Evidence, workshop: Workshop, tell: Callable[[str], None]) -> Evidence:
+    """Add how well the artifact agrees with its source, where a limit asks for it."""
+    if not any(limit.metric.name in ("agreement", "top1") for limit in check.limits):
+        return evidence
+    from edgecheck.converters.agreement import agreement_of
+
+    try:
+        seen = agreement_of(evidence.artifact, _request(check), workshop, tell=tell)
+    except (UndecidedError, ModelError) as error:
+        return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
+    which = "random samples, seeded" if seen.seeded else "samples"
+    about = "; ".join(words for words in (seen.failure, seen.note) if words)
+    basis = f"{seen.samples} {which}" + (f"; {about}" if about else "")
+    return replace(evidence, likeness=Likeness(seen.cosine, seen.top1, seen.samples, basis))
 
 
 def _request(check: Check) -> Request:
@@ -179,7 +196,7 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
     )
 
 
-def _undecided(check: Check, evidence: Evidence | None, error: UndecidedError) -> CheckResult:
+def _undecided(check: Check, evidence: Evidence | None, error: EdgecheckError) -> CheckResult:
     def finding(limit: Limit) -> Finding:
         if evidence is not None and limit.metric.is_static:
             return measure(limit.metric, evidence)

@@ -20,7 +20,7 @@ from edgecheck.cli.results import Results
 from edgecheck.cli.selection import Selection, select
 from edgecheck.cli.targets import addresses
 from edgecheck.config import load_project
-from edgecheck.converters import Workshop
+from edgecheck.converters import AS_IS, VARIANTS, Workshop
 from edgecheck.core.report import Report, exit_code
 from edgecheck.reports import FORMATS
 
@@ -88,6 +88,15 @@ _RESULTS = click.Path(path_type=Path)
 @click.option(
     "--merge-base", type=_RESULTS, metavar="FILE", help="Results of the commit that the change began at, to tell drift."
 )
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    type=click.Choice([AS_IS, *VARIANTS]),
+    metavar="NAME",
+    help="Convert a model given without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+)
+@click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
 @click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
 def command(
@@ -101,8 +110,10 @@ def command(
     on_unknown: str | None,
     baseline: Path | None,
     merge_base: Path | None,
+    variants: tuple[str, ...],
     machines: int,
     *,
+    trust: bool,
     quiet: bool,
 ) -> int:
     """Check models against budgets.
@@ -113,7 +124,7 @@ def command(
     """
     started = time.monotonic()
     project = load_project(Path.cwd())
-    budgets = select(Selection(paths, devices, limits, profiles, on_unknown), project)
+    budgets = select(Selection(paths, devices, limits, profiles, on_unknown, trust, variants), project)
     earlier = baseline_for_check(baseline, merge_base, (budget.path for budget in budgets), on_unknown)
     checks = pipeline.plan(budgets, addresses(targets, project, budgets))
     report = Report((), __version__, _host(), datetime.now(timezone.utc).isoformat(timespec="seconds"), 0.0)

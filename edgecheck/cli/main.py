@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("edgecheck.cli.compare", "Compare two results: did anything grow?"),
     "report": ("edgecheck.cli.report", "Tell earlier results in another format."),
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or write their schema."),
+    "convert": ("edgecheck.cli.convert", "Convert a model and say what it cost."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or look into the emulated machine."),

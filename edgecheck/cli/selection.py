@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.formats import identify
 from edgecheck.config import Profiles, limit_from_text, load_budgets
+from edgecheck.converters import AS_IS, READY, TRUST_ALL
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.limits import OnUnknown
@@ -30,6 +32,10 @@ class Selection:
     limits: tuple[str, ...] = ()
     profiles: tuple[Path, ...] = ()
     on_unknown: str | None = None
+    trust: bool = False
+    """Whether code in model files and factories may run."""
+    variants: tuple[str, ...] = ()
+    """For models without a budget."""
 
 
 def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
@@ -53,7 +59,8 @@ def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
     budgets = load_budgets(files, profiles=profiles) if files else ()
     budgets = tuple(_only(budget, asked.devices) for budget in budgets)
     made = tuple(_from_model(path, asked, profiles) for path in models)
-    return tuple(_with_on_unknown(budget, asked.on_unknown) for budget in (*budgets, *made) if budget.devices)
+    chosen = (_with_on_unknown(budget, asked.on_unknown) for budget in (*budgets, *made) if budget.devices)
+    return tuple(_trusted(budget) if asked.trust else budget for budget in chosen)
 
 
 def _is_model(path: Path) -> bool:
@@ -69,7 +76,7 @@ def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
         name=path.name,
         path="",
         model=Model(path),
-        variants=(Variant("as-is"),),
+        variants=tuple(map(Variant, asked.variants or (_usual_variant(path),))),
         format="",
         samples=None,
         inputs={},
@@ -77,6 +84,11 @@ def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
         effort=Effort(),
         devices=tuple((profile, _merged(profile, given)) for profile in devices),
     )
+
+
+def _usual_variant(path: Path) -> str:
+    """What a device can open stays as it is; anything else is converted as it was trained."""
+    return AS_IS if identify(path).value in READY else "float32"
 
 
 def _merged(profile: DeviceProfile, given: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -91,6 +103,10 @@ def _only(budget: Budget, devices: tuple[str, ...]) -> Budget:
     if missing := [name for name in devices if name not in known]:
         raise UsageError(f"{budget.path} has no device {missing[0]!r}.", f"It has: {', '.join(sorted(known))}.")
     return replace(budget, devices=tuple(entry for entry in budget.devices if entry[0].id in devices))
+
+
+def _trusted(budget: Budget) -> Budget:
+    return replace(budget, model=replace(budget.model, trusted=TRUST_ALL))
 
 
 def _with_on_unknown(budget: Budget, on_unknown: str | None) -> Budget:

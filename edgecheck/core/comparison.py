@@ -31,7 +31,7 @@ _Answer = tuple[Status, str]
 ERROR = looks.ERROR
 
 #: The rank test's level for batches of one process, which are not quite independent: half. Simulated with disturbances
-#: of 5, 20 and 60 inferences in a row, at most 1.3 % of the passes and of the fails are then wrong.
+#: of 5, 20 and 60 inferences in a row, at most 1.2 % of the passes and of the fails are then wrong.
 _OF_BATCHES = ERROR / 2
 
 

@@ -48,6 +48,19 @@ Finding = Measurement | Unmeasured
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """The artifact's outputs beside those of the model that it was made from, on the same samples."""
+
+    cosine: float
+    """Of the worst sample; NaN where an output is not a number or all zero."""
+    top1: float | None
+    """Share of samples with the same top class; None where the outputs are no classes."""
+    samples: int
+    basis: str
+    """On which samples, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that figures are read from."""
 
@@ -58,6 +71,10 @@ class Evidence:
     """Bytes of the unpacked runtime that is deployed with the artifact; None where it is not known."""
     runtime_problem: str = ""
     """Why it is not known."""
+    likeness: Likeness | None = None
+    """How well the artifact agrees with its source; None where that was not looked at."""
+    likeness_problem: str = ""
+    """Why it could not be looked at."""
     profile: DeviceProfile | None = None
     """The device's, for what is projected on it."""
     threads: int = 1

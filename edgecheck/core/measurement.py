@@ -21,10 +21,8 @@ _NOT_THE_MODEL = frozenset({"lost", "open-dimension", "missing-runtime", "wrong-
 
 def measure(metric: Metric, evidence: Evidence) -> Finding:
     """The figure of `metric`."""
-    if metric.name == "footprint":
-        return _footprint(metric, evidence)
-    if metric.is_static:
-        return _static(metric, evidence.artifact)
+    if not metric.needs_device:
+        return _without_device(metric, evidence)
     run = evidence.run
     if run is None:
         return Unmeasured(metric, "nothing was run")
@@ -38,6 +36,16 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     if workers := run.of(*purposes):
         return _read(metric, evidence, run, workers)
     return Unmeasured(metric, run.broken or _no_figure(metric, run))
+
+
+def _without_device(metric: Metric, evidence: Evidence) -> Finding:
+    match metric.name:
+        case "footprint":
+            return _footprint(metric, evidence)
+        case "agreement" | "top1":
+            return _likeness(metric, evidence)
+        case _:
+            return _static(metric, evidence.artifact)
 
 
 def measure_all(evidence: Evidence) -> dict[str, Finding]:
@@ -85,6 +93,16 @@ def _static(metric: Metric, artifact: Artifact) -> Finding:
     if value is None:
         return Unmeasured(metric, f"{metric.name} cannot be read from {artifact.format} files yet")
     return Measurement(metric, value, Provenance.STATIC)
+
+
+def _likeness(metric: Metric, evidence: Evidence) -> Finding:
+    seen = evidence.likeness
+    if seen is None:
+        return Unmeasured(metric, evidence.likeness_problem or "the artifact was not compared with its source")
+    value = seen.cosine if metric.name == "agreement" else seen.top1
+    if value is None:
+        return Unmeasured(metric, "the outputs are no classes")
+    return Measurement(metric, value, Provenance.MEASURED, count=seen.samples, basis=seen.basis)
 
 
 def _footprint(metric: Metric, evidence: Evidence) -> Finding:

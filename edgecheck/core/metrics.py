@@ -56,7 +56,13 @@ class Metric:
         """Whether it is read from files alone, without a device."""
         return self.name in _STATIC
 
+    @property
+    def needs_device(self) -> bool:
+        """Whether a target has to run the artifact for it."""
+        return not self.is_static and self.name not in _COMPARED
 
+
+_COMPARED = frozenset({"agreement", "top1"})
 _STATIC = frozenset({"size", "download", "params", "footprint"})
 
 

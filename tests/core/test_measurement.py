@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecheck.core.finding import Evidence, Measurement, Unmeasured
+from edgecheck.core.finding import Evidence, Likeness, Measurement, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import Activity, Ending, LookCount, Outcome, Phase, Purpose, Run, WorkerRun
@@ -150,7 +150,21 @@ def test_an_emulated_machine_gives_memory_and_no_clock() -> None:
 
 
 def test_metrics_without_a_reader_say_so() -> None:
-    assert reason("agreement", run(latency_worker(0.1))).reason == "agreement is not measured on local"
+    assert reason("instructions", run(latency_worker(0.1))).reason == "instructions is not measured on local"
+
+
+def test_agreement_with_the_source_model() -> None:
+    seen = Likeness(0.997, None, 16, "16 samples")
+    found = measure(METRICS["agreement"], Evidence(ARTIFACT, likeness=seen))
+    assert isinstance(found, Measurement)
+    assert (found.value, found.count, found.basis) == (0.997, 16, "16 samples")
+    assert measure(METRICS["top1"], Evidence(ARTIFACT, likeness=seen)) == Unmeasured(
+        METRICS["top1"], "the outputs are no classes"
+    )
+    assert reason("agreement", None).reason == "the artifact was not compared with its source"
+    failed = measure(METRICS["agreement"], Evidence(ARTIFACT, likeness_problem="keras is not installed here."))
+    assert isinstance(failed, Unmeasured)
+    assert failed.reason == "keras is not installed here."
 
 
 def test_all_at_once() -> None:

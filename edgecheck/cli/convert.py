@@ -1,0 +1,112 @@
+"""`edgecheck convert`: a model to what a device runs, with its agreement, and no device."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from platformdirs import user_cache_path
+
+from edgecheck.anatomy.formats import identify
+from edgecheck.cli.progress import Progress
+from edgecheck.converters import READY, TRUST_ALL, VARIANTS, Request, Workshop, convert
+from edgecheck.core.units import Unit, show
+from edgecheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgecheck.converters.comparison import Agreement
+    from edgecheck.core.artifact import Artifact
+
+_EXISTING = click.Path(path_type=Path, exists=True)
+_EXAMPLES = """
+\b
+Examples:
+  edgecheck convert emotion.keras --variant int8 --samples faces.npz -o build/
+  edgecheck convert net.onnx --variant int8-dynamic
+  edgecheck convert weights.pth --factory nets.face:build --format onnx --trust
+"""
+
+
+@click.command("convert", epilog=_EXAMPLES)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--variant", type=click.Choice(VARIANTS), default="float32", help="[default: float32]")
+@click.option("--format", "target", type=click.Choice(READY), help="What to make; by default the nearest.")
+@click.option("--prune", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of weights set to zero.")
+@click.option("--samples", type=_EXISTING, metavar="FILE", help="Real inputs (.npz): an array per model input.")
+@click.option("--factory", default="", metavar="MODULE:FUNCTION", help="Builds the network whose weights MODEL holds.")
+@click.option("--trust", is_flag=True, help="Let the model file and the factory run code of their own.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(), metavar="FOLDER", help="[default: .]")
+def command(  # the options of one conversion
+    model: Path,
+    variant: str,
+    target: str | None,
+    prune: float,
+    samples: Path | None,
+    factory: str,
+    output: Path,
+    *,
+    trust: bool,
+) -> None:
+    """Convert a model and say what it cost.
+
+    The artifact is compared with its source on the samples, or on seeded
+    random ones.
+    """
+    source = identify(model).value
+    request = Request(
+        model=model,
+        source=source,
+        format=target or (source if source in READY else READY[0] if source in _TO_TFLITE else READY[1]),
+        variant=variant,
+        prune=prune,
+        samples=samples,
+        factory=factory,
+        trusted=TRUST_ALL if trust else "",
+    )
+    from edgecheck.converters.agreement import agreement_of
+
+    workshop = Workshop(user_cache_path("edgecheck"))
+    with Progress(1) as progress:
+        artifact = convert(request, workshop, tell=progress.tell)
+        places = _placed(artifact, output)
+        agreement = agreement_of(artifact, request, workshop, tell=progress.tell)
+    _say(artifact, places, agreement)
+
+
+#: Sources whose own framework writes .tflite; the others go to .onnx.
+_TO_TFLITE = ("keras", "hdf5", "savedmodel")
+
+
+def _placed(artifact: Artifact, folder: Path) -> list[Path]:
+    """The artifact's files in `folder`, the first under the model's own name."""
+    stem = f"{Path(artifact.model).stem}.{artifact.variant}"
+    places = [folder / f"{stem}.{artifact.format}", *(folder / file.name for file in artifact.files[1:])]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, place in zip(artifact.files, places, strict=True):
+            if Path(file).resolve() != place.resolve():
+                shutil.copyfile(file, place)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written to: {error.strerror}.", "Name another folder: -o FOLDER"
+        ) from error
+    return places
+
+
+def _say(artifact: Artifact, places: list[Path], agreement: Agreement) -> None:
+    sizes = f"{show(artifact.size, Unit.BYTES)}, {show(artifact.download, Unit.BYTES)} after gzip (static)"
+    click.echo(f"{places[0]}: {sizes}")
+    click.echo(f"  {artifact.route}")
+    for note in artifact.notes:
+        click.echo(f"  {note}")
+    which = "random samples, seeded" if agreement.seeded else "samples"
+    top = f", same top class in {agreement.top1:.1%}" if agreement.top1 is not None else ""
+    click.echo(
+        f"  agreement {agreement.cosine:.4f} (worst cosine), relative error {agreement.relative_error:.2g}{top}; "
+        f"measured on {agreement.samples} {which}"
+    )
+    for words in (agreement.failure, agreement.note):
+        if words:
+            click.echo(f"  {words}")

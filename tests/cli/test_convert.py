@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from examples.real_models import fetch
+from tests.cli.command import edgecheck
+
+
+def test_an_artifact_and_what_it_cost(tmp_path: Path) -> None:
+    shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
+    np.savez(tmp_path / "faces.npz", input_3=np.random.default_rng(0).random((4, 48, 48, 3), dtype=np.float32))
+    done = edgecheck("convert", "net.onnx", "--variant", "int8", "--samples", "faces.npz", "-o", "build", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert (tmp_path / "build" / "net.int8.onnx").stat().st_size < 450_000
+    assert re.search(r"agreement 0\.9\d+ \(worst cosine\), .*; measured on 4 samples", done.out)
+
+
+def test_no_route_names_the_nearest(tmp_path: Path) -> None:
+    shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
+    done = edgecheck("convert", "net.onnx", "--format", "tflite", cwd=tmp_path)
+    assert done.code == 3
+    assert "There is no route from onnx to tflite" in done.err
+    assert "onnx" in done.err.splitlines()[1]
+
+
+def test_agreement_is_a_limit_like_any_other_and_needs_no_device(tmp_path: Path) -> None:
+    shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
+    (tmp_path / "net.yaml").write_text(
+        "model: net.onnx\nvariants: [int8-dynamic]\n"
+        "devices: {pixel-8: {ram_peak: off, latency_p50: off, footprint: off, agreement: 0.9, top1: 90%}}\n",
+        encoding="utf-8",
+    )
+    done = edgecheck("check", "net.yaml", cwd=tmp_path)
+    assert done.code == 0, done.out
+    assert re.search(r"✔ pass  agreement +0\.9\d+ +≥ 0\.9 ", done.out)
+    assert "files only" in done.out
+
+
+class _Payload:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch pwned",)
+
+
+def test_a_pickle_runs_its_code_only_where_it_is_trusted(tmp_path: Path) -> None:
+    """The list of what it would import is in the refusal."""
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(_Payload()))
+    done = edgecheck("convert", "m.pkl", cwd=tmp_path)
+    assert done.code in (2, 3)
+    assert "system" in done.err
+    assert not (tmp_path / "pwned").exists()
