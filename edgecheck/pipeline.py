@@ -14,9 +14,8 @@ from edgecheck.core.finding import Evidence, Likeness, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.report import CheckResult
 from edgecheck.core.standing import standing
-from edgecheck.core.verdict import judge
+from edgecheck.core.verdict import Status, judge
 from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedError
-from edgecheck.explaining.ways_out import ways_out
 from edgecheck.session import Wanted, run_on
 from edgecheck.side_by_side import in_order
 from edgecheck.targets import nearest, open_target
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from edgecheck.core.finding import Finding
     from edgecheck.core.limits import Limit
     from edgecheck.core.run import Run
+    from edgecheck.core.verdict import Verdict
+    from edgecheck.core.way_out import WayOut
 
 
 #: What every profile's processor is called by wheels.
@@ -192,7 +193,7 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
         run=run,
         findings=findings,
         caveats=caveats(run, check.profile, evidence.artifact.format, check.budget.effort) if run else (),
-        ways_out=ways_out(verdicts, evidence),
+        ways_out=_ways_out(verdicts, evidence),
     )
 
 
@@ -212,5 +213,14 @@ def _undecided(check: Check, evidence: Evidence | None, error: EdgecheckError) -
         artifact=evidence.artifact if evidence is not None else None,
         problem=error.message,
         hint=error.hint,
-        ways_out=ways_out(verdicts, evidence) if evidence is not None else (),
+        ways_out=_ways_out(verdicts, evidence) if evidence is not None else (),
     )
+
+
+def _ways_out(verdicts: Sequence[Verdict], evidence: Evidence) -> tuple[WayOut, ...]:
+    """Where the bytes are and what would help, where a limit fails."""
+    if all(verdict.status is not Status.FAIL for verdict in verdicts):
+        return ()
+    from edgecheck.explaining.ways_out import ways_out  # it reads whole models: only a failure pays for it
+
+    return ways_out(verdicts, evidence)

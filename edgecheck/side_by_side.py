@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
-
-import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,6 +32,11 @@ def in_order(
     Leaving early, by an interruption or otherwise, ends every child process, so that the threads come to their ends.
     """
     shared = [item for item in items if lane_of(item) in widths]
+    if not shared:
+        yield from map(run, items)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     gates = {lane: threading.Semaphore(width) for lane, width in widths.items()}
     stopped = threading.Event()
 
@@ -43,7 +46,7 @@ def in_order(
                 raise InterruptedError
             return run(item)
 
-    with ThreadPoolExecutor(max_workers=max(1, len(shared))) as pool:
+    with ThreadPoolExecutor(max_workers=len(shared)) as pool:
         futures = [pool.submit(in_lane, item) if lane_of(item) in widths else None for item in items]
         try:
             for item, future in zip(items, futures, strict=True):
@@ -63,6 +66,8 @@ def _alone(item: Item, run: Callable[[Item], Result], futures: Sequence[Future[R
 
 
 def _end_children() -> None:
+    import psutil
+
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):

@@ -222,7 +222,7 @@ def test_an_interruption_ends_everything_and_keeps_what_is_done(
     while not (started := _descendants(process.pid)):
         assert process.poll() is None
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
