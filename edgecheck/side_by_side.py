@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+#: Seconds between two looks at what still runs after an interruption.
+_PAUSE = 0.1
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -32,10 +35,10 @@ def in_order(
     Leaving early, by an interruption or otherwise, ends every child process, so that the threads come to their ends.
     """
     shared = [item for item in items if lane_of(item) in widths]
-    if not shared:
-        yield from map(run, items)
+    if len({lane_of(item) for item in items}) <= 1 and sum(widths[lane] for lane in set(map(lane_of, shared))) <= 1:
+        yield from map(run, items)  # nothing is side by side: no thread, so that an interruption reaches what runs
         return
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     gates = {lane: threading.Semaphore(width) for lane, width in widths.items()}
     stopped = threading.Event()
@@ -53,7 +56,9 @@ def in_order(
                 yield future.result() if future is not None else _alone(item, run, futures)
         except BaseException:
             stopped.set()
-            _end_children()
+            running = [future for future in futures if future is not None]
+            while wait(running, _PAUSE).not_done:
+                _end_children()  # again and again: a thread may have been about to start one more
             raise
 
 

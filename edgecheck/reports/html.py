@@ -76,9 +76,9 @@ def render(report: Report, style: Style) -> str:
         keep_trailing_newline=True,
     )
     look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
-    drawn = sorted(report.results, key=lambda result: _WORST_FIRST.index(result.status))[:MOST_DRAWN]
-    chosen = set(map(id, drawn))
-    checks = [_check(result, at, drawn=id(result) in chosen) for at, result in enumerate(report.results, 1)]
+    worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
+    drawn = set(worst[:MOST_DRAWN])
+    checks = [_check(result, at, drawn=at in drawn) for at, result in enumerate(report.results)]
     return environment.get_template("report.html").render(
         status=report.status,
         mark=_MARK,
@@ -101,7 +101,7 @@ def _check(result: CheckResult, number: int, *, drawn: bool) -> _Check:
     if result.artifact is not None:
         notes += result.artifact.notes
     return _Check(
-        anchor=f"check-{number}",
+        anchor=f"check-{number + 1}",
         status=result.status,
         title=one_line(wording.title(result)),
         details=one_line(wording.details(result)),

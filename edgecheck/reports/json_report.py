@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from enum import Enum
+from functools import cache, partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, cast
 
 from edgecheck.core.finding import Measurement
 
@@ -24,9 +26,15 @@ SCHEMA_VERSION = 1
 
 
 def render(report: Report, style: Style) -> str:
-    """The report as one JSON object."""
+    """The report as one JSON object, a line for each check."""
     del style
-    return json.dumps(document(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    head = document(report)
+    checks = ",\n".join(map(_text, head.pop("checks")))
+    return f'{_text(head)[:-1]}, "checks": [\n{checks}\n]}}\n'
+
+
+#: Without an indent the encoder is C, and ten times as quick.
+_text = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -49,6 +57,8 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "model": str(result.budget.model.path),
         "variant": str(result.variant),
         "device": result.profile.id,
+        "device_name": result.profile.name,
+        "threads": result.budget.threads,
         "target": result.target,
         "status": result.status.value,
         "seconds": result.seconds,
@@ -108,12 +118,21 @@ def _run(run: Run) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Frozen values as JSON's own kinds, field by field."""
-    if isinstance(value, Enum):
+    kind = type(value)
+    if kind in _OWN:
+        return value
+    if kind in (tuple, list):
+        return list(value) if set(map(type, value)) <= _OWN else [plain(item) for item in value]
+    if issubclass(kind, Enum):
         return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
-    if isinstance(value, PurePath):
+    if issubclass(kind, PurePath):
         return str(value)
-    return value
+    return {name: plain(getattr(value, name)) for name in _names(cast("type", kind))}
+
+
+_OWN = frozenset({str, int, float, bool, NoneType})
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

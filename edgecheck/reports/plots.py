@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The canvas, and the area inside of it where things are drawn.
 WIDTH, HEIGHT = 640, 244
-LEFT, RIGHT, TOP, BOTTOM = 76, 628, 50, 210
+LEFT, RIGHT, TOP, BOTTOM = 76, 612, 50, 210
 
 #: Words above the canvas: pixels per character, at least, and the height of a row of them.
 _CHARACTER, ROW = 6.2, 12
@@ -111,6 +111,8 @@ def _memory(result: CheckResult) -> Plot | None:
         title="Memory over time",
         summary=f"Resident memory of {_many(len(seen), 'process', 'processes')}: at most {show(highest)}"
         + "".join(f"; {limit.words}" for limit in limits)
+        + ". "
+        + ", ".join(f"{number} {mark.phase.value.replace('-', ' ')}" for number, mark in enumerate(first.marks, 1))
         + ".",
         across=_ticks(across, METRICS["load_time"].show),
         upward=_ticks(upward, show, base=2),

@@ -55,8 +55,10 @@ def _tuple(kinds: tuple[Any, ...], raw: object, place: str) -> tuple[object, ...
     if kinds[-1] is not Ellipsis and len(items) != len(kinds):
         raise ShapeError(f"{place}: takes {len(kinds)} values, found {len(items)}")
     each = kinds if kinds[-1] is not Ellipsis else (kinds[0],) * len(items)
-    if each and each[0] in _TAKES and kinds[-1] is Ellipsis:
-        return tuple(scalar(each[0], item, place) for item in items)  # samples by the hundred thousand: no place each
+    if kinds == (float, ...) and set(map(type, items)) <= {int, float} and all(map(math.isfinite, items)):
+        return tuple(items)  # samples by the hundred thousand: no place each
+    if kinds == (float, int) and type(items[0]) in (int, float) and type(items[1]) is int and math.isfinite(items[0]):
+        return tuple(items)
     return tuple(_built(kind, item, f"{place}[{at}]") for at, (kind, item) in enumerate(zip(each, items, strict=True)))
 
 

@@ -57,7 +57,9 @@ def paint(content: RenderableType, style: Style) -> str:
 
 def check(result: CheckResult, width: int) -> RenderableType:
     """One check: its title, its limits, what else was seen, and its doubts."""
-    rows: list[RenderableType] = [Text(wording.title(result), style="bold")]
+    title = wording.title(result)
+    # A line that begins with two colons is a command to the runner of GitHub Actions.
+    rows: list[RenderableType] = [Text(f" {title}" if title.startswith("::") else title, style="bold")]
     if details := wording.details(result):
         rows.append(_indented(Text(details, style="dim")))
     if result.artifact is not None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecheck.core import batches
 from edgecheck.core.allowance import Allowance
 from edgecheck.core.comparability import Side, differences
 from edgecheck.core.comparison import judged_against
@@ -208,6 +209,11 @@ def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
     head, base = timed(*series(1, level=0.013)), timed(*series(2))
     assert verdict(head, base, allow("latency_p50", 0.01, 0.004)).status is Status.PASS
     assert verdict(head, base, allow("latency_p50", 0.01, 0.002)).status is Status.FAIL
+
+
+def test_no_inferences_are_no_samples() -> None:
+    assert batches.figures((), 0.5) == []
+    assert batches.needed((), 0.5) == 1
 
 
 def test_two_numbers_are_no_samples() -> None:

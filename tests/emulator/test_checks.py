@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import signal
 import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,24 +35,16 @@ def figures(folder: Path, *arguments: str | Path) -> dict[str, Any]:
     return found
 
 
-def _spin() -> None:
-    while True:
-        pass
-
-
 @contextmanager
 def busy() -> Iterator[None]:
     """A loop on every core."""
-    context = multiprocessing.get_context("spawn")
-    spinners = [context.Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)]
-    for spinner in spinners:
-        spinner.start()
+    spinners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
     try:
         yield
     finally:
         for spinner in spinners:
             spinner.kill()
-            spinner.join()
+            spinner.wait()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +131,11 @@ def test_an_interruption_leaves_no_machine(tmp_path: Path) -> None:
     while not (machines := _machines(process.pid)):
         assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not [pid for pid in machines if Path(f"/proc/{pid}").exists()]

@@ -80,6 +80,8 @@ def test_the_bound_is_the_one_that_was_judged() -> None:
 def test_name_and_threads_are_read_where_they_are_told() -> None:
     data = document(EVERYTHING)
     data["checks"][0] |= {"device_name": "Raspberry Pi 4", "threads": 3}
+    for key in ("device_name", "threads"):
+        data["checks"][1].pop(key, None)
     first, second, *_ = read_report(json.dumps(data), "head.json").results
     assert (first.profile.name, first.budget.threads) == ("Raspberry Pi 4", 3)
     assert (second.profile.name, second.budget.threads) == (PROFILE.id, 1)
@@ -164,7 +166,7 @@ DAMAGE = {
     "checks[0].run.target: found None; takes text": change(*CHECK, "run", "target", to=None),
     "checks[0].run.workers[0]: purpose is missing": change(*CHECK, "run", "workers", 0, to={}),
     "checks[0].run: the key 'x' is not known": change(*CHECK, "run", "x", to=1),
-    "checks[0].run.workers[0].latencies: found 'fast'; takes a number": change(
+    "checks[0].run.workers[0].latencies[3]: found 'fast'; takes a number": change(
         *CHECK, "run", "workers", 0, "latencies", 3, to="fast"
     ),
     "checks[0].run.workers[5].samples[0]: takes 2 values, found 3": change(
