@@ -34,8 +34,8 @@ def in_order(
 
     Leaving early, by an interruption or otherwise, ends every child process, so that the threads come to their ends.
     """
-    shared = [item for item in items if lane_of(item) in widths]
-    if len({lane_of(item) for item in items}) <= 1 and sum(widths[lane] for lane in set(map(lane_of, shared))) <= 1:
+    lanes = {lane_of(item) for item in items}
+    if not lanes & set(widths) or (len(lanes) == 1 and all(widths[lane] == 1 for lane in lanes)):
         yield from map(run, items)  # nothing is side by side: no thread, so that an interruption reaches what runs
         return
     from concurrent.futures import ThreadPoolExecutor, wait
@@ -49,7 +49,7 @@ def in_order(
                 raise InterruptedError
             return run(item)
 
-    with ThreadPoolExecutor(max_workers=len(shared)) as pool:
+    with ThreadPoolExecutor(max_workers=len(items)) as pool:
         futures = [pool.submit(in_lane, item) if lane_of(item) in widths else None for item in items]
         try:
             for item, future in zip(items, futures, strict=True):

@@ -48,6 +48,20 @@ def test_what_must_be_alone_runs_in_the_calling_thread_after_the_others() -> Non
     assert done == [("shared", False), ("alone", True)]
 
 
+@pytest.mark.parametrize("widths", [{}, {"other": 2}, {"lane": 1}])
+def test_where_nothing_is_side_by_side_there_is_no_thread(widths: dict[str, int]) -> None:
+    threads = in_order([1, 2], lambda _: threading.current_thread(), lambda _: "lane", widths)
+    assert set(threads) == {threading.main_thread()}
+
+
+def test_two_lanes_of_which_none_is_shared() -> None:
+    assert list(in_order(["a", "b"], str.upper, lambda item: item, {"c": 1})) == ["A", "B"]
+
+
+def test_nothing_to_do() -> None:
+    assert list(in_order([], str.upper, str, {"lane": 2})) == []
+
+
 def test_one_that_fails_does_so_where_its_result_is_due() -> None:
     def run(item: int) -> int:
         if item == 1:
