@@ -71,12 +71,7 @@ def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable
     Raises:
         TargetError: the target could not be reached at all.
     """
-    workload = Workload(
-        job(artifact, wanted, emulated=target.emulated),
-        tuple(Path(file) for file in artifact.files),
-        Path(wanted.budget.samples) if wanted.budget.samples else None,
-        wanted.requirements,
-    )
+    workload = _workload(target, artifact, wanted)
     run = _run(target, workload, tell)
     if throttling(run):
         tell(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
@@ -89,6 +84,24 @@ def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable
         again = _run(smaller, replace(workload, job={**workload.job, "deterministic": None}), tell)
         run = replace(run, fit=again.workers, broken=run.broken or again.broken)
     return run
+
+
+def time_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable[[str], None]) -> Run:
+    """Only the steady inferences of `artifact`: timed, or counted where the clock counts instructions.
+
+    See `run_on` for the arguments and for what is raised.
+    """
+    workload = _workload(target, artifact, wanted)
+    return _run(target, replace(workload, job={**workload.job, "load": None, "memory": None}), tell)
+
+
+def _workload(target: Target, artifact: Artifact, wanted: Wanted) -> Workload:
+    return Workload(
+        job(artifact, wanted, emulated=target.emulated),
+        tuple(Path(file) for file in artifact.files),
+        Path(wanted.budget.samples) if wanted.budget.samples else None,
+        wanted.requirements,
+    )
 
 
 def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run:

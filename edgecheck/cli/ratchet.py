@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import click
 
-from edgecheck.cli import report_files
-from edgecheck.cli.results import replace_file
+from edgecheck.cli import editing, report_files
 from edgecheck.config import load_project
 from edgecheck.config.listing import yaml_files
 from edgecheck.config.problems import Problem, RefusedError
@@ -66,7 +64,7 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
     for file, each in done.items():
         _tell(file, each, dry_run=dry_run)
         if each.changes and not dry_run:
-            _write(file, each.after)
+            editing.write(file, each.after)
     count = sum(len(each.changes) for each in done.values())
     click.echo(f"{count} limit{'s' if count != 1 else ''} {'would be ' if dry_run else ''}tightened.", err=True)
     return 0
@@ -75,22 +73,9 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
 def _tell(file: Path, each: Ratcheted, *, dry_run: bool) -> None:
     name = shown_path(file)
     if dry_run:
-        before, after = each.before.splitlines(keepends=True), each.after.splitlines(keepends=True)
-        for line in difflib.unified_diff(before, after, name, name):
-            click.echo(line.rstrip("\r\n"))
+        editing.show(file, each.before, each.after)
     else:
         for change in each.changes:
             click.echo(f"{name}:{change.line}: {change.key}: {change.old} -> {change.new}")
     for sentence in each.kept:
         click.echo(f"{sentence} (kept)", err=True)
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all, where a link points to, with the mode that it has."""
-    place = file.resolve()
-    mode = place.stat().st_mode
-    try:
-        replace_file(place, text)
-        place.chmod(mode)
-    except OSError as error:
-        raise UsageError(f"{file} could not be written: {error.strerror}.") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgecheck.errors import EmulatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MODULES = ("virtio_mmio", "virtio_blk", "virtio_console")
@@ -40,8 +41,8 @@ def find(tree: Path) -> Kernel:
     raise EmulatorError(f"The system holds no modules for its kernel {release}.", _HINT)
 
 
-def modules(kernel: Kernel) -> list[tuple[str, bytes]]:
-    """Name and content of the modules for virtio disks and ports, each after those that it depends on.
+def modules(kernel: Kernel, wanted: Sequence[str] = MODULES) -> list[tuple[str, bytes]]:
+    """Name and content of modules, by default those for virtio disks and ports, each after those that it depends on.
 
     `insmod` knows no dependencies, and an unpacked package has no `modules.dep`: each module's own `depends=` is read.
     """
@@ -57,7 +58,7 @@ def modules(kernel: Kernel) -> list[tuple[str, bytes]]:
                 add(dependency.replace("-", "_"))
         found[name] = content
 
-    for name in MODULES:
+    for name in wanted:
         add(name)
     return list(found.items())
 

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import torch
 from torch import nn
-
-
-
-class Both(NamedTuple):
-    """Two outputs with names."""
-
-    total: Any
-    part: Any
 
 
 class Classifier(nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
@@ -25,7 +15,7 @@ class Classifier(nn.Module):  # type: ignore[misc] # torch is skipped by mypy he
         self.dropout = nn.Dropout(0.5)
         self.dense = nn.Linear(8 * 26 * 26, 10)
 
-    def forward(self, image: Any) -> Any:
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Probabilities."""
         hidden = torch.relu(self.convolution(image)).flatten(1)
         return torch.softmax(self.dense(self.dropout(hidden)), 1)
@@ -39,7 +29,7 @@ class Recurrent(nn.Module):  # type: ignore[misc] # see Classifier
         self.gru = nn.GRU(8, 16, batch_first=True)
         self.dense = nn.Linear(16, 4)
 
-    def forward(self, steps: Any) -> Any:
+    def forward(self, steps: torch.Tensor) -> torch.Tensor:
         """The last step's."""
         return self.dense(self.gru(steps)[0][:, -1])
 
@@ -52,10 +42,10 @@ class Two(nn.Module):  # type: ignore[misc] # see Classifier
         self.left = nn.Linear(8, 5)
         self.right = nn.Linear(4, 5)
 
-    def forward(self, zeta: Any, alpha: Any) -> Both:
+    def forward(self, zeta: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The sum, and the left part of it."""
         left = self.left(zeta)
-        return Both(left + self.right(alpha), left)
+        return left + self.right(alpha), left
 
 
 class OneAtATime(nn.Module):  # type: ignore[misc] # see Classifier
@@ -65,7 +55,7 @@ class OneAtATime(nn.Module):  # type: ignore[misc] # see Classifier
         super().__init__()
         self.dense = nn.Linear(8, 5)
 
-    def forward(self, row: Any) -> Any:
+    def forward(self, row: torch.Tensor) -> torch.Tensor:
         """The dense layer's values, as a batch of one."""
         return self.dense(row).view(1, 5)
 

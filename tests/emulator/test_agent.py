@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples.real_models import fetch
 
 from edgecheck import agent, bundles
 from edgecheck.emulator import disks, machine, saved
@@ -21,6 +20,7 @@ from edgecheck.emulator.image import Image
 from edgecheck.emulator.running import Ending
 from edgecheck.emulator.spec import MachineSpec
 from edgecheck.emulator.store import Store
+from examples.real_models import fetch
 
 pytestmark = pytest.mark.emulator
 

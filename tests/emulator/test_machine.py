@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgecheck.emulator import saved
+from edgecheck.emulator import disks, saved
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.emulator.spec import MachineSpec
 from edgecheck.emulator.store import Store
@@ -40,13 +41,18 @@ echo status $?
 EAT = "python3 -c 'blocks = []\nwhile True: blocks.append(b\"x\" * (1 << 20))'"
 
 
+def _machines() -> list[psutil.Process]:
+    """Every QEMU below this process."""
+    return [child for child in psutil.Process().children(recursive=True) if child.name().startswith("qemu")]
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     yield
-    assert not psutil.Process().children(recursive=True)
+    assert not _machines()
     assert not list(place.iterdir())
 
 
@@ -137,7 +143,7 @@ def test_qemu_killed_from_outside_is_an_ending(plain: MachineSpec, start: Start)
     with start(plain, "echo on; while :; do :; done") as running:
         lines = running.lines()
         assert next(lines) == "on"
-        os.kill(psutil.Process().children(recursive=True)[0].pid, signal.SIGKILL)
+        _machines()[0].kill()
         assert list(lines) == []
         ending = running.ending()
 
@@ -157,6 +163,26 @@ def test_a_core_that_qemu_does_not_know(plain: MachineSpec, store: Store) -> Non
         saved.ensure(unknown, store, print)
 
     assert store.get("states", unknown.key()) is None
+
+
+def test_a_disk_without_space_for_the_state(
+    plain: MachineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100 * MIB))
+
+    with pytest.raises(EmulatorError, match=r"takes up to 390 MiB, and .* has 100 MiB left"):
+        saved.ensure(plain, Store(tmp_path), print)
+
+
+def test_a_disk_made_anew_is_another_machine(plain: MachineSpec, store: Store, tmp_path: Path) -> None:
+    def disk(content: str) -> Path:
+        (tmp_path / "agent.py").write_text(content)
+        return disks.agent(tmp_path, Store(tmp_path / content), print)
+
+    keys = {dataclasses.replace(plain, disks={"agent": disk(content)}).key() for content in ("one", "two", "one")}
+
+    assert len(keys) == 2
 
 
 def test_two_machines_share_one_saved_state(plain: MachineSpec, start: Start) -> None:
@@ -193,7 +219,7 @@ with machine.run(spec, state, machine.Job(Path(sys.argv[1]), b"echo on; while :;
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "on\n"
-        (qemu,) = psutil.Process(process.pid).children(recursive=True)
+        (qemu,) = _machines()
         process.kill()
     qemu.wait(10)
     assert not qemu.is_running()

@@ -27,11 +27,16 @@ _SUFFIXES = {"keras": ".keras", "hdf5": ".h5"}
 
 
 class KerasModel:
-    """A model, loaded and called once: Keras does not export what was never called."""
+    """A model, loaded and built."""
 
     def __init__(self, request: Request) -> None:
         self.keras = _loaded(request)
         self.ports = _ports(self.keras, request)
+        if not self.keras.built:
+            self.call_once(request)
+
+    def call_once(self, request: Request) -> None:
+        """Call it with zeros: that builds what was never called, and Keras exports nothing else."""
         shapes = shapes_of(self.ports, request)
         self.call([np.zeros(shapes[port.name], port.dtype) for port in self.ports])
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def convert(request: Request, folder: Path) -> Made:
     """Export with Keras."""
     made = folder / "model.onnx"
-    KerasModel(request).keras.export(made, format="onnx", verbose=False)
+    model = KerasModel(request)
+    model.call_once(request)
+    model.keras.export(made, format="onnx", verbose=False)
     return Made((made,), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})")
 
 

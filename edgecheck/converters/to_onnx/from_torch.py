@@ -82,11 +82,29 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
 
 
 def _made(made: Path, folder: Path, route: str, notes: tuple[str, ...]) -> Made:
-    inputs = onnx.load(made, load_external_data=False).graph.input
-    fixed = [each.name for each in inputs if each.type.tensor_type.shape.dim[0].dim_value == 1]
+    model = onnx.load(made, load_external_data=False)
+    _forget_where(model)
+    onnx.save(model, made)
+    fixed = [each.name for each in model.graph.input if each.type.tensor_type.shape.dim[0].dim_value == 1]
     batch = ", the batch fixed to 1" if fixed else ""
     beside = sorted(each for each in folder.iterdir() if each != made)
     return Made((made, *beside), f"{route}{batch}", notes)
+
+
+def _forget_where(model: onnx.ModelProto) -> None:
+    """Remove what the exporters note for debugging: the paths of the code on this machine, line by line.
+
+    It would be shipped, and the same network would have another size in another folder.
+    """
+    del model.metadata_props[:]
+    for graph in (model.graph, *model.functions):
+        del graph.metadata_props[:]
+        for each in (*graph.node, *graph.value_info):
+            del each.metadata_props[:]
+    for each in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del each.metadata_props[:]
+    for node in model.graph.node:
+        node.doc_string = ""
 
 
 def _size(module: Any) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LEAVING = b"!"
 _PIECE = 65536
 _POLL_S = 0.1
+#: Signs of life, while much comes in, in the time without any after which the host gives up.
+_SIGNS = 6
 #: Bytes that are read ahead of what is being done: an upload must not fill the device's memory.
 _MOST = 1 << 20
 _T = TypeVar("_T")
@@ -34,7 +36,7 @@ class Link:
 
     def __init__(self, silence_s: float) -> None:
         self.silence_s = silence_s
-        self._heard = time.monotonic()
+        self._heard = self._shown = time.monotonic()
         self._buffer = b""
 
     def message(self) -> "dict[str, Any]":
@@ -75,11 +77,17 @@ class Link:
     def piece(self, most: int) -> bytes:
         """Up to `most` bytes, at least one, of what follows the last line.
 
+        A sign of life goes out now and then: what a slow device takes in for half a minute may be all on its way
+        already, and the host waits for the answer.
+
         Raises:
             Gone: see there.
         """
         while not self._buffer:
             self.wait()
+        if time.monotonic() - self._shown >= self.silence_s / _SIGNS:
+            self._shown = time.monotonic()
+            self.write(b"\n")
         piece, self._buffer = self._buffer[:most], self._buffer[most:]
         return piece
 

@@ -1,0 +1,164 @@
+"""Keras and SavedModel to both formats, with the traps of each route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edgecheck.anatomy.reading import read
+from edgecheck.errors import ConversionError
+from examples.real_models import fetch
+from tests.converters.bench import requires
+
+if TYPE_CHECKING:
+    from tests.converters.bench import Bench
+
+pytestmark = [pytest.mark.convert, requires("tensorflow", "tf2onnx", "ai_edge_quantizer", "onnxruntime")]
+
+#: By format and variant of the emotion network: bytes at most, least agreement, what the route says.
+EMOTION = {
+    ("tflite", "float32"): (245_000, 0.99999, "TensorFlow"),
+    ("tflite", "float16"): (140_000, 0.9999, "TensorFlow"),
+    ("tflite", "int8-weights"): (95_000, 0.99, "ai-edge-quantizer"),
+    ("tflite", "int8-dynamic"): (100_000, 0.99, "TensorFlow"),
+    ("tflite", "int8"): (110_000, 0.98, "TensorFlow"),
+    ("onnx", "float32"): (240_000, 0.99999, "keras"),
+    ("onnx", "float16"): (130_000, 0.9999, "float16"),
+    ("onnx", "int8-weights"): (85_000, 0.99, "int8 weights"),
+    ("onnx", "int8"): (130_000, 0.98, "quantize_static"),
+}
+
+
+@pytest.mark.parametrize(("target", "variant"), EMOTION)
+def test_every_variant_of_a_trained_network(bench: Bench, keras_models: Path, target: str, variant: str) -> None:
+    most, least, route = EMOTION[target, variant]
+    model = keras_models / "emotion.keras"
+    made, agreement = bench.make(model, target, variant), bench.agreement(model, target, variant)
+    assert made.size <= most
+    assert route in made.route
+    assert made.seconds > 0
+    assert made.peak_memory > 200 * 2**20
+    assert agreement.cosine >= least
+    assert agreement.top1 == 1.0
+    assert agreement.note == "compared before the softmax"
+
+
+def test_dynamic_int8_leaves_an_onnx_of_convolutions_alone(bench: Bench, keras_models: Path) -> None:
+    with pytest.raises(ConversionError, match=r"emotion\.keras has no operator that int8-dynamic quantises"):
+        bench.make(keras_models / "emotion.keras", "onnx", "int8-dynamic")
+
+
+def test_pruning_reaches_through_the_converter(bench: Bench, keras_models: Path) -> None:
+    model = keras_models / "emotion.keras"
+    made = bench.make(model, "tflite", "int8-dynamic", prune=0.5)
+    plain = bench.make(model, "tflite", "int8-dynamic")
+    assert made.size == plain.size
+    assert made.download < 0.8 * plain.download
+    assert made.route.startswith("50% of the weights pruned by magnitude, then TensorFlow")
+
+
+def test_the_hdf5_that_its_author_shipped(bench: Bench) -> None:
+    made = bench.make(fetch("emotion.hdf5"), "tflite", "float32")
+    assert made.size < 245_000
+    assert bench.agreement(fetch("emotion.hdf5"), "tflite", "float32").cosine > 0.99999
+
+
+@pytest.mark.parametrize("name", ["two.keras", "dict.keras", "two_saved"])
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+def test_inputs_and_outputs_are_not_mixed_up(bench: Bench, keras_models: Path, name: str, target: str) -> None:
+    """Two outputs of the same shape, in lists that converters sort, and in dicts on which one of them fails."""
+    samples = keras_models / "two.npz"
+    agreement = bench.agreement(keras_models / name, target, "float32", samples=samples)
+    assert agreement.relative_error < 1e-5
+    assert not agreement.seeded
+    assert agreement.samples == 6
+
+
+def test_a_route_that_fails_falls_through_and_says_so(bench: Bench, keras_models: Path) -> None:
+    made = bench.make(keras_models / "dict.keras", "tflite", "float32")
+    assert made.route == "TensorFlow 2.21.0 converter, the batch fixed to 1"
+    assert made.notes[0].startswith("TensorFlow's converter failed first: TypeError:")
+
+
+def test_an_lstm_with_a_free_batch_is_converted_with_a_fixed_one(bench: Bench, keras_models: Path) -> None:
+    shape = {"input_layer": (1, 10, 4)}
+    made = bench.make(keras_models / "lstm.keras", "tflite", "float32", inputs=shape)
+    assert made.route.endswith("converter, the batch fixed to 1")
+    assert "TensorListReserve" in made.notes[0]
+    agreement = bench.agreement(keras_models / "lstm.keras", "tflite", "float32", inputs=shape)
+    assert agreement.cosine > 0.99999
+
+
+def test_the_int8_converter_that_crashes_on_an_lstm_is_an_outcome(bench: Bench, keras_models: Path) -> None:
+    with pytest.raises(ConversionError) as caught:
+        bench.make(keras_models / "lstm.keras", "tflite", "int8", inputs={"input_layer": (1, 10, 4)})
+    assert "the batch fixed to 1: crashed with SIGSEGV." in caught.value.message
+    assert caught.value.hint == "Try another variant or another format."
+
+
+def test_dynamic_int8_of_small_weights_is_left_to_the_other_quantiser(bench: Bench, keras_models: Path) -> None:
+    """TensorFlow's converter leaves weights of fewer than 1,024 elements float32, and says nothing."""
+    made = bench.make(keras_models / "sequential.keras", "tflite", "int8-dynamic")
+    assert "then ai-edge-quantizer" in made.route
+    assert any("it changed nothing, no weight is int8" in note for note in made.notes)
+    assert "int8" in {tensor.dtype for tensor in read(Path(made.path)).tensors}
+
+
+def test_a_model_never_called_is_told_what_it_lacks(bench: Bench, keras_models: Path) -> None:
+    model = keras_models / "never_called.keras"
+    with pytest.raises(ConversionError) as caught:
+        bench.make(model, "onnx", "float32")
+    assert caught.value.message == "never_called.keras was never called, and does not say what its inputs are."
+    made = bench.make(model, "onnx", "float32", inputs={"row": (1, 6)})
+    assert made.size > 0
+
+
+def test_a_model_of_its_authors_own_class_says_what_to_do(bench: Bench, keras_models: Path) -> None:
+    with pytest.raises(ConversionError, match=r"does not load own_class\.keras") as caught:
+        bench.make(keras_models / "own_class.keras", "tflite", "float32")
+    assert "exported" in caught.value.hint
+
+
+def test_weights_alone_are_no_model(bench: Bench, keras_models: Path) -> None:
+    with pytest.raises(ConversionError, match="holds weights only") as caught:
+        bench.make(keras_models / "only.weights.h5", "tflite", "float32")
+    assert "model.save" in caught.value.hint
+
+
+def test_outputs_that_int8_makes_zero_are_a_failure(bench: Bench, keras_models: Path, tmp_path: Path) -> None:
+    """As with random weights: next to one large sample, all others vanish in the scale of the output."""
+    rows = np.ones((5, 16), np.float32)
+    np.savez(tmp_path / "calibration.npz", rows=np.concatenate([rows, np.full((1, 16), 1e9, np.float32)]))
+    np.savez(tmp_path / "ones.npz", rows=rows)
+    model = keras_models / "tiny.keras"
+    made = bench.make(model, "onnx", "int8", samples=tmp_path / "calibration.npz")
+    from edgecheck.converters.agreement import agreement_of
+
+    request = bench.request(model, "onnx", "int8", samples=tmp_path / "ones.npz")
+    agreement = agreement_of(made, request, bench.workshop, tell=bench.said.append)
+    assert agreement.cosine == 0.0
+    assert "of the artifact is zero for every sample" in agreement.failure
+
+
+def test_a_saved_model_stores_each_weight_twice_and_the_artifact_once(bench: Bench, keras_models: Path) -> None:
+    folder = keras_models / "emotion_saved"
+    variables = sum(file.stat().st_size for file in (folder / "variables").iterdir())
+    made = bench.make(folder, "tflite", "float32")
+    assert variables > 1.9 * 4 * 58_000
+    assert made.size < 1.1 * 4 * 58_000
+    assert bench.agreement(folder, "tflite", "float32").note == "compared before the softmax"
+
+
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+def test_a_saved_model_of_tensorflow_2_4(bench: Bench, target: str, tmp_path: Path) -> None:
+    """Its training's objects are in the way (`add_slot`): a v1 session needs none of them."""
+    sounds = np.random.default_rng(0).normal(0, 0.1, (2, 43844, 1)).astype(np.float32)
+    np.savez(tmp_path / "s.npz", input_2=sounds)
+    model = fetch("nmp_saved_model")
+    made = bench.make(model, target, "float32")
+    assert made.route.endswith("from a v1 session")
+    assert "add_slot" in made.notes[0]
+    assert bench.agreement(model, target, "float32", samples=tmp_path / "s.npz").relative_error < 1e-4

@@ -1,0 +1,166 @@
+"""PyTorch to `.onnx`, from every way of keeping a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+import pytest
+
+from edgecheck.converters import TRUST_ALL
+from edgecheck.converters.agreement import reference_of
+from edgecheck.converters.comparison import compared
+from edgecheck.errors import ConversionError
+from examples.real_models import fetch
+from tests.converters.bench import requires
+
+if TYPE_CHECKING:
+    from tests.converters.bench import Bench
+
+pytestmark = [pytest.mark.convert, requires("torch", "onnxscript", "safetensors", "onnxruntime")]
+
+HERE = Path(__file__).parent
+IMAGE = {"image": (1, 1, 28, 28)}
+
+
+def factory(name: str) -> dict[str, object]:
+    return {"factory": f"networks:{name}", "home": HERE, "trusted": TRUST_ALL}
+
+
+def batch_is_free(path: object) -> bool:
+    graph = onnx.load(str(path)).graph
+    return all(each.type.tensor_type.shape.dim[0].dim_param for each in (*graph.input, *graph.output))
+
+
+def test_weights_and_the_factory_that_they_belong_to(bench: Bench, torch_models: Path) -> None:
+    model = torch_models / "classifier.pth"
+    made = bench.make(model, "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    assert "dynamo exporter" in made.route
+    assert batch_is_free(made.path), "with an example of one, dynamo fixes the batch and says nothing"
+    agreement = bench.agreement(model, "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    assert agreement.cosine > 0.999999
+    assert agreement.top1 == 1.0
+    assert agreement.note == "compared before the softmax"
+
+
+@pytest.mark.parametrize("name", ["classifier.safetensors", "legacy.pth", "classifier.ts", "classifier.pt2"])
+def test_every_way_of_keeping_a_network_is_the_same_network(bench: Bench, torch_models: Path, name: str) -> None:
+    request = bench.request(torch_models / "classifier.pth", "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    more = {} if name.endswith((".ts", ".pt2")) else factory("classifier")
+    other = bench.request(torch_models / name, "onnx", "float32", inputs=IMAGE, **more)
+    recordings = [reference_of(each, bench.workshop, tell=bench.said.append).recording for each in (request, other)]
+    assert compared(*recordings).relative_error < 1e-6
+
+
+def test_what_a_training_left_beside_the_weights_is_told(bench: Bench, torch_models: Path) -> None:
+    made = bench.make(torch_models / "checkpoint.pth", "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    plain = bench.make(torch_models / "classifier.pth", "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    assert made.notes == ("The checkpoint also holds optimizer_state_dict (0.4 MB), which is no part of the model.",)
+    assert abs(made.size - plain.size) < 100
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8-weights", "int8-dynamic", "int8"])
+def test_every_variant_goes_through_float32(bench: Bench, torch_models: Path, variant: str) -> None:
+    made = bench.make(torch_models / "classifier.pt2", "onnx", variant)
+    agreement = bench.agreement(torch_models / "classifier.pt2", "onnx", variant)
+    assert made.route.startswith("torch")
+    assert ", then " in made.route
+    assert made.size < 0.6 * (torch_models / "classifier.pt2").stat().st_size
+    assert agreement.cosine > 0.999
+    assert made.seconds > bench.make(torch_models / "classifier.pt2", "onnx", "float32").seconds
+
+
+@pytest.mark.parametrize("name", ["classifier.pt2", "recurrent.pt2", "two.pt2", "one_at_a_time.pt2"])
+def test_exported_programs(bench: Bench, torch_models: Path, name: str) -> None:
+    made = bench.make(torch_models / name, "onnx", "float32")
+    assert batch_is_free(made.path) == (name != "one_at_a_time.pt2")
+    assert bench.agreement(torch_models / name, "onnx", "float32").relative_error < 1e-5
+
+
+def test_a_network_that_takes_a_batch_of_one_only(bench: Bench, torch_models: Path) -> None:
+    more = {"inputs": {"row": (1, 8)}, **factory("one_at_a_time")}
+    made = bench.make(torch_models / "one_at_a_time.pth", "onnx", "float32", **more)
+    assert made.route.endswith("the batch fixed to 1")
+    assert bench.agreement(torch_models / "one_at_a_time.pth", "onnx", "float32", **more).cosine > 0.999999
+
+
+def test_a_recurrent_network_keeps_its_batch_free(bench: Bench, torch_models: Path) -> None:
+    more = {"inputs": {"steps": (1, 5, 8)}, **factory("recurrent")}
+    made = bench.make(torch_models / "recurrent.pth", "onnx", "float32", **more)
+    assert batch_is_free(made.path)
+
+
+def test_outputs_of_the_same_shape_are_not_mixed_up(bench: Bench, torch_models: Path) -> None:
+    more = {"inputs": {"zeta": (1, 8), "alpha": (1, 4)}, **factory("two")}
+    assert bench.agreement(torch_models / "two.pth", "onnx", "float32", **more).relative_error < 1e-5
+
+
+def test_torchscript_goes_by_the_legacy_exporter_alone(bench: Bench, torch_models: Path) -> None:
+    made = bench.make(torch_models / "classifier.ts", "onnx", "float32", inputs=IMAGE)
+    assert made.route.startswith("torch")
+    assert made.route.endswith("legacy exporter")
+    agreement = bench.agreement(torch_models / "classifier.ts", "onnx", "float32", inputs=IMAGE)
+    assert agreement.cosine > 0.999999
+    assert agreement.note == "compared before the softmax"
+    with pytest.raises(ConversionError, match="no route from torchscript to tflite"):
+        bench.make(torch_models / "classifier.ts", "tflite", "float32", inputs=IMAGE)
+
+
+def test_a_whole_module_that_is_trusted(bench: Bench, torch_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE.parents[1]))
+    made = bench.make(torch_models / "whole.pt", "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
+    assert made.size > 200_000
+
+
+def test_a_whole_module_whose_class_is_not_there(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.pt"
+    content = (torch_models / "whole.pt").read_bytes()
+    moved.write_bytes(content.replace(b"tests.converters.networks", b"tests.converters.elsewher"))
+    with pytest.raises(ConversionError) as caught:
+        bench.make(moved, "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
+    assert "The class of the module in moved.pt is not found" in caught.value.message
+
+
+def test_weights_without_a_network_are_no_model(bench: Bench, torch_models: Path) -> None:
+    for weights in (torch_models / "classifier.pth", fetch("facenet_onet.pt")):
+        with pytest.raises(ConversionError) as caught:
+            bench.make(weights, "onnx", "float32", inputs=IMAGE)
+        assert "without the network that they belong to" in caught.value.message
+        assert "factory" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("built", "weights", "said"),
+    [
+        (
+            "recurrent",
+            "classifier.pth",
+            "4 are missing (gru.bias_hh_l0, gru.bias_ih_l0, gru.weight_hh_l0, …) and 2",
+        ),
+        ("no_network", "classifier.pth", "gives a str, not a torch.nn.Module"),
+        ("absent", "classifier.pth", "networks has no function absent"),
+    ],
+)
+def test_a_factory_that_does_not_fit_is_told(
+    bench: Bench, torch_models: Path, built: str, weights: str, said: str
+) -> None:
+    with pytest.raises(ConversionError) as caught:
+        bench.make(torch_models / weights, "onnx", "float32", inputs=IMAGE, **factory(built))
+    assert said in caught.value.message
+
+
+def test_shapes_are_asked_for(bench: Bench, torch_models: Path) -> None:
+    with pytest.raises(ConversionError) as caught:
+        bench.make(torch_models / "classifier.pth", "onnx", "float32", **factory("classifier"))
+    assert caught.value.message == "classifier.pth does not say what shape its inputs have."
+    assert "inputs: {image: [1, …]}" in caught.value.hint
+
+
+def test_no_path_of_this_machine_is_shipped(bench: Bench, torch_models: Path) -> None:
+    """The exporter notes for every node in which file and line of which folder it was written."""
+    made = bench.make(torch_models / "classifier.pt2", "onnx", "float32")
+    content = Path(made.path).read_bytes()
+    assert b"networks.py" not in content
+    assert b"site-packages" not in content
+    assert made.size < 4 * 54_178 + 2_000
