@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.cli.calibrate import command as calibrate_command
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import Unit, show
@@ -27,7 +28,8 @@ _PROFILES = click.option(
     "devices",
     invoke_without_command=True,
     epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb\n"
-    "  edgecheck devices probe ssh://pi@raspberrypi.local",
+    "  edgecheck devices probe ssh://pi@raspberrypi.local\n"
+    "  edgecheck devices calibrate ssh://pi@raspberrypi.local --profile my-pi",
 )
 @_PROFILES
 @click.pass_context
@@ -68,6 +70,9 @@ def probe_command(profiles: Profiles, address: str) -> None:
 
     known = [profiles.get(name) for name in profiles.ids() if name != THIS_MACHINE]
     click.echo(described(probe(address), known, address), nl=False)
+
+
+command.add_command(calibrate_command)
 
 
 def _list(profiles: Profiles) -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LEAST_ROOM = 2**30
 ROOM_PER_BYTE = 4
 
+#: The room is rounded up to whole steps, so that models of many sizes share one saved machine.
+ROOM_STEP = 2**28
+
 #: What the supervisor is started as in the machine; it waits there for its job.
 COMMAND = ("python3", "/agent/supervisor.py", "-")
 
@@ -97,7 +100,8 @@ class QemuTarget:
         own = self.profile.ram.available
         if not self.with_room:
             return affordable(own)
-        return affordable(max(own, LEAST_ROOM + ROOM_PER_BYTE * model_size))
+        room = -(-(LEAST_ROOM + ROOM_PER_BYTE * model_size) // ROOM_STEP) * ROOM_STEP
+        return affordable(max(own, room))
 
 
 def _laid_out(workload: Workload, folder: Path) -> machine.Job:

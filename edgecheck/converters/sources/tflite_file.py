@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _OPS = schema.BuiltinOperator
 _TYPES = schema.TensorType
+_NOWHERE = 1
+"""Offsets up to this mean that the bytes are not outside: 1 is written by mistake (schema, Buffer.offset)."""
 
 #: Where operators keep weights of two axes and more.
 WEIGHTS = {
@@ -58,10 +60,25 @@ def load(path: Path) -> Any:
     Until 2020 converters wrote operators' codes into a field of one byte only. ai-edge-quantizer reads the other, takes
     every operator for ADD, and gives the file back unchanged without a word (MediaPipe's face_landmark.tflite).
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    model = parsed(path.read_bytes())
     for code in model.operatorCodes:
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     _widen(model)
+    return model
+
+
+def parsed(content: bytes) -> Any:
+    """The model as the file has it, with the weights inside that converters put behind the schema's own part."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    for buffer in model.buffers:
+        if buffer.offset > _NOWHERE:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    for operator in (each for graph in model.subgraphs for each in graph.operators or []):
+        if operator.largeCustomOptionsOffset > _NOWHERE:
+            start, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
+            operator.customOptions = np.frombuffer(content, np.uint8, size, start)
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
     return model
 
 

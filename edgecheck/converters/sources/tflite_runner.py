@@ -74,7 +74,7 @@ def open_model(request: Request) -> TfliteModel:
 
 def before_softmax(path: Path) -> bytes | None:
     """The file with its first graph ending before the softmax that makes an output; None where there is none."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    model = tflite_file.parsed(path.read_bytes())
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators or [] for index in operator.outputs}
     ends = [_before_softmax(model, makers, index) for index in graph.outputs]

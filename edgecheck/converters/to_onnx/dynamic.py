@@ -27,7 +27,8 @@ def convert(request: Request, folder: Path) -> Made:
         ConversionError: the model has no operator that this quantises.
     """
     model = opened(request)
-    used = {node.op_type for node in model.graph.node if set(node.input) & set(onnx_file.weights(model))}
+    weights = set(onnx_file.weights(model))
+    used = {node.op_type for node in model.graph.node if weights.intersection(node.input)}
     found = sorted(used & set(OPERATORS))
     if not found:
         raise ConversionError(

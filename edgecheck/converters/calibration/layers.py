@@ -1,0 +1,69 @@
+"""Which networks are generated: each is a list of layers on an image or a row of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """To `channels`, with a square kernel."""
+
+    channels: int
+    kernel: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Depthwise:
+    """One square kernel for each channel."""
+
+    kernel: int = 3
+    stride: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """All of the input to each of `units`."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubling:
+    """The input added to itself: hardly anything is computed, and all of it is read and written."""
+
+
+Layer = Convolution | Depthwise | Dense | Doubling
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Layers one after another."""
+
+    input: tuple[int, ...]
+    """One image (1, height, width, channels), or rows (count, length)."""
+    layers: tuple[Layer, ...]
+
+
+#: By name. Between them they use what real networks use, in the sizes that they use it in: 3x3 and 1x1 convolutions, a
+#: wide first layer, depthwise separable blocks, dense layers that fit the caches, and two whose time is memory's:
+#: weights that are read once, and large activations.
+NETWORKS: Mapping[str, Network] = MappingProxyType(
+    {
+        "convolutions": Network((1, 56, 56, 24), (Convolution(48, 3), Convolution(48, 3), Convolution(48, 3, 2))),
+        "pointwise": Network((1, 40, 40, 128), (Convolution(128), Convolution(192), Convolution(128))),
+        "separable": Network(
+            (1, 80, 80, 32), (Depthwise(), Convolution(64), Depthwise(3, 2), Convolution(96), Depthwise(5), Doubling())
+        ),
+        "stem": Network((1, 224, 224, 3), (Convolution(32, 3, 2), Depthwise(), Convolution(16))),
+        "dense": Network((16, 512), (Dense(512), Dense(512), Dense(512))),
+        "weights": Network((1, 1024), (Dense(2048), Dense(1024))),
+        "activations": Network((1, 160, 160, 32), (Doubling(), Depthwise(), Doubling(), Doubling())),
+    }
+)

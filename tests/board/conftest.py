@@ -1,0 +1,31 @@
+"""One board for all tests of this folder, as it comes from the shop: nothing of edgecheck's is on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecheck.emulator import programs
+from tests.board import machine, system
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.board.machine import EmulatedBoard
+
+
+@pytest.fixture(scope="session")
+def board_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoard]:
+    """The machine, which runs as long as the tests do."""
+    if any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
+        pytest.skip("QEMU or mke2fs is not installed")
+    with machine.started(system.ensure(), tmp_path_factory.mktemp("board")) as board:
+        yield board
+
+
+@pytest.fixture
+def board(board_machine: EmulatedBoard, monkeypatch: pytest.MonkeyPatch) -> EmulatedBoard:
+    """The machine, and edgecheck's ssh set up to reach it."""
+    monkeypatch.setenv("EDGECHECK_SSH", board_machine.ssh)
+    return board_machine
