@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.real_models import fetch, link
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -21,3 +23,12 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def example_models(root: Path) -> Path:
+    """The folder with the models that our own budgets name."""
+    folder = root / "examples" / "models"
+    for name in ("mtcnn_onet.onnx", "face_detection_short_range.tflite"):
+        link(fetch(name), folder)
+    return folder

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from examples.real_models import catalogue, fetch, link
 from tests.cli.command import edgecheck
 
 
 @pytest.fixture(scope="module")
-def quickstart(root: Path) -> str:
-    for name in ("mtcnn_onet.onnx", "face_detection_short_range.tflite"):
-        assert name in catalogue()["models"]
-        link(fetch(name), root / "examples" / "models")
+def quickstart(root: Path, example_models: Path) -> str:
+    assert example_models.is_dir()
     done = edgecheck("check", cwd=root, COLUMNS="100")
     assert done.code == 0, done.out + done.err
     return done.out

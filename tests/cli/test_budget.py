@@ -8,7 +8,8 @@ from jsonschema import Draft202012Validator
 from tests.cli.command import edgecheck
 
 
-def test_our_own_files_have_no_problem(root: Path) -> None:
+def test_our_own_files_have_no_problem(root: Path, example_models: Path) -> None:
+    assert example_models.is_dir()
     done = edgecheck("budget", "lint", "budgets", "device_profiles", cwd=root)
     assert done.code == 0, done.out
     assert ": 0 problems, 0 warnings." in done.err
