@@ -86,9 +86,13 @@ def resume(qemu: Qemu, saved: Saved, deadline: Deadline) -> None:
     """Bring a QEMU that was started with `RESUMING` to where the machine was saved, and let it go on.
 
     Raises:
-        EmulatorError: QEMU does not take the state.
+        EmulatorError: QEMU does not take the state, or the cache was cleared since `ensure`.
     """
-    with saved.devices.open("rb") as file:
+    try:
+        file = saved.devices.open("rb")
+    except FileNotFoundError as error:
+        raise EmulatorError("The saved machine was removed from the cache meanwhile.", "Try again.") from error
+    with file:
         _prepare(qemu, file, deadline)
         qemu.ask("migrate-incoming", deadline, uri="fd:state")
         _finish(qemu, deadline)

@@ -71,6 +71,8 @@ class Store:
             EmulatorError: the disk is full or not writable, or `build` failed; nothing is left behind.
         """
         if entry := self.get(kind, key):
+            with contextlib.suppress(OSError):  # the time of its last use; a read-only cache keeps none
+                os.utime(entry.folder)
             return entry
         with _explained(self.root), self._locked(f"{kind}-{key}", progress):
             return self.get(kind, key) or self._build(kind, key, build)
@@ -179,8 +181,6 @@ def _intact(folder: Path, files: Mapping[str, Any]) -> bool:
         if (folder / name).stat().st_size != told["bytes"]:
             return False
     if _stamps(folder, files) == _seen(folder):
-        with contextlib.suppress(OSError):  # the time of the last use; a read-only cache has none
-            os.utime(folder)
         return True
     if any(digest(folder / name) != told["sha256"] for name, told in files.items()):
         return False

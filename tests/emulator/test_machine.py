@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgecheck.emulator import disks, saved
+from edgecheck.emulator import disks, machine, saved
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.emulator.spec import MachineSpec
 from edgecheck.emulator.store import Store
@@ -163,6 +163,15 @@ def test_a_core_that_qemu_does_not_know(plain: MachineSpec, store: Store) -> Non
         saved.ensure(unknown, store, print)
 
     assert store.get("states", unknown.key()) is None
+
+
+def test_a_cache_that_is_cleared_meanwhile(plain: MachineSpec, tmp_path: Path) -> None:
+    (tmp_path / "job").mkdir()
+    gone = saved.Saved(tmp_path / "gone" / "ram", tmp_path / "gone" / "devices", 256 * MIB, 192 * MIB)
+    job = machine.Job(tmp_path / "job", b"", 60)
+
+    with pytest.raises(EmulatorError, match="was removed from the cache meanwhile"), machine.run(plain, gone, job):
+        pass
 
 
 def test_a_disk_without_space_for_the_state(

@@ -165,7 +165,8 @@ def test_the_least_recently_used_go_first(store: Store) -> None:
         os.utime(folder, (at, at))
     os.utime(store.root / "kind" / "a", (9, 9))
 
-    store.keep("kind", 2_100_000)
+    for _ in range(3):  # looking at what there is must not count as using it
+        store.keep("kind", 2_100_000)
 
     assert sorted(path.name for path in (store.root / "kind").iterdir()) == ["a", "c"]
 

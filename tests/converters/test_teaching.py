@@ -1,0 +1,145 @@
+"""The teaching cases: each lesson is held again, and its table must be the one in the tutorial."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.converters.bench import requires
+
+ROOT = Path(__file__).parents[2]
+LESSONS = ROOT / "examples" / "teaching"
+TUTORIAL = ROOT / "docs" / "tutorials" / "teaching-cases.md"
+
+pytestmark = [
+    pytest.mark.convert,
+    requires("torch", "tensorflow", "sklearn", "skl2onnx", "onnxscript", "tf2onnx", "ai_edge_quantizer"),
+]
+
+Table = list[dict[str, str]]
+
+#: What a figure may differ by: archives hold dates, zlib has versions, and processors round differently.
+_BYTES, _DOWNLOAD, _FRACTION = 64, 0.02, 0.03
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the lessons put their models; the cache is beside it."""
+    return tmp_path_factory.mktemp("lessons")
+
+
+def run(folder: Path, *argv: str) -> str:
+    """What a command prints, with a cache of its own."""
+    done = subprocess.run(
+        [sys.executable, *argv],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def hold(lesson: str, folder: Path) -> Table:
+    """The table that a lesson prints."""
+    return rows(run(folder, "-m", f"examples.teaching.{lesson}", str(folder / "models")))
+
+
+def taught(lesson: str) -> Table:
+    """The table that the tutorial shows below the lesson's command."""
+    text = TUTORIAL.read_text(encoding="utf-8")
+    after = text.partition(f"python -m examples.teaching.{lesson}\n")[2]
+    return rows(re.split(r"\n\n(?=[^|])", after.partition("```\n\n")[2])[0])
+
+
+def rows(markdown: str) -> Table:
+    lines = [line.strip("|").split("|") for line in markdown.strip().splitlines()]
+    header = [cell.strip() for cell in lines[0]]
+    return [dict(zip(header, (cell.strip() for cell in line), strict=True)) for line in lines[2:]]
+
+
+def close(column: str, one: str, two: str) -> bool:
+    """Whether two figures of a column are the same, as exactly as that can be asked."""
+    if one == two:
+        return True
+    first, second = (float(each.replace(",", "")) for each in (one, two))
+    if column.endswith("bytes") or "bytes of" in column:
+        return abs(first - second) <= _BYTES
+    if column == "download":
+        return abs(first - second) <= _DOWNLOAD * first
+    return "." in one and abs(first - second) <= _FRACTION
+
+
+@pytest.mark.parametrize(
+    "lesson",
+    ["mlp", "cnn", "dropout", "forest", "selection", "augmentation", "pruning", "quantisation", "distillation"],
+)
+def test_the_tutorial_shows_what_the_lesson_prints(folder: Path, lesson: str) -> None:
+    held, shown = hold(lesson, folder), taught(lesson)
+    assert [list(row) for row in held] == [list(row) for row in shown]
+    differences = [
+        f"{column}: {row[column]} is shown, {again[column]} was found"
+        for row, again in zip(shown, held, strict=True)
+        for column in row
+        if not close(column, row[column], again[column])
+    ]
+    assert differences == []
+
+
+def test_the_figures_that_the_cases_are_about() -> None:
+    """Written out, so that a tutorial that was made again from a wrong lesson does not pass."""
+    assert {row["weights"] for row in taught("mlp")} == {"101,770"}
+    assert [row["weights"] for row in taught("cnn")] == [
+        "320",
+        "18,496",
+        "102,464",
+        "650",
+        "121,930",
+        "121,930",
+        "121,930",
+    ]
+    dropout = taught("dropout")
+    assert dropout[0]["bytes of the .onnx"] == dropout[1]["bytes of the .onnx"]
+    assert dropout[0]["weights"] == dropout[1]["weights"] == "101,770"
+    assert [row["weights"] for row in taught("distillation")] == ["535,818", "101,770"]
+    forest = {(row["trees"], row["depth"], row["rows"]): number(row["nodes"]) for row in taught("forest")}
+    assert forest["10", "free", "150"] < forest["100", "free", "150"] < forest["500", "free", "150"]
+    assert forest["100", "2", "150"] < forest["100", "4", "150"] < forest["100", "free", "150"]
+    assert forest["100", "free", "30"] < forest["100", "free", "75"] < forest["100", "free", "150"]
+    augmentation = taught("augmentation")
+    assert augmentation[0]["network's bytes"] == augmentation[1]["network's bytes"]
+    assert number(augmentation[1]["forest's nodes"]) > 3 * number(augmentation[0]["forest's nodes"])
+    pruning = taught("pruning")
+    assert len({row["bytes"] for row in pruning}) == 1
+    assert [number(row["download"]) for row in pruning] == sorted(
+        (number(row["download"]) for row in pruning), reverse=True
+    )
+
+
+def number(figure: str) -> int:
+    return int(figure.replace(",", ""))
+
+
+def test_teacher_and_student_hold_their_budgets_and_stand_side_by_side(folder: Path) -> None:
+    reports = []
+    for name in ("teacher", "student"):
+        shutil.copy(LESSONS / f"{name}.yaml", folder)
+        assert (folder / "models" / f"{name}.pt2").exists(), "made by the lesson above"
+        reports.append(folder / f"{name}.json")
+        run(folder, "-m", "edgecheck", "check", str(folder / f"{name}.yaml"), "--format", f"json={reports[-1]}")
+    checks = [json.loads(report.read_text(encoding="utf-8")) for report in reports]
+    assert [each["status"] for each in checks] == ["pass", "pass"]
+    table = rows(run(folder, "-m", "examples.teaching.side_by_side", *map(str, reports)))
+    ratios = {(row["variant"], row["metric"]): float(row["ratio"]) for row in table}
+    assert ratios["float32", "params"] == pytest.approx(101_770 / 535_818, abs=1e-4)
+    assert ratios["float32", "size"] == pytest.approx(0.19, abs=0.01)
+    assert ratios["int8-dynamic", "size"] == pytest.approx(0.19, abs=0.01)
