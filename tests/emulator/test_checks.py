@@ -84,15 +84,13 @@ def test_the_same_check_gives_the_same_figures_however_busy_the_host_is(first: d
 def read_anew(model: Path) -> None:
     """Have the kernel forget the model's and the runtime's files.
 
-    What was written a moment ago, as a fresh set-up is, lies in large pieces of the page cache, and a process that touches
-    a page of one counts all of it: up to a tenth more.
+    What was written a moment ago, as a fresh set-up is, lies in large pieces of the page cache, and a process that
+    touches a page of one counts all of it: up to a tenth more.
     """
     os.sync()
     packages = Path(np.__file__).parents[1]
-    for file in [
-        model,
-        *(path for name in ("ai_edge_litert", "numpy", "numpy.libs") for path in (packages / name).rglob("*")),
-    ]:
+    runtime = [path for name in ("ai_edge_litert", "numpy", "numpy.libs") for path in (packages / name).rglob("*")]
+    for file in (model, *runtime):
         if file.is_file():
             with file.open("rb") as stream:
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
