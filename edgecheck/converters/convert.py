@@ -10,10 +10,8 @@ from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import cache, packing, process
-from edgecheck.converters.fingerprint import fingerprint
 from edgecheck.converters.interface import AS_IS, READY, Request
 from edgecheck.converters.routes import Way, ways
-from edgecheck.converters.safety.gate import admit
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
 
@@ -44,6 +42,10 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     """
     if _is_ready(request):
         return _ready(request, workshop)
+    # A ready model has left by now: it pays for none of these.
+    from edgecheck.converters.fingerprint import fingerprint
+    from edgecheck.converters.safety.gate import admit
+
     tried = ways(request)
     request, notes = admit(request)
     kept = (

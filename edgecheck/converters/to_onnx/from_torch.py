@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: From here on weights go beside the .onnx.
 _MOST_INSIDE = 1_900_000_000
+_DYNAMO = f"torch {torch.__version__} dynamo exporter"
 
 
 def convert(request: Request, folder: Path) -> Made:
@@ -24,15 +25,18 @@ def convert(request: Request, folder: Path) -> Made:
 
     The example has a batch of two: with one, dynamo takes the batch for a constant and says nothing.
     """
-    model = open_model(request)
     if request.source == "pt2":
-        return _exported(model, exported(request), folder, (), None)
+        program = exported(request)
+        return _made(_export(program, folder, ()), folder, _DYNAMO)
+    model = open_model(request)
     shapes = shapes_of(model.ports, request)
+    names = [port.name for port in model.ports]
+    free = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
     try:
-        free = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
-        return _exported(model, model.module, folder, model.arguments(shapes, 2), free)
+        made = _export(model.module, folder, model.arguments(shapes, 2), input_names=names, dynamic_shapes=free)
     except Exception:  # noqa: BLE001 - dynamo fails in many ways on a batch that the network fixes
-        return _exported(model, model.module, folder, model.arguments(shapes, 1), None)
+        made = _export(model.module, folder, model.arguments(shapes, 1), input_names=names)
+    return _made(made, folder, _DYNAMO, model.notes)
 
 
 def convert_traced(request: Request, folder: Path) -> Made:
@@ -45,21 +49,14 @@ def convert_script(request: Request, folder: Path) -> Made:
     return _traced(open_model(request), request, folder)
 
 
-def _exported(model: TorchModel, module: Any, folder: Path, arguments: tuple[Any, ...], free: Any) -> Made:
+def _export(module: Any, folder: Path, arguments: tuple[Any, ...], **more: object) -> Path:
     made = folder / "model.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module,
-            arguments,
-            made,
-            dynamo=True,
-            dynamic_shapes=free,
-            input_names=[port.name for port in model.ports] if arguments else None,
-            external_data=_size(model.module) > _MOST_INSIDE,
-            verbose=False,
+            module, arguments, made, dynamo=True, external_data=_size(module) > _MOST_INSIDE, verbose=False, **more
         )
-    return _made(made, folder, f"torch {torch.__version__} dynamo exporter", model.notes)
+    return made
 
 
 def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
@@ -81,7 +78,7 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
     return _made(made, folder, f"torch {torch.__version__} legacy exporter", model.notes)
 
 
-def _made(made: Path, folder: Path, route: str, notes: tuple[str, ...]) -> Made:
+def _made(made: Path, folder: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
     model = onnx.load(made, load_external_data=False)
     _forget_where(model)
     onnx.save(model, made)
@@ -108,4 +105,6 @@ def _forget_where(model: onnx.ModelProto) -> None:
 
 
 def _size(module: Any) -> int:
-    return sum(each.numel() * each.element_size() for each in module.state_dict().values() if torch.is_tensor(each))
+    """Bytes of the weights of a module or of an exported program."""
+    weights = module.state_dict if isinstance(module.state_dict, dict) else module.state_dict()
+    return sum(each.numel() * each.element_size() for each in weights.values() if torch.is_tensor(each))
