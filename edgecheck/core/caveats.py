@@ -22,6 +22,10 @@ NOISY = 0.08
 #: More outliers than this share are told; a few per hundred are on every machine that does something else too.
 MANY_OUTLIERS = 0.05
 
+#: An outlier of a machine at rest, whose latencies agree to a percent, is no doubt: it must also take this many times
+#: the median.
+FAR_OUT = 1.5
+
 #: A trend over the run is told beyond this share of the latency.
 DRIFTING = 0.05
 
@@ -124,11 +128,13 @@ def _noise(worker: WorkerRun) -> Iterator[Caveat]:
 
 
 def _outliers(worker: WorkerRun) -> Iterator[Caveat]:
-    share = len(statistics.outliers(worker.latencies)) / len(worker.latencies)
+    far = FAR_OUT * statistics.median(worker.latencies)
+    slow = [at for at in statistics.outliers(worker.latencies) if worker.latencies[at] > far]
+    share = len(slow) / len(worker.latencies)
     if share > MANY_OUTLIERS:
         yield Caveat(
             "outliers",
-            f"{share:.0%} of the latencies lie far outside of the others.",
+            f"{share:.0%} of the latencies lie far outside of the others, over {FAR_OUT:g} times the median.",
             "Something else takes the processor from time to time: look for it before you trust the tail.",
         )
 
