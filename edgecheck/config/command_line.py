@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecheck.config.problems import did_you_mean
 from edgecheck.core.limits import Limit, Source
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import METRICS, Metric
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
@@ -17,13 +17,7 @@ def limit_from_text(text: str) -> Limit:
     Raises:
         UsageError: there is no such metric, or the value is none of its unit.
     """
-    name, separator, bound = (part.strip() for part in text.partition("="))
-    if not separator:
-        raise UsageError(f"--limit {text} has no value.", _EXAMPLE)
-    metric = METRICS.get(name)
-    if metric is None:
-        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
-        raise UsageError(f"--limit {text}: no metric is called {name!r}{advice}", _EXAMPLE)
+    metric, bound = metric_and_rest("--limit", text, _EXAMPLE)
     try:
         value = parse(bound, metric.unit)
     except ValueError as error:
@@ -31,3 +25,19 @@ def limit_from_text(text: str) -> Limit:
     if metric.unit is Unit.RATIO and value > 1:
         raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
     return Limit(metric, value, Source("command line"))
+
+
+def metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:
+    """The metric that `METRIC=REST` names, and the rest.
+
+    Raises:
+        UsageError: there is no equals sign, or no such metric; the hint is `example`.
+    """
+    name, separator, rest = (part.strip() for part in text.partition("="))
+    if not separator:
+        raise UsageError(f"{option} {text} has no value.", example)
+    metric = METRICS.get(name)
+    if metric is None:
+        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
+        raise UsageError(f"{option} {text}: no metric is called {name!r}{advice}", example)
+    return metric, rest

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from edgecheck.config.problems import did_you_mean
+from edgecheck.config.command_line import metric_and_rest
 from edgecheck.core.allowance import Allowance
 from edgecheck.core.limits import Source
-from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
@@ -18,13 +17,7 @@ def allowance_from_text(text: str) -> Allowance:
     Raises:
         UsageError: there is no such metric, or a value is none of its unit.
     """
-    name, separator, rule = (part.strip() for part in text.partition("="))
-    if not separator:
-        raise UsageError(f"--growth {text} has no share.", _EXAMPLE)
-    metric = METRICS.get(name)
-    if metric is None:
-        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
-        raise UsageError(f"--growth {text}: no metric is called {name!r}{advice}", _EXAMPLE)
+    metric, rule = metric_and_rest("--growth", text, _EXAMPLE)
     share, _, floor = rule.partition(",")
     try:
         growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0

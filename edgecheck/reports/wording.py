@@ -162,6 +162,7 @@ def next_step(report: Report) -> str:
             return clean(f"Next: {hints[0]}")
         if strangers:
             device = strangers[0].profile.id
-            return f"Next: measure on the device itself: --target {device}=ssh://user@host."
+            emulated = "" if strangers[0].target == "qemu" else ", or on an emulated one: --target qemu"
+            return f"Next: measure on the device itself: --target {device}=ssh://user@host{emulated}."
         return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
     return ""

@@ -186,7 +186,7 @@ def test_a_comparison_is_a_report_too(pair: Path) -> None:
             ["compare", "main.json", "head.json", "--growth", "sice=1%"],
             "--growth sice=1%: no metric is called 'sice'; did you mean size?",
         ),
-        (["compare", "main.json", "head.json", "--growth", "size"], "--growth size has no share."),
+        (["compare", "main.json", "head.json", "--growth", "size"], "--growth size has no value."),
         (
             ["compare", "main.json", "head.json", "--growth", "size=1%,2 ms"],
             "--growth size=1%,2 ms: unit 'ms' is not known; takes a size",
