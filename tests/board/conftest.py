@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tests.board.machine import EmulatedBoard
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def board_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBoard]:
-    """The machine, which runs as long as the tests do."""
+    """The machine, which runs as long as the tests of one file do: others count what this process leaves running."""
     if any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
     with machine.started(system.ensure(), tmp_path_factory.mktemp("board")) as board:

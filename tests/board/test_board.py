@@ -54,7 +54,7 @@ def test_it_reaches_nothing_and_has_no_packages(board: EmulatedBoard) -> None:
     assert board.run("ls -d /usr/lib/python3/dist-packages/*/ 2>/dev/null; which pip gcc wget || true") == ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def first_check(board_machine: EmulatedBoard, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """What came of the first check that the board has ever seen."""
     folder = tmp_path_factory.mktemp("first")

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgecheck.bundles import bundle_for, host_platform, unpacked
+from edgecheck.config import Profiles
 from examples.real_models import fetch
 from tests.agent import small_models
 from tests.cli.command import EDGECHECK, edgecheck
@@ -30,7 +32,7 @@ LIMITS = ("--limit", "instructions=200e6", "--limit", "ram_model=64MiB", "--limi
 
 def figures(folder: Path, *arguments: str | Path) -> dict[str, Any]:
     done = edgecheck("check", *arguments, "--format", "json", cwd=folder)
-    assert done.code in (0, 1), done.err
+    assert done.code in (0, 1, 3), done.err
     found: dict[str, Any] = json.loads(done.out)["checks"][0]
     return found
 
@@ -81,27 +83,32 @@ def test_the_same_check_gives_the_same_figures_however_busy_the_host_is(first: d
             assert other["figures"][metric]["value"] == pytest.approx(first["figures"][metric]["value"], rel=margin)
 
 
-def read_anew(model: Path) -> None:
-    """Have the kernel forget the model's and the runtime's files.
+def read_anew(*places: Path) -> None:
+    """Have the kernel forget these files, and those in these folders.
 
     What was written a moment ago, as a fresh set-up is, lies in large pieces of the page cache, and a process that
-    touches a page of one counts all of it: up to a tenth more.
+    touches a page of one counts all of it: up to a tenth more. What any process has mapped is not forgotten, so the
+    runtime is a bundle's, which this process has not imported.
     """
     os.sync()
-    packages = Path(np.__file__).parents[1]
-    runtime = [path for name in ("ai_edge_litert", "numpy", "numpy.libs") for path in (packages / name).rglob("*")]
-    for file in (model, *runtime):
-        if file.is_file():
-            with file.open("rb") as stream:
-                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    for file in (path for place in places for path in (place, *place.rglob("*")) if path.is_file()):
+        with file.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-@pytest.mark.parametrize("name", ["face_detection_short_range.tflite", "face_landmark.tflite"])
+@pytest.mark.parametrize(
+    "name", ["face_detection_short_range.tflite", "face_landmark.tflite", "face_detection_back.tflite"]
+)
 def test_what_a_model_costs_is_what_it_costs_on_this_host(name: str, tmp_path: Path) -> None:
     """The same runtime on both sides: what is left is the page tables' and the allocator's."""
-    emulated = figures(tmp_path, fetch(name), "--device", "raspberry-pi-5-4gb")
-    read_anew(fetch(name))
-    here = figures(tmp_path, fetch(name))
+    model = fetch(name)
+    pi = Profiles().get("raspberry-pi-5-4gb")
+    (tmp_path / "budget.yaml").write_text(
+        f"model: {model}\nbundle: profile\nlimits: {{ram_model: 64 MiB}}\ndevices: {{{pi.id}: }}\n"
+    )
+    emulated = figures(tmp_path, "budget.yaml", "--target", "qemu")
+    read_anew(model, unpacked(bundle_for(pi.runtimes[model.suffix[1:]], host_platform())))
+    here = figures(tmp_path, "budget.yaml", "--target", "local")
     costs = [check["figures"]["ram_model"]["value"] for check in (emulated, here)]
     assert costs[0] == pytest.approx(costs[1], rel=0.05), costs
 
