@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: check test lint format pythons bench setup system converters help-text clean
+.PHONY: check test image gate lint format pythons bench setup system converters help-text clean
 
 check: setup  ## set up, then check real models: every budget under ./budgets
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
@@ -12,13 +12,22 @@ check: setup  ## set up, then check real models: every budget under ./budgets
 
 # A test that fails is run once more and both are reported: neighbours on the machine can starve a real machine or sshd.
 test: setup system converters lint  ## set up, then run every test
-	$(BIN)/python -m pytest --reruns 1
+	$(BIN)/python -m pytest --reruns 1 -m 'not image'
+
+image: setup  ## build both stages of Dockerfile.arm64 and check models with them: seven minutes, then two
+	@sh tools/debian-packages.sh image
+	$(BIN)/python -m pytest -m image tests/docker
+
+gate: setup system  ## what users do in their CI: gate our own examples on an emulated device
+	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
+	@$(BIN)/python tools/gate.py
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile.arm64
 
 format: setup
 	$(BIN)/ruff check --fix .

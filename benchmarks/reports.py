@@ -2,7 +2,8 @@
 
     python benchmarks/reports.py [CHECKS]
 
-The checks are like real ones: a hundred memory samples, five hundred latencies, five limits of which some do not hold.
+The checks are like real ones: a hundred memory samples, five hundred latencies, ninety parts of a file that no other
+check has, five limits of which some do not hold.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgecheck.core.report import Report  # noqa: E402
+from edgecheck.core.tiles import Tiles  # noqa: E402
 from edgecheck.reports import FORMATS, Style, render  # noqa: E402
 from edgecheck.reports.reading import read_report  # noqa: E402
 from tests.builders import MIB, latency_worker, memory_worker, run  # noqa: E402
@@ -31,8 +33,24 @@ def report(checks: int) -> Report:
         latencies = (0.01 + (at * 31 + each * 17) % 97 * 1e-5 for each in range(500))
         samples = tuple((each / 100, (20 + each % 40) * MIB) for each in range(100))
         seen = run(latency_worker(*latencies), *[memory_worker(40 * MIB, 61 * MIB, samples)] * 2)
-        results.append(replace(result(CRASH if at % 10 == 0 else seen), seconds=float(at)))
+        whole = result(CRASH if at % 10 == 0 else seen)
+        assert whole.artifact is not None
+        artifact = replace(whole.artifact, sha256=f"{at:064x}")
+        results.append(replace(whole, seconds=float(at), artifact=artifact, tiles=tiles()))
     return Report(tuple(results), "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+
+
+def tiles() -> Tiles:
+    """As many as a small network has."""
+    layers = range(30)
+    sizes = [900 - 20 * at for at in layers]
+    return Tiles(
+        parent=(-1, *[0] * 30, *[at + 1 for at in layers for _ in range(2)]),
+        name=("net.onnx", *(f"conv_{at}" for at in layers), *["kernel", "bias"] * 30),
+        size=(sum(sizes), *sizes, *(part for size in sizes for part in (size - 100, 100))),
+        group=("weight",) * 91,
+        detail=("60 tensors", *["2 tensors"] * 30, *["Conv, float32, 64 x 3 x 3 x 3", "Conv, float32, 64"] * 30),
+    )
 
 
 def main() -> int:

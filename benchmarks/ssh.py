@@ -4,6 +4,9 @@
 
 The device is a real sshd on loopback, with a Python that has nothing installed: the runtime is brought along. Every
 figure is printed with the aim it is held to. Noisy machines: the median of the rounds counts, of pairs run in turns.
+
+Last, what sampling does to latencies: those of a check that samples memory too, which it does in other processes, and
+those of processes that are sampled while they are timed, over those of a check that does not sample at all.
 """
 
 from __future__ import annotations
@@ -14,17 +17,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from edgecheck.targets import Workload, ssh_client  # noqa: E402 - as the next lines, after the path is set
+import psutil  # noqa: E402 - as the next lines, after the path is set
+
+from edgecheck.session import SAMPLING  # noqa: E402
+from edgecheck.targets import Workload, ssh_client  # noqa: E402
 from edgecheck.targets.ssh import SshTarget  # noqa: E402
 from edgecheck.targets.ssh_address import parse  # noqa: E402
 from edgecheck.targets.ssh_cache import clear_device_cache, device_cache  # noqa: E402
@@ -33,6 +40,8 @@ from tests.targets import sshd  # noqa: E402
 from tests.targets.tcp_relay import TcpRelay, relayed  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.targets.sshd import Board
 
 RUNTIME = ("onnxruntime==1.32.0",)
@@ -83,6 +92,64 @@ def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
     return time.perf_counter() - begun
 
 
+def latencies(target: SshTarget, workload: Workload, *, meanwhile: float = 0.0) -> list[float]:
+    """Sorted seconds of the steady inferences; `meanwhile`: seconds between two readings of the memory, if any."""
+    seen: list[float] = []
+    with target.launch(workload, lambda _words: None) as lines, ExitStack() as stack:
+        for line in lines:
+            event = json.loads(line)
+            if meanwhile and event["event"] == "start":
+                stack.enter_context(sampled(event["pid"], meanwhile))
+            if event["event"] == "latencies":
+                seen += [ns / 1e9 for ns in event["values_ns"]]
+    return sorted(seen)
+
+
+@contextmanager
+def sampled(pid: int, interval: float) -> Iterator[None]:
+    """Read the memory of the process from outside, as the agent does; the board is this machine."""
+    over = threading.Event()
+
+    def sample() -> None:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            while not over.wait(interval):
+                process.memory_info()
+                psutil.virtual_memory()
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def effect_of_sampling(target: SshTarget, workload: Workload, rounds: int) -> None:
+    """Print ratios of the p50 and the p99."""
+    timed = replace(workload, job={**workload.job, "latency": LATENCY | {"min_count": 1000, "max_s": 10}})
+    both = replace(timed, job={**timed.job, "memory": {"processes": [2, 2], "interval_s": SAMPLING}})
+    ratios: dict[str, list[tuple[float, float]]] = {"in processes of its own": [], "of the process that is timed": []}
+    for _ in range(rounds):
+        plain = latencies(target, timed)
+        for name, other in (
+            ("in processes of its own", latencies(target, both)),
+            ("of the process that is timed", latencies(target, timed, meanwhile=SAMPLING)),
+        ):
+            ratios[name].append((middle(other) / middle(plain), tail(other) / tail(plain)))
+    for name, pairs in ratios.items():
+        p50, p99 = (statistics.median(each) for each in zip(*pairs, strict=True))
+        aim = "aim: 1.00" if name.startswith("in processes") else "what it is not done for"
+        print(f"latency with sampling {name:<29} p50 {p50:.3f}, p99 {p99:.2f} times   {aim}")
+
+
+def middle(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def tail(values: list[float]) -> float:
+    return values[int(0.99 * len(values))]
+
+
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
@@ -105,7 +172,8 @@ def main() -> None:
             hands.append(by_hand(target, board, workload))
             seconds.append(check(target, workload, relay))
         kept = {one.label: one.size for one in device_cache(address).kept}
-    report(firsts, seconds, hands)
+        report(firsts, seconds, hands)
+        effect_of_sampling(target, workload, rounds)
     for label, size in kept.items():
         print(f"on the device: {size / 1e6:.2f} MB, {label}")
     print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs, {rounds} rounds, medians")

@@ -1,3 +1,44 @@
-"""Will this model fit that device? A verdict, metric by metric, that a release can hang on."""
+"""Will this model fit that device? A verdict, metric by metric, that a release can hang on.
+
+The names below are the library (docs/reference/library.md). Each is imported when it is first used.
+"""
 
 __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "CheckResult",
+    "EdgecheckError",
+    "Report",
+    "Status",
+    "Verdict",
+    "check",
+    "load_budgets",
+    "load_report",
+    "render",
+]
+
+TYPE_CHECKING = False  # the name that type checkers know; importing `typing` would double the time of `--help`
+if TYPE_CHECKING:
+    from edgecheck.api import (
+        CheckResult,
+        EdgecheckError,
+        Report,
+        Status,
+        Verdict,
+        check,
+        load_budgets,
+        load_report,
+        render,
+    )
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("edgecheck.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

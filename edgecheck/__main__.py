@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,7 +10,12 @@ def main() -> int:
     """Run the command line and return the exit code.
 
     `--help` and `--version` are answered without importing the command line's library: a shell user asks them most.
+    A shell that asks for completions gives no arguments, but a variable.
     """
+    if "_EDGECHECK_COMPLETE" in os.environ:
+        from edgecheck.cli.main import main as run
+
+        return run(sys.argv[1:])
     match sys.argv[1:]:
         case [] | ["--help"] | ["-h"]:
             from pathlib import Path

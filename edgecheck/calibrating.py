@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from edgecheck.converters.calibration.layers import NETWORKS
 from edgecheck.converters.interface import AS_IS, Request
 from edgecheck.converters.process import Task, perform
 from edgecheck.core.artifact import Artifact
@@ -67,12 +68,12 @@ def calibrate(place: Place, tell: Callable[[str], None], *, networks: Sequence[s
         networks: Which of the generated networks; all where none is named.
 
     Raises:
-        UsageError: the profile names no core to emulate or no runtime for `.tflite` files.
+        UsageError: see `ensure_possible`.
         TargetError: the device cannot be reached, is another one, or slowed itself down.
         EmulatorError: the machine cannot be built here.
         ConversionError: the networks cannot be generated here.
     """
-    _ensure_possible(place.profile)
+    ensure_possible(place, networks)
     device = open_target(place.address, place.profile)
     machine = open_target("qemu", place.profile)
     pairs: dict[str, list[Pair]] = {"float": [], "int8": []}
@@ -88,8 +89,20 @@ def calibrate(place: Place, tell: Callable[[str], None], *, networks: Sequence[s
     return Calibration({kind: tuple(each) for kind, each in pairs.items()}, constants)
 
 
-def _ensure_possible(profile: DeviceProfile) -> None:
-    if not profile.emulation_cpu or not profile.path:
+def ensure_possible(place: Place, networks: Sequence[str]) -> None:
+    """What can be known before anything is reached.
+
+    Raises:
+        UsageError: the profile names no core to emulate or no runtime for `.tflite` files, there are no such networks
+            or too few of them, or the address is no device's.
+    """
+    profile = place.profile
+    if not profile.path:
+        raise UsageError(
+            f"The profile {profile.id} is made on the spot: there is no file to write into.",
+            "Make one: edgecheck devices probe ssh://USER@HOST > device_profiles/my-board.yaml",
+        )
+    if not profile.emulation_cpu:
         raise UsageError(
             f"The profile of {profile.name} does not say which core emulates it.",
             'Add `emulation: {cpu: "cortex-a72"}` to it: instructions are counted on that core.',
@@ -99,6 +112,19 @@ def _ensure_possible(profile: DeviceProfile) -> None:
             f"The profile of {profile.name} names no runtime for .tflite files, which the networks are.",
             "Add one to its `runtimes`, such as `tflite: [ai-edge-litert]`.",
         )
+    if open_target(place.address, profile).emulated:
+        raise UsageError(
+            f"{place.address!r} has no clock to calibrate: it is emulated.", "Name the device itself: ssh://pi@board"
+        )
+    _ensure_networks(networks)
+
+
+def _ensure_networks(networks: Sequence[str]) -> None:
+    known = ", ".join(NETWORKS)
+    if unknown := [name for name in networks if name not in NETWORKS]:
+        raise UsageError(f"There is no network {unknown[0]!r}.", f"There are: {known}.")
+    if 0 < len(set(networks)) < FEWEST:
+        raise UsageError("One network has no spread.", f"Name two at least, or none for all: {known}.")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.looks import for_agent
 from edgecheck.core.readers import FRESH_LOADS
-from edgecheck.core.run import Purpose
 from edgecheck.errors import TargetError
 from edgecheck.targets import Workload
 
@@ -113,7 +112,7 @@ def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run
 
 def _may_not_fit(run: Run, device_memory: int) -> bool:
     """Whether the model needs so much that the device's own memory has to show whether it is enough."""
-    peaks = [worker.peak for worker in run.of(Purpose.MEMORY) if worker.peak is not None]
+    peaks = [worker.peak for worker in run.watched if worker.peak is not None]
     return max(peaks, default=0) > MUCH_OF_MEMORY * device_memory
 
 
@@ -145,8 +144,8 @@ def _common(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
     }
 
 
-#: Where the clock counts instructions: batches of at least ten million of them until two agree, no sampling more often
-#: than it is worth there, and one process, since the next would be the same to the byte.
+#: Where the clock counts instructions: batches of at least ten million of them until two agree, and no sampling more
+#: often than it is worth there. One process shows both, since the next would be the same to the byte.
 _EMULATED: dict[str, object] = {
     "threads": 1,
     "latency": None,

@@ -19,6 +19,12 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
 
 
+@pytest.fixture(autouse=True)
+def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """This machine's lock is for people who measure on it; other tests that run meanwhile are not waited for."""
+    monkeypatch.setenv("EDGECHECK_LOCK", str(tmp_path_factory.getbasetemp() / "measuring.lock"))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

@@ -2,7 +2,10 @@
 # Installs the Debian packages that the tests need, where the user may; else names them in one message and goes on:
 # the tests that need them say so themselves.
 set -eu
-packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static time chromium chromium-driver"
+packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static time chromium chromium-driver zsh fish"
+# `debian-packages.sh image`: also what Dockerfile.arm64 is built and tried with. buildah needs no daemon, and mmdebstrap
+# makes the base image, so that no registry is asked for one.
+[ "${1:-}" != image ] || packages="$packages buildah mmdebstrap qemu-user-static"
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 if TYPE_CHECKING:
     from edgecheck.agent import endings, oom, sampling, tying, watching, wire
@@ -32,13 +32,18 @@ _WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
 
 class Child:
-    """A worker on one spec. As a context manager it leaves no process behind, whatever happens."""
+    """A worker that loads a runtime, and then does one thing. As a context manager it leaves no process behind."""
 
-    def __init__(self, spec: Dict[str, Any]) -> None:
+    def __init__(self, runtime: Dict[str, Any], process: int, *, shares: bool) -> None:
+        self.runtime = runtime
+        self.process = process
         self.started = time.monotonic()
-        self.seen = endings.Seen(spec["process"])
+        self.seen = endings.Seen(process)
         self._evidence = oom.Evidence()
-        self._spec = json.dumps(dict(spec, started=self.started)).encode()
+        self._unsent = _line(dict(runtime, process=process, started=self.started, shares=shares))
+        self._told_all = False
+        self._held: List[bytes] = []
+        self._loading_s: Optional[float] = None
         self._events, theirs = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -64,6 +69,10 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and whatever it started."""
         self._end_group()
         self._evidence.close()
         for pipe in {*self._readers, self._stdin} - {-1}:
@@ -76,6 +85,26 @@ class Child:
         file.close()
         return descriptor
 
+    def get_ready(self, watch: watching.Watch) -> None:
+        """Wait until the worker has loaded its runtime, or failed to; what it says is kept for `follow`.
+
+        Raises:
+            watching.Stopped: the supervisor is to stop.
+        """
+        while self._process.poll() is None and self._events in self._readers and not self.seen.ready:
+            readable, writable = watch.wait(self._readers, [self._stdin] if self._unsent else [])
+            if writable:
+                self._tell()
+            self._hear(readable, self._held.append)
+        self._loading_s = time.monotonic() - self.started
+
+    def give(self, spec: Dict[str, Any]) -> None:
+        """Say what it is to do. The time in which it only waited for that does not count."""
+        if self._loading_s is not None:
+            self.started = time.monotonic() - self._loading_s
+        self._unsent += _line(dict(spec, process=self.process, started=self.started))
+        self._told_all = True
+
     def follow(
         self, watch: watching.Watch, out: wire.Wire, deadline: float, sampler: Optional[sampling.Sampler]
     ) -> Dict[str, Any]:
@@ -85,14 +114,17 @@ class Child:
             watching.Stopped: the supervisor is to stop.
         """
         limit = deadline
+        for line in self._held:
+            out.relay(line)
         while self._process.poll() is None and not self.seen.overdue:
             until = min(limit, sampler.due) if sampler else limit
-            readable, writable = watch.wait(self._readers, [self._stdin] if self._spec else [], until)
+            readable, writable = watch.wait(self._readers, [self._stdin] if self._unsent else [], until)
             if writable:
                 self._tell()
-            self._hear(readable, out)
+            self._hear(readable, out.relay)
             if sampler:
                 self._sample(sampler, out)
+                sampler = None if sampler.over(self.seen.phase) else sampler
             if self.seen.finished and limit == deadline:
                 limit = min(deadline, time.monotonic() + EXIT_GRACE_S)
             if time.monotonic() >= limit:
@@ -106,16 +138,16 @@ class Child:
         return self.seen.end(-signal.SIGKILL if status is None else status, tail, self._evidence, self.pid)
 
     def _tell(self) -> None:
-        """Give the worker the next piece of its spec."""
+        """Give the worker the next piece of what it has to know."""
         try:
-            self._spec = self._spec[os.write(self._stdin, self._spec[: select.PIPE_BUF]) :]
+            self._unsent = self._unsent[os.write(self._stdin, self._unsent[: select.PIPE_BUF]) :]
         except BrokenPipeError:  # it has died, which its status will tell
-            self._spec = b""
-        if not self._spec:
+            self._unsent = b""
+        if self._told_all and not self._unsent:
             os.close(self._stdin)
             self._stdin = -1
 
-    def _hear(self, readable: List[int], out: wire.Wire) -> None:
+    def _hear(self, readable: List[int], relay: Callable[[bytes], None]) -> None:
         for pipe in readable:
             piece = os.read(pipe, _PIECE)
             if not piece:
@@ -124,16 +156,16 @@ class Child:
             elif pipe == self._noise:
                 self._tail = (self._tail + piece)[-TAIL:]
             else:
-                self._relay(piece, out)
+                self._relay(piece, relay)
 
-    def _relay(self, piece: bytes, out: wire.Wire) -> None:
+    def _relay(self, piece: bytes, relay: Callable[[bytes], None]) -> None:
         """Pass on the lines that are whole; pieces of a long one are searched but once each."""
         first, *rest = piece.split(b"\n")
         self._line += first
         for start in rest:
             line, self._line = bytes(self._line), bytearray(start)
             if self.seen.hear(line):
-                out.relay(line + b"\n")
+                relay(line + b"\n")
 
     def _drain(self, out: wire.Wire) -> None:
         """Read what is still in the pipes of a worker that has ended, without waiting for who else may hold them."""
@@ -143,11 +175,11 @@ class Child:
             ready, _, _ = select.select(self._readers, [], [], 0)
             if not ready:
                 break
-            self._hear(ready, out)
+            self._hear(ready, out.relay)
 
     def _sample(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
         sampler.take()
-        if sampler.full:
+        if sampler.full or sampler.over(self.seen.phase):
             self._send(sampler, out)
 
     def _send(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
@@ -162,3 +194,7 @@ class Child:
                 os.killpg(self.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
+
+
+def _line(value: Dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"

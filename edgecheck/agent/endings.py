@@ -29,7 +29,10 @@ _DURING = {
 
 
 class Seen:
-    """What a worker's events have told so far; `overdue` is why it was ended, where it took too long."""
+    """What a worker's events have told so far.
+
+    `ready` is whether it has loaded its runtime or given up; `overdue` is why it was ended, where it took too long.
+    """
 
     def __init__(self, process: int) -> None:
         self.process = process
@@ -37,6 +40,7 @@ class Seen:
         self._boundary = ""
         self._advice = ""
         self._finished: Optional[Dict[str, Any]] = None
+        self.ready = False
         self.overdue = ""
 
     @property
@@ -59,10 +63,13 @@ class Seen:
         if kind == "phase":
             self._boundary = event["phase"]
             self.peak = max(self.peak, event["hwm"] or 0)
+        elif kind == "runtime":
+            self.ready = True
         elif kind == "inputs":
             self._advice = event["advice"]
         elif kind == "finished":
             self._finished = event
+            self.ready = True
         return bool(kind != "finished")
 
     def end(self, status: int, tail: str, evidence: oom.Evidence, pid: int) -> Dict[str, Any]:

@@ -1,8 +1,9 @@
 """What a worker does with a loaded runtime: open the model, run it, and go on for the purpose at hand."""
 
+import functools
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple, cast
 
 if TYPE_CHECKING:
     from edgecheck.agent import answers, opening, refusals, reporting, runtimes, samples, timing
@@ -35,28 +36,32 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: reporting.Report)
         turns.model.invoke()
     report.phase("first-inference", first_s=time.perf_counter() - start)
     if spec["purpose"] != "load":
-        _go_on(spec, loaded.engine, turns, report)
+        find = _go_on(spec, loaded.engine, turns, report)
         report.phase("steady")
-        _doubt(turns, report)
+        _doubt(turns, find, report)
     return turns
 
 
-def _go_on(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: reporting.Report) -> None:
+def _go_on(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: reporting.Report) -> Callable[[], Any]:
+    """Do what the process is there for; a function that gives the model's answers afterwards."""
+    if spec["purpose"] == "deterministic":  # an inference takes seconds there: the last one's answers will do
+        return functools.partial(turns.model.named, timing.agree(turns, spec["deterministic"], report))
     if spec["purpose"] == "latency":
         timing.measure(turns, spec["latency"], report)
-    elif spec["purpose"] == "deterministic":
-        timing.agree(turns, spec["deterministic"], report)
     elif spec["purpose"] == "memory":
         _repeat(turns, spec["memory"])
     else:
         _outputs(spec, engine, turns, report)
+    return cast("Callable[[], Any]", turns.model.answers)
 
 
 def _needed(spec: Dict[str, Any]) -> Tuple[int, int]:
     """How many samples this process will use, and how many bytes of them: its memory must not grow without need."""
     if spec["purpose"] == "outputs":
         return sys.maxsize, sys.maxsize
-    most = {"load": 1, "memory": spec["memory"]["inferences"] + 1 if spec["memory"] else 1}
+    most = {"load": 1}
+    if spec["memory"]:
+        most["memory"] = most["deterministic"] = spec["memory"]["inferences"] + 1
     return most.get(spec["purpose"], sys.maxsize), ROOM
 
 
@@ -84,12 +89,12 @@ def _outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: rep
             report.send("output", sample=at, name=name, quantization=quantization, **answers.encoded(value))
 
 
-def _doubt(turns: timing.Turns, report: reporting.Report) -> None:
+def _doubt(turns: timing.Turns, find: Callable[[], Any], report: reporting.Report) -> None:
     """Say what makes the figures doubtful; after the last phase, so that looking costs nothing that is measured."""
     if turns.doubtful:
         report.send("note", code="guessed-dimension", message=turns.advice)
     with refusals.translated(turns.advice):
-        found = turns.model.answers()
+        found = find()
     names = [name for name, value, _ in found if answers.has_nan(value)]
     if names:
         report.send("note", code="nan-output", message="output %s holds NaN" % ", ".join(names))

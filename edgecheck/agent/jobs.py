@@ -28,6 +28,9 @@ class Key(NamedTuple):
     default: Any
 
 
+# What a worker has to know to load its runtime; the rest of a job may come later.
+RUNTIME_KEYS = ("format", "runtime", "threads", "python_path")
+
 _REQUIRED = object()
 _NONE = type(None)
 _NUMBER = (int, float)
@@ -43,7 +46,7 @@ KEYS = {
     "inputs": Key((dict,), {}),
     "samples": Key((str, _NONE), None),
     "deadline_s": Key(_NUMBER, 600),
-    "lock": Key((str, _NONE), None),
+    "lock": Key((str, bool, _NONE), None),
     "lock_timeout_s": Key((*_NUMBER, _NONE), None),
     "holder": Key((str, _NONE), None),
     "watch_stdin": Key((bool,), default=False),
@@ -79,6 +82,24 @@ PLANS = {
 }
 
 
+def runtime(job: Dict[str, Any]) -> Dict[str, Any]:
+    """What the job says of the runtime."""
+    return {name: job[name] for name in RUNTIME_KEYS}
+
+
+def parse_runtime(text: str) -> Dict[str, Any]:
+    """The JSON of `RUNTIME_KEYS` with the rest filled in; paths are absolute.
+
+    Raises:
+        BadJob: it is not that.
+    """
+    try:
+        given = json.loads(text)
+        return runtime(parse(json.dumps(dict(given, protocol=PROTOCOL, model="/")), "/"))
+    except (ValueError, TypeError) as error:
+        raise BadJob("bad-job", "the runtime is not described by JSON: %s" % error) from error
+
+
 def parse(text: str, folder: str) -> Dict[str, Any]:
     """The job with every default filled in and paths made absolute from `folder`.
 
@@ -100,7 +121,7 @@ def parse(text: str, folder: str) -> Dict[str, Any]:
             job[name] = _filled(job[name], keys, name + ".")
     _sensible(job)
     for name in ("model", "samples", "lock"):
-        if job[name] is not None:
+        if isinstance(job[name], str):
             job[name] = os.path.join(folder, job[name])
     job["python_path"] = [os.path.join(folder, path) for path in job["python_path"]]
     return job

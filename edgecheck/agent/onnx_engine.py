@@ -51,7 +51,11 @@ class Model:
 
     def answers(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
         """Run, and give name, value and quantisation of every output."""
-        return [(self._names[at], value, None) for at, value in enumerate(self.invoke())]
+        return self.named(self.invoke())
+
+    def named(self, outcome: List[Any]) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """The same of an `invoke` that has been; `outcome` is what it returned."""
+        return [(self._names[at], value, None) for at, value in enumerate(outcome)]
 
     def keeps_state(self) -> bool:
         """Never: an .onnx model's state goes in and out with its inputs and outputs."""

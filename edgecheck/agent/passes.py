@@ -4,9 +4,11 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 if TYPE_CHECKING:
-    from edgecheck.agent import child, sampling, watching, wire
+    from edgecheck.agent import jobs, procfs, ready, sampling, watching, wire
 else:
-    import child
+    import jobs
+    import procfs
+    import ready
     import sampling
     import watching
     import wire
@@ -15,8 +17,9 @@ else:
 class Passes:
     """Runs a job's processes one after the other until they are done, or one has ended badly."""
 
-    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
+    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: ready.Ready) -> None:
         self._job = job
+        self._waiting = waiting
         self._watch = watch
         self._out = out
         self._deadline = time.monotonic() + job["deadline_s"]
@@ -45,9 +48,13 @@ class Passes:
         return all(self._one("load") is not None for _ in range(wanted - self.count))
 
     def _memory(self) -> bool:
-        """As many processes as it takes for their peaks to agree, within the numbers asked for."""
+        """As many processes as it takes for their peaks to agree, within the numbers asked for.
+
+        Where the clock counts instructions, the process that they were counted in has shown its memory, too: nothing
+        in it depends on the time, and the next process would be the same.
+        """
         plan = self._job["memory"]
-        if not plan:
+        if not plan or self._job["deterministic"]:
             return True
         least, most = plan["processes"]
         peaks: List[int] = []
@@ -61,13 +68,15 @@ class Passes:
     def _one(self, purpose: str) -> Optional[int]:
         """Run one process; its highest memory, or None when it ended before it had its results."""
         self.count += 1
-        spec = dict(self._job, process=self.count, purpose=purpose)
-        with child.Child(spec) as worker:
-            self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid)
+        available = procfs.available()
+        watched = bool(self._job["memory"]) and purpose in ("memory", "deterministic")
+        with self._waiting.take(jobs.runtime(self._job), self.count, shares=watched) as worker:
+            worker.give(dict(self._job, purpose=purpose))
+            self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid, available=available)
             sampler = None
-            if purpose == "memory":
-                interval_s = self._job["memory"]["interval_s"]
-                sampler = sampling.Sampler(self._psutil, worker.pid, worker.started, interval_s)
+            if watched:
+                until = "" if purpose == "memory" else "steady"
+                sampler = sampling.Sampler(self._psutil, worker, self._job["memory"]["interval_s"], until)
             end = worker.follow(self._watch, self._out, self._deadline, sampler)
         self._out.emit("end", **end)
         has_results = end["outcome"] == "completed" or (end["outcome"] == "crashed" and end["phase"] == "exit")

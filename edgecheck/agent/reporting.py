@@ -20,6 +20,10 @@ class Report:
         self._started = started
         self._shares = shares
 
+    def count_from(self, started: float) -> None:
+        """From here on the worker's time counts from this moment, since it has waited for nothing but its task."""
+        self._started = started
+
     def send(self, event: str, **fields: Any) -> None:
         """Write one event; the supervisor's end is always being read."""
         line = json.dumps(dict(event=event, process=self._process, **fields), allow_nan=False)

@@ -14,16 +14,20 @@ BATCH = 50
 
 
 class Sampler:
-    """Samples of one process: `[seconds since it started, RSS]`, and MemAvailable of the machine beside each."""
+    """Samples of one process: `[seconds since it started, RSS]`, and MemAvailable of the machine beside each.
 
-    def __init__(self, psutil: Any, pid: int, started: float, interval_s: float) -> None:
+    They end where the worker comes to the activity `until`: what is counted after that is not to be disturbed.
+    """
+
+    def __init__(self, psutil: Any, worker: Any, interval_s: float, until: str) -> None:
         self.source = "psutil %s" % psutil.__version__ if psutil else "/proc"
-        self._read = reader(psutil, pid)
-        self._started = started
+        self._read = reader(psutil, worker.pid)
+        self._started: float = worker.started
+        self._until = until
         self._interval_s = interval_s
         self._samples: List[List[float]] = []
         self._available: List[Optional[int]] = []
-        self.due = started
+        self.due: float = worker.started
         self.peak = 0
 
     def take(self) -> None:
@@ -37,6 +41,10 @@ class Sampler:
             self._available.append(procfs.available())
             self.peak = max(self.peak, rss)
         self.due = max(self.due + self._interval_s, now)
+
+    def over(self, activity: str) -> bool:
+        """Whether sampling is to end, since the worker is doing this now."""
+        return activity == self._until
 
     @property
     def full(self) -> bool:

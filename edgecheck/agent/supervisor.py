@@ -1,5 +1,7 @@
 """Runs one job on a device: `supervisor.py JOB.json`, `supervisor.py -` (the job on stdin), `supervisor.py --probe`.
 
+`supervisor.py --ready RUNTIME -` loads the runtime, which RUNTIME describes in JSON, before it reads the job.
+
 Writes JSON lines on stdout and nothing else; docs/reference/agent-protocol.md describes them. Exit codes: 0 the
 job was done, whatever came out of it; 2 the job could not be started (a `problem` event says why); 70 a fault of the
 agent's own; 130 interrupted; 143 told to stop, or the host has hung up.
@@ -10,20 +12,22 @@ import json
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 if TYPE_CHECKING:
-    from edgecheck.agent import device_state, jobs, passes, turn, watching, wire
+    from edgecheck.agent import device_state, jobs, passes, ready, turn, watching, wire
 else:
     import device_state
     import jobs
     import passes
+    import ready
     import turn
     import watching
     import wire
 
 BAD_JOB = 2
 FAULT = 70
+READY_ARGUMENTS = 3
 
 
 def main(arguments: List[str]) -> int:
@@ -34,7 +38,9 @@ def main(arguments: List[str]) -> int:
         if arguments == ["--probe"]:
             out.emit("device", **device_state.state("before"))
         else:
-            _run(_job(arguments, watch), watch, out)
+            runtime, arguments = _prepared(arguments)
+            with ready.Ready(runtime, watch) as waiting:
+                _run(_job(arguments, watch), watch, out, waiting)
     except watching.Stopped as stopped:
         return stopped.code
     except jobs.BadJob as bad:
@@ -49,12 +55,19 @@ def main(arguments: List[str]) -> int:
     return 0
 
 
-def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
+def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
+    """What is to be loaded beforehand, if anything, and the arguments without that."""
+    if len(arguments) == READY_ARGUMENTS and arguments[0] == "--ready":
+        return arguments[1], arguments[2:]
+    return None, arguments
+
+
+def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: ready.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
     with turn.taken(job, watch, out):
         out.emit("device", **device_state.state("before"))
-        todo = passes.Passes(job, watch, out)
+        todo = passes.Passes(job, watch, out, waiting)
         todo.run()
         out.emit("device", **device_state.state("after"))
     out.emit("done", processes=todo.count)
@@ -62,7 +75,7 @@ def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
 
 def _job(arguments: List[str], watch: watching.Watch) -> Dict[str, Any]:
     if len(arguments) != 1:
-        raise jobs.BadJob("usage", "usage: supervisor.py JOB.json, or - for stdin, or --probe")
+        raise jobs.BadJob("usage", "usage: supervisor.py [--ready RUNTIME] JOB.json, or - for stdin, or --probe")
     if arguments == ["-"]:
         return jobs.parse(_from_stdin(watch), os.getcwd())
     try:

@@ -50,7 +50,10 @@ class Model:
 
     def answers(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
         """Run, and give name, value and quantisation of every output."""
-        self.invoke()
+        return self.named(self.invoke())
+
+    def named(self, _outcome: None) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """The same of the last `invoke`, which returned nothing."""
         details = self._interpreter.get_output_details()
         return [(one["name"], self._interpreter.get_tensor(one["index"]), _quantization(one)) for one in details]
 

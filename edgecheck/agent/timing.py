@@ -3,7 +3,7 @@
 import gc
 import math
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
 
 if TYPE_CHECKING:
     from edgecheck.agent import counting, refusals, reporting
@@ -16,6 +16,7 @@ else:
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
 PER_SECOND = 10**9 if hasattr(time, "perf_counter_ns") else 1
 SLOW_S = 0.1  # an inference that takes so long does not feel the caches
+QUIET_S = 0.05  # in which the supervisor takes its last sample and has told what it heard, and all is still
 NANOSECONDS = 10**9 // PER_SECOND  # in one unit of the clock
 
 
@@ -104,39 +105,48 @@ def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
             advance()
 
 
-def agree(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> None:
+def agree(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> Any:
     """Run batches until the means of two neighbours agree: for a clock that counts instructions.
 
     The first batch is as long as fills `batch_s`; the others have as many inferences. A model that
-    takes longer than that has batches of one.
+    takes longer than that has batches of one. Gives back what the last inference returned.
     """
+    time.sleep(QUIET_S)
     gc.collect()
     gc.disable()
     batches: List[Dict[str, int]] = []
     agreed = False
+    outcome = None
     while not agreed and len(batches) < plan["max_batches"]:
-        batches.append(_batch(turns, plan["batch_s"], batches[0]["count"] if batches else 0))
+        outcome = None
+        batch, outcome = _batch(turns, plan["batch_s"], batches[0]["count"] if batches else 0)
+        batches.append(batch)
         means = [one["total_ns"] / one["count"] for one in batches[-2:]]
         agreed = len(means) > 1 and abs(means[0] - means[1]) <= plan["tolerance"] * max(means)
     gc.enable()
     report.send("batches", batches=batches, agreed=agreed)
+    return outcome
 
 
-def _batch(turns: Turns, batch_s: float, count: int) -> Dict[str, int]:
-    """One batch of `count`, or, where that is 0, of as many as fill `batch_s`."""
+def _batch(turns: Turns, batch_s: float, count: int) -> Tuple[Dict[str, int], Any]:
+    """One batch of `count`, or, where that is 0, of as many as fill `batch_s`; and what its last inference returned."""
     run, advance, clock = turns.model.invoke, turns.next, CLOCK
+    outcome = None
     with refusals.translated(turns.advice):
         start = clock()
         stop, done = start, 0
         until = start + batch_s * PER_SECOND
         while not count and stop < until:
-            run()
+            outcome = None  # before the next: two of a large one would show in the memory
+            outcome = run()
             advance()
             done += 1
             stop = clock()
         if count:
-            for _ in range(count):
+            for _ in range(count - 1):
                 run()
                 advance()
+            outcome = run()
+            advance()
             stop = clock()
-    return {"count": count or done, "total_ns": round((stop - start) * NANOSECONDS)}
+    return {"count": count or done, "total_ns": round((stop - start) * NANOSECONDS)}, outcome

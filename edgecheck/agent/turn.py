@@ -1,15 +1,16 @@
-"""One check at a time on a device: a lock on a file, and who holds it written into it."""
+"""One check at a time on a device, whoever is logged in: a lock on a file, and who holds it written into it."""
 
 import contextlib
-import fcntl
 import os
+import pwd
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterator
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
 
 if TYPE_CHECKING:
-    from edgecheck.agent import jobs, watching, wire
+    from edgecheck.agent import jobs, lock_file, watching, wire
 else:
     import jobs
+    import lock_file
     import watching
     import wire
 
@@ -26,48 +27,66 @@ def taken(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> Iterato
         jobs.BadJob: the others were not done in time.
         watching.Stopped: the supervisor is to stop.
     """
-    file = _opened(job["lock"], out) if job["lock"] else -1
-    if file < 0:
-        yield
-        return
+    file = _held(job, watch, out) if job["lock"] else None
     try:
-        _wait(file, job, watch, out)
-        os.ftruncate(file, 0)
-        os.pwrite(file, _holder(job).encode(), 0)
         yield
-        os.ftruncate(file, 0)
     finally:
+        if file is not None:
+            lock_file.write(file, "")
+            os.close(file)
+
+
+def _held(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> Optional[int]:
+    """The locked file; None where there can be none, which is told."""
+    path = lock_file.place(job["lock"])
+    limit_s = job["deadline_s"] if job["lock_timeout_s"] is None else job["lock_timeout_s"]
+    turn = _Turn(watch, out, limit_s)
+    while True:
+        try:
+            file = lock_file.opened(path)
+            turn.wait(file)
+        except OSError as error:
+            out.emit("note", code="no-lock", message="others may measure at the same time: %s" % error)
+            return None
+        if lock_file.is_at(file, path):
+            lock_file.write(file, _holder(job))
+            return file
         os.close(file)
 
 
-def _opened(path: str, out: wire.Wire) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        out.emit("note", code="no-lock", message="others may measure at the same time: %s" % error)
-        return -1
+class _Turn:
+    """Waits for as long as it may, and says once for whom."""
 
+    def __init__(self, watch: watching.Watch, out: wire.Wire, limit_s: float) -> None:
+        self._watch = watch
+        self._out = out
+        self._limit_s = limit_s
+        self._limit = time.monotonic() + limit_s
+        self._told = ""
 
-def _wait(file: int, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire) -> None:
-    limit_s = job["deadline_s"] if job["lock_timeout_s"] is None else job["lock_timeout_s"]
-    limit = time.monotonic() + limit_s
-    told = None
-    while not _locked(file):
-        holder = os.pread(file, 200, 0).decode("utf-8", "replace") or "another check"
-        if holder != told:
-            told = holder
-            out.emit("waiting", holder=holder)
-        if time.monotonic() >= limit:
-            raise jobs.BadJob("device-busy", "the device was still in use by %s after %g s" % (holder, limit_s))
-        watch.wait([], (), min(limit, time.monotonic() + POLL_S))
+    def wait(self, file: int) -> None:
+        """Until the file is locked by this process; closed where it is not, for whatever reason.
 
+        Raises:
+            OSError: this disk knows no locks.
+            jobs.BadJob: see `taken`.
+            watching.Stopped: see `taken`.
+        """
+        try:
+            while not lock_file.locked(file):
+                self._tell(lock_file.read(file) or "another check")
+                self._watch.wait([], (), min(self._limit, time.monotonic() + POLL_S))
+        except BaseException:
+            os.close(file)
+            raise
 
-def _locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    def _tell(self, holder: str) -> None:
+        if holder != self._told:
+            self._told = holder
+            self._out.emit("waiting", holder=holder)
+        if time.monotonic() >= self._limit:
+            message = "the device was still in use by %s after %g s" % (holder, self._limit_s)
+            raise jobs.BadJob("device-busy", message)
 
 
 def _holder(job: Dict[str, Any]) -> str:
@@ -75,4 +94,7 @@ def _holder(job: Dict[str, Any]) -> str:
 
 
 def _user() -> str:
-    return os.environ.get("LOGNAME") or os.environ.get("USER") or "uid %d" % os.getuid()
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have no name
+        return "uid %d" % os.getuid()

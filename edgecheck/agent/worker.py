@@ -2,7 +2,8 @@
 
     worker.py DESCRIPTOR < SPEC        started by supervisor.py; events go to the descriptor
 
-Nothing but the standard library is imported before the phase "start" is told.
+The spec is two lines of JSON: which runtime to load, then, when that is done, what to do with it. Nothing but the
+standard library is imported before the phase "start" is told.
 """
 
 import importlib
@@ -21,12 +22,12 @@ else:
 
 def main() -> None:
     """Read the spec from stdin and report how it went."""
-    spec = json.loads(sys.stdin.read())
-    report = reporting.Report(int(sys.argv[1]), spec["process"], spec["started"], shares=spec["purpose"] == "memory")
-    sys.path[1:1] = spec["python_path"]  # behind the agent: a bundle may hold a module of the same name
+    first = json.loads(sys.stdin.readline())
+    report = reporting.Report(int(sys.argv[1]), first["process"], first["started"], shares=first["shares"])
+    sys.path[1:1] = first["python_path"]  # behind the agent: a bundle may hold a module of the same name
     try:
         report.phase("start")
-        held = _work(spec, report)
+        held = _work(first, report)
     except refusals.Refused as refused:
         report.send("finished", outcome="refused", reason=refused.reason, message=refused.message)
     except Exception as error:  # noqa: BLE001 - the supervisor tells it; the traceback is in the tail of stderr
@@ -38,12 +39,18 @@ def main() -> None:
         del held
 
 
-def _work(spec: Dict[str, Any], report: reporting.Report) -> Any:
-    loaded = runtimes.load(spec["format"], spec["runtime"], spec["threads"])
+def _work(first: Dict[str, Any], report: reporting.Report) -> Any:
+    loaded = runtimes.load(first["format"], first["runtime"], first["threads"])
+    inference = importlib.import_module("inference")  # it needs numpy, which is there by now
     numpy = sys.modules["numpy"].__version__
     python = "%d.%d.%d" % sys.version_info[:3]
     report.send("runtime", name=loaded.name, version=loaded.version, python=python, numpy=numpy)
-    return importlib.import_module("inference").run(spec, loaded, report)  # it needs numpy, which is there by now
+    line = sys.stdin.readline()
+    if not line:
+        raise refusals.Refused("other", "the supervisor is gone")
+    spec = json.loads(line)
+    report.count_from(spec["started"])
+    return inference.run(spec, loaded, report)
 
 
 if __name__ == "__main__":

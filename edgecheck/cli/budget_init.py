@@ -10,6 +10,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import pipeline
+from edgecheck.cli import candidates
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.ratchet import ShareParam
 from edgecheck.cli.results import replace_file
@@ -32,8 +33,20 @@ Examples:
 
 @click.command("init", epilog=_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
-@click.option("--device", default=THIS_MACHINE, show_default=True, metavar="ID", help="The device that it must fit.")
-@click.option("--target", metavar="ADDRESS", help="Where to run: local, qemu or ssh://USER@HOST.")
+@click.option(
+    "--device",
+    default=THIS_MACHINE,
+    show_default=True,
+    metavar="ID",
+    shell_complete=candidates.devices,
+    help="The device that it must fit.",
+)
+@click.option(
+    "--target",
+    metavar="ADDRESS",
+    shell_complete=candidates.targets,
+    help="Where to run: local, qemu or ssh://USER@HOST.",
+)
 @click.option(
     "--variant", metavar="NAME", help="How to convert it. [default: as-is for .tflite and .onnx, else float32]"
 )

@@ -9,11 +9,16 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
+from edgecheck.converters.cache import PLACE, entries
 from edgecheck.core.units import Unit, show
+from edgecheck.reports.wording import clean
+
+#: Artifacts that are listed, the largest first.
+_MOST = 20
 
 #: Folder of the cache -> what it holds.
 _PARTS = {
-    "artifacts": "converted models",
+    PLACE: "converted models, and what models gave for their samples",
     "bundles": "runtimes for devices",
     "emulator": "the emulated machine: system, disks, saved states",
 }
@@ -36,10 +41,22 @@ def command(target: str | None, *, clear: bool) -> None:
     for name, what in _PARTS.items():
         size = _size(folder / name)
         click.echo(f"  {name:<10} {show(size, Unit.BYTES):>8}  {what}")
+        if name == PLACE and not clear:
+            _tell_artifacts(folder)
         if clear:
             shutil.rmtree(folder / name, ignore_errors=True)
     if clear:
         click.echo("Cleared.")
+
+
+def _tell_artifacts(folder: Path) -> None:
+    kept = entries(folder)
+    for each in kept[:_MOST]:
+        made = datetime.fromtimestamp(each.made_at, timezone.utc).strftime("%Y-%m-%d")
+        click.echo(clean(f"    {show(each.size, Unit.BYTES):>8}  {made}  {each.model}: {each.what}, {each.route}"))
+    if len(kept) > _MOST:
+        rest = sum(each.size for each in kept[_MOST:])
+        click.echo(f"    {show(rest, Unit.BYTES):>8}  in {len(kept) - _MOST:,} more")
 
 
 def _on_device(address: str, *, clear: bool) -> None:

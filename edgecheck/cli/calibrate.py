@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,15 @@ import click
 
 from edgecheck.cli import editing
 from edgecheck.cli.progress import Progress
+from edgecheck.config.listing import comes_along
 from edgecheck.config.text_file import shown_path
+from edgecheck.core.device import Constant
+from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecheck.calibrating import Calibration
     from edgecheck.config import Profiles
+    from edgecheck.core.device import DeviceProfile
 
 
 @click.command(
@@ -22,22 +28,36 @@ if TYPE_CHECKING:
 )
 @click.argument("address")
 @click.option("--profile", "device", required=True, metavar="ID", help="The profile to write the constants into.")
+@click.option("--network", "networks", multiple=True, metavar="NAME", help="Run these alone; two of them at least.")
 @click.option("--dry-run", is_flag=True, help="Show the changes as a diff and write nothing.")
 @click.pass_obj
-def command(profiles: Profiles, address: str, device: str, *, dry_run: bool) -> None:
+def command(profiles: Profiles, address: str, device: str, networks: tuple[str, ...], *, dry_run: bool) -> None:
     """Measure a device's nanoseconds per instruction.
 
     Small float and int8 networks run on the device at ADDRESS, and once more
     in the emulated machine with its core, which counts their instructions.
     The constants go into the profile's file; its comments stay.
     """
-    from edgecheck.calibrating import Place, calibrate
-    from edgecheck.config.calibrated import calibrated
+    from edgecheck.calibrating import Place, calibrate, ensure_possible
 
     profile = profiles.get(device)
+    place = Place(profile, address)
+    ensure_possible(place, networks)
+    _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:
-        done = calibrate(Place(profile, address), progress.tell)
+        done = calibrate(place, progress.tell, networks=networks)
     _tell(done)
+    write(profile, done, dry_run=dry_run)
+
+
+def write(profile: DeviceProfile, done: Calibration, *, dry_run: bool) -> None:
+    """Put the constants into the profile's file, or show how it would change.
+
+    Raises:
+        UsageError: the file cannot be edited in place, or not be written.
+    """
+    from edgecheck.config.calibrated import calibrated
+
     path = Path(profile.path)
     each = calibrated(path, done.constants, derived=bool(profile.projection.derived_from))
     if dry_run:
@@ -45,6 +65,24 @@ def command(profiles: Profiles, address: str, device: str, *, dry_run: bool) -> 
     elif each.after != each.before:
         editing.write(path, each.after)
         click.echo(f"{shown_path(path)} is written.", err=True)
+
+
+def _ensure_editable(profile: DeviceProfile, *, dry_run: bool) -> None:
+    """Before minutes are spent on what cannot be kept; raises as `write` does."""
+    from edgecheck.config.calibrated import calibrated
+
+    path = Path(profile.path)
+    guess = Constant(1.0, 1.0, "any")
+    calibrated(path, {"float": guess, "int8": guess}, derived=bool(profile.projection.derived_from))
+    if dry_run:
+        return
+    if comes_along(path):
+        raise UsageError(
+            f"The profile {profile.id} comes with edgecheck: the next version would undo the change.",
+            f"Make it yours first: cp {shlex.quote(str(path))} device_profiles/",
+        )
+    if not os.access(path, os.W_OK):
+        raise UsageError(f"{shown_path(path)} may not be written.", "Look at its owner and its mode.")
 
 
 def _tell(done: Calibration) -> None:

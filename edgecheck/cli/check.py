@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from platformdirs import user_cache_path
 
-from edgecheck import __version__, pipeline
-from edgecheck.cli.baseline import baseline_for_check
+from edgecheck.cli import candidates
+from edgecheck.cli.checking import Asked, invocation
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.results import Results
-from edgecheck.cli.selection import Selection, select
-from edgecheck.cli.targets import addresses
+from edgecheck.cli.resume import resumable
+from edgecheck.cli.selection import AUTO, Selection
+from edgecheck.cli.shard import Shard, ShardParam
 from edgecheck.config import load_project
-from edgecheck.converters import AS_IS, VARIANTS, Workshop
-from edgecheck.core.report import Report, exit_code
+from edgecheck.converters import AS_IS, VARIANTS
+from edgecheck.core.report import exit_code
 from edgecheck.reports import FORMATS
-
-if TYPE_CHECKING:
-    from edgecheck.core.report import CheckResult
 
 _EXAMPLES = """
 \b
@@ -37,6 +30,8 @@ Examples:
   edgecheck check --target qemu -j 2                 every device, emulated, two at once
   edgecheck check --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck check --format json=report.json          the report for programs too
+  edgecheck check --shard 2/4                        one part of the checks of four
+  edgecheck check --resume                           go on after an interruption
 """
 
 _RESULTS = click.Path(path_type=Path)
@@ -44,12 +39,20 @@ _RESULTS = click.Path(path_type=Path)
 
 @click.command("check", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[BUDGET|FOLDER|MODEL]...")
-@click.option("--device", "devices", multiple=True, metavar="ID", help="Check only this device; may be repeated.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.devices,
+    help="Check only this device; may be repeated.",
+)
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="[DEVICE=]ADDRESS",
+    shell_complete=candidates.targets,
     help="Where to run: local, qemu or ssh://USER@HOST; for one device or for all.",
 )
 @click.option(
@@ -57,6 +60,7 @@ _RESULTS = click.Path(path_type=Path)
     "limits",
     multiple=True,
     metavar="METRIC=VALUE",
+    shell_complete=candidates.limits,
     help="A limit for a model given without a budget.",
 )
 @click.option(
@@ -92,12 +96,15 @@ _RESULTS = click.Path(path_type=Path)
     "--variant",
     "variants",
     multiple=True,
-    type=click.Choice([AS_IS, *VARIANTS]),
+    type=click.Choice([AUTO, AS_IS, *VARIANTS]),
     metavar="NAME",
-    help="Convert a model given without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+    help="Convert a model given without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8; or "
+    "auto, the least lossy that fits.",
 )
 @click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
 @click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
+@click.option("--shard", type=ShardParam(), metavar="K/N", help="Do the K-th of N equal parts of the checks.")
+@click.option("--resume", "resuming", is_flag=True, help="Take over what an interrupted check of the same has done.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
 def command(
     paths: tuple[Path, ...],
@@ -112,8 +119,10 @@ def command(
     merge_base: Path | None,
     variants: tuple[str, ...],
     machines: int,
+    shard: Shard | None,
     *,
     trust: bool,
+    resuming: bool,
     quiet: bool,
 ) -> int:
     """Check models against budgets.
@@ -122,32 +131,24 @@ def command(
     budget is checked against --limit and its profile's limits, on this
     machine unless --device says otherwise.
     """
-    started = time.monotonic()
-    project = load_project(Path.cwd())
-    budgets = select(Selection(paths, devices, limits, profiles, on_unknown, trust, variants), project)
-    earlier = baseline_for_check(baseline, merge_base, (budget.path for budget in budgets), on_unknown)
-    checks = pipeline.plan(budgets, addresses(targets, project, budgets))
-    report = Report((), __version__, _host(), datetime.now(timezone.utc).isoformat(timespec="seconds"), 0.0)
+    selection = Selection(paths, devices, limits, profiles, on_unknown, trust, variants)
+    asked = Asked(selection, targets, baseline, merge_base, machines, shard)
+    begun, before = resumable(invocation(asked, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
+    report = begun.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
-        progress = stack.enter_context(Progress(len(checks)))
-        results = Results(Path.cwd())
-        workshop = Workshop(user_cache_path("edgecheck"))
-        for seen in pipeline.perform(checks, workshop, progress.tell, machines=machines):
-            result = earlier.judged(seen, report.host) if earlier is not None else seen
-            report = _with(report, result, time.monotonic() - started)
+        results = stack.enter_context(Results(Path.cwd(), len(begun.checks)))
+        progress = stack.enter_context(Progress(len(begun.checks)))
+        for report in begun.reports(progress.tell):
+            results.keep(report)  # first: what is shown is safe
             progress.next()
-            outputs.show(result)
-            results.keep(report)
+            outputs.show(report.results[-1])
         progress.stop()
         outputs.finish(report)
         outputs.tell_job(report)
+        results.finish()
+        before.clear()
+    if shard is not None and not begun.checks:
+        click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
+        return 0
     return exit_code(report, fail_on_warn=fail_on == "warn")
-
-
-def _with(report: Report, result: CheckResult, seconds: float) -> Report:
-    return Report((*report.results, result), report.version, report.host, report.started, seconds)
-
-
-def _host() -> str:
-    return f"{platform.system()} {platform.machine()} {platform.node()}"

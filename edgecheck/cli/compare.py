@@ -18,7 +18,7 @@ from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
     from edgecheck.core.allowance import Allowance
-    from edgecheck.core.report import Report
+    from edgecheck.core.report import CheckResult, Report
 
 _EXAMPLES = """
 \b
@@ -26,6 +26,7 @@ Examples:
   edgecheck compare main.json head.json
   edgecheck compare main.json head.json --growth size=1% --growth latency_p50=10%,2ms
   edgecheck compare release.json head.json --merge-base main.json --format markdown
+  edgecheck compare teacher.json student.json --across --growth size=0%
 """
 
 _FILE = click.Path(path_type=Path, allow_dash=True)
@@ -44,6 +45,7 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
     metavar="METRIC=SHARE[,LEAST]",
     help="How much a metric may grow, in place of what the budgets say.",
 )
+@click.option("--across", is_flag=True, help="Compare two models: checks belong together by variant and device alone.")
 @click.option(
     "--format",
     "formats",
@@ -63,6 +65,7 @@ def command(
     formats: tuple[tuple[str, str], ...],
     fail_on: str,
     *,
+    across: bool,
     quiet: bool,
 ) -> int:
     """Compare the results in HEAD with those in BASE.
@@ -75,6 +78,7 @@ def command(
     with Outputs(formats, quiet=quiet) as outputs:
         report, against = report_files.load(head), report_files.load(base)
         origin = report_files.load(merge_base) if merge_base is not None else None
+        against = _renamed(against, report) if across else against
         compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:
             outputs.show(result)
@@ -99,6 +103,29 @@ def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, tuple[Allowance,
             f"Say it here: --growth size=1%; or write a budget with: {EXAMPLE}",
         )
     return rules_of(budgets)
+
+
+def _renamed(base: Report, head: Report) -> Report:
+    """`base` as if its checks were of the models and budgets of those in `head` with the same variant and device.
+
+    Raises:
+        UsageError: one of the two has several models for a variant and a device, or they have none in common.
+    """
+    before, after = _by_place(base, "BASE"), _by_place(head, "HEAD")
+    if not before.keys() & after.keys():
+        here = ", ".join(f"{variant} on {device}" for variant, device in before)
+        raise UsageError("No check of HEAD has a variant and a device of BASE's.", f"BASE has: {here or 'no check'}.")
+    pairs = {place: replace(one, budget=after[place].budget) for place, one in before.items() if place in after}
+    return replace(base, results=tuple(pairs.values()))
+
+
+def _by_place(report: Report, name: str) -> dict[tuple[str, str], CheckResult]:
+    found = {(str(result.variant), result.profile.id): result for result in report.results}
+    if len(found) < len(report.results):
+        raise UsageError(
+            f"{name} has several models, and --across compares one with one.", "Check each to its own file."
+        )
+    return found
 
 
 def _compared(head: Report, baseline: Baseline) -> Report:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.cli import candidates
 from edgecheck.cli.calibrate import command as calibrate_command
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.device import THIS_MACHINE
@@ -45,7 +46,7 @@ def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
 
 
 @command.command("show")
-@click.argument("device", metavar="ID")
+@click.argument("device", metavar="ID", shell_complete=candidates.devices)
 @click.pass_obj
 def show_command(profiles: Profiles, device: str) -> None:
     """Show one profile, with all that it takes from its family."""
@@ -68,7 +69,8 @@ def probe_command(profiles: Profiles, address: str) -> None:
     from edgecheck.core.described import described
     from edgecheck.targets.probing import probe
 
-    known = [profiles.get(name) for name in profiles.ids() if name != THIS_MACHINE]
+    found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
+    known = [profile for profile in found if profile is not None]  # the shell has made the file that this goes into
     click.echo(described(probe(address), known, address), nl=False)
 
 

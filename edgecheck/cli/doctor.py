@@ -99,16 +99,42 @@ def _converters() -> Iterator[Line]:
     """A line for each extra that brings converters."""
     for extra in dict.fromkeys(route.extra for route in ROUTES):
         routes = [route for route in ROUTES if route.extra == extra]
-        sources = dict.fromkeys(source for route in routes for source in route.sources)
-        formats = dict.fromkeys(route.format for route in routes)
+        sources = dict.fromkeys(_SOURCES[source] for route in routes for source in route.sources)
+        formats = dict.fromkeys(f".{route.format}" for route in routes)
         needed = dict.fromkeys(package for route in routes for package in route.packages)
         missing = [package for package in needed if not any(map(_installed, _SAME.get(package, (package,))))]
         have = ", ".join(f"{package} {version(package)}" for package in needed if _installed(package))
         yield Line(
             works=not missing,
             what=f"{', '.join(sources)} to {' and '.join(formats)}",
-            found=have if not missing else f"{', '.join(missing)} missing: pip install 'edgecheck[{extra}]'",
+            found=have if not missing else f"{', '.join(missing)} missing: {_remedy(extra)}",
         )
+
+
+def _remedy(extra: str) -> str:
+    apart = ", in an environment of its own" if extra in _APART else ""
+    return f"pip install 'edgecheck[{extra}]'{apart}"
+
+
+#: Sources as people call them, by the formats' names.
+_SOURCES = {
+    "onnx": ".onnx",
+    "tflite": ".tflite",
+    "keras": "Keras .keras",
+    "hdf5": ".h5",
+    "savedmodel": "SavedModel",
+    "torch-zip": "PyTorch .pth",
+    "torch-legacy": "PyTorch .pth",
+    "safetensors": ".safetensors",
+    "pt2": ".pt2",
+    "torchscript": "TorchScript",
+    "joblib": "scikit-learn .joblib",
+    "pickle": ".pkl",
+    "skops": ".skops",
+}
+
+#: Extras that hold back what other extras need.
+_APART = ("litert-torch",)
 
 
 #: Distributions of which either will do.

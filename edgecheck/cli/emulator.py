@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgecheck.cli import candidates
 from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.units import Unit, show
@@ -70,7 +71,7 @@ def info_command() -> None:
 
 
 @command.command("shell", epilog="\b\nExample:\n  edgecheck emulator shell raspberry-pi-4-2gb")
-@click.argument("device", metavar="ID")
+@click.argument("device", metavar="ID", shell_complete=candidates.devices)
 def shell_command(device: str) -> None:
     """Open a prompt inside the machine of a device; leave it with `exit`.
 

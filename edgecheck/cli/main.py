@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+    from click.shell_completion import CompletionItem
+
 #: Command -> (module with `command`, one line of help).
 COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main job."),
     "compare": ("edgecheck.cli.compare", "Compare two results: did anything grow?"),
     "report": ("edgecheck.cli.report", "Tell earlier results in another format."),
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or write their schema."),
+    "fit": ("edgecheck.cli.fit", "Find the variant that fits a device and loses the least."),
     "convert": ("edgecheck.cli.convert", "Convert a model and say what it cost."),
     "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or look into the emulated machine."),
     "cache": ("edgecheck.cli.cache", "Show or clear what is kept, here or on a device."),
     "doctor": ("edgecheck.cli.doctor", "Say what works here and what to install for the rest."),
+    "completion": ("edgecheck.cli.completion", "Write the script that makes a shell complete words."),
 }
 
 FAULT = 70
@@ -72,6 +76,13 @@ class _Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The table's own lines here too."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(

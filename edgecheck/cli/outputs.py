@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from edgecheck.reports import FORMATS, Style, render
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import TracebackType
+
+    from click.shell_completion import CompletionItem
 
     from edgecheck.core.report import CheckResult, Report
 
@@ -42,6 +45,13 @@ class FormatParam(click.ParamType[tuple[str, str]]):
             self.fail(f"{name!r} is no format; there are: {', '.join(self._formats)}.", param, ctx)
         return name, file
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """The formats' names."""
+        from edgecheck.cli import candidates
+
+        del ctx, param
+        return candidates.formats(self._formats, incomplete)
+
 
 class Outputs:
     """The report's destinations; a context manager.
@@ -59,6 +69,9 @@ class Outputs:
         self._quiet = quiet
         for _, path in self._files:
             ensure_writable(path)
+        places = [path.resolve() for _, path in self._files]
+        if len(set(places)) < len(places):
+            raise UsageError("Two formats cannot both go to one file.", "Give each a file of its own.")
 
     def __enter__(self) -> Outputs:
         return self
@@ -125,5 +138,10 @@ def ensure_writable(path: Path) -> None:
         raise UsageError(f"{path} is a folder.", "Name a file for the report.")
     if not folder.is_dir():
         raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder} cannot be written to.", "Name another place for the report.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # permission bits do not tell of a read-only disk, nor of root's /proc
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written to: {error.strerror}.", "Name another place for the report."
+        ) from error

@@ -6,10 +6,16 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.status import Status
+
+
+#: What those who do not watch are told, too: why nothing comes for minutes.
+_FOR_ALL = ("waiting for ", "cooling down ")
 
 
 class Progress:
@@ -37,6 +43,8 @@ class Progress:
         """Show what the current check is doing."""
         if self._status is not None:
             self._status.update(f"[{self._at}/{self._total}] {words}".replace("[", r"\["))
+        elif any(each in words for each in _FOR_ALL):
+            click.echo(f"[{self._at}/{self._total}] {words}", err=True)
 
     def next(self) -> None:
         """The current check is done."""

@@ -8,7 +8,10 @@ import click
 
 from edgecheck.cli import report_files
 from edgecheck.cli.outputs import FormatParam, Outputs
+from edgecheck.errors import UndecidedError
 from edgecheck.reports import FORMATS
+
+_MOST_TOLD = 10
 
 _EXAMPLES = """
 \b
@@ -34,11 +37,23 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
 
     Give what `edgecheck check --format json=FILE` wrote, or one of the files
     under .edgecheck/results; - is stdin. Several become one report. Nothing
-    is measured and nothing is judged: exits with 0 whatever the results say.
+    is measured and nothing is judged: exits with 0 whatever the results say,
+    and with 3 where one of the shards of a check is missing.
     """
     with Outputs(formats, quiet=quiet) as outputs:
-        report = report_files.joined([report_files.load(file) for file in files])
+        reports = [report_files.load(file) for file in files]
+        report = report_files.joined(reports)
         for result in report.results:
             outputs.show(result)
         outputs.finish(report)
+    if missing := report_files.absent(reports):
+        click.echo(f"edgecheck: {_told(missing)} not among these reports.", err=True)
+        return UndecidedError.exit_code
     return 0
+
+
+def _told(shards: list[str]) -> str:
+    if len(shards) == 1:
+        return f"shard {shards[0]} is"
+    more = f" and {len(shards) - _MOST_TOLD:,} more" if len(shards) > _MOST_TOLD else ""
+    return f"shards {', '.join(shards[:_MOST_TOLD])}{more} are"

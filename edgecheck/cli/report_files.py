@@ -48,4 +48,13 @@ def joined(reports: Sequence[Report]) -> Report:
         host=", ".join(hosts),
         started=min(report.started for report in reports),
         seconds=sum((report.seconds for report in others), first.seconds),
+        shard="" if others else first.shard,
     )
+
+
+def absent(reports: Sequence[Report]) -> list[str]:
+    """The shards that are not there, where several reports are parts of one check: `3/4`."""
+    shards = {report.shard for report in reports if report.shard}
+    counts = {shard.partition("/")[2] for shard in shards}
+    every = [f"{number}/{count}" for count in sorted(counts, key=int) for number in range(1, int(count) + 1)]
+    return [shard for shard in every if shard not in shards] if len(reports) > 1 else []

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _YAML = (".yaml", ".yml")
 
+#: `--variant` for the choice among all variants.
+AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -35,7 +38,9 @@ class Selection:
     trust: bool = False
     """Whether code in model files and factories may run."""
     variants: tuple[str, ...] = ()
-    """For models without a budget."""
+    """For models without a budget; `auto` stands for the choice among all."""
+    samples: Path | None = None
+    """Real inputs for a model without a budget."""
 
 
 def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
@@ -55,6 +60,10 @@ def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
     models = [path for path in paths if _is_model(path)]
     if asked.limits and len(models) < len(paths):
         raise UsageError("--limit goes with a model, not with a budget.", "Write the limit into the budget file.")
+    if asked.samples and len(models) < len(paths):
+        raise UsageError("--samples goes with a model, not with a budget.", "Write `samples:` into the budget file.")
+    if AUTO in asked.variants and len(asked.variants) > 1:
+        raise UsageError("--variant auto chooses among all variants: it goes with no other.", "Leave the others out.")
     files = [path for path in paths if path not in models]
     budgets = load_budgets(files, profiles=profiles) if files else ()
     budgets = tuple(_only(budget, asked.devices) for budget in budgets)
@@ -76,9 +85,9 @@ def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
         name=path.name,
         path="",
         model=Model(path),
-        variants=tuple(map(Variant, asked.variants or (_usual_variant(path),))),
+        variants=() if AUTO in asked.variants else tuple(map(Variant, asked.variants or (_usual_variant(path),))),
         format="",
-        samples=None,
+        samples=asked.samples,
         inputs={},
         threads=1,
         effort=Effort(),

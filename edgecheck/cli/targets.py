@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.errors import UsageError
 from edgecheck.pipeline import Addresses
-from edgecheck.targets import SCHEMES
+from edgecheck.targets import SCHEMES, WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,29 +22,28 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     Raises:
         UsageError: an address that no target speaks, a device that no budget has, or one board for several devices.
     """
-    by_device = dict(project.targets)
-    default = ""
+    named: dict[str, str] = {}
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
-        named = _NAMED.fullmatch(text)
-        device, address = (named[1], named[2]) if named else ("", text)
+        parts = _NAMED.fullmatch(text)
+        device, address = (parts[1], parts[2]) if parts else ("", text)
         _ensure_known(address)
         if device and device not in devices:
             raise UsageError(
                 f"--target {text}: no budget here has the device {device!r}.",
                 f"They have: {', '.join(sorted(devices))}.",
             )
-        if device:
-            by_device[device] = address
-        else:
-            default = address
-            by_device = {}
-    if "://" in default and len(devices) > 1:
+        if named.setdefault(device, address) != address:
+            which = device or "every device"
+            raise UsageError(f"{which} is at {named[device]} and at {address}.", "Give --target once for each device.")
+    default = named.pop("", "")
+    others = devices - set(named)
+    if "://" in default and len(others) > 1:
         raise UsageError(
-            f"--target {default} is one board, and the budgets have {len(devices)} devices.",
-            f"Say which it is: --target {min(devices)}={default}",
+            f"--target {default} is one board, and the budgets have {len(others)} devices.",
+            f"Say which it is: --target {min(others)}={default}",
         )
-    return Addresses(by_device, default)
+    return Addresses(named if default else {**project.targets, **named}, default)
 
 
 #: `DEVICE=ADDRESS`; an address may hold an equals sign of its own behind its scheme.
@@ -54,7 +53,7 @@ _NAMED = re.compile(r"([\w.+-]+)=(.*)")
 def _ensure_known(address: str) -> None:
     scheme = address.partition("://")[0]
     if scheme not in SCHEMES:
-        raise UsageError(f"No target is called {address!r}.", f"Targets here: {', '.join(SCHEMES)}.")
+        raise UsageError(f"No target is called {address!r}.", WRITTEN)
     if scheme == "ssh":
         from edgecheck.targets import ssh_address
 

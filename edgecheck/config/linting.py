@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecheck.config.budget_file import budget_in
+from edgecheck.config.budget_file import allowances_of, budget_in
 from edgecheck.config.budget_model import BudgetKeys
 from edgecheck.config.doubts import doubts, gaps
 from edgecheck.config.listing import yaml_files
@@ -12,9 +12,11 @@ from edgecheck.config.problems import Findings, Place, Problem, RefusedError, pa
 from edgecheck.config.profile_model import ProfileKeys
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.project_file import read_project
+from edgecheck.config.resolution import too_tight, too_tight_for_samples, too_tight_rules
 from edgecheck.config.text_file import shown_path
 from edgecheck.config.tree import MappingNode, at
 from edgecheck.config.yaml_reader import read_file
+from edgecheck.core.budget import Effort
 from edgecheck.core.device import THIS_MACHINE
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecheck.config.tree import Node
+    from edgecheck.core.allowance import Allowance
     from edgecheck.core.budget import Budget
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.limits import Limit
@@ -75,6 +78,9 @@ class _Linter:
         budget = budget_in(tree, path, self.profiles, self.problems, absent=self.warnings)
         if budget is not None:
             self.warnings += _doubts_about(budget, tree)
+            for rule, message in too_tight_rules(allowances_of(path, []), budget):
+                place, where = _place_of(rule, tree, ["regression"])
+                self.warnings.append(Problem(place, where, message))
 
     def _look_at_profile(self, path: Path) -> None:
         if path.stem == THIS_MACHINE:
@@ -110,18 +116,24 @@ def _doubts_about(budget: Budget, tree: Node) -> Iterator[Problem]:
         for limit in limits:
             if limit.source.kind == "budget":
                 place, path = _place_of(limit, tree, ["devices", profile.id], ["limits"])
-                yield from (Problem(place, path, message) for message in doubts(limit, profile))
+                told = (
+                    *doubts(limit, profile),
+                    *too_tight(limit, budget.effort),
+                    *too_tight_for_samples(limit, budget),
+                )
+                yield from (Problem(place, path, message) for message in told)
 
 
 def _doubts_about_profile(profile: DeviceProfile, tree: Node) -> Iterator[Problem]:
     for limit in profile.limits:
         place, path = _place_of(limit, tree, ["limits"])
-        yield from (Problem(place, path, message) for message in doubts(limit, profile))
+        told = (*doubts(limit, profile), *too_tight(limit, Effort()))
+        yield from (Problem(place, path, message) for message in told)
     for message in gaps(profile.limits):
         yield Problem(at(tree, ["limits"]).mark.place, "limits", message)
 
 
-def _place_of(limit: Limit, tree: Node, *sections: list[str]) -> tuple[Place, str]:
+def _place_of(limit: Limit | Allowance, tree: Node, *sections: list[str]) -> tuple[Place, str]:
     """Where a limit is written: in the first of the sections that has it."""
     name = limit.metric.name
     written = (

@@ -50,5 +50,13 @@ def profile_files(folders: Iterable[Path]) -> dict[str, Path]:
 
 def packaged_profiles() -> Path:
     """The folder of the profiles that come with edgecheck: in the wheel, or beside a source checkout's package."""
-    in_wheel = _PACKAGE / "_packaged" / "device_profiles"
-    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "device_profiles"
+    return _in_wheel() if _in_wheel().is_dir() else _PACKAGE.parent / "device_profiles"
+
+
+def comes_along(path: Path) -> bool:
+    """Whether a profile's file belongs to an installed edgecheck, and is replaced with it."""
+    return path.resolve().parent == _in_wheel()
+
+
+def _in_wheel() -> Path:
+    return _PACKAGE / "_packaged" / "device_profiles"

@@ -11,6 +11,7 @@ from edgecheck.config.rewritten import rewritten
 from edgecheck.config.text_file import read_text, shown_path
 from edgecheck.config.tree import MappingNode, Scalar, child
 from edgecheck.config.yaml_reader import read_tree
+from edgecheck.core.allowance import SUFFIX
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction
 from edgecheck.core.units import parse
@@ -88,6 +89,8 @@ def _seen(root: Node, file: str, report: Report, kept: list[str]) -> Iterator[_S
             continue
         for verdict in result.verdicts:
             if verdict.limit.source.kind != "budget" or verdict.limit.source.file != file:
+                continue
+            if verdict.metric.name.endswith(SUFFIX):  # a rule on growth moves with its baseline
                 continue
             found = _place(root, result.profile.id, verdict)
             if found is None or (isinstance(found[1], Scalar) and not _is_as_checked(found[1], verdict)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import edgecheck
 from edgecheck.errors import ConversionError
+from edgecheck.interrupts import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from edgecheck.converters.interface import Request
 
@@ -72,8 +74,14 @@ class RouteError(ConversionError):
 def working_in(folder: Path) -> Iterator[Path]:
     """A private folder beside the finished ones, gone at the end whatever happens."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".making-", ignore_cleanup_errors=True) as scratch:
+    scratch = ""
+    try:
+        with held():
+            scratch = tempfile.mkdtemp(dir=folder, prefix=".making-")
         yield Path(scratch)
+    finally:
+        with held():
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Path:
@@ -96,20 +104,30 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     asked.write_text(json.dumps(asdict(task), default=str), encoding="utf-8")
     errors = scratch / "stderr"
     argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(asked), str(out)]
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            env=_environment(task.request, temporary),
-            start_new_session=True,
-        )
+    with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
     if not (out / "answer.json").exists():
         raise _crash(process.returncode, errors, peak)
     _raise_failure(json.loads((out / "answer.json").read_text(encoding="utf-8")))
     return out
+
+
+@contextmanager
+def _started(argv: list[str], sink: BinaryIO, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own; at the end, whatever that is, its whole group is ended."""
+    process = None
+    try:
+        with held():
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, start_new_session=True
+            )
+        yield process
+    finally:
+        with held():
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def _environment(request: Request, temporary: Path) -> dict[str, str]:
@@ -119,25 +137,20 @@ def _environment(request: Request, temporary: Path) -> dict[str, str]:
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
-    """Wait for the end, and end the whole group at the deadline or when interrupted; the child's peak, in bytes."""
+    """Wait for the end, or the deadline; the child's peak, in bytes."""
     started, peak = time.monotonic(), 0
-    try:
-        while True:
-            seconds = time.monotonic() - started
-            tick(seconds)
-            if seconds >= deadline:
-                raise ConversionError(
-                    f"The conversion took over {deadline:.0f} s and was ended.",
-                    "Try a smaller model, another variant, or more time.",
-                )
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(min(_TICK, deadline - seconds))
-                return peak
-            peak = max(peak, _resident(process.pid))
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    while True:
+        seconds = time.monotonic() - started
+        tick(seconds)
+        if seconds >= deadline:
+            raise ConversionError(
+                f"The conversion took over {deadline:.0f} s and was ended.",
+                "Try a smaller model, another variant, or more time.",
+            )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(min(_TICK, deadline - seconds))
+            return peak
+        peak = max(peak, _resident(process.pid))
 
 
 def _progress(doing: str, seconds: float) -> str:

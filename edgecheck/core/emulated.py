@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: The metrics that an emulated machine can answer, and the workers that show them.
 PURPOSES = {
-    "ram_peak": (Purpose.MEMORY,),
-    "ram_model": (Purpose.MEMORY,),
+    "ram_peak": (Purpose.DETERMINISTIC, Purpose.MEMORY),
+    "ram_model": (Purpose.DETERMINISTIC, Purpose.MEMORY),
     "instructions": (Purpose.DETERMINISTIC,),
     "latency_p50": (Purpose.DETERMINISTIC,),
 }

@@ -37,6 +37,7 @@ class _Worker:
     marks: list[PhaseMark] = field(default_factory=list)
     samples: list[tuple[float, int]] = field(default_factory=list)
     sampler: str = ""
+    available: list[tuple[float, int]] = field(default_factory=list)
     load_time: float | None = None
     first_inference: float | None = None
     latencies: list[float] = field(default_factory=list)
@@ -46,6 +47,11 @@ class _Worker:
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
 
+    def see(self, at: float, available: int | None) -> None:
+        """Keep what is available to the machine if it is less than ever."""
+        if available is not None and (not self.available or available < self.available[-1][1]):
+            self.available.append((at, available))
+
     def frozen(self, lost: str) -> WorkerRun:
         ending = self.ending or Ending(Outcome.KILLED, reason="lost", message=lost)
         return WorkerRun(
@@ -53,6 +59,7 @@ class _Worker:
             tuple(self.marks),
             tuple(self.samples),
             self.sampler,
+            tuple(self.available),
             self.load_time,
             self.first_inference,
             tuple(self.latencies),
@@ -106,7 +113,8 @@ class RunReader:
         return self._workers[event["process"]]
 
     def _on_start(self, event: Mapping[str, Any]) -> None:
-        self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
+        worker = self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
+        worker.see(0.0, event.get("available"))
 
     def _on_device(self, event: Mapping[str, Any]) -> None:
         self._states[event["when"]] = device_state(event)
@@ -136,6 +144,8 @@ class RunReader:
     def _on_sample(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         worker.samples.extend((at, rss) for at, rss in event["samples"])
+        for (at, _), available in zip(event["samples"], event.get("available") or (), strict=False):
+            worker.see(at, available)
         worker.sampler = event.get("source", worker.sampler)
 
     def _on_latencies(self, event: Mapping[str, Any]) -> None:

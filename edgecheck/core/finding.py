@@ -52,12 +52,14 @@ class Likeness:
     """The artifact's outputs beside those of the model that it was made from, on the same samples."""
 
     cosine: float
-    """Of the worst sample; NaN where an output is not a number or all zero."""
+    """Of the worst sample."""
     top1: float | None
     """Share of samples with the same top class; None where the outputs are no classes."""
     samples: int
     basis: str
     """On which samples, for a person."""
+    failure: str = ""
+    """Why the artifact's outputs are worth nothing: not a number, or all zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,5 @@ class Evidence:
     """The device's, for what is projected on it."""
     threads: int = 1
     """That the model ran with."""
+    not_run: str = "nothing was run"
+    """Why there is no run, where there is none."""

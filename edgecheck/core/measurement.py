@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecheck.core import emulated
+from edgecheck.core import emulated, shared_memory
 from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS, Metric, Provenance
 from edgecheck.core.readers import READERS
@@ -25,7 +25,7 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
         return _without_device(metric, evidence)
     run = evidence.run
     if run is None:
-        return Unmeasured(metric, "nothing was run")
+        return Unmeasured(metric, evidence.not_run)
     purposes = _purposes(metric, run)
     if not purposes:
         return Unmeasured(metric, _why_not(metric, run))
@@ -59,6 +59,11 @@ def _purposes(metric: Metric, run: Run) -> tuple[Purpose, ...]:
     return READERS[metric.name][0] if metric.name in READERS else ()
 
 
+def is_measured_on(metric: Metric, run: Run) -> bool:
+    """Whether the target of `run` can show `metric` at all."""
+    return bool(_purposes(metric, run))
+
+
 def _why_not(metric: Metric, run: Run) -> str:
     if run.emulated and metric.name in READERS:
         return "it depends on what an emulated machine does not model; limit instructions, or measure on the device"
@@ -81,7 +86,10 @@ def _read(metric: Metric, evidence: Evidence, run: Run, workers: tuple[WorkerRun
         return emulated.instructions(metric, workers)
     if run.emulated and metric.name == "latency_p50":
         return emulated.latency(metric, workers, evidence)
-    finding = READERS[metric.name][1](metric, workers)
+    read = READERS[metric.name][1]
+    if shared_memory.is_shared(evidence.profile, run):
+        read = shared_memory.READERS.get(metric.name, read)
+    finding = read(metric, workers)
     if finding is None:
         return Unmeasured(metric, run.broken or _no_figure(metric, run))
     return emulated.memory(finding, run) if run.emulated else finding
@@ -99,6 +107,8 @@ def _likeness(metric: Metric, evidence: Evidence) -> Finding:
     seen = evidence.likeness
     if seen is None:
         return Unmeasured(metric, evidence.likeness_problem or "the artifact was not compared with its source")
+    if seen.failure:
+        return Unmeasured(metric, seen.failure, fails=True)
     value = seen.cosine if metric.name == "agreement" else seen.top1
     if value is None:
         return Unmeasured(metric, "the outputs are no classes")

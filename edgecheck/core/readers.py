@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 
     from edgecheck.core.run import WorkerRun
 
+#: What the agent says took its samples where the device has no psutil that works.
+BY_HAND = "/proc"
+
 #: Fresh processes that a load time and a first inference are the median of.
 FRESH_LOADS = 5
 
 
 def _ram_peak(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
-    return _highest(metric, [worker.peak for worker in workers])
+    found = highest(metric, [worker.peak for worker in workers])
+    by_hand = any(worker.sampler == BY_HAND for worker in workers)
+    return replace(found, basis=f"{found.basis}, sampled from {BY_HAND}") if found and by_hand else found
 
 
 def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
@@ -29,10 +35,11 @@ def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | 
         ready = worker.mark(Phase.RUNTIME_READY)
         if worker.peak is not None and ready is not None and ready.rss is not None:
             costs.append(worker.peak - ready.rss)
-    return _highest(metric, costs)
+    return highest(metric, costs)
 
 
-def _highest(metric: Metric, values: list[int | None] | list[int]) -> Measurement | None:
+def highest(metric: Metric, values: list[int | None] | list[int]) -> Measurement | None:
+    """The highest of what each process showed; None where none showed anything."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -43,7 +50,7 @@ def _highest(metric: Metric, values: list[int | None] | list[int]) -> Measuremen
         low=min(known),
         high=max(known),
         count=len(known),
-        basis=f"highest of {len(known)} processes",
+        basis=f"highest of {len(known)} processes" if len(known) > 1 else "of one process",
     )
 
 

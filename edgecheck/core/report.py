@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.finding import Finding
     from edgecheck.core.run import Run
+    from edgecheck.core.tiles import Tiles
     from edgecheck.core.way_out import WayOut
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A variant beside the one that `variants: auto` chose."""
+
+    variant: str
+    words: str
+    """Why it was not chosen, in a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,12 @@ class CheckResult:
     """From the start of the check to its verdict."""
     ways_out: tuple[WayOut, ...] = ()
     """What the limits on bytes that do not hold are made of, and what would help."""
+    tried: tuple[Tried, ...] = ()
+    """Where the variant was chosen from several: the others."""
+    tiles: Tiles | None = None
+    """Where the artifact's bytes are; None where that is not known."""
+    fingerprint: str = ""
+    """A name for everything that decided it; empty where nobody will ask."""
 
     @property
     def status(self) -> Status:
@@ -61,6 +77,8 @@ class Report:
     started: str
     """ISO 8601, UTC."""
     seconds: float
+    shard: str = ""
+    """`2/4`: the second of four parts of the checks; empty: all of them."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -114,6 +114,9 @@ class WorkerRun:
     """Seconds since the worker's start, resident bytes."""
     sampler: str = ""
     """What took the samples: `psutil 7.2.2` or `/proc`."""
+    available: tuple[tuple[float, int], ...] = ()
+    """MemAvailable of the whole machine, from before the worker's start on, whenever it was lower than ever: seconds
+    since that start, bytes. Empty where nobody looked."""
     load_time: float | None = None
     first_inference: float | None = None
     latencies: tuple[float, ...] = ()
@@ -203,6 +206,11 @@ class Run:
     broken: str = ""
     """Why the run is not whole: the wire broke, the agent was lost; empty where it is."""
     emulated: bool = False
+
+    @property
+    def watched(self) -> tuple[WorkerRun, ...]:
+        """The workers that show the memory: those of its own pass, or the one process of an emulated machine."""
+        return self.of(Purpose.MEMORY) or self.of(Purpose.DETERMINISTIC)
 
     def of(self, *purposes: Purpose) -> tuple[WorkerRun, ...]:
         """The workers that were started for any of `purposes`."""

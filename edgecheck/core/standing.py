@@ -20,8 +20,15 @@ def standing(profile: DeviceProfile, run: Run | None) -> Standing:
         return Standing(f"measured on {run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
-    if expected.model:
-        same = state.model.startswith(expected.model)
-    else:
-        same = bool(expected.cpu_part) and expected.cpu_part in state.cpu_parts
-    return Standing() if same else Standing(f"measured on {here}, not on a {profile.name}")
+    if not (expected.model or expected.cpu_part):
+        return Standing(f"measured on {here}, and the profile {profile.id} has no `identity` to recognise it by")
+    same = state.model.startswith(expected.model) if expected.model else expected.cpu_part in state.cpu_parts
+    return Standing() if same else Standing(f"measured on {here}, not on {_a(profile.name)}")
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name.upper().startswith(_VOWELS) else 'a'} {name}"
+
+
+#: NVIDIA, by its first letter's name.
+_VOWELS = (*"AEIOU", "NVIDIA")

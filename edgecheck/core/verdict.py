@@ -114,12 +114,13 @@ def _judge_levels(limit: Limit, finding: Finding, standing: Standing) -> tuple[S
 
 
 def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, standing: Standing) -> _Answer:
+    stranger = standing.stranger if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
-        if standing.stranger and finding.fails:
-            return _Answer(Status.UNKNOWN, f"{standing.stranger}: {finding.reason}")
+        if stranger and finding.fails:
+            return _Answer(Status.UNKNOWN, f"{stranger}: {finding.reason}")
         return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
-    if standing.stranger and finding.provenance is not Provenance.STATIC:
-        return _Answer(Status.UNKNOWN, standing.stranger)
+    if stranger and finding.provenance is not Provenance.STATIC:
+        return _Answer(Status.UNKNOWN, stranger)
     key = f"{limit.metric.name}:{level}"
     if finding.counts and key in finding.counts:
         return _judge_counts(limit, key, bound, finding)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.emulator import disk, initramfs, kernel, packages, programs
+from edgecheck.emulator import disk, initramfs, kernel, packages, rootfs
 from edgecheck.errors import EmulatorError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ _UNUSED = (
     "usr/share/lintian",
     "usr/share/perl5",
 )
+_FOLDERS = ("boot", "lib/modules", "usr/lib/modules")  # of the kernel, which has what it takes of them elsewhere
 _MOUNT_POINTS = ("agent", "bundle", "dev", "job", "proc", "sys", "tmp")
 
 
@@ -82,13 +82,10 @@ def from_tar(tar: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix=".tar-", dir=folder.parent) as name:
         tree = Path(name) / "tree"
-        tree.mkdir()
         progress(f"unpacking {tar.name}")
-        programs.run(
-            ("tar", "-xf", str(tar), "-C", str(tree), "--no-same-owner", "--exclude=dev/*", "--exclude=./dev/*")
-        )
+        rootfs.unpack(tar, tree, _touched(rootfs.names(tar)))
         status = tree / "var/lib/dpkg/status"
-        text = status.read_text(encoding="utf-8") if status.exists() else ""
+        text = status.read_text(encoding="utf-8", errors="replace") if status.is_file() else ""
         versions = dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)", text, re.MULTILINE))
         return _assemble(tree, folder, versions, progress) | {"origin": tar.name}
 
@@ -96,7 +93,8 @@ def from_tar(tar: Path, folder: Path, progress: Progress) -> dict[str, Any]:
 def _assemble(tree: Path, folder: Path, versions: dict[str, str], progress: Progress) -> dict[str, Any]:
     found = kernel.find(tree)
     modules = kernel.modules(found)
-    python = _newest_python(str(path) for path in (tree / "usr/bin").iterdir())
+    python = _newest_python(str(path) for path in (tree / "usr/bin").glob("python3*"))
+    rootfs.require_arm64(tree, f"usr/bin/python{python}")
     shutil.copyfile(found.image, folder / KERNEL)
     (folder / DRIVERS).write_bytes(initramfs.drivers(_busybox(tree), modules))
     _furnish(tree, python)
@@ -107,7 +105,7 @@ def _assemble(tree: Path, folder: Path, versions: dict[str, str], progress: Prog
 
 def _furnish(tree: Path, python: str) -> None:
     """Mount points, and nothing that the machine does not read."""
-    for name in (*_UNUSED, "boot", "lib/modules", "usr/lib/modules"):
+    for name in (*_UNUSED, *_FOLDERS):
         shutil.rmtree(tree / name, ignore_errors=True)
     for name in ("bin", "lib", "sbin"):  # where all of Debian is under /usr, the package base-files links these
         if not (tree / name).exists() and (tree / "usr" / name).exists():
@@ -124,11 +122,15 @@ def python_of(tar: Path) -> str:
     Raises:
         EmulatorError: it is no tar, or there is no Python in it.
     """
-    try:
-        with tarfile.open(tar) as archive:
-            return _newest_python(archive.getnames())
-    except (OSError, tarfile.TarError) as error:
-        raise EmulatorError(f"{tar} cannot be read as a tar: {error}.", packages.HINT) from error
+    return _newest_python(rootfs.names(tar))
+
+
+def _touched(names: Iterable[str]) -> list[str]:
+    """What is read, written or removed in a system."""
+    read = [
+        name for name in names if re.match(r"boot/vmlinuz-|usr/bin/python3|(usr/)?bin/busybox$|.*\.ko(\.xz)?$", name)
+    ]
+    return [*read, *_FOLDERS, *_UNUSED, *_MOUNT_POINTS, "var/lib/dpkg/status"]
 
 
 def _newest_python(names: Iterable[str]) -> str:
@@ -141,6 +143,7 @@ def _newest_python(names: Iterable[str]) -> str:
 def _busybox(tree: Path) -> bytes:
     for place in ("usr/bin/busybox", "bin/busybox"):
         if (tree / place).is_file():
+            rootfs.require_arm64(tree, place)
             return (tree / place).read_bytes()
     raise EmulatorError("The system holds no busybox; its package is busybox-static.", packages.HINT)
 

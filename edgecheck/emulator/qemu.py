@@ -105,7 +105,8 @@ class Qemu:
 
     def lend(self, name: str, descriptor: int, deadline: Deadline) -> None:
         """Give QEMU a descriptor, by a name that its protocol then knows as `fd:name`; see `ask` for what is raised."""
-        socket.send_fds(self._sockets["qmp"], [_request("getfd", {"fdname": name})], [descriptor])
+        with contextlib.suppress(OSError):  # as in `send`
+            socket.send_fds(self._sockets["qmp"], [_request("getfd", {"fdname": name})], [descriptor])
         self._answer("getfd", deadline)
 
     def end(self, deadline: Deadline) -> int:
@@ -143,11 +144,12 @@ class Qemu:
             wire.settimeout(max(deadline.remaining(), 0.001))
             try:
                 data = wire.recv(65536)
-            except OSError as error:
+            except TimeoutError as error:
                 raise EmulatorError("QEMU does not answer.") from error
+            except OSError:
+                data = b""  # its end was closed with our last words unread
             if not data:
-                status = self.end(deadline)
-                raise EmulatorError(f"QEMU ended with status {status}: {self.complaint() or 'it said nothing'}.")
+                raise EmulatorError(ended(self.end(deadline), self.complaint()))
             self._replies += data
         line, _, self._replies = self._replies.partition(b"\n")
         return line
@@ -155,6 +157,12 @@ class Qemu:
     def _close(self) -> None:
         for wire in self._sockets.values():
             wire.close()
+
+
+def ended(status: int, complaint: str = "") -> str:
+    """How QEMU ended, in a sentence, and what it said of it in another."""
+    how = f"QEMU was killed by signal {-status}." if status < 0 else f"QEMU ended with status {status}."
+    return f"{how} {complaint}." if complaint else how
 
 
 def _request(name: str, arguments: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.emulator import console
 from edgecheck.emulator.deadline import Deadline
+from edgecheck.emulator.qemu import ended
 from edgecheck.errors import EmulatorError
 
 if TYPE_CHECKING:
@@ -156,9 +157,7 @@ def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, st
         return How.PANIC, f"its kernel stopped: {panic}."
     if late:
         return How.DEADLINE, "the time allowed was used up."
-    if status < 0:
-        return How.DIED, f"QEMU was killed by signal {-status}."
-    return How.DIED, f"QEMU ended with status {status}."
+    return How.DIED, ended(status)
 
 
 def _last_lines(text: str) -> str:

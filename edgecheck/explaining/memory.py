@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.advice import Means, advise
 from edgecheck.core.metrics import METRICS
-from edgecheck.core.run import Phase, Purpose
+from edgecheck.core.run import Phase
 from edgecheck.core.way_out import Part, WayOut
 from edgecheck.explaining.activations import activations
 
@@ -41,7 +41,7 @@ def memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Ev
 
 def _fullest(run: Run | None) -> WorkerRun | None:
     """The process with the highest peak, of those that tell their phases."""
-    workers = [each for each in (run.of(Purpose.MEMORY) or run.workers if run else ()) if each.peak is not None]
+    workers = [each for each in (run.watched or run.workers if run else ()) if each.peak is not None]
     return max(workers, key=_peak, default=None)
 
 

@@ -10,15 +10,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, plots, wording
+from edgecheck.reports import limit_lines, plots, tile_map, wording
 from edgecheck.reports.harmless import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.run import DeviceState
     from edgecheck.core.verdict import Verdict
     from edgecheck.reports import Style
     from edgecheck.reports.plots import Plot
+    from edgecheck.reports.tile_map import TileMap
 
 _MARK = {Status.PASS: "✔", Status.WARN: "!", Status.UNKNOWN: "?", Status.FAIL: "✘"}
 _WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
@@ -62,6 +65,9 @@ class _Check:
     caveats: tuple[tuple[str, str], ...]
     device: tuple[tuple[str, str, str], ...]
     plots: tuple[Plot, ...]
+    bytes: TileMap | None
+    bytes_at: str
+    """The anchor of the check that drew the same file's bytes already; empty where none did."""
 
 
 def render(report: Report, style: Style) -> str:
@@ -78,7 +84,8 @@ def render(report: Report, style: Style) -> str:
     look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
     worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
     drawn = set(worst[:MOST_DRAWN])
-    checks = [_check(result, at, drawn=at in drawn) for at, result in enumerate(report.results)]
+    mapped = _mapped(report.results, drawn)
+    checks = [_check(result, at, mapped, drawn=at in drawn) for at, result in enumerate(report.results)]
     return environment.get_template("report.html").render(
         status=report.status,
         mark=_MARK,
@@ -91,11 +98,23 @@ def render(report: Report, style: Style) -> str:
         look=look,
         bound_at=1 / _FULL,
         canvas=plots,
+        tiles=tile_map,
     )
 
 
-def _check(result: CheckResult, number: int, *, drawn: bool) -> _Check:
-    notes = [f"{name}: {words}" for name, words in wording.intervals(result)]
+def _mapped(results: Sequence[CheckResult], drawn: Collection[int]) -> dict[str, int]:
+    """By artifact: the first check that is drawn, which draws its bytes for all that have the same."""
+    first: dict[str, int] = {}
+    for at, result in enumerate(results):
+        if at in drawn and result.tiles is not None and result.artifact is not None:
+            first.setdefault(result.artifact.sha256, at)
+    return first
+
+
+def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn: bool) -> _Check:
+    first = mapped.get(result.artifact.sha256) if result.artifact is not None and result.tiles is not None else None
+    notes = [f"auto: {words}" for words in wording.not_chosen(result)]
+    notes += [f"{name}: {words}" for name, words in wording.intervals(result)]
     if seen := wording.also_seen(result):
         notes.append(f"also seen: {seen}")
     if result.artifact is not None:
@@ -112,6 +131,8 @@ def _check(result: CheckResult, number: int, *, drawn: bool) -> _Check:
         caveats=tuple((one_line(one.code), one_line(f"{one.message} {one.advice}".strip())) for one in result.caveats),
         device=_device(result),
         plots=plots.plots(result) if drawn else (),
+        bytes=tile_map.tile_map(result.tiles) if result.tiles is not None and first == number else None,
+        bytes_at=f"check-{first + 1}" if first is not None and first != number else "",
     )
 
 
@@ -165,6 +186,8 @@ def _told(state: DeviceState) -> list[tuple[str, str]]:
         ("clock", ", ".join(f"{clock:,} MHz" for clock in clocks)),
         ("temperature", ", ".join(f"{zone} {degrees:.0f} °C" for zone, degrees in state.temperatures)),
         ("throttled", ", ".join(state.throttled)),
+        ("power mode", " ".join(state.power_mode.split())),
+        ("page size", f"{state.page_size // 2**10} KiB" if state.page_size else ""),
         ("RAM", mib[0]),
         ("RAM available", mib[1]),
         ("swap in use", swap),

@@ -6,7 +6,8 @@ import json
 import math
 from dataclasses import fields
 from enum import Enum
-from functools import cache, partial
+from functools import cache
+from itertools import chain
 from pathlib import PurePath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from edgecheck.core.finding import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from edgecheck.core.artifact import Artifact
     from edgecheck.core.finding import Finding
     from edgecheck.core.report import CheckResult, Report
@@ -28,27 +31,57 @@ SCHEMA_VERSION = 1
 def render(report: Report, style: Style) -> str:
     """The report as one JSON object, a line for each check."""
     del style
-    head = document(report)
-    checks = ",\n".join(map(_text, head.pop("checks")))
-    return f'{_text(head)[:-1]}, "checks": [\n{checks}\n]}}\n'
+    head = _text(_head(report) | _end(report))
+    checks = ",\n".join(map(line, report.results))
+    return f'{head[:-1]}, "checks": [\n{checks}\n]}}\n'
 
 
-#: Without an indent the encoder is C, and ten times as quick.
-_text = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+def opening(report: Report) -> str:
+    """What comes before the first check in a file that grows; then come the lines, with commas, then the ending."""
+    return f'{_text(_head(report))[:-1]}, "checks": [\n'
+
+
+def line(result: CheckResult) -> str:
+    """One check."""
+    return _text(_check(result))
+
+
+def ending(report: Report) -> str:
+    """What comes after the last check in a file that grows."""
+    return f"\n], {_text(_end(report))[1:]}\n"
+
+
+_DELETE = "\x7f"
+
+
+def _text(value: dict[str, Any]) -> str:
+    """JSON on one line: without an indent the encoder is C, and ten times as quick."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if (text.isascii() and _DELETE not in text) or text.isprintable():
+        return text
+    # A name holds what steers a terminal, or bytes that are no UTF-8: JSON has an escape for each character.
+    return json.dumps(value, allow_nan=False).replace(_DELETE, r"\u007f")
 
 
 def document(report: Report) -> dict[str, Any]:
     """The report as plain values."""
+    return {**_head(report), **_end(report), "checks": [_check(result) for result in report.results]}
+
+
+def _head(report: Report) -> dict[str, Any]:
     return {
         "schema": "edgecheck-report",
         "version": SCHEMA_VERSION,
         "edgecheck": report.version,
         "host": report.host,
         "started": report.started,
-        "seconds": report.seconds,
-        "status": report.status.value,
-        "checks": [_check(result) for result in report.results],
+        "shard": report.shard,
     }
+
+
+def _end(report: Report) -> dict[str, Any]:
+    """What changes with each check."""
+    return {"seconds": report.seconds, "status": report.status.value}
 
 
 def _check(result: CheckResult) -> dict[str, Any]:
@@ -72,6 +105,9 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "artifact": _artifact(result.artifact) if result.artifact else None,
         "run": _run(result.run) if result.run else None,
         "ways_out": [plain(each) for each in result.ways_out],
+        "tried": [plain(each) for each in result.tried],
+        "tiles": plain(result.tiles) if result.tiles else None,
+        "fingerprint": result.fingerprint,
     }
 
 
@@ -122,7 +158,7 @@ def plain(value: Any) -> Any:
     if kind in _OWN:
         return value
     if kind in (tuple, list):
-        return list(value) if set(map(type, value)) <= _OWN else [plain(item) for item in value]
+        return _plain_items(value)
     if issubclass(kind, Enum):
         return value.value
     if issubclass(kind, PurePath):
@@ -131,6 +167,16 @@ def plain(value: Any) -> Any:
 
 
 _OWN = frozenset({str, int, float, bool, NoneType})
+
+
+def _plain_items(values: Collection[Any]) -> list[Any]:
+    """Scalars, and pairs of them such as samples, go by the thousand: their kinds are looked at all at once."""
+    kinds = set(map(type, values))
+    if kinds <= _OWN:
+        return list(values)
+    if kinds == {tuple} and set(map(type, chain.from_iterable(values))) <= _OWN:
+        return list(map(list, values))
+    return [plain(item) for item in values]
 
 
 @cache

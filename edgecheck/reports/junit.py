@@ -64,6 +64,7 @@ def _properties(result: CheckResult, report: Report) -> ET.Element:
         ("details", wording.details(result)),
         ("also seen", wording.also_seen(result)),
         ("problem", limit_lines.problem(result)),
+        ("not chosen", "; ".join(wording.not_chosen(result))),
         ("edgecheck", report.version),
     ):
         if value:

@@ -116,7 +116,8 @@ def _check(result: CheckResult) -> list[str]:
             "| --- | --- | ---: | --- | ---: | --- |",
             *(_row(verdict) for verdict in result.verdicts),
         ]
-    notes = [f"{name}: {words}" for name, words in wording.intervals(result)]
+    notes = [f"auto: {words}" for words in wording.not_chosen(result)]
+    notes += [f"{name}: {words}" for name, words in wording.intervals(result)]
     if seen := wording.also_seen(result):
         notes.append(f"also seen: {seen}")
     notes += [f"{caveat.code}: {caveat.message} {caveat.advice}".strip() for caveat in result.caveats]

@@ -96,7 +96,7 @@ def plots(result: CheckResult) -> tuple[Plot, ...]:
 
 
 def _memory(result: CheckResult) -> Plot | None:
-    workers = result.run.of(Purpose.MEMORY) if result.run is not None else ()
+    workers = result.run.watched if result.run is not None else ()
     seen = [(worker, points) for worker in workers if len(points := _readings(worker)) > 1]
     if not seen:
         return None

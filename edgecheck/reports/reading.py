@@ -16,8 +16,9 @@ from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, Tried
 from edgecheck.core.run import Run
+from edgecheck.core.tiles import Tiles
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.core.way_out import WayOut
@@ -80,7 +81,15 @@ def _report(data: dict[str, Any]) -> Report:
         host=_text(data, "host", ""),
         started=_text(data, "started", ""),
         seconds=_number(data, "seconds", ""),
+        shard=_shard(data),
     )
+
+
+def _shard(data: dict[str, Any]) -> str:
+    text = str(scalar(str, data.get("shard", ""), "shard"))
+    if text and not re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", text):
+        raise ShapeError(f"shard: found {text[:40]!r}; takes which of how many, as in 2/4")
+    return text
 
 
 def _check(raw: object, place: str) -> CheckResult:
@@ -107,7 +116,21 @@ def _check(raw: object, place: str) -> CheckResult:
         hint=_text(data, "hint", place),
         seconds=_number(data, "seconds", place),
         ways_out=built(tuple[WayOut, ...], data.get("ways_out", []), f"{place}.ways_out"),
+        tried=built(tuple[Tried, ...], data.get("tried", []), f"{place}.tried"),
+        tiles=_tiles(data.get("tiles"), f"{place}.tiles"),
+        fingerprint=scalar(str, data.get("fingerprint", ""), f"{place}.fingerprint"),
     )
+
+
+def _tiles(raw: object, place: str) -> Tiles | None:
+    if raw is None:
+        return None
+    try:
+        return built(Tiles, raw, place)
+    except ShapeError:
+        raise
+    except ValueError as error:
+        raise ShapeError(f"{place}: {error}") from error
 
 
 def _budget(data: dict[str, Any], place: str) -> Budget:

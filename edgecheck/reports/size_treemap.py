@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.tables import tree
 from edgecheck.anatomy.values import Kind, Role
+from edgecheck.core.tiles import Tiles
+from edgecheck.errors import ModelError
 from edgecheck.reports import size_words as words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from edgecheck.anatomy.tables import Node
     from edgecheck.anatomy.values import Anatomy, Tensor
 
 FINEST = 2000
 """A part smaller than one of so many of the model, in the file and in memory, is drawn with others like it."""
+
+FINEST_OF_CHECK = 200
+"""The same for the small picture in the report of a check, which may have hundreds of them."""
 
 #: What a tile's colour says, in the order of the legend.
 GROUPS: Mapping[str, str] = {
@@ -57,9 +65,30 @@ class Treemap:
     """By path: the index of its tile."""
 
 
-def treemap(anatomy: Anatomy) -> Treemap:
+def tiles_of(artifact: Path) -> Tiles | None:
+    """The parts of an artifact for the report of its check; None where the file is not there or cannot be read."""
+    try:
+        status = artifact.stat()
+        return _tiles_of(artifact, status.st_mtime_ns, status.st_size)
+    except (OSError, ModelError):
+        return None
+
+
+@lru_cache(maxsize=8)  # one artifact is checked on many devices
+def _tiles_of(artifact: Path, _changed: int, _size: int) -> Tiles:
+    tiles = treemap(read(artifact), FINEST_OF_CHECK).tiles
+    return Tiles(
+        parent=tuple(tile.parent for tile in tiles),
+        name=tuple(tile.name for tile in tiles),
+        size=tuple(tile.stored for tile in tiles),
+        group=tuple(tile.group for tile in tiles),
+        detail=tuple(tile.detail for tile in tiles),
+    )
+
+
+def treemap(anatomy: Anatomy, finest: int = FINEST) -> Treemap:
     """The model as tiles; the first one is the model."""
-    drawing = _Drawing(anatomy)
+    drawing = _Drawing(anatomy, finest)
     drawing.add(tree(anatomy), -1)
     return Treemap(tuple(drawing.tiles), drawing.places)
 
@@ -67,11 +96,11 @@ def treemap(anatomy: Anatomy) -> Treemap:
 class _Drawing:
     """Takes nodes of the tree and makes tiles of them."""
 
-    def __init__(self, anatomy: Anatomy) -> None:
+    def __init__(self, anatomy: Anatomy, finest: int) -> None:
         self.tiles: list[Tile] = []
         self.places: dict[str, int] = {}
         totals = anatomy.totals
-        self._finest = totals.size / FINEST, totals.memory / FINEST
+        self._finest = totals.size / finest, totals.memory / finest
         self._title = words.model_name(anatomy)
         self._tensors: dict[str, Tensor] = {}
         for tensor in anatomy.tensors:

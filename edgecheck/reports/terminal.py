@@ -6,12 +6,11 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from edgecheck.core.verdict import Status
 from edgecheck.reports import wording
+from edgecheck.reports.layout import Column, Grid, indented, plain_lines
 from edgecheck.reports.way_out_lines import way_out
 
 if TYPE_CHECKING:
@@ -45,13 +44,18 @@ def paint(content: RenderableType, style: Style) -> str:
     console = Console(
         file=sink,
         width=style.width,
+        height=25,  # with a width alone rich takes 80 columns for what TERM calls dumb
         force_terminal=style.color,
         color_system="standard" if style.color else None,
         no_color=not style.color,
         highlight=False,
         legacy_windows=False,
     )
-    console.print(content)
+    for part in [content] if style.color else plain_lines(content, style.width):
+        if isinstance(part, str):
+            sink.write(f"{part}\n")
+        else:
+            console.print(part)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
@@ -61,49 +65,56 @@ def check(result: CheckResult, width: int) -> RenderableType:
     # A line that begins with two colons is a command to the runner of GitHub Actions.
     rows: list[RenderableType] = [Text(f" {title}" if title.startswith("::") else title, style="bold")]
     if details := wording.details(result):
-        rows.append(_indented(Text(details, style="dim")))
+        rows.append(indented(Text(details, style="dim")))
+    rows += [indented(Text(f"auto  {words}", style="dim")) for words in wording.not_chosen(result)]
     if result.artifact is not None:
-        rows += [_indented(Text(wording.clean(note), style="dim")) for note in result.artifact.notes]
+        rows += [indented(Text(wording.clean(note), style="dim")) for note in result.artifact.notes]
     if result.problem:
-        rows.append(_indented(Text(wording.clean(f"{result.problem} {result.hint}".strip()), style="red")))
-    rows.append(_indented(_verdicts(result.verdicts, narrow=width < NARROW)))
+        rows.append(indented(Text(wording.clean(f"{result.problem} {result.hint}".strip()), style="red")))
+    rows.append(indented(_verdicts(result.verdicts, narrow=width < NARROW)))
     rows += [
-        _indented(Text.assemble((f"{verdict.metric.name}: ", "bold"), reason))
+        indented(Text.assemble((f"{wording.clean(verdict.metric.name)}: ", "bold"), reason))
         for verdict in result.verdicts
         if (reason := wording.reason(verdict)) and reason != wording.clean(result.problem)
     ]
-    rows += [_indented(part) for each in result.ways_out for part in way_out(each)]
-    rows += [
-        _indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)
-    ]
+    rows += [indented(part) for each in result.ways_out for part in way_out(each)]
+    rows += [indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)]
     if seen := wording.also_seen(result):
-        rows.append(_indented(Text(f"also seen  {seen}", style="dim")))
+        rows.append(indented(Text(f"also seen  {seen}", style="dim")))
     rows += [
-        _indented(Text.assemble((f"{caveat.code}: ", "yellow"), wording.clean(f"{caveat.message} {caveat.advice}")))
+        indented(
+            Text.assemble(
+                (wording.clean(f"{caveat.code}: "), "yellow"), wording.clean(f"{caveat.message} {caveat.advice}")
+            )
+        )
         for caveat in result.caveats
     ]
     return Group(*rows)
 
 
-def _verdicts(verdicts: tuple[Verdict, ...], *, narrow: bool) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    table.add_column()
-    for verdict in verdicts:
-        word, look = _LOOK[verdict.status]
-        found, bound = wording.found_and_bound(verdict)
-        origin = wording.provenance(verdict)
-        source = "" if narrow else wording.source(verdict)
-        table.add_row(
-            Text(word + (" (ignored)" if verdict.ignored else ""), style=look),
-            verdict.metric.name,
-            found,
-            bound,
-            wording.margin(verdict),
-            Text("  ".join(part for part in (f"{origin:9}", source) if part), style="dim"),
-        )
-    return table
+_COLUMNS = (
+    *(Column(justify, wraps=False) for justify in ("left", "left", "right", "left", "right")),
+    Column(),
+)
+
+
+def _verdicts(verdicts: tuple[Verdict, ...], *, narrow: bool) -> Grid:
+    return Grid(_COLUMNS, [_row(verdict, narrow=narrow) for verdict in verdicts])
+
+
+def _row(verdict: Verdict, *, narrow: bool) -> tuple[Text, ...]:
+    word, look = _LOOK[verdict.status]
+    found, bound = wording.found_and_bound(verdict)
+    source = "" if narrow else wording.source(verdict)
+    origin = "  ".join(part for part in (f"{wording.provenance(verdict):9}", source) if part)
+    return (
+        Text(word + (" (ignored)" if verdict.ignored else ""), style=look),
+        Text(wording.clean(verdict.metric.name)),
+        Text(found),
+        Text(bound),
+        Text(wording.margin(verdict)),
+        Text(origin, style="dim"),
+    )
 
 
 def closing(report: Report) -> RenderableType:
@@ -113,7 +124,3 @@ def closing(report: Report) -> RenderableType:
     if step := wording.next_step(report):
         lines.append(Text(step))
     return Group(*lines)
-
-
-def _indented(content: RenderableType) -> Padding:
-    return Padding(content, (0, 0, 0, 2))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from edgecheck.core.metrics import METRICS
 from edgecheck.reports import wording
+from edgecheck.reports.layout import Column, Grid, indented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +29,18 @@ def way_out(found: WayOut) -> Iterator[RenderableType]:
         yield Text(wording.clean(note), style="dim")
 
 
+_COLUMNS = (Column("right", wraps=False), Column(least=8), Column(style="dim"))
+
+
 def _table(parts: tuple[Part, ...], metric: str) -> RenderableType:
     """Sizes in the units of the metric that they explain."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold", min_width=8)
-    table.add_column(style="dim")
     show = METRICS[metric].show if metric in METRICS else METRICS["size"].show
-    for part in parts:
-        table.add_row(show(part.size), Text(wording.clean(part.name)), Text(wording.clean(part.words)))
-    return Padding(table, (0, 0, 0, 2))
+    return indented(
+        Grid(
+            _COLUMNS,
+            [
+                (Text(show(part.size)), Text(wording.clean(part.name)), Text(wording.clean(part.words)))
+                for part in parts
+            ],
+        )
+    )

@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
 
-_CONTROL = dict.fromkeys(
-    (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)), "�"
+_FOREIGN = dict.fromkeys(
+    (
+        *range(32),
+        *range(127, 160),
+        *(0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+        *range(0xD800, 0xE000),
+        *(0xFFFE, 0xFFFF),
+    ),
+    "\N{REPLACEMENT CHARACTER}",
 )
-"""Control characters, line separators, what turns the direction of text, and halves of surrogate pairs."""
+"""What a terminal, XML, UTF-8 or a reader's eye does not stand: control characters, line separators and marks that turn
+the direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
+file's name), and what Unicode says is no character."""
 
 
 def clean(text: str) -> str:
-    """`text` without the control characters that a hostile name could steer a terminal with."""
-    return text.translate(_CONTROL)
+    """`text` on one line, with a replacement character for each that is not shown."""
+    return text if text.isprintable() else text.translate(_FOREIGN)
 
 
 def found_and_bound(verdict: Verdict) -> tuple[str, str]:
@@ -44,8 +53,9 @@ def source(verdict: Verdict) -> str:
 def intervals(result: CheckResult) -> list[tuple[str, str]]:
     """Metric and words for each figure that is an interval, and how it was got."""
     return [
-        (name, f"between {finding.metric.show(finding.low)} and {finding.metric.show(finding.high)}; {finding.basis}")
+        (clean(name), f"between {show(finding.low)} and {show(finding.high)}; {clean(finding.basis)}")
         for name, finding in (result.findings or {}).items()
+        for show in (finding.metric.show,)
         if isinstance(finding, Measurement)
         and finding.provenance is Provenance.PROJECTED
         and finding.low is not None
@@ -107,6 +117,14 @@ def details(result: CheckResult) -> str:
     return clean("; ".join(parts))
 
 
+def not_chosen(result: CheckResult) -> list[str]:
+    """With `variants: auto`: why each of the other variants was not chosen; those alike in one line."""
+    by_words: dict[str, list[str]] = {}
+    for each in result.tried:
+        by_words.setdefault(each.words, []).append(each.variant)
+    return [clean(f"{', '.join(variants)}: {words}") for words, variants in by_words.items()]
+
+
 _MINOR = frozenset({"latency_p75", "latency_p95", "latency_p99", "latency_mean"})
 
 
@@ -116,7 +134,7 @@ def also_seen(result: CheckResult) -> str:
     seen: dict[Provenance, list[str]] = {}
     for name, finding in (result.findings or {}).items():
         if name not in limited and isinstance(finding, Measurement):
-            seen.setdefault(finding.provenance, []).append(f"{name} {finding.metric.show(finding.value)}")
+            seen.setdefault(finding.provenance, []).append(f"{clean(name)} {finding.metric.show(finding.value)}")
     return "; ".join(f"{origin.value}: {', '.join(figures)}" for origin, figures in seen.items())
 
 
@@ -146,6 +164,8 @@ def sentence(report: Report) -> str:
 
 def next_step(report: Report) -> str:
     """What to do about it; empty when there is nothing to do."""
+    if not report.results:
+        return ""
     if report.status is Status.FAIL:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""

@@ -21,6 +21,9 @@ SCHEMES: Mapping[str, str] = MappingProxyType(
     {"local": "edgecheck.targets.local", "qemu": "edgecheck.targets.qemu", "ssh": "edgecheck.targets.ssh"}
 )
 
+#: How addresses are written, for a person.
+WRITTEN = "A target is written local, qemu, or ssh://user@host (as for ssh, with :port where it takes one)."
+
 
 def nearest(profile: DeviceProfile) -> str:
     """The address to use where none is given: an emulated machine where this host can run one, else this machine."""
@@ -39,6 +42,5 @@ def open_target(address: str, profile: DeviceProfile) -> Target:
     """
     scheme = address.partition("://")[0]
     if scheme not in SCHEMES:
-        known = ", ".join(SCHEMES)
-        raise UsageError(f"No target is called {address!r}.", f"Targets here: {known}.")
+        raise UsageError(f"No target is called {address!r}.", WRITTEN)
     return cast("Target", import_module(SCHEMES[scheme]).open_target(address, profile))

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_path
-
 from edgecheck import agent
 from edgecheck.errors import UsageError
 from edgecheck.interrupts import held
@@ -69,17 +67,9 @@ def _job(workload: Workload, tell: Callable[[str], None]) -> dict[str, object]:
         "model": str(workload.model[0].resolve()),
         "samples": str(workload.samples.resolve()) if workload.samples else None,
         "python_path": python_path,
-        "lock": str(_lock()),
+        "lock": True,
         "watch_stdin": True,
     }
-
-
-def _lock() -> Path:
-    """Held while this machine is measured; a place that cannot be written is for the agent to tell."""
-    place = user_cache_path("edgecheck") / "measuring.lock"
-    with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    return place
 
 
 @contextmanager

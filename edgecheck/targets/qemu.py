@@ -18,7 +18,7 @@ from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edgecheck.core.device import DeviceProfile
     from edgecheck.emulator.running import Ending, Running
@@ -32,8 +32,14 @@ ROOM_PER_BYTE = 4
 #: The room is rounded up to whole steps, so that models of many sizes share one saved machine.
 ROOM_STEP = 2**28
 
-#: What the supervisor is started as in the machine; it waits there for its job.
-COMMAND = ("python3", "/agent/supervisor.py", "-")
+#: Seconds for a job that does not say (docs/reference/agent-protocol.md).
+DEADLINE = 600.0
+
+#: The agent's exit codes that say nothing more than its lines do.
+_EXPECTED = (0, 2, 70)
+
+#: Where the runtime is in the machine.
+PYTHON_PATH = ("/bundle",)
 
 
 def open_target(address: str, profile: DeviceProfile) -> QemuTarget:
@@ -72,15 +78,19 @@ class QemuTarget:
     def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         model_size = sum(path.stat().st_size for path in workload.model)
-        spec = self.spec(workload.requirements, model_size, tell)
+        spec = self.spec(workload.requirements, model_size, tell, command_for(workload.job))
         state = saved.ensure(spec, default_store(), tell)
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
             job = _laid_out(workload, Path(name))
             with machine.run(spec, state, job) as running:
                 yield _lines(running)
 
-    def spec(self, requirements: Sequence[str], model_size: int, tell: Callable[[str], None]) -> MachineSpec:
+    def spec(
+        self, requirements: Sequence[str], model_size: int, tell: Callable[[str], None], command: Sequence[str] = ()
+    ) -> MachineSpec:
         """The machine for a model of `model_size` bytes with the runtime `requirements`, its disks built.
+
+        It is saved with `command` started in it.
 
         Raises:
             EmulatorError: it cannot be built here; the hint says what is missing.
@@ -94,7 +104,7 @@ class QemuTarget:
             "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, tell),
             "agent": disks.agent(Path(agent.__file__).parent, store, tell),
         }
-        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, COMMAND)
+        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, tuple(command))
 
     def _memory(self, model_size: int) -> int:
         own = self.profile.ram.available
@@ -102,6 +112,13 @@ class QemuTarget:
             return affordable(own)
         room = -(-(LEAST_ROOM + ROOM_PER_BYTE * model_size) // ROOM_STEP) * ROOM_STEP
         return affordable(max(own, room))
+
+
+def command_for(job: Mapping[str, object]) -> tuple[str, ...]:
+    """The agent, which has loaded the job's runtime and waits for the rest of the job."""
+    said = {name: job[name] for name in ("format", "runtime", "threads") if name in job}
+    runtime = said | {"python_path": PYTHON_PATH}
+    return ("python3", "/agent/supervisor.py", "--ready", json.dumps(runtime, sort_keys=True), "-")
 
 
 def _laid_out(workload: Workload, folder: Path) -> machine.Job:
@@ -113,11 +130,11 @@ def _laid_out(workload: Workload, folder: Path) -> machine.Job:
         **workload.job,
         "model": f"/job/model{workload.model[0].suffix}",
         "samples": f"/job/{workload.samples.name}" if workload.samples else None,
-        "python_path": ["/bundle"],
+        "python_path": PYTHON_PATH,
         "lock": None,
         "watch_stdin": False,
     }
-    seconds = float(str(workload.job["deadline_s"]))
+    seconds = float(str(workload.job.get("deadline_s", DEADLINE)))
     return machine.Job(folder, json.dumps(job).encode() + b"\n", seconds)
 
 
@@ -130,7 +147,7 @@ def _lines(running: Running) -> Iterator[bytes]:
     for line in running.lines():
         yield line.encode() + b"\n"
     ending = running.ending()
-    if ending.how is not How.FINISHED or ending.status:
+    if ending.how is not How.FINISHED or ending.status not in _EXPECTED:
         raise TargetError(_why(ending))
 
 

@@ -30,7 +30,7 @@ _OPTIONS = (
     "RemoteCommand=none",
     "RequestTTY=no",
     "EscapeChar=none",
-    "LogLevel=ERROR",
+    "LogLevel=INFO",  # below that, ssh does not say why a connection ended
 )
 _UNVERIFIED = re.compile(r"stricthostkeychecking\W+(no|off)\b", re.IGNORECASE)
 
@@ -44,10 +44,15 @@ def ssh_argv(address: Address, remote: Sequence[str]) -> list[str]:
     options = [word for option in _OPTIONS for word in ("-o", option)]
     user = ["-l", address.user] if address.user else []
     port = ["-p", str(address.port)] if address.port else []
-    return [*_program(), *options, *user, *port, "--", address.host, quoted(remote)]
+    return [*program(), *options, *user, *port, "--", address.host, quoted(remote)]
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
+    """The user's ssh, as a command.
+
+    Raises:
+        UsageError: as `ssh_argv` does.
+    """
     text = os.environ.get(VARIABLE, "")
     try:
         words = shlex.split(text)

@@ -11,7 +11,7 @@ from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
 from edgecheck.targets import ssh_client, ssh_program
 from edgecheck.targets.ssh_pipes import WireBrokenError
-from edgecheck.targets.ssh_refusals import printable, refusal
+from edgecheck.targets.ssh_refusals import printable, refusal, try_it
 from edgecheck.targets.ssh_wire import NoGreetingError, Patience, Wire
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def connected(address: Address, patience: Patience) -> Iterator[Courier]:
             raise refusal(address, error.code, error.said) from error
         except WireBrokenError as error:
             message = f"{address} did not answer within {patience.greeting:.0f} s."
-            raise TargetError(message, f"Try it by hand: {address.command('ssh', rest=('true',))}") from error
+            raise TargetError(message, f"Try it by hand: {try_it(address)}") from error
         courier = Courier(wire, address, greeting)
         if "facts" not in greeting:
             courier._answer()  # noqa: SLF001 - it says why it cannot serve

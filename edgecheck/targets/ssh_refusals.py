@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecheck.errors import TargetError
+from edgecheck.targets.ssh_client import program
 
 if TYPE_CHECKING:
     from edgecheck.targets.ssh_address import Address
@@ -68,6 +69,17 @@ _RULES = (
         "Check that it is on and on this network: {try_it}",
     ),
     _Rule(
+        r"Unable to negotiate",
+        "The server of {who} and your ssh have nothing in common ({detail}).",
+        "The one is too old for the other. What it offers can be allowed for this host alone, in ~/.ssh/config: "
+        "HostKeyAlgorithms +ssh-rsa, for example.",
+    ),
+    _Rule(
+        r"Connection (closed|reset)|kex_exchange_identification",
+        "{who} hung up before the login ({detail}).",
+        "It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
+    ),
+    _Rule(
         r"edgecheck needs Python",
         "The Python of {who} is too old: {detail}.",
         "Install Python 3.6 or newer beside it and name it: {address}?python=/path/to/python3",
@@ -82,20 +94,24 @@ _RULES = (
 )
 
 
+#: What sshd says of an account without a home, in which all else may work.
+_BY_THE_WAY = re.compile(r"^Could not chdir to home directory.*\n?", re.MULTILINE)
+
+
 def refusal(address: Address, code: int, said: str) -> TargetError:
-    """The error for an ssh that ended with `code` before the device greeted, having `said` this on stderr."""
-    text = printable(said)
+    """The error for an ssh that ended with `code` before the device greeted, having `said` this."""
+    text = _BY_THE_WAY.sub("", printable(said))
     for rule in _RULES:
-        found = re.search(rule.pattern, text, re.IGNORECASE)
-        if found and rule.by_ssh == (code == BROKEN_WIRE):
-            words = _words(address, text, found.start())
+        places = [found.start() for found in re.finditer(rule.pattern, text, re.IGNORECASE)]
+        if places and rule.by_ssh == (code == BROKEN_WIRE):
+            words = _words(address, text, places[-1])  # a banner comes before
             return TargetError(rule.message.format(**words), rule.hint.format(**words))
     last = _line_at(text, len(text)) or f"exit code {code}"
     if code == BROKEN_WIRE:
-        return TargetError(f"ssh did not get through to {address}: {last}.", f"Try it by hand: {_try_it(address)}")
+        return TargetError(f"ssh did not get through to {address}: {last}.", f"Try it by hand: {try_it(address)}")
     return TargetError(
         f"{address} did not start {address.python}: {last}.",
-        f"Its login must end in a shell: {_try_it(address)}",
+        f"Its login must end in a shell: {try_it(address)}",
     )
 
 
@@ -107,16 +123,17 @@ def _words(address: Address, text: str, at: int) -> dict[str, str]:
         "python": address.python,
         "address": address.text.partition("?")[0],
         "detail": _line_at(text, at),
-        "try_it": _try_it(address),
-        "verbose": address.command("ssh", "-v", rest=("true",)),
-        "copy_id": address.command("ssh-copy-id"),
+        "try_it": try_it(address),
+        "verbose": address.command(*program(), "-v", rest=("true",)),
+        "copy_id": address.command("ssh-copy-id", *program()[1:]),
         "keyscan": replace(address, user="").command("ssh-keyscan"),
         "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
     }
 
 
-def _try_it(address: Address) -> str:
-    return address.command("ssh", rest=("true",))
+def try_it(address: Address) -> str:
+    """The line that shows a person whether ssh gets through, and asks them what it would ask."""
+    return address.command(*program(), rest=("true",))
 
 
 def _line_at(text: str, at: int) -> str:

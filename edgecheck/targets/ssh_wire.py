@@ -72,6 +72,7 @@ class Wire:
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="edgecheck-beat", daemon=True)
         self._greeted = False
+        self._heard_before = 0  # bytes of stderr before the greeting: banners, warnings
         self._midway = False
 
     def __enter__(self) -> Wire:
@@ -99,12 +100,15 @@ class Wire:
         limit = time.monotonic() + self._patience.greeting
         with suppress(WireBrokenError):  # if it has ended already, its exit code says more
             self.pipes.write(program)
+        last = b""
         while line := self.pipes.line(limit):
             if line.startswith(greeting):
                 self._greeted = True
+                self._heard_before = self._stderr.seek(0, os.SEEK_END)
                 self._beats.start()
                 return _parsed(line[len(greeting) :])
-        raise NoGreetingError(self._code(), self._said())
+            last = line
+        raise NoGreetingError(self._code(), last.decode("utf-8", "replace") + self._said())
 
     def say(self, **message: object) -> None:
         """Send a line.
@@ -167,7 +171,7 @@ class Wire:
         return self._process.wait()
 
     def _said(self) -> str:
-        self._stderr.seek(0)
+        self._stderr.seek(self._heard_before)
         return self._stderr.read().decode("utf-8", "replace")
 
     def kill(self) -> None:

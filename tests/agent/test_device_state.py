@@ -121,6 +121,18 @@ def test_a_raspberry_pi_says_whether_it_is_throttled(
     assert probe()["throttled"] == {"raw": raw, "flags": flags}
 
 
+def test_a_jetson_says_its_power_mode(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of that name that says what a Jetson Nano's says."""
+    folder = tmp_path_factory.mktemp("bin")
+    tool = folder / "nvpmodel"
+    tool.write_text('#!/bin/sh\n[ "$1" = -q ] && printf "NV Power Mode: 5W\\n1\\n"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert probe()["power_mode"] == "NV Power Mode: 5W\n1"
+
+
 def test_a_tool_that_fails_or_hangs_is_passed_over(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

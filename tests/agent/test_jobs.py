@@ -82,7 +82,7 @@ def test_a_job_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
 
 
 def test_wrong_arguments_are_told_how_it_is_called() -> None:
-    assert on_the_command_line() == (2, ["usage: supervisor.py JOB.json, or - for stdin, or --probe"])
+    assert on_the_command_line() == (2, ["usage: supervisor.py [--ready RUNTIME] JOB.json, or - for stdin, or --probe"])
 
 
 def test_a_job_that_asks_for_nothing_tells_the_device() -> None:

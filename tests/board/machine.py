@@ -29,14 +29,17 @@ Host *
 
 @dataclass(frozen=True, slots=True)
 class EmulatedBoard:
-    """One that can be logged in to as root."""
+    """One that can be logged in to as root and as guest."""
 
     folder: Path
     port: int
 
     @property
     def address(self) -> str:
-        return f"ssh://root@127.0.0.1:{self.port}"
+        return self.address_of("root")
+
+    def address_of(self, user: str) -> str:
+        return f"ssh://{user}@127.0.0.1:{self.port}"
 
     @property
     def ssh(self) -> str:

@@ -39,6 +39,11 @@ BOARD = """\
 #!/bin/busybox sh
 export PATH=/usr/bin:/bin:/usr/sbin:/sbin
 for place in /run /tmp; do busybox mount -t tmpfs tmp $place; done
+# As systemd sets them on a real board.
+for name in protected_regular protected_fifos; do echo 2 > /proc/sys/fs/$name; done
+for name in protected_symlinks protected_hardlinks; do echo 1 > /proc/sys/fs/$name; done
+busybox mkdir -m 1777 -p /var/tmp
+busybox mkdir -p /home/guest && busybox mount -t tmpfs -o ro,mode=755 tmp /home/guest
 busybox mkdir -m 755 /run/sshd
 busybox mkdir -p /dev/pts && busybox mount -t devpts pts /dev/pts
 busybox hostname board
@@ -59,9 +64,14 @@ KbdInteractiveAuthentication no
 PidFile none
 """
 
+#: A guest's home cannot be written to.
 ACCOUNTS = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n",
-    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "etc/passwd": (
+        "root:x:0:0:root:/root:/bin/sh\n"
+        "guest:x:1000:1000:guest:/home/guest:/bin/sh\n"
+        "sshd:x:100:65534::/run/sshd:/bin/false\n"
+    ),
+    "etc/group": "root:x:0:\nguest:x:1000:\nnogroup:x:65534:\n",
 }
 
 

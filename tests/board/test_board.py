@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +15,23 @@ import pytest
 
 from edgecheck.calibrating import Place, calibrate
 from edgecheck.config import Profiles
-from edgecheck.config.calibrated import calibrated
 from edgecheck.core.budget import Effort
-from edgecheck.core.device import Capacity
+from edgecheck.core.finding import Evidence, Measurement
+from edgecheck.core.measurement import measure
+from edgecheck.core.metrics import METRICS
+from edgecheck.core.run import Outcome, Purpose
+from edgecheck.core.verdict import Standing, Status, judge
 from edgecheck.errors import TargetError
+from edgecheck.session import Wanted, run_on
+from edgecheck.targets import Target, open_target
+from edgecheck.targets.ssh_cache import device_cache
 from examples.real_models import fetch
+from tests import builders
+from tests.builders import limit
 from tests.cli.command import Done, edgecheck
+from tests.targets.sshd import new_key
 from tests.targets.tcp_relay import relayed
-from tests.targets.workloads import silent
+from tests.targets.workloads import LONG, comes_true, silent, until, workload
 
 if TYPE_CHECKING:
     from tests.board.machine import EmulatedBoard
@@ -34,11 +45,28 @@ limits: {{ram_peak: 500 MiB, latency_p50: 60 s, footprint: off}}
 devices: {{{device}: }}
 """
 
+MODEL = fetch("hey_jarvis.tflite")
+ARTIFACT = replace(builders.ARTIFACT, format="tflite", path=MODEL, files=(MODEL,))
+RUNTIME = Profiles().get("raspberry-pi-4-2gb").runtimes["tflite"]
+
 QUICK = Effort(warmup_count=1, warmup_time=0, min_count=5, min_time=0, max_time=5)
 
 
+def wanted(metric: str) -> Wanted:
+    """What a check of that one limit wants to see."""
+    asked = (limit(metric, 1e9),)
+    return Wanted(replace(builders.budget((builders.profile(), asked)), effort=QUICK), asked, RUNTIME)
+
+
+MEMORY, TIMED = wanted("ram_peak"), wanted("latency_p50")
+
+
+def target(address: str) -> Target:
+    return open_target(address, builders.profile())
+
+
 def budget(folder: Path, device: str) -> str:
-    shutil.copy(fetch("hey_jarvis.tflite"), folder / "hey_jarvis.tflite")
+    shutil.copy(MODEL, folder / "hey_jarvis.tflite")
     (folder / f"{device}.yaml").write_text(BUDGET.format(device=device))
     return f"{device}.yaml"
 
@@ -102,30 +130,152 @@ def test_its_own_profile_is_judged_and_a_second_check_sends_next_to_nothing(
 def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: Done, tmp_path: Path) -> None:
     """Its latencies are those of QEMU on this host: what holds here is the way, not the constant."""
     assert first_check.code == 3
-    folder = tmp_path / "device_profiles"
-    folder.mkdir()
-    text = edgecheck("devices", "probe", board.address, cwd=tmp_path).out
-    (folder / "my-board.yaml").write_text(text)
+    file = tmp_path / "device_profiles" / "my-board.yaml"
+    file.parent.mkdir()
     # Round figures: what is free differs from day to day, and with it the machine that is saved for the next time.
-    profile = replace(Profiles([folder]).get("my-board"), ram=Capacity(2 << 30, 180 << 20))
-    done = calibrate(Place(profile, board.address, QUICK), silent, networks=("dense", "stem"))
-    assert {kind: [pair.network for pair in pairs] for kind, pairs in done.pairs.items()} == {
-        "float": ["dense-float", "stem-float"],
-        "int8": ["dense-int8", "stem-int8"],
-    }
-    assert all(pair.instructions > 1e6 for pairs in done.pairs.values() for pair in pairs)
-    after = calibrated(folder / "my-board.yaml", done.constants, derived=False).after
-    assert after.startswith(text)
-    (folder / "my-board.yaml").write_text(after)
-    projection = Profiles([folder]).get("my-board").projection
+    text = re.sub(
+        r"(?m)^ram: .*",
+        "ram: {total: 2 GiB, reserved: 180 MiB}  # on paper",
+        edgecheck("devices", "probe", board.address, cwd=tmp_path).out,
+    )
+    file.write_text(text)
+    command = (
+        "devices",
+        "calibrate",
+        board.address,
+        "--profile",
+        "my-board",
+        "--network",
+        "dense",
+        "--network",
+        "stem",
+    )
+    done = edgecheck(*command, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    lines = done.err.splitlines()
+    told = [line.split()[0] for line in lines if " ns each" in line]
+    assert told == ["dense-float", "stem-float", "dense-int8", "stem-int8"]
+    assert lines[-1] == "device_profiles/my-board.yaml is written."
+    after = file.read_text()
+    assert after.startswith(text)  # comments and all; what is new comes last
+    projection = Profiles([file.parent]).get("my-board").projection
     for kind, constant in (("float", projection.float), ("int8", projection.int8)):
         assert constant is not None
-        assert constant.ns_per_instruction == pytest.approx(done.constants[kind].ns_per_instruction, rel=0.01)
-        assert constant.runtime == "tflite-runtime"
+        (line,) = (line for line in lines if line.startswith(f"{kind}: "))
+        assert line == (
+            f"{kind}: {constant.ns_per_instruction:.3g} ns an instruction, spread {constant.spread:.0%} "
+            "over 2 networks on tflite-runtime"
+        )
 
 
 def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard, first_check: Done) -> None:
     assert first_check.code == 3
     place = Place(Profiles().get("raspberry-pi-4-2gb"), board.address, QUICK)
     with pytest.raises(TargetError, match="not on a Raspberry Pi 4 Model B"):
-        calibrate(place, silent, networks=("dense",))
+        calibrate(place, silent, networks=("dense", "stem"))
+
+
+def test_memory_is_read_with_the_psutil_that_was_brought_along(board: EmulatedBoard, first_check: Done) -> None:
+    assert board.run('python3 -c "import psutil" 2>&1 || true').endswith("No module named 'psutil'\n")
+    (check,) = json.loads(first_check.out)["checks"]
+    samplers = [each["sampler"] for each in check["run"]["workers"] if each["purpose"] == "memory"]
+    assert all(re.fullmatch(r"psutil \d+\.\d+\.\d+", sampler) for sampler in samplers), samplers
+
+
+def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
+    board: EmulatedBoard, first_check: Done, tmp_path: Path
+) -> None:
+    assert first_check.code == 3
+    runtime = board.run("dirname /root/.cache/edgecheck/device/trees/*/psutil").strip()
+    board.run(f"mv {runtime}/psutil /root/psutil")
+    run = run_on(target(board.address), ARTIFACT, MEMORY, tell=silent)
+    board.run(f"mv /root/psutil {runtime}/psutil")
+    (worker, *_) = run.of(Purpose.MEMORY)
+    assert worker.sampler == "/proc"
+    assert len(worker.samples) > 5
+    found = measure(METRICS["ram_peak"], Evidence(ARTIFACT, run))
+    assert isinstance(found, Measurement)
+    assert found.basis.endswith(" processes, sampled from /proc")
+    assert worker.peak is not None
+    assert max(rss for _, rss in worker.samples) == pytest.approx(worker.peak, rel=0.05)
+
+
+def test_a_disk_without_room_is_told_and_nothing_is_sent(
+    board: EmulatedBoard, first_check: Done, tmp_path: Path
+) -> None:
+    """The card of a board that is in use: the runtime would not fit."""
+    assert first_check.code == 3
+    board.run("busybox mount -t tmpfs -o size=30m tmpfs /root/.cache/edgecheck")
+    with relayed(board.port) as relay:
+        address = board.address_at(relay.port)
+        done = edgecheck("check", budget(tmp_path, "raspberry-pi-4-2gb"), "--target", address, cwd=tmp_path)
+        assert relay.sent < 50_000
+    board.run("busybox umount /root/.cache/edgecheck")
+    assert done.code == 3
+    words = " ".join(done.out.split())
+    assert re.search(
+        r"root@127\.0\.0\.1 has no room: [\d.]+ MB are needed in /root/\.cache/edgecheck, [\d.]+ MB are", words
+    )
+    assert f"`edgecheck cache --target {address}` shows what is edgecheck's" in words
+
+
+def test_a_board_that_was_swapped_for_another_is_not_talked_to(
+    board: EmulatedBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tmp_path / "known"
+    known.write_text(f"[127.0.0.1]:{board.port} {new_key(tmp_path / 'other')}\n")
+    monkeypatch.setenv("EDGECHECK_SSH", f"{board.ssh} -o UserKnownHostsFile={known}")
+    done = edgecheck("check", budget(tmp_path, "raspberry-pi-4-2gb"), "--target", board.address, cwd=tmp_path)
+    assert done.code == 3
+    words = " ".join(done.out.split())
+    assert "root@127.0.0.1 shows another host key than it had before" in words
+    assert f"UserKnownHostsFile={known} -p {board.port} root@127.0.0.1 true" in words
+
+
+def test_a_connection_that_is_cut_leaves_what_was_complete_and_nothing_on_the_board(
+    board: EmulatedBoard, first_check: Done
+) -> None:
+    assert first_check.code == 3
+    with relayed(board.port) as relay:
+
+        def cut(words: str) -> None:
+            if words == "memory pass" and relay.connections == 1:
+                relay.cut()
+
+        run = run_on(target(board.address_at(relay.port)), ARTIFACT, TIMED, tell=cut)
+        assert relay.connections == 2  # it has come back once, for what was done
+    assert run.broken.startswith("the connection to root@127.0.0.1 was lost")
+    assert len(run.of(Purpose.LATENCY)[0].latencies) >= 5
+    assert run.workers[-1].ending.reason == "lost"
+    verdicts = {
+        name: judge(limit(name, 1e9), measure(METRICS[name], Evidence(ARTIFACT, run)), Standing()).status
+        for name in ("latency_mean", "ram_peak")
+    }
+    assert verdicts == {"latency_mean": Status.PASS, "ram_peak": Status.UNKNOWN}
+    assert comes_true(lambda: "supervisor.py" not in board.run("busybox ps w"))
+    assert comes_true(lambda: board.run("ls /root/.cache/edgecheck/device/jobs") == "")
+
+
+def test_a_second_account_waits_for_the_first_and_does_without_a_home(board: EmulatedBoard, first_check: Done) -> None:
+    """The guest's home is read-only, root's cache out of reach, and the lock is root's file in a sticky folder."""
+    assert first_check.code == 3
+    words: list[str] = []
+    with ExitStack() as first:
+        long = workload(MODEL, requirements=RUNTIME, latency=LONG, format="tflite", holder="anna@desk")
+        until(first.enter_context(target(board.address).launch(long, silent)), "start")
+
+        def tell(each: str) -> None:
+            words.append(each)
+            if each.startswith("waiting for"):
+                first.close()
+
+        run = run_on(target(board.address_of("guest")), ARTIFACT, MEMORY, tell=tell)
+    assert run.broken == ""
+    assert [each for each in words if each.startswith("waiting for anna@desk pid ")], words
+    assert run.notes == ()
+    assert run.of(Purpose.MEMORY)[0].ending.outcome is Outcome.COMPLETED
+    lock = board.run("busybox stat -c '%a %U %s' /tmp/edgecheck-measuring.lock /var/tmp/edgecheck-1000")
+    assert lock.splitlines() == ["666 root 0", "700 guest 4096"]
+    assert device_cache(board.address_of("guest")).folder == "/var/tmp/edgecheck-1000/device"
+    assert board.run("ls -A /home/guest") == ""

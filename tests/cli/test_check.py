@@ -140,6 +140,11 @@ def test_budgets_are_found_where_they_usually_are(model: Path, tmp_path: Path) -
         (["net.onnx", "--format", "xml"], "xml"),
         (["net.onnx", "--format", "json=nowhere/report.json"], "does not exist"),
         (["net.onnx", "--format", "json", "--format", "terminal"], "stdout"),
+        (
+            ["net.onnx", "--format", "json=report", "--format", "html=./report"],
+            "Two formats cannot both go to one file.",
+        ),
+        (["net.onnx", "--format", "json=/proc/report.json"], "/proc cannot be written to: "),
         (["page.onnx"], "a web page that was saved under a model's name"),
         (["empty.onnx"], "empty"),
     ],

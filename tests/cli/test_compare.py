@@ -240,3 +240,48 @@ def test_a_wrong_rule_is_told_at_its_place(rules: str, message: str, here: Path)
     done = edgecheck("budget", "lint", "net.yaml", cwd=here)
     assert done.code == 2
     assert done.out.startswith(message)
+
+
+class TestAcross:
+    """Two models, each with a budget and results of its own."""
+
+    @pytest.fixture
+    def results(self, tmp_path: Path) -> Path:
+        for name, model in (("large", "mtcnn_onet.onnx"), ("small", "mtcnn_rnet.onnx")):
+            (tmp_path / f"{name}.onnx").write_bytes(fetch(model).read_bytes())
+            (tmp_path / f"{name}.yaml").write_text(
+                f"model: {name}.onnx\nvariants: [as-is]\nregression: {{size: 0%}}\n"
+                "devices: {pixel-8: {size: 9 MB, ram_peak: off, latency_p50: off, footprint: off}}\n",
+                encoding="utf-8",
+            )
+            assert edgecheck("check", f"{name}.yaml", "--format", f"json={name}.json", cwd=tmp_path).code == 0
+        return tmp_path
+
+    def test_side_by_side(self, results: Path) -> None:
+        done = edgecheck("compare", "large.json", "small.json", "--across", cwd=results)
+        assert (done.code, done.err) == (0, "")
+        assert "✔ pass  size vs baseline  403 kB  ≤ 1.56 MB  74% room" in done.out
+
+    def test_the_other_way_round_it_grew(self, results: Path) -> None:
+        done = edgecheck("compare", "small.json", "large.json", "--across", "--growth", "size=10%", cwd=results)
+        assert done.code == 1
+        assert "✘ fail  size vs baseline  1.56 MB  ≤ 444 kB  252% over" in done.out
+
+    def test_without_it_they_have_nothing_in_common(self, results: Path) -> None:
+        done = edgecheck("compare", "large.json", "small.json", cwd=results)
+        assert done.code == 3
+        assert "no-baseline" in done.out
+
+    def test_what_cannot_be_paired_is_told(self, results: Path) -> None:
+        whole = json.loads((results / "small.json").read_text(encoding="utf-8"))
+        (check,) = whole["checks"]
+        whole["checks"] = [check | {"variant": "int8"}]
+        (results / "other.json").write_text(json.dumps(whole), encoding="utf-8")
+        done = edgecheck("compare", "large.json", "other.json", "--across", cwd=results)
+        assert done.code == 2
+        assert "BASE has: as-is on pixel-8." in done.err
+        whole["checks"] = [check, check | {"model": "third.onnx"}]
+        (results / "other.json").write_text(json.dumps(whole), encoding="utf-8")
+        done = edgecheck("compare", "other.json", "small.json", "--across", cwd=results)
+        assert done.code == 2
+        assert "BASE has several models" in done.err

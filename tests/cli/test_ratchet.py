@@ -136,6 +136,19 @@ def test_a_limit_does_not_get_tighter_than_its_warning(here: Path) -> None:
     assert "size: {warn: 60MB, error: 60MB}" in (here / "net.yaml").read_text(encoding="utf-8")
 
 
+def test_rules_on_growth_are_left_alone(here: Path) -> None:
+    off = "ram_peak: off, latency_p50: off, footprint: off"
+    (here / "growth.yaml").write_text(
+        f"model: net.onnx\nlimits: {{size: 2 MB, {off}}}\nregression: {{size: 1%}}\ndevices: [pixel-8]\n",
+        encoding="utf-8",
+    )
+    edgecheck("check", "growth.yaml", "--format", "json=base.json", cwd=here)
+    edgecheck("check", "growth.yaml", "--baseline", "base.json", "--format", "json=new.json", cwd=here)
+    done = edgecheck("budget", "ratchet", "growth.yaml", "--from", "new.json", cwd=here)
+    assert (done.code, done.err) == (0, "1 limit tightened.\n")
+    assert "regression: {size: 1%}" in (here / "growth.yaml").read_text(encoding="utf-8")
+
+
 def test_results_of_other_budgets_change_nothing(here: Path) -> None:
     (here / "net.yaml").rename(here / "other.yaml")
     done = edgecheck("budget", "ratchet", "other.yaml", "--from", "head.json", cwd=here)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.config import Findings, lint
+from edgecheck.config import Findings, lint, resolution
+from edgecheck.converters import samples
 
 Write = Callable[[str, str], Path]
 BOARD = (Path(__file__).parent / "board.yaml").read_text(encoding="utf-8")
@@ -39,6 +40,14 @@ def texts(findings: Findings) -> tuple[list[str], list[str]]:
         ("top1: 0", "top1: can never fail: every value is at least 0"),
         ("latency_p90: {error: 50 ms, projected: point}",
          "latency_p90: `projected:` has no effect: only latency_p50 is projected"),
+        ("ram_model: {warn: 4 KiB, error: 1 MiB}",
+         "ram_model: 4.00 KiB is tighter than what is measured: the kernel counts memory to 256 KiB"),
+        ("latency_p50: 10 ns",
+         "latency_p50: 10.0 ns is tighter than what is measured: reading the clock takes about 100 ns"),
+        ("agreement: 1",
+         "agreement: 1 is tighter than what is measured: outputs in float32 are rounded"),
+        ("latency_p99: 100 ms",
+         "latency_p99: may never be decided: it takes 529 inferences, at 100 ms each 52.9 s, and max_time is 30.0 s"),
     ],
 )  # fmt: skip
 def test_a_doubtful_limit_is_warned_of_where_it_is_written(write: Write, limit: str, warning: str) -> None:
@@ -52,6 +61,43 @@ def test_a_doubtful_limit_is_warned_of_where_it_is_written(write: Write, limit: 
         [],
         [f"device_profiles/other.yaml:2:10: limits.{warning}".replace("board", "other")],
     )
+
+
+def test_a_budget_that_measures_longer_can_decide(write: Write) -> None:
+    write("device_profiles/board.yaml", BOARD)
+    limits = "limits: {latency_p99: 100 ms}\ndevices: [board]\n"
+    write("b.yaml", f"model: net.tflite\nmeasure: {{max_time: 60 s}}\n{limits}")
+    assert texts(look("b.yaml")) == ([], [])
+
+
+def test_a_share_of_few_samples(write: Write) -> None:
+    write("device_profiles/board.yaml", BOARD)
+    write("b.yaml", "model: net.tflite\nlimits: {top1: 0.99}\ndevices: [board]\n")
+    write("c.yaml", "model: net.tflite\nsamples: s.npz\nlimits: {top1: 0.99}\ndevices: [board]\n")
+    write("s.npz", "")
+    assert texts(look("b.yaml")) == (
+        [],
+        ["b.yaml:2:10: limits.top1: 0.99 is tighter than what is measured: all of the 16 samples made up must agree"],
+    )
+    assert texts(look("c.yaml")) == ([], [])
+    assert resolution.SEEDED == samples.SEEDED
+
+
+def test_rules_on_growth_below_what_differs_from_run_to_run(write: Write) -> None:
+    write("device_profiles/board.yaml", BOARD)
+    write("device_profiles/emulated.yaml", f"{BOARD}emulation: {{cpu: cortex-a72}}\n")
+    rules = "regression: {size: 0%, instructions: 0.01%, ram_peak: 1%, ram_model: {growth: 1%, atleast: 1 MiB}}\n"
+    for device in ("board", "emulated"):
+        write(f"{device}.yaml", f"model: net.tflite\nlimits: {{size: 1 MB}}\n{rules}devices: [{device}]\n")
+    counts = "regression.instructions: 0.01% is tighter than what is measured: two counts agree to 0.1%"
+    assert texts(look("board.yaml")) == (
+        [],
+        [
+            f"board.yaml:3:24: {counts}",
+            "board.yaml:3:45: regression.ram_peak: 1% is tighter than what is measured: fresh processes differ by 5%",
+        ],
+    )
+    assert texts(look("emulated.yaml")) == ([], [f"emulated.yaml:3:24: {counts}"])
 
 
 def test_limits_that_make_sense_are_left_alone(write: Write) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edgecheck.converters import cache, convert
+from edgecheck.converters import cache, convert, fingerprint
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 from tests.converters import onnx_models
@@ -52,6 +52,20 @@ def test_samples_count_only_where_they_are_used(empty_bench: Bench, model: Path,
         for path in paths:
             empty_bench.make(model, "onnx", variant, samples=path)
         assert empty_bench.conversions == processes
+
+
+def test_another_version_of_a_converter_converts_again(
+    empty_bench: Bench, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the route uses counts: another torch does not make another artifact of an .onnx."""
+    first = empty_bench.make(model, "onnx", "int8-weights")
+    known = fingerprint._version
+    for package, conversions in (("torch", 1), ("onnxruntime", 2)):
+        monkeypatch.setattr(
+            fingerprint, "_version", lambda name, new=package: f"{name}==99" if name == new else known(name)
+        )
+        assert empty_bench.make(model, "onnx", "int8-weights").sha256 == first.sha256
+        assert empty_bench.conversions == conversions
 
 
 def test_agreement_runs_nothing_a_second_time(empty_bench: Bench, model: Path) -> None:

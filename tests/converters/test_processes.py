@@ -159,6 +159,25 @@ def test_whoever_ends_edgecheck_ends_the_conversion_too(tmp_path: Path, how: sig
                 os.kill(int(pid), signal.SIGKILL)
 
 
+_CLEANING = """
+import os, signal, sys, threading
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from edgecheck.converters import process
+with process.working_in(Path({folder!r})) as scratch:
+    for number in range(20_000):
+        (scratch / str(number)).touch()
+    threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+"""
+
+
+def test_an_interruption_while_it_cleans_up_leaves_nothing(tmp_path: Path) -> None:
+    code = _CLEANING.format(root=str(ROOT), folder=str(tmp_path / "artifacts"))
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "KeyboardInterrupt" in done.stderr
+    assert list((tmp_path / "artifacts").iterdir()) == []
+
+
 def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('imported')", encoding="utf-8")
     (tmp_path / "onnx").mkdir()
@@ -174,7 +193,8 @@ def test_edgecheck_itself_never_imports_a_framework(run_in: Callable[[str], str]
     heavy = "'tensorflow', 'torch', 'keras', 'onnx', 'onnxruntime', 'sklearn', 'ai_edge_litert', 'joblib'"
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r});"
-        "import edgecheck.converters.agreement, edgecheck.converters.convert;"
+        "import edgecheck.converters.agreement, edgecheck.converters.convert, edgecheck.choosing;"
+        "import edgecheck.cli.check, edgecheck.cli.convert, edgecheck.cli.fit;"
         f"print([name for name in ({heavy}) if name in sys.modules])"
     )
     assert run_in(code) == "[]"

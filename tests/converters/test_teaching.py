@@ -138,8 +138,26 @@ def test_teacher_and_student_hold_their_budgets_and_stand_side_by_side(folder: P
         run(folder, "-m", "edgecheck", "check", str(folder / f"{name}.yaml"), "--format", f"json={reports[-1]}")
     checks = [json.loads(report.read_text(encoding="utf-8")) for report in reports]
     assert [each["status"] for each in checks] == ["pass", "pass"]
-    table = rows(run(folder, "-m", "examples.teaching.side_by_side", *map(str, reports)))
-    ratios = {(row["variant"], row["metric"]): float(row["ratio"]) for row in table}
-    assert ratios["float32", "params"] == pytest.approx(101_770 / 535_818, abs=1e-4)
-    assert ratios["float32", "size"] == pytest.approx(0.19, abs=0.01)
-    assert ratios["int8-dynamic", "size"] == pytest.approx(0.19, abs=0.01)
+    beside = folder / "beside.json"
+    shown = run(
+        folder,
+        "-m",
+        "edgecheck",
+        "compare",
+        *map(str, reports),
+        "--across",
+        "--format",
+        f"json={beside}",
+        "--format",
+        "terminal",
+    )
+    assert "✔ pass  params vs baseline" in shown
+    pairs = {
+        (check["variant"], verdict["metric"]): (verdict["found"]["value"], verdict["limit"]["error"])
+        for check in json.loads(beside.read_text(encoding="utf-8"))["checks"]
+        for verdict in check["verdicts"]
+    }
+    assert pairs["float32", "params vs baseline"] == (101_770, 535_818)
+    for variant in ("float32", "int8-dynamic"):
+        student, teacher = pairs[variant, "size vs baseline"]
+        assert student / teacher == pytest.approx(0.19, abs=0.01)

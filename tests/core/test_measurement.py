@@ -50,6 +50,11 @@ def test_ram_is_the_highest_of_the_processes() -> None:
     assert peak.provenance is Provenance.MEASURED
 
 
+def test_without_a_psutil_the_basis_says_where_the_samples_are_from() -> None:
+    worker = replace(memory_worker(40 * MIB, 60 * MIB, ((0.1, 59 * MIB),)), sampler="/proc")
+    assert value("ram_peak", run(worker, worker)).basis == "highest of 2 processes, sampled from /proc"
+
+
 def test_without_a_kernels_mark_the_samples_decide() -> None:
     worker = replace(memory_worker(40 * MIB, 60 * MIB), samples=((0.0, 50 * MIB), (0.1, 70 * MIB)))
     bare = replace(worker, marks=tuple(replace(one, peak_rss=None) for one in worker.marks))

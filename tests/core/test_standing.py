@@ -32,6 +32,19 @@ def test_without_a_board_name_the_cpu_part_decides(part: str, known: bool) -> No
     assert (standing(expected, run(before=PI)).stranger == "") is known
 
 
+def test_a_profile_by_which_nothing_can_be_recognised_says_so() -> None:
+    assert standing(profile("my-nuc", identity=Identity()), run(before=PC)).stranger == (
+        "measured on Linux x86_64, and the profile my-nuc has no `identity` to recognise it by"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("NVIDIA Jetson Nano", "an NVIDIA J"), ("Orange Pi 5", "an Orange"), ("Nano", "a Nano")]
+)
+def test_names_have_their_article(name: str, shown: str) -> None:
+    assert f"not on {shown}" in standing(profile(name=name), run(before=PC)).stranger
+
+
 def test_this_machine_and_files_and_the_emulator() -> None:
     assert not standing(profile(THIS_MACHINE), run(before=PC)).stranger
     assert standing(profile(THIS_MACHINE), run(before=PC, target="ssh://pi@desk")).stranger == (

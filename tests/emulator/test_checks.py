@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from platformdirs import user_cache_path
 
 from edgecheck.bundles import bundle_for, host_platform, unpacked
 from edgecheck.config import Profiles
@@ -142,27 +143,61 @@ def test_a_model_that_does_not_fit_meets_the_real_oom_killer(tmp_path: Path) -> 
     assert "Killed process" in text
 
 
-def test_an_interruption_leaves_no_machine(tmp_path: Path) -> None:
+@contextmanager
+def a_check_in_the_machine(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A check that runs, and the processes of its machine."""
     process = subprocess.Popen(
         [EDGECHECK, "check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb"],
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(folder)},
     )
-    while not (machines := _machines(process.pid)):
-        assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGINT)
     try:
-        _, errors = process.communicate(timeout=60)
+        while not (machines := _machines(process.pid)):
+            assert process.poll() is None, process.communicate()
+        yield process, machines
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
+
+
+@pytest.mark.usefixtures("first")  # its state is saved by then
+def test_an_interruption_leaves_no_machine(tmp_path: Path) -> None:
+    with a_check_in_the_machine(tmp_path) as (process, machines):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not [pid for pid in machines if Path(f"/proc/{pid}").exists()]
     assert not list(tmp_path.glob("edgecheck-*"))
+
+
+@pytest.mark.usefixtures("first")
+def test_qemu_killed_in_the_middle_is_no_verdict_and_the_next_check_works(tmp_path: Path) -> None:
+    with a_check_in_the_machine(tmp_path) as (process, machines):
+        os.kill(machines[0], signal.SIGKILL)
+        out, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, out + errors
+    assert "QEMU was killed by signal 9" in re.sub(r"\s+", " ", out)
+    assert not list(tmp_path.glob("edgecheck-*"))
+    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", cwd=tmp_path)
+    assert done.code == 0, done.out + done.err
+
+
+@pytest.mark.usefixtures("first")
+def test_a_damaged_state_is_made_anew(tmp_path: Path) -> None:
+    """One block of the saved RAM is lost, as on a worn SD card."""
+    states = list((user_cache_path("edgecheck") / "emulator" / "states").glob("*/ram"))
+    before = {ram: ram.stat().st_ino for ram in states}
+    for ram in states:
+        with ram.open("r+b") as file:
+            file.seek(ram.stat().st_size // 2)
+            file.write(b"\0damage\0" * 512)
+    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", cwd=tmp_path)
+    assert done.code == 0, done.out + done.err
+    assert [ram for ram, file in before.items() if ram.exists() and ram.stat().st_ino != file]
 
 
 def _machines(parent: int) -> list[int]:

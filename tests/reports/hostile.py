@@ -10,7 +10,7 @@ from edgecheck.core.caveats import Caveat
 from edgecheck.core.limits import Source
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status
-from tests.reports.sample import PROFILE, SEEN, result
+from tests.reports.sample import PROFILE, SEEN, TILES, result
 
 TRICKS = (
     "<script>alert(1)</script>",
@@ -49,7 +49,8 @@ def hostile_result(trick: str) -> CheckResult:
         variant=Variant(trick),
         profile=replace(PROFILE, id=trick, name=trick),
         target=trick,
-        artifact=replace(whole.artifact, route=trick, notes=(trick,)),
+        artifact=replace(whole.artifact, sha256=trick, route=trick, notes=(trick,)),
+        tiles=replace(TILES, name=(trick,) * 5, group=(trick,) * 5, detail=(trick,) * 5),
         run=run,
         caveats=(Caveat(trick, trick, trick),),
         problem=trick,

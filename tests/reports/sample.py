@@ -12,6 +12,7 @@ from edgecheck.core.measurement import measure_all
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, Run
 from edgecheck.core.standing import standing
+from edgecheck.core.tiles import Tiles
 from edgecheck.core.verdict import judge
 from tests.builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
 
@@ -34,6 +35,13 @@ CRASH = run(
         Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", "the process died of SIGSEGV in the first inference"),
     )
 )
+TILES = Tiles(
+    parent=(-1, 0, 0, 1, 1),
+    name=("net.onnx", "conv", "(structure)", "kernel", "bias"),
+    size=(1_500_000, 1_400_000, 100_000, 1_390_000, 10_000),
+    group=("weight", "weight", "structure", "weight", "weight"),
+    detail=("2 tensors", "2 tensors", "", "Conv, float32, 64 x 3 x 3 x 3", "Conv, float32, 64"),
+)
 PC = replace(SEEN, before=DeviceState(system="Linux", machine="x86_64"))
 
 
@@ -52,6 +60,7 @@ def result(seen: Run | None, problem: str = "") -> CheckResult:
         caveats=caveats(seen, PROFILE, "onnx", Effort()) if seen else (),
         problem=problem,
         seconds=1.5,
+        tiles=TILES,
     )
 
 

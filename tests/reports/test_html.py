@@ -18,17 +18,18 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Phase, PhaseMark
 from edgecheck.core.verdict import Status, judge
 from edgecheck.core.way_out import Part, WayOut
-from edgecheck.reports import Style, plots, render, wording
+from edgecheck.reports import Style, plots, render, tile_map, wording
 from edgecheck.reports.html import MOST_DRAWN
+from edgecheck.reports.reading import read_report
 from tests.builders import MIB, latency_worker, limit, memory_worker, run
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
-from tests.reports.sample import CRASH, EVERYTHING, report, result
+from tests.reports.sample import CRASH, EVERYTHING, TILES, report, result
 
 _VOID = frozenset({"meta", "link", "line", "rect", "polyline"})
 _TAGS = _VOID | {
     *("html", "head", "title", "style", "body", "header", "main", "section", "footer", "div", "h1", "h2", "h3", "p"),
     *("ul", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "strong", "span", "details", "summary", "figure"),
-    *("figcaption", "svg", "text"),
+    *("figcaption", "svg", "text", "g"),
 }
 
 
@@ -122,7 +123,7 @@ def test_every_number_is_the_terminals() -> None:
 
 def test_what_does_not_pass_leads_to_its_check() -> None:
     tags = page(render("html", EVERYTHING, Style())).tags
-    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    links = [attributes["href"] for tag, attributes in tags if tag == "a" if attributes["href"] != "#check-1-bytes"]
     anchors = {f"#{attributes['id']}" for tag, attributes in tags if attributes.get("class") == "check"}
     assert len(links) == sum(verdict.status is not Status.PASS for verdict in EVERYTHING.verdicts)
     assert set(links) <= anchors
@@ -137,11 +138,36 @@ def test_every_drawing_has_words_and_a_table() -> None:
     ]
     tags = page(render("html", report(rich()), Style())).tags
     pictures = [attributes for tag, attributes in tags if tag == "svg" and attributes.get("role") == "img"]
-    assert [one["aria-label"] for one in pictures] == [f"{plot.title}: {plot.summary}" for plot in drawn]
+    parts = tile_map.tile_map(TILES)
+    labels = [*(f"{plot.title}: {plot.summary}" for plot in drawn), parts.summary]
+    assert [one["aria-label"] for one in pictures] == labels
     told = words(render("html", report(rich()), Style()))
     for plot in drawn:
         assert plot.summary in told
         assert all(cell in told for row in plot.rows for cell in row if cell)
+    assert parts.summary in told
+    assert all(cell in told for row in parts.rows for cell in row if cell)
+
+
+def test_the_bytes_of_a_file_are_drawn_once_and_found_from_every_check_of_it() -> None:
+    text = render("html", EVERYTHING, Style())
+    tags = page(text).tags
+    assert [attributes["id"] for _, attributes in tags if (attributes.get("id") or "").endswith("-bytes")] == [
+        "check-1-bytes"
+    ]
+    assert text.count('<a href="#check-1-bytes">') == 3
+
+
+def test_what_json_tells_draws_the_same_page() -> None:
+    whole = report(rich())
+    read = read_report(render("json", whole, Style()), "head.json")
+    assert read.results[0].tiles == TILES
+    assert render("html", read, Style()) == render("html", whole, Style())
+
+
+def test_without_the_files_parts_there_is_no_drawing_of_them() -> None:
+    text = render("html", report(replace(rich(), tiles=None)), Style())
+    assert "Where the bytes are" not in text
 
 
 def test_memory_is_drawn_with_its_phases_and_its_limit() -> None:
@@ -232,7 +258,7 @@ def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
     many = Report((result(CRASH), *[rich()] * 100), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
     text = render("html", many, Style())
     assert text.count('class="check"') == 101
-    assert text.count('role="img"') == 3 * (MOST_DRAWN - 1)
+    assert text.count('role="img"') == 3 * (MOST_DRAWN - 1) + 1
     assert "Only the 60 checks with the worst answers are drawn" in text
 
 

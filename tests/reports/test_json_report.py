@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from edgecheck.core.metrics import METRICS
 from edgecheck.core.report import Report
 from edgecheck.reports import Style, render
 from edgecheck.reports.json_report import document
+from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 
 
@@ -88,3 +89,13 @@ def test_nan_is_null_and_never_invalid_json(validator: Draft202012Validator) -> 
 def test_figures_name_metrics_only() -> None:
     for check in document(EVERYTHING)["checks"]:
         assert set(check["figures"]) <= set(METRICS)
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_hostile_names_are_escaped_and_come_back_whole(trick: str) -> None:
+    text = render("json", hostile_report(trick), Style())
+    assert not set(text) & STEERING
+    text.encode()  # also where a name has bytes that are no UTF-8
+    (check,) = json.loads(text)["checks"]
+    assert check["model"] == str(PurePath(f"{trick}.onnx"))
+    assert check["tiles"]["name"] == [trick] * 5

@@ -173,6 +173,10 @@ DAMAGE = {
         *CHECK, "run", "workers", 5, "samples", 0, to=[1, 2, 3]
     ),
     "checks[0].figures.size.value: found an array; takes a number": change(*CHECK, "figures", "size", "value", to=[]),
+    "shard: found '2 of 4'; takes which of how many, as in 2/4": change("shard", to="2 of 4"),
+    "checks[0].tiles: a part comes before what it is a part of": change(*CHECK, "tiles", "parent", to=[-1, 1, 0, 1, 1]),
+    "checks[0].tiles: the columns are not of one length": change(*CHECK, "tiles", "name", to=["net"]),
+    "checks[0].tiles.size[1]: found 'big'; takes a whole number": change(*CHECK, "tiles", "size", 1, to="big"),
     "checks[0].artifact.files: found an object; takes an array": change(*CHECK, "artifact", "files", to={}),
 }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -7,7 +8,11 @@ import pytest
 from rich.cells import cell_len
 
 from edgecheck.core.budget import Model
+from edgecheck.core.finding import Measurement
+from edgecheck.core.metrics import Provenance
+from edgecheck.core.way_out import Part, WayOut
 from edgecheck.reports import Style, render
+from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result
 
 
@@ -51,6 +56,43 @@ def test_a_hostile_name_cannot_steer_the_terminal() -> None:
     text = render("terminal", report(replace(whole, budget=hostile, problem="\x9b31m")), Style(width=100))
     assert not set(text) & {"\x1b", "\x07", "\x9b"}
     assert "[red]" in text
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("width", [60, 200])
+def test_hostile_names_are_text_and_nothing_else(width: int, trick: str) -> None:
+    text = render("terminal", hostile_report(trick), Style(width=width))
+    assert not set(text) & STEERING
+    assert not any(line.startswith("::") for line in text.splitlines())
+    # The colours of a terminal are ours alone, and change no word.
+    coloured = render("terminal", hostile_report(trick), Style(width=width, color=True))
+    assert without_colour(coloured) == text
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/bold]", ":smile:", "\x1b[2J", "a\nb"])
+def test_a_metric_of_another_version_is_text_too(name: str) -> None:
+    whole = result(SEEN)
+    failing = whole.verdicts[0]
+    metric = replace(failing.limit.metric, name=name)
+    strange = replace(failing, limit=replace(failing.limit, metric=metric), reason="why")
+    found = Measurement(metric, 1.0, Provenance.PROJECTED, 0.5, 2.0, basis=name)
+    text = render("terminal", report(replace(whole, verdicts=(strange,), findings={name: found})), Style(width=100))
+    assert "\x1b" not in text
+    shown = name.replace("\x1b", "\N{REPLACEMENT CHARACTER}").replace("\n", "\N{REPLACEMENT CHARACTER}")
+    assert text.count(shown) == 4  # in its line, before its reason, and of its interval twice
+
+
+@pytest.mark.parametrize("width", range(40, 200, 7))
+def test_what_is_wrapped_and_what_fits_look_alike_in_colour_and_without(width: int) -> None:
+    ways = WayOut(("size",), (Part("a/long/path/of/a/layer/" * 3, 123_456, "words " * 12),), (Part("int8", 5, ""),))
+    whole = replace(result(SEEN), ways_out=(ways,), problem="p " * 70, hint="日本語" * 30)
+    plain, coloured = (render("terminal", report(whole), Style(width=width, color=color)) for color in (False, True))
+    assert without_colour(coloured) == plain
+
+
+def without_colour(text: str) -> str:
+    lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 GOLDEN_MIXED = """\

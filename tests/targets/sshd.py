@@ -99,6 +99,7 @@ def started(folder: Path, settings: str = "", **environment: str) -> Iterator[Bo
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "EDGECHECK_LOCK": str(folder / "measuring.lock"),  # it is a device of its own
         **environment,
     }
     variables = " ".join(f'"{name}={value}"' for name, value in seen.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from edgecheck.core.described import described, nearest, seen_in
 from edgecheck.core.device import Identity
 from edgecheck.targets.probing import probe
 from tests.builders import profile
+from tests.cli.command import EDGECHECK
 
 if TYPE_CHECKING:
     from edgecheck.core.device import DeviceProfile
@@ -150,3 +152,13 @@ def test_this_machine_over_ssh(board: Board, known: list[DeviceProfile], tmp_pat
     assert found.ram.total == psutil.virtual_memory().total // 2**20 * 2**20
     assert found.python == ".".join(platform.python_version_tuple()[:2])
     assert board.jobs == []
+
+
+@pytest.mark.ssh
+def test_what_it_writes_may_go_where_profiles_are_looked_for(board: Board, tmp_path: Path) -> None:
+    """The shell has made the file, empty, before the command looks at the profiles that it knows."""
+    (tmp_path / "device_profiles").mkdir()
+    command = f"{EDGECHECK} devices probe {board.address} > device_profiles/my-board.yaml"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Profiles([tmp_path / "device_profiles"]).get("my-board").cpu.count == psutil.cpu_count()

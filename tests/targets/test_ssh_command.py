@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 import psutil
@@ -69,6 +70,20 @@ def running(board: Board, model: Path, tmp_path: Path) -> Iterator[subprocess.Po
         assert comes_true(lambda: board.processes("worker.py"))
         yield process
         process.kill()
+
+
+def test_a_second_check_waits_and_says_for_whom_even_where_nobody_watches(
+    board: Board, running: subprocess.Popen[str], model: Path, tmp_path: Path
+) -> None:
+    argv = [EDGECHECK, "check", str(model), "--target", board.address, "--limit", "ram_peak=1GiB"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+        assert second.stderr is not None
+        (holder,) = board.processes("supervisor.py")[:1]
+        assert second.stderr.readline() == f"[1/1] waiting for {USER}@{gethostname()} pid {holder.pid}\n"
+        running.send_signal(signal.SIGINT)
+        out, err = second.communicate(timeout=60)
+    assert (second.returncode, err) == (3, "")
+    assert f"measured on {board.address}, not on this machine" in " ".join(out.split())
 
 
 def test_ctrl_c_leaves_nothing_on_the_device(board: Board, running: subprocess.Popen[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from tests.builders import profile
 from tests.targets.sshd import USER
@@ -39,6 +41,19 @@ def configure(board: Board, text: str) -> None:
 def test_an_alias(board: Board, model: Path) -> None:
     configure(board, f"Host rack+1\n HostName 127.0.0.1\n Port {board.port}\n User {USER}\n")
     assert check("ssh://rack+1", model) == "done"
+
+
+def test_ipv6(boards: Callable[..., Board], model: Path) -> None:
+    board = boards(settings="ListenAddress ::1\n")
+    _, key = board.known_hosts.read_text().split(" ", 1)
+    address = f"ssh://{USER}@[::1]:{board.port}"
+    with pytest.raises(TargetError) as caught:
+        check(address, model)
+    assert caught.value.message == f"The host key of {USER}@::1 is not known here."
+    (scan,) = re.findall(r"ssh-keyscan[^>]*", caught.value.hint)
+    assert key.strip() in subprocess.run(scan.split(), capture_output=True, text=True, check=True).stdout
+    board.known_hosts.write_text(f"[::1]:{board.port} {key}")
+    assert check(address, model) == "done"
 
 
 def test_a_jump_host(boards: Callable[..., Board], model: Path) -> None:

@@ -15,7 +15,7 @@ from edgecheck.targets import open_target, ssh_address
 from edgecheck.targets.ssh_refusals import printable, refusal
 from tests.builders import profile
 from tests.targets.sshd import USER, free_port, new_key
-from tests.targets.workloads import events, silent, workload
+from tests.targets.workloads import LONG, events, rest_of, silent, until, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_an_unknown_host_key(board: Board, model: Path) -> None:
     board.known_hosts.write_text("")
     error = refused(board.address, model)
     assert error.message == f"The host key of {USER}@127.0.0.1 is not known here."
-    assert f"ssh -p {board.port} {USER}@127.0.0.1 true" in error.hint
+    assert f": {board.ssh} -p {board.port} {USER}@127.0.0.1 true (" in error.hint
     assert f"ssh-keyscan -p {board.port} 127.0.0.1 >> ~/.ssh/known_hosts" in error.hint
     assert board.known_hosts.read_text() == ""
 
@@ -76,7 +76,7 @@ def test_a_key_that_the_device_does_not_take(board: Board, model: Path) -> None:
     assert error.message == (
         f"{USER}@127.0.0.1 takes none of your keys ({USER}@127.0.0.1: Permission denied (publickey))."
     )
-    assert f"ssh -v -p {board.port} {USER}@127.0.0.1 true" in error.hint
+    assert f": {board.ssh} -v -p {board.port} {USER}@127.0.0.1 true (" in error.hint
 
 
 def test_a_device_that_wants_a_password(boards: Callable[..., Board], model: Path) -> None:
@@ -84,13 +84,51 @@ def test_a_device_that_wants_a_password(boards: Callable[..., Board], model: Pat
     (board.folder / "authorized_keys").write_text("")
     error = refused(board.address, model)
     assert error.message == f"{USER}@127.0.0.1 wants a password, and takes none of your keys."
-    assert error.hint == f"Give it your key once: ssh-copy-id -p {board.port} {USER}@127.0.0.1"
+    options = board.ssh.removeprefix("ssh ")
+    assert error.hint == f"Give it your key once: ssh-copy-id {options} -p {board.port} {USER}@127.0.0.1"
 
 
 def test_no_server_on_that_port(model: Path) -> None:
     error = refused(f"ssh://pi@127.0.0.1:{free_port()}", model)
     assert error.message == "pi@127.0.0.1 is there and runs no SSH server on that port."
     assert "systemctl enable --now ssh" in error.hint
+
+
+def test_a_server_that_is_too_old(board: Board, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", f"{board.ssh} -o HostKeyAlgorithms=ssh-rsa")
+    error = refused(board.address, model)
+    assert error.message.startswith(f"The server of {USER}@127.0.0.1 and your ssh have nothing in common (")
+    assert "Their offer: ssh-ed25519" in error.message
+    assert "HostKeyAlgorithms +ssh-rsa" in error.hint
+
+
+def test_a_server_that_takes_no_more_connections(boards: Callable[..., Board], model: Path) -> None:
+    board = boards(settings="MaxStartups 1:100:1\n")
+    with socket.create_connection(("127.0.0.1", board.port)) as busy:
+        assert busy.recv(4) == b"SSH-"  # it waits for this one to log in
+        error = refused(board.address, model)
+    assert error.message.startswith(f"{USER}@127.0.0.1 hung up before the login (")
+    assert "fail2ban" in error.hint
+
+
+def test_an_account_without_a_shell(board: Board, model: Path) -> None:
+    board.force("echo Hello; echo 'Could not chdir to home directory /no: No such file or directory' >&2; exit 1")
+    error = refused(board.address, model)
+    assert error.message == f"{USER}@127.0.0.1 did not start python3: Hello."
+    assert error.hint.startswith("Its login must end in a shell: ")
+
+
+def test_a_banner_is_no_reason(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+    (tmp_path / "banner").write_text("Authorised users only. Permission denied to all others.\n")
+    board = boards(settings=f"Banner {tmp_path}/banner\n")
+    with open_target(board.address, profile()).launch(workload(model, latency=LONG), silent) as lines:
+        until(lines, "start")
+        board.processes("python3 -c")[0].kill()
+        assert rest_of(lines)[1] == f"the connection to {USER}@127.0.0.1 was lost: ssh ended with exit code 255"
+    (board.folder / "authorized_keys").write_text("")
+    assert refused(board.address, model).message == (
+        f"{USER}@127.0.0.1 takes none of your keys ({USER}@127.0.0.1: Permission denied (publickey))."
+    )
 
 
 def test_no_such_host(model: Path) -> None:
@@ -180,7 +218,7 @@ def test_what_a_device_prints_cannot_drive_the_terminal() -> None:
     assert error.message.isprintable()
 
 
-@pytest.mark.parametrize("said", ["kex_exchange_identification: Connection closed by remote host\r\n", ""])
+@pytest.mark.parametrize("said", ["ssh_dispatch_run_fatal: something new\r\n", ""])
 def test_anything_else_is_passed_on_with_the_command_to_try(said: str) -> None:
     error = refusal(ssh_address.parse("ssh://pi@board"), 255, said)
     assert isinstance(error, TargetError)

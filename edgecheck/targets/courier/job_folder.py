@@ -44,8 +44,7 @@ class JobFolder:
                 place.symlink_to(self._store.tree(item["digest"]))
             else:
                 _link(self._store.file(item["digest"]), place)
-        lock = str(self._store.folder.parent / "measuring.lock")
-        (self.path / "job.json").write_text(json.dumps(dict(job, lock=lock)), encoding="utf-8")
+        (self.path / "job.json").write_text(json.dumps(dict(job, lock=True)), encoding="utf-8")
 
     def _inside(self, name: str) -> Path:
         parts = Path(name).parts

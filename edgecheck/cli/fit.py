@@ -1,0 +1,166 @@
+"""`edgecheck fit`: which variant of a model fits a device, and what it loses."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from platformdirs import user_cache_path
+
+from edgecheck import __version__, pipeline
+from edgecheck.cli import candidates
+from edgecheck.cli.outputs import FormatParam, ensure_writable, terminal_style, write_report
+from edgecheck.cli.progress import Progress
+from edgecheck.cli.selection import AUTO, Selection, select
+from edgecheck.cli.targets import addresses
+from edgecheck.config import load_project
+from edgecheck.converters import AS_IS, VARIANTS, Workshop
+from edgecheck.core.budget import Variant
+from edgecheck.errors import UsageError
+from edgecheck.reports import Style
+from edgecheck.reports.fit_report import FORMATS, FitReport, render_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecheck.core.budget import Budget
+    from edgecheck.core.fitting import Fit
+
+_EXAMPLES = """
+\b
+Examples:
+  edgecheck fit emotion.keras --device raspberry-pi-zero-2-w --samples faces.npz
+  edgecheck fit model.onnx --limit size=500kB --limit latency_p50=20ms
+  edgecheck fit model.onnx --limit agreement=0.99 --variant float16 --variant int8
+  edgecheck fit budgets/doorbell.yaml --target raspberry-pi-4-2gb=ssh://pi@rack-1
+  edgecheck fit model.tflite --device pixel-8 --all --format json=fit.json
+"""
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("fit", epilog=_EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="[BUDGET|FOLDER|MODEL]...")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.devices,
+    help="The device to fit; may be repeated.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="[DEVICE=]ADDRESS",
+    shell_complete=candidates.targets,
+    help="Where to run, as with check.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    shell_complete=candidates.limits,
+    help="A limit for a model given without a budget.",
+)
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Real inputs (.npz) for a model given without a budget.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    type=click.Choice([AS_IS, *VARIANTS]),
+    metavar="NAME",
+    help="Choose among these only: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+)
+@click.option(
+    "--profiles",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Look for device profiles here first.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=FormatParam(FORMATS),
+    help="terminal, json or markdown; =FILE writes it there. May be repeated.",
+)
+@click.option("--all", "every", is_flag=True, help="Try every variant on the device, also after one that fits.")
+@click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
+@click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
+def command(
+    paths: tuple[Path, ...],
+    devices: tuple[str, ...],
+    targets: tuple[str, ...],
+    limits: tuple[str, ...],
+    samples: Path | None,
+    variants: tuple[str, ...],
+    profiles: tuple[Path, ...],
+    formats: tuple[tuple[str, str], ...],
+    machines: int,
+    *,
+    every: bool,
+    trust: bool,
+) -> int:
+    """Find the variant that fits a device and loses the least.
+
+    Converts the model to each variant, compares it with its source, and runs
+    it on the device, the least lossy first, until one holds every limit. What
+    was converted is kept: after an interruption nothing is converted again.
+
+    Exit codes: 0 something fits, 1 nothing does, 3 it could not be decided.
+    """
+    started = time.monotonic()
+    _ensure_places(formats)
+    project = load_project(Path.cwd())
+    budgets = select(Selection(paths, devices, limits, profiles, None, trust, (AUTO,), samples), project)
+    _ensure_limits(budgets)
+    checks = pipeline.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    fits: list[Fit] = []
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(len(checks)))
+        workshop = Workshop(user_cache_path("edgecheck"))
+        for fit in pipeline.fit(checks, workshop, progress.tell, machines=machines, every=every):
+            fits.append(fit)
+            progress.next()
+    host = f"{platform.system()} {platform.machine()} {platform.node()}"
+    report = FitReport(tuple(fits), __version__, host, begun, time.monotonic() - started)
+    for name, file in formats or (("terminal", ""),):
+        if file:
+            write_report(Path(file), render_fit(name, report, Style()))
+        else:
+            sys.stdout.write(render_fit(name, report, terminal_style()))
+    return report.exit_code
+
+
+def _ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
+    """Say what cannot be written before anything is converted."""
+    if sum(not file for _, file in formats) > 1:
+        raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
+    for _, file in formats:
+        if file:
+            ensure_writable(Path(file))
+
+
+def _ensure_limits(budgets: Sequence[Budget]) -> None:
+    for budget in budgets:
+        for profile, limits in budget.devices:
+            if not limits:
+                raise UsageError(
+                    f"There is no limit for {budget.model.path.name} on {profile.name}: everything would fit.",
+                    "Set one: --limit size=1MB, or `limits:` in the budget or the profile.",
+                )

@@ -1,0 +1,107 @@
+"""The pytest plugin: a fixture by which a test asserts that a model fits a device.
+
+Importing it costs nothing: what a check needs is imported by the first check.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    import os
+
+    from edgecheck.core.report import Report
+
+#: The ini option, and what both it and the argument take.
+ON_UNKNOWN = "edgecheck_on_unknown"
+CHOICES = ("fail", "skip", "warn", "ignore")
+
+
+class BudgetWarning(UserWarning):
+    """A figure is beyond the level that a budget warns at, and within the one that it fails at."""
+
+
+class EdgecheckCheck(Protocol):
+    """What the fixture gives."""
+
+    def __call__(self, *paths: str | os.PathLike[str], on_unknown: str | None = None, **options: Any) -> Report:
+        """Check, as `edgecheck.check` does with the same arguments; the report, where every limit holds.
+
+        Args:
+            paths: Budgets, folders of budgets or models; relative ones are in pytest's root folder.
+            on_unknown: What a limit that could not be decided makes of the test: `fail` it, `skip` it, `warn`, or
+                `ignore` that limit. None: what the ini option `edgecheck_on_unknown` says, which is `fail`.
+            options: Further arguments of `edgecheck.check`.
+        """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One ini option, which `-o edgecheck_on_unknown=skip` sets for a single call of pytest."""
+    parser.addini(
+        ON_UNKNOWN, f"what a limit makes of a test that could not be decided: {', '.join(CHOICES)}", default="fail"
+    )
+
+
+@pytest.fixture(scope="session")
+def edgecheck_check(pytestconfig: pytest.Config) -> EdgecheckCheck:
+    """A function that fails the test where a model does not fit: ("model.tflite", limits={"ram_peak": "80 MiB"})."""
+
+    def run(*paths: str | os.PathLike[str], on_unknown: str | None = None, **options: Any) -> Report:
+        __tracebackhide__ = True
+        rule = on_unknown if on_unknown is not None else str(pytestconfig.getini(ON_UNKNOWN))
+        if rule not in CHOICES:
+            raise pytest.UsageError(f"{ON_UNKNOWN} takes {', '.join(CHOICES)}, not {rule!r}")
+        report = _checked(paths, {"root": pytestconfig.rootpath, "on_unknown": _of_limits(rule)} | options)
+        _judge(report, rule)
+        return report
+
+    return run
+
+
+def _of_limits(rule: str) -> str | None:
+    """What each limit is told: `fail` and `skip` are of the test, and leave a limit its own rule."""
+    return rule if rule in ("warn", "ignore") else None
+
+
+def _checked(paths: tuple[str | os.PathLike[str], ...], options: dict[str, Any]) -> Report:
+    __tracebackhide__ = True
+    import edgecheck
+
+    try:
+        return edgecheck.check(*paths, **options)
+    except edgecheck.EdgecheckError as error:
+        message = f"{error.message}\n{error.hint}".strip()
+    pytest.fail(message, pytrace=False)
+
+
+def _judge(report: Report, rule: str) -> None:
+    __tracebackhide__ = True
+    import edgecheck
+
+    match report.status:
+        case edgecheck.Status.PASS:
+            return
+        case edgecheck.Status.WARN:
+            for reason in _reasons(report, edgecheck.Status.WARN):
+                warnings.warn(BudgetWarning(reason), stacklevel=3)
+        case edgecheck.Status.UNKNOWN if rule == "skip":
+            pytest.skip("; ".join(_reasons(report, edgecheck.Status.UNKNOWN)) or "nothing was judged")
+        case _:
+            columns = max(40, shutil.get_terminal_size().columns)
+            pytest.fail(edgecheck.render(report, width=columns).rstrip(), pytrace=False)
+
+
+def _reasons(report: Report, status: object) -> list[str]:
+    """A line for each limit of that status."""
+    from edgecheck.reports import wording
+
+    return [
+        f"{wording.title(result)}: {verdict.metric.name}: {wording.clean(verdict.reason)}"
+        for result in report.results
+        for verdict in result.verdicts
+        if verdict.status is status and not verdict.ignored
+    ]

@@ -1,0 +1,183 @@
+"""`devices calibrate`: what is told before anything is measured, and how the profile's file changes.
+
+That it measures is tested on a board that is not this machine: `tests/board`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgecheck.calibrating import Calibration
+from edgecheck.cli import calibrate
+from edgecheck.config import Profiles, listing
+from edgecheck.core.calibration import Pair
+from edgecheck.core.device import Constant
+from edgecheck.errors import UsageError
+from tests.cli.command import Done, edgecheck
+
+PROFILE = """\
+# Anna's board, bought in May.
+name: My Pi   # the blue one
+class: single-board-computer
+soc: Broadcom BCM2711
+identity: {model: "Raspberry Pi 4 Model B", cpu_part: "0xd08"}
+cpu: {core: cortex-a72, count: 4, clock: 1.8 GHz, features: [asimd, crc32]}
+ram: {total: 2 GiB, reserved: 180 MiB}
+storage: {total: 16 GB, reserved: 4 GB}
+limits: {ram_peak: 512 MiB}
+python: "3.11"
+runtimes: {tflite: [tflite-runtime==2.14.0, "numpy<2"]}
+emulation: {cpu: "cortex-a72"}
+projection:  # from the list
+  float: {ns_per_instruction: 0.80, spread: 0.14, runtime: ncnn}  # published
+sources: ["nobody's"]
+"""
+
+DONE = Calibration(
+    {
+        "float": (Pair("dense-float", 0.003, 5e6), Pair("stem-float", 0.0101, 20e6)),
+        "int8": (Pair("dense-int8", 0.001, 4e6),),
+    },
+    {"float": Constant(0.5512, 0.0912, "tflite-runtime")},
+)
+
+DIFF = """\
+--- device_profiles/my-pi.yaml
++++ device_profiles/my-pi.yaml
+@@ -11,5 +11,5 @@
+ runtimes: {tflite: [tflite-runtime==2.14.0, "numpy<2"]}
+ emulation: {cpu: "cortex-a72"}
+ projection:  # from the list
+-  float: {ns_per_instruction: 0.80, spread: 0.14, runtime: ncnn}  # published
++  float: {ns_per_instruction: 0.551, spread: 0.091, runtime: tflite-runtime}  # published
+ sources: ["nobody's"]
+"""
+
+
+@pytest.fixture
+def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A profile of the user's own, in the folder where they are."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "device_profiles" / "my-pi.yaml"
+    file.parent.mkdir()
+    file.write_text(PROFILE)
+    return file
+
+
+def calibrated(folder: Path, *arguments: str, address: str = "ssh://pi@board.invalid", of: str = "my-pi") -> Done:
+    return edgecheck("devices", "calibrate", address, "--profile", of, *arguments, cwd=folder)
+
+
+def test_a_dry_run_prints_a_diff_and_writes_nothing(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calibrate.write(Profiles().get("my-pi"), DONE, dry_run=True)
+    assert capsys.readouterr() == (DIFF, "")
+    assert profile.read_text() == PROFILE
+
+
+def test_the_constants_are_written_and_all_else_stays(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile.chmod(0o640)
+    shutil.move(profile, "elsewhere.yaml")
+    profile.symlink_to("../elsewhere.yaml")
+    calibrate.write(Profiles().get("my-pi"), DONE, dry_run=False)
+    assert capsys.readouterr() == ("", "device_profiles/my-pi.yaml is written.\n")
+    old, new = (line[1:] for line in DIFF.splitlines()[2:] if line[0] in "-+")
+    assert profile.read_text() == PROFILE.replace(old, new)
+    assert profile.is_symlink()
+    assert profile.stat().st_mode & 0o777 == 0o640
+    assert Profiles().get("my-pi").projection.float == Constant(0.551, 0.091, "tflite-runtime")
+    calibrate.write(Profiles().get("my-pi"), DONE, dry_run=False)
+    assert capsys.readouterr() == ("", "")  # once more the same: nothing to write
+
+
+def test_what_was_measured_is_told_network_by_network(capsys: pytest.CaptureFixture[str]) -> None:
+    calibrate._tell(DONE)
+    assert capsys.readouterr() == (
+        "",
+        (
+            "dense-float          3 ms, 5.0 M instructions, 0.6 ns each\n"
+            "stem-float           10.1 ms, 20.0 M instructions, 0.505 ns each\n"
+            "dense-int8           1 ms, 4.0 M instructions, 0.25 ns each\n"
+            "float: 0.551 ns an instruction, spread 9% over 2 networks on tflite-runtime\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told", "hint"),
+    [
+        ('emulation: {cpu: "cortex-a72"}', "", "does not say which core emulates it", "Add `emulation:"),
+        ("tflite: [tflite-runtime==2.14.0", "onnx: [onnxruntime==1.32.0", "names no runtime for .tflite", "Add one"),
+        ("runtime: ncnn", "runtime: *a", "cannot be edited in place", "Write it yourself"),
+    ],
+)
+def test_a_profile_that_cannot_be_calibrated_is_told_before_anything_is_reached(
+    profile: Path, before: str, after: str, told: str, hint: str
+) -> None:
+    text = PROFILE.replace(before, after)
+    assert text != PROFILE
+    text = text.replace("name: My Pi", "name: &a My Pi")  # which the third has once more as its runtime
+    profile.write_text(text)
+    done = calibrated(profile.parents[1])
+    assert done.code == 2, done.err
+    assert told in done.err
+    assert hint in done.err
+    assert done.out == ""
+    assert profile.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("address", "of", "networks", "told"),
+    [
+        ("qemu", "my-pi", (), "'qemu' has no clock to calibrate: it is emulated."),
+        ("board", "my-pi", (), "No target is called 'board'."),
+        ("ssh://-oProxyCommand=x", "my-pi", (), "cannot be a host's name"),
+        ("ssh://pi@board", "this-machine", (), "this-machine is made on the spot: there is no file to write into."),
+        ("ssh://pi@board", "my-pie", (), "There is no device 'my-pie'; did you mean my-pi?"),
+        ("ssh://pi@board", "raspberry-pi-4", (), "is what several devices share"),
+        ("ssh://pi@board", "my-pi", ("dens", "stem"), "There is no network 'dens'."),
+        ("ssh://pi@board", "my-pi", ("dense", "dense"), "One network has no spread."),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    profile: Path, address: str, of: str, networks: tuple[str, ...], told: str
+) -> None:
+    named = [word for name in networks for word in ("--network", name)]
+    done = calibrated(profile.parents[1], *named, address=address, of=of)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err, done.err
+
+
+def test_a_device_that_is_not_there_leaves_the_profile_alone(profile: Path) -> None:
+    done = calibrated(profile.parents[1])
+    assert (done.code, done.out) == (3, "")
+    assert "There is no host called board.invalid." in done.err
+    assert profile.read_text() == PROFILE
+
+
+def test_a_profile_that_comes_with_edgecheck_is_to_be_copied_first(
+    profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an installed wheel, whose files the next version replaces."""
+    monkeypatch.setattr(listing, "_PACKAGE", tmp_path / "site packages")
+    (tmp_path / "site packages" / "_packaged").mkdir(parents=True)
+    shutil.move(profile.parent, tmp_path / "site packages" / "_packaged" / "device_profiles")
+    found = Profiles().get("my-pi")
+    with pytest.raises(UsageError, match="The profile my-pi comes with edgecheck") as caught:
+        calibrate._ensure_editable(found, dry_run=False)
+    calibrate._ensure_editable(found, dry_run=True)
+    profile.parent.mkdir()
+    assert os.system(caught.value.hint.partition(": ")[2]) == 0
+    assert Profiles().get("my-pi").path == str(profile.relative_to(tmp_path))
+    calibrate._ensure_editable(Profiles().get("my-pi"), dry_run=False)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
+def test_a_profile_that_may_not_be_written_is_told_first(profile: Path) -> None:
+    profile.chmod(0o444)
+    done = calibrated(profile.parents[1])
+    assert done.code == 2
+    assert "device_profiles/my-pi.yaml may not be written." in done.err

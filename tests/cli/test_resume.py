@@ -1,0 +1,177 @@
+"""`edgecheck check --resume` after a real Ctrl-C, and what stops it from taking a result over."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgecheck.cli.results import PLACE, Results
+from edgecheck.cli.resume import TAKEN_OVER, interrupted
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import Run
+from examples.real_models import fetch
+from tests.cli.command import EDGECHECK, edgecheck
+from tests.reports.sample import SEEN, report, result
+
+BUDGET = """\
+model: ../net.onnx
+measure: {{min_count: 10, min_time: {time}, warmup_time: 10 ms}}
+devices: {{this-machine: {{latency_p50: 1 s}}}}
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Three budgets, the last of which takes its time."""
+    (tmp_path / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
+    (tmp_path / "budgets").mkdir()
+    for name, time in (("a", "50 ms"), ("b", "50 ms"), ("c", "60 s")):
+        (tmp_path / "budgets" / f"{name}.yaml").write_text(BUDGET.format(time=time), encoding="utf-8")
+    return tmp_path
+
+
+def interrupt(folder: Path, after: int, *options: str) -> str:
+    """Ctrl-C once `after` checks are printed; gives what was written to stderr."""
+    process = subprocess.Popen(
+        [EDGECHECK, "check", *options],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        after -= "also seen" in line
+        if not after:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    return errors
+
+
+def hurry(folder: Path) -> None:
+    """The last budget takes no time any more, which makes it another one."""
+    (folder / "budgets" / "c.yaml").write_text(BUDGET.format(time="50 ms"), encoding="utf-8")
+
+
+def test_it_goes_on_after_an_interruption(here: Path) -> None:
+    errors = interrupt(here, 2)
+    assert errors.startswith(
+        "edgecheck: 2 of 3 checks are done and kept: the same command with --resume goes on after them.\n"
+    )
+    (kept,) = (here / PLACE).iterdir()
+    assert kept.name.endswith(".part.json")
+    before = json.loads(kept.read_text(encoding="utf-8"))
+    hurry(here)
+    done = edgecheck("check", "--resume", "--format", "json=all.json", cwd=here)
+    assert (done.code, done.err) == (
+        0,
+        f"edgecheck: 2 of 3 checks are taken over, the last from .edgecheck/results/{kept.name}.\n",
+    )
+    assert done.out.count(f"{TAKEN_OVER}: This is the result of the check that began at {before['started']}") == 2
+    checks = json.loads((here / "all.json").read_text(encoding="utf-8"))["checks"]
+    assert [check["budget"] for check in checks] == ["budgets/a.yaml", "budgets/b.yaml", "budgets/c.yaml"]
+    for old, new in zip(before["checks"], checks, strict=False):
+        assert {**new, "caveats": new["caveats"][:-1]} == old
+    assert [path.name for path in (here / PLACE).glob("*.part.json")] == []
+    # All of it is done: another time there is nothing to go on with.
+    again = edgecheck("check", "budgets/a.yaml", "--resume", cwd=here)
+    assert "there is nothing to resume" in again.err
+
+
+def test_twice_interrupted(here: Path) -> None:
+    interrupt(here, 1)
+    errors = interrupt(here, 2, "--resume")
+    assert errors.startswith("edgecheck: 1 of 3 checks are taken over")
+    assert "edgecheck: 2 of 3 checks are done and kept" in errors
+    hurry(here)
+    done = edgecheck("check", "--resume", cwd=here)
+    assert re.search("2 of 3 checks are taken over", done.err)
+    assert done.out.count(f"{TAKEN_OVER}: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        (lambda here: (here / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes() + b"\0"), 0),
+        (lambda here: (here / "budgets" / "a.yaml").write_text(BUDGET.format(time="40 ms"), encoding="utf-8"), 1),
+        (lambda here: (here / "budgets" / "d.yaml").write_text(BUDGET.format(time="40 ms"), encoding="utf-8"), 2),
+    ],
+    ids=["model", "budget", "one more"],
+)
+def test_what_changed_is_done_again(change: object, taken: int, here: Path) -> None:
+    interrupt(here, 2)
+    assert callable(change)
+    change(here)
+    hurry(here)
+    done = edgecheck("check", "--resume", cwd=here)
+    assert ("taken over" in done.err) is bool(taken)
+    assert done.out.count(f"{TAKEN_OVER}: ") == taken
+
+
+@pytest.mark.parametrize("options", [["--on-unknown", "warn"], ["--target", "local"], ["--trust"]])
+def test_other_options_are_other_checks_where_they_decide(options: list[str], here: Path) -> None:
+    interrupt(here, 2)
+    hurry(here)
+    done = edgecheck("check", "budgets/a.yaml", "--resume", *options, cwd=here)
+    # Without an option this machine is the target already.
+    assert ("taken over" in done.err) is (options[0] == "--target")
+
+
+def kept(folder: Path, *results: CheckResult) -> None:
+    keeper = Results(folder, len(results))
+    with keeper:
+        for count in range(len(results)):
+            keeper.keep(report(*results[: count + 1]))
+
+
+def named(name: str, seen: Run | None = SEEN, problem: str = "") -> CheckResult:
+    return replace(result(seen, problem), fingerprint=name)
+
+
+def test_what_could_not_be_done_is_done_again(tmp_path: Path) -> None:
+    kept(tmp_path, named("good"), named("failed", None, "no route"), named("broken", replace(SEEN, broken="lost")))
+    assert set(interrupted(tmp_path, ["good", "failed", "broken", "other"]).results) == {"good"}
+
+
+def test_torn_and_foreign_files_are_passed_over(tmp_path: Path) -> None:
+    kept(tmp_path, named("good"))
+    (whole,) = (tmp_path / PLACE).glob("*.part.json")
+    text = whole.read_text(encoding="utf-8")
+    (tmp_path / PLACE / "9-torn.part.json").write_text(text[: len(text) // 2], encoding="utf-8")
+    (tmp_path / PLACE / "9-binary.part.json").write_bytes(b"\xff\x00")
+    (tmp_path / PLACE / "9-folder.part.json").mkdir()
+    assert interrupted(tmp_path, ["good"]).files == (whole,)
+
+
+def test_what_still_grows_is_left_alone(tmp_path: Path) -> None:
+    keeper = Results(tmp_path, 2)
+    with keeper:
+        keeper.keep(report(named("good")))
+        assert not interrupted(tmp_path, ["good"]).results
+    assert interrupted(tmp_path, ["good"]).results
+
+
+def test_a_growing_file_is_whole_after_each_check(tmp_path: Path) -> None:
+    from edgecheck.reports.reading import read_report
+
+    whole = Report((), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 0.0)
+    with Results(tmp_path, 12) as keeper:
+        for count in range(12):
+            whole = replace(whole, results=(*whole.results, named(str(count))), seconds=10.0**-count)
+            keeper.keep(whole)
+            (place,) = (tmp_path / PLACE).iterdir()
+            read = read_report(place.read_text(encoding="utf-8"), "kept")
+            assert [each.fingerprint for each in read.results] == [str(at) for at in range(count + 1)]
+            assert read.seconds == whole.seconds
+        keeper.finish()
+    assert [path.suffixes for path in (tmp_path / PLACE).iterdir()] == [[".json"]]

@@ -1,0 +1,127 @@
+"""Our own gate: what users of an emulated device do in their CI, with our own examples (`make gate`).
+
+    python tools/gate.py [--renew]
+
+`examples/gate/holds.yaml` must hold. `examples/gate/fails.yaml` must fail, and its report must say what
+`examples/gate/fails.golden.json` says: figures of files to the byte, emulated ones to `ALLOWED`; not when it ran, on
+which machine, or for how long. `--renew` writes that file anew; look at its diff before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+GATE = Path("examples", "gate")
+GOLDEN = ROOT / GATE / "fails.golden.json"
+RENEW = f"python {Path(__file__).relative_to(ROOT)} --renew"
+
+#: Share by which a figure may differ, by provenance and metric: the machine's clock counts instructions the same to
+#: 0.01 %; memory is the same to the page until the agent or the runtime changes.
+ALLOWED = {"static": 0.0, "emulated": 0.001, "projected": 0.001}
+ALLOWED_RAM = 0.01
+
+Plain = dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """0 where the gate does what it must."""
+    _check("holds.yaml", must=0)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch, "report.json")
+        _check("fails.yaml", "--format", f"json={place}", must=1)
+        seen = _told(json.loads(place.read_text(encoding="utf-8")))
+    if "--renew" in arguments:
+        GOLDEN.write_text(json.dumps(seen, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{GOLDEN.relative_to(ROOT)} is written: look at its diff.")
+        return 0
+    found = differences(json.loads(GOLDEN.read_text(encoding="utf-8")), seen, "report")
+    for line in found:
+        print(line)
+    if found:
+        print(f"The report differs from {GOLDEN.relative_to(ROOT)}. Where that is meant, renew it: {RENEW}")
+        return 1
+    print(f"The gate holds where it must and fails where it must, as {GOLDEN.relative_to(ROOT)} says.")
+    return 0
+
+
+def _check(budget: str, *options: str, must: int) -> None:
+    """Run a user's command and show what it says.
+
+    Raises:
+        SystemExit: it ends with another code than it must.
+    """
+    command = [Path(sys.executable).parent / "edgecheck", "check", GATE / budget, "--target", "qemu", *options]
+    code = subprocess.run(command, check=False, cwd=ROOT).returncode
+    print(f"exit code {code}\n", flush=True)
+    if code != must:
+        sys.exit(f"{budget} must end with {must}, and ended with {code}.")
+
+
+def _told(report: Plain) -> Plain:
+    """What the report says that is the same on every machine."""
+    return {"status": report["status"], "checks": [_of_check(check) for check in report["checks"]]}
+
+
+def _of_check(check: Plain) -> Plain:
+    kept = {key: check[key] for key in ("budget", "variant", "device", "target", "status", "problem")}
+    runtime = check["run"]["runtime"]
+    return {
+        **kept,
+        "sha256": check["artifact"]["sha256"],
+        "runtime": f"{runtime['name']} {runtime['version']}",
+        "verdicts": [_of_verdict(verdict) for verdict in check["verdicts"]],
+        "figures": {name: _of_figure(name, found) for name, found in check["figures"].items()},
+        "caveats": [caveat["code"] for caveat in check["caveats"]],
+        "ways_out": check["ways_out"],
+    }
+
+
+def _of_verdict(verdict: Plain) -> Plain:
+    source = verdict["limit"]["source"]
+    return {
+        "metric": verdict["metric"],
+        "status": verdict["status"],
+        "limit": [verdict["limit"]["warn"], verdict["limit"]["error"]],
+        "at": f"{source['file']}:{source['line']}",
+        "reason": re.sub(r"\d[\d.,]*", "#", verdict["reason"]),  # its figures are compared as figures
+    }
+
+
+def _of_figure(name: str, found: Plain) -> Plain:
+    return {"value": found["value"], "provenance": found["provenance"], "allowed": _allowed(name, found["provenance"])}
+
+
+def _allowed(name: str, provenance: str) -> float:
+    return ALLOWED_RAM if name.startswith("ram_") else ALLOWED[provenance]
+
+
+def differences(golden: Any, seen: Any, place: str) -> list[str]:
+    """What `seen` says otherwise than `golden`, a line each that begins with its place."""
+    if isinstance(golden, dict) and isinstance(seen, dict):
+        if golden.keys() == seen.keys() == {"value", "provenance", "allowed"}:
+            return _figure_differs(golden, seen, place)
+        keys = dict.fromkeys([*golden, *seen])
+        return [line for key in keys for line in differences(golden.get(key), seen.get(key), f"{place}.{key}")]
+    if isinstance(golden, list) and isinstance(seen, list) and len(golden) == len(seen):
+        pairs = enumerate(zip(golden, seen, strict=True))
+        return [line for at, pair in pairs for line in differences(*pair, f"{place}[{at}]")]
+    return [] if golden == seen else [f"{place}: {seen!r}, and the golden file has {golden!r}"]
+
+
+def _figure_differs(golden: Plain, seen: Plain, place: str) -> list[str]:
+    off = abs(seen["value"] - golden["value"]) / golden["value"]
+    if seen["provenance"] == golden["provenance"] and off <= golden["allowed"]:
+        return []
+    now, then = (f"{each['value']:,.9g} {each['provenance']}" for each in (seen, golden))
+    return [f"{place}: {now}, and the golden file has {then}: {off:.3%} off, and {golden['allowed']:.1%} is allowed"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
