@@ -1,4 +1,4 @@
-"""The agent as it is, with real runtimes and real models, in the machine; and the same agent on this host."""
+"""The agent as it is, with real runtimes and real models, in the machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import dataclasses
 import functools
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -64,35 +62,14 @@ def _job(path: Path, **more: Any) -> Event:
     return {"protocol": 1, "format": path.suffix[1:], "deadline_s": 100, **more}
 
 
-def _on_this_host(model: Path, **job: Any) -> list[Event]:
-    text = json.dumps(_job(model, model=str(model), **job)) + "\n"
-    argv = [sys.executable, str(AGENT / "supervisor.py"), "-"]
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=100)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def _phases(events: Iterable[Event]) -> dict[str, Event]:
     return {event["phase"]: event for event in events if event["event"] == "phase"}
-
-
-def _growth(events: list[Event]) -> int:
-    """What loading the model and running it once add to the resident memory."""
-    phases = _phases(events)
-    return int(phases["first-inference"]["rss"]) - int(phases["runtime-ready"]["rss"])
 
 
 def _instructions(events: list[Event]) -> float:
     (event,) = (event for event in events if event["event"] == "batches")
     assert event["agreed"]
     return float(event["batches"][-1]["total_ns"] / event["batches"][-1]["count"])
-
-
-@pytest.mark.parametrize("name", ["face_detection_short_range.tflite", "face_detection_back.tflite", "nmp.tflite"])
-def test_a_model_takes_the_memory_that_it_takes_on_this_host(board: MachineSpec, emulated: Emulated, name: str) -> None:
-    events, ending = emulated(board, fetch(name), load={"processes": 1})
-
-    assert ending.status == 0
-    assert _growth(events) == pytest.approx(_growth(_on_this_host(fetch(name), load={"processes": 1})), rel=0.05)
 
 
 def test_instructions_and_peak_repeat(board: MachineSpec, emulated: Emulated) -> None:
