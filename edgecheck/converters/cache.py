@@ -98,10 +98,11 @@ def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
         return int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):
         size = sum(packing.gzipped(file) for file in files)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
-        writing.write(str(size))
-    Path(writing.name).replace(note)
+    with suppress(OSError):  # a cache that cannot be written to keeps nothing, and it is packed again next time
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
+            writing.write(str(size))
+        Path(writing.name).replace(note)
     return size
 
 
@@ -110,15 +111,28 @@ def locked(kept: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Have `kept` to oneself: who wants the same artifact waits for it instead of making it twice.
 
     The kernel frees the lock of a process that dies; folders that such a process left in the making are removed.
+
+    Raises:
+        ConversionError: the cache cannot be written to.
     """
-    locks = kept.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / kept.name).open("a", encoding="ascii") as lock:
+    with _lock_file(kept) as lock:
         while not _taken(lock):
             tell("waiting for another conversion to the same artifact")
             time.sleep(_PAUSE)
         _sweep(kept.parent)
         yield
+
+
+def _lock_file(kept: Path) -> IO[str]:
+    locks = kept.parent / ".locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        return (locks / kept.name).open("a", encoding="ascii")
+    except OSError as error:
+        raise ConversionError(
+            f"The cache folder {kept.parent} cannot be used: {error.strerror or error}.",
+            "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
+        ) from error
 
 
 def _taken(lock: IO[str]) -> bool:

@@ -118,8 +118,12 @@ class Store:
     @contextlib.contextmanager
     def _locked(self, name: str, progress: Progress) -> Iterator[None]:
         folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("w") as file:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            opened = (folder / f"{name}.lock").open("w")
+        except OSError as error:
+            raise _refused(self.root, error) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -216,7 +220,11 @@ def _explained(root: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
-        raise EmulatorError(
-            f"The emulator's cache {root} cannot be written: {error.strerror}.",
-            "Free some space there, or set XDG_CACHE_HOME to a folder that has it.",
-        ) from error
+        raise _refused(root, error) from error
+
+
+def _refused(root: Path, error: OSError) -> EmulatorError:
+    return EmulatorError(
+        f"The emulator's cache {root} cannot be written: {error.strerror}.",
+        "Free some space there, or set XDG_CACHE_HOME to a folder that has it.",
+    )

@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from examples.real_models import fetch
 from tests.cli.command import edgecheck
 
@@ -23,3 +25,25 @@ def test_what_was_converted_is_shown_and_cleared(tmp_path: Path) -> None:
     assert edgecheck("cache", "--clear", cwd=tmp_path, **cache).out.endswith("Cleared.\n")
     assert "net.onnx" not in edgecheck("cache", cwd=tmp_path, **cache).out
     assert not list((tmp_path / "cache").rglob("*.onnx"))
+
+
+@pytest.mark.parametrize("place", ["a file/below", "/proc/nowhere"])
+def test_a_cache_that_cannot_be_written_to_is_told_and_is_no_fault(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").touch()
+    cache = str(tmp_path / place)  # an absolute place stays what it is
+    ready = edgecheck("check", fetch("mtcnn_onet.onnx"), "--limit", "size=2MB", cwd=tmp_path, XDG_CACHE_HOME=cache)
+    assert ready.code == 0, ready.out + ready.err
+    made = edgecheck(
+        "check", fetch("mtcnn_onet.onnx"), "--variant", "int8-dynamic", "--limit", "size=2MB", cwd=tmp_path,
+        XDG_CACHE_HOME=cache,
+    )  # fmt: skip
+    assert made.code == 3, made.out + made.err
+    text = " ".join(made.out.split())
+    assert "cannot be used" in text
+    assert "set XDG_CACHE_HOME to a folder that is" in text
+    emulated = edgecheck(
+        "check", fetch("mtcnn_onet.onnx"), "--device", "raspberry-pi-4-2gb", "--limit", "ram_peak=1GiB", cwd=tmp_path,
+        XDG_CACHE_HOME=cache,
+    )  # fmt: skip
+    assert emulated.code == 3, emulated.out + emulated.err
+    assert "set XDG_CACHE_HOME to a folder" in " ".join(emulated.out.split())
