@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.cli import candidates
+from edgecheck.cli import options
 from edgecheck.cli.checking import Asked, invocation
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.cli.progress import Progress
@@ -39,37 +39,10 @@ _RESULTS = click.Path(path_type=Path)
 
 @click.command("check", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[BUDGET|FOLDER|MODEL]...")
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.devices,
-    help="Check only this device; may be repeated.",
-)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="[DEVICE=]ADDRESS",
-    shell_complete=candidates.targets,
-    help="Where to run: local, qemu or ssh://USER@HOST; for one device or for all.",
-)
-@click.option(
-    "--limit",
-    "limits",
-    multiple=True,
-    metavar="METRIC=VALUE",
-    shell_complete=candidates.limits,
-    help="A limit for a model given without a budget.",
-)
-@click.option(
-    "--profiles",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Look for device profiles here first.",
-)
+@options.DEVICE
+@options.TARGET
+@options.LIMIT
+@options.PROFILES
 @click.option(
     "--format",
     "formats",
@@ -101,8 +74,8 @@ _RESULTS = click.Path(path_type=Path)
     help="Convert a model given without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8; or "
     "auto, the least lossy that fits.",
 )
-@click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
-@click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
+@options.TRUST
+@options.MACHINES
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Do the K-th of N equal parts of the checks.")
 @click.option("--resume", "resuming", is_flag=True, help="Take over what an interrupted check of the same has done.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")

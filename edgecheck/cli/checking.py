@@ -88,7 +88,15 @@ def invocation(asked: Asked, project: Project) -> Invocation:
     checks = pipeline.plan(budgets, addresses(asked.targets, project, budgets))
     if asked.shard is not None:
         checks = asked.shard.of(checks)
-    host = f"{platform.system()} {platform.machine()} {platform.node()}"
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    empty = Report((), __version__, host, started, 0.0, str(asked.shard or ""))
+    empty = Report((), __version__, this_host(), now(), 0.0, str(asked.shard or ""))
     return Invocation(checks, earlier, empty, asked.machines)
+
+
+def this_host() -> str:
+    """The machine that a report comes from, as its reader knows it."""
+    return f"{platform.system()} {platform.machine()} {platform.node()}"
+
+
+def now() -> str:
+    """The time as reports have it: ISO 8601, to the second, UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

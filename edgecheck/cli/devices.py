@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli import candidates
+from edgecheck.cli import candidates, options
 from edgecheck.cli.calibrate import command as calibrate_command
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.device import THIS_MACHINE
@@ -15,14 +15,6 @@ from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:
     from edgecheck.core.device import Constant, DeviceProfile
-
-_PROFILES = click.option(
-    "--profiles",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Look for device profiles here first.",
-)
 
 
 @click.group(
@@ -32,7 +24,7 @@ _PROFILES = click.option(
     "  edgecheck devices probe ssh://pi@raspberrypi.local\n"
     "  edgecheck devices calibrate ssh://pi@raspberrypi.local --profile my-pi",
 )
-@_PROFILES
+@options.PROFILES
 @click.pass_context
 def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
     """List device profiles, or show one.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +12,9 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__, pipeline
-from edgecheck.cli import candidates
-from edgecheck.cli.outputs import FormatParam, ensure_writable, terminal_style, write_report
+from edgecheck.cli import options
+from edgecheck.cli.checking import now, this_host
+from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.selection import AUTO, Selection, select
 from edgecheck.cli.targets import addresses
@@ -46,30 +45,9 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("fit", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, type=_PATH, metavar="[BUDGET|FOLDER|MODEL]...")
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.devices,
-    help="The device to fit; may be repeated.",
-)
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="[DEVICE=]ADDRESS",
-    shell_complete=candidates.targets,
-    help="Where to run, as with check.",
-)
-@click.option(
-    "--limit",
-    "limits",
-    multiple=True,
-    metavar="METRIC=VALUE",
-    shell_complete=candidates.limits,
-    help="A limit for a model given without a budget.",
-)
+@options.DEVICE
+@options.TARGET
+@options.LIMIT
 @click.option(
     "--samples",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -84,13 +62,7 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     help="Choose among these only: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
 )
-@click.option(
-    "--profiles",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Look for device profiles here first.",
-)
+@options.PROFILES
 @click.option(
     "--format",
     "formats",
@@ -99,8 +71,8 @@ _PATH = click.Path(path_type=Path)
     help="terminal, json or markdown; =FILE writes it there. May be repeated.",
 )
 @click.option("--all", "every", is_flag=True, help="Try every variant on the device, also after one that fits.")
-@click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
-@click.option("-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]")
+@options.TRUST
+@options.MACHINES
 def command(
     paths: tuple[Path, ...],
     devices: tuple[str, ...],
@@ -124,12 +96,12 @@ def command(
     Exit codes: 0 something fits, 1 nothing does, 3 it could not be decided.
     """
     started = time.monotonic()
-    _ensure_places(formats)
+    ensure_places(formats)
     project = load_project(Path.cwd())
     budgets = select(Selection(paths, devices, limits, profiles, None, trust, (AUTO,), samples), project)
     _ensure_limits(budgets)
     checks = pipeline.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
-    begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    begun = now()
     fits: list[Fit] = []
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(len(checks)))
@@ -137,23 +109,13 @@ def command(
         for fit in pipeline.fit(checks, workshop, progress.tell, machines=machines, every=every):
             fits.append(fit)
             progress.next()
-    host = f"{platform.system()} {platform.machine()} {platform.node()}"
-    report = FitReport(tuple(fits), __version__, host, begun, time.monotonic() - started)
+    report = FitReport(tuple(fits), __version__, this_host(), begun, time.monotonic() - started)
     for name, file in formats or (("terminal", ""),):
         if file:
             write_report(Path(file), render_fit(name, report, Style()))
         else:
             sys.stdout.write(render_fit(name, report, terminal_style()))
     return report.exit_code
-
-
-def _ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
-    """Say what cannot be written before anything is converted."""
-    if sum(not file for _, file in formats) > 1:
-        raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
-    for _, file in formats:
-        if file:
-            ensure_writable(Path(file))
 
 
 def _ensure_limits(budgets: Sequence[Budget]) -> None:

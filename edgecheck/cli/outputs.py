@@ -57,21 +57,14 @@ class Outputs:
     """The report's destinations; a context manager.
 
     Raises:
-        UsageError: a file cannot be written, said before anything is measured; or two formats want stdout.
+        UsageError: see `ensure_places`; it is said before anything is measured.
     """
 
     def __init__(self, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> None:
+        ensure_places(formats)
         self._files = [(name, Path(file)) for name, file in formats if file]
-        printed = [name for name, file in formats if not file]
-        if len(printed) > 1:
-            raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
-        self._printed = printed[0] if printed else "terminal"
+        self._printed = next((name for name, file in formats if not file), "terminal")
         self._quiet = quiet
-        for _, path in self._files:
-            ensure_writable(path)
-        places = [path.resolve() for _, path in self._files]
-        if len(set(places)) < len(places):
-            raise UsageError("Two formats cannot both go to one file.", "Give each a file of its own.")
 
     def __enter__(self) -> Outputs:
         return self
@@ -125,6 +118,21 @@ def write_report(path: Path, text: str) -> None:
         replace_file(path, text)
     except OSError as error:
         raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
+    """Say what cannot be written, before anything is done for it.
+
+    Raises:
+        UsageError: a file cannot be written, or two formats want the same place.
+    """
+    files = [Path(file) for _, file in formats if file]
+    if len(formats) - len(files) > 1:
+        raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
+    for path in files:
+        ensure_writable(path)
+    if len({path.resolve() for path in files}) < len(files):
+        raise UsageError("Two formats cannot both go to one file.", "Give each a file of its own.")
 
 
 def ensure_writable(path: Path) -> None:

@@ -12,7 +12,7 @@ from edgecheck import __version__
 from edgecheck.anatomy.duplicates import repeated
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.tables import By, table
-from edgecheck.cli.outputs import FormatParam, ensure_writable, terminal_style, write_report
+from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.errors import UsageError
 from edgecheck.explaining.savings import savings
 from edgecheck.reports.size_report import FORMATS, Growth, SizeReport, View, render_size
@@ -101,15 +101,11 @@ def _view(by: str | None, depth: int | None, top: int) -> View:
 
 def _check_outputs(formats: tuple[tuple[str, str], ...]) -> None:
     """Say what cannot be written before anything is read."""
-    if sum(not file for _, file in formats) > 1:
-        raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
-    for name, file in formats:
-        if file:
-            ensure_writable(Path(file))
-        if name == "html":
-            from edgecheck.reports.size_plotly import require
+    ensure_places(formats)
+    if any(name == "html" for name, _ in formats):
+        from edgecheck.reports.size_plotly import require
 
-            require()
+        require()
 
 
 def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:

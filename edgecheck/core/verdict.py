@@ -146,10 +146,10 @@ def _judge_interval(metric: Metric, bound: float, finding: Measurement) -> _Answ
         best, worst = worst, best
     if _within(metric, worst, bound):
         return _Answer(Status.PASS)
-    between = f"{metric.show(finding.low)} to {metric.show(finding.high)}"
+    low, high = metric.show(finding.low), metric.show(finding.high)
     if _within(metric, best, bound) or math.isnan(best):
-        return _Answer(Status.UNKNOWN, f"it lies between {between}, and {metric.show(bound)} is in between")
-    return _Answer(Status.FAIL, f"{between} is {_SIDE[metric.direction]} {metric.show(bound)}")
+        return _Answer(Status.UNKNOWN, f"it lies between {low} and {high}, and {metric.show(bound)} is in between")
+    return _Answer(Status.FAIL, f"{low} to {high} is {_SIDE[metric.direction]} {metric.show(bound)}")
 
 
 def _within(metric: Metric, value: float, bound: float) -> bool:
