@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh machine: `make check` and `make test`. Both are quick the second time.
 PYTHON ?= python3
 VENV := .venv
+# Processes that share the tests, file by file; each has up to one core's work at a time.
+TESTERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
@@ -12,7 +14,7 @@ check: setup  ## set up, then check real models: every budget under ./budgets
 
 # A test that fails is run once more and both are reported: neighbours on the machine can starve a real machine or sshd.
 test: setup system converters lint  ## set up, then run every test
-	$(BIN)/python -m pytest --reruns 1 -m 'not image'
+	$(BIN)/python -m pytest --reruns 1 -m 'not image' --numprocesses $(TESTERS) --dist loadfile
 
 image: setup  ## build both stages of Dockerfile.arm64 and check models with them: seven minutes, then two
 	@sh tools/debian-packages.sh image

@@ -8,13 +8,15 @@ import os
 import resource
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from examples.real_models import fetch
-from tests.agent.agent_runs import QUICK, SUPERVISOR, Live, Told, job, run
+from tests.agent.agent_runs import PATIENCE_S, QUICK, SUPERVISOR, Live, Told, job, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,20 +209,38 @@ def test_a_fault_of_the_supervisors_own_is_the_last_line() -> None:
 @pytest.fixture
 def tight_memory() -> Iterator[Path]:
     """A memory cgroup of 400 MB: its folder."""
-    parents = [Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")]
-    names = {"memory": "memory.limit_in_bytes", "cgroup": "memory.max"}
-    for parent in parents:
-        group = parent / f"edgecheck-test-{os.getpid()}"
-        limit = group / names[parent.name]
-        with contextlib.suppress(OSError):
-            group.mkdir()
-            limit.write_text(str(400 * 2**20))
-            yield group
+    group = _limited(400 * 2**20)
+    if group is None:
+        pytest.skip("no memory cgroup can be made here")
+    yield group
+    patience = time.monotonic() + PATIENCE_S
+    while True:
+        try:
             group.rmdir()
+        except OSError:  # the kernel is still at taking apart what was killed in it
+            assert time.monotonic() < patience
+            time.sleep(0.1)
+        else:
             return
-        if group.exists():
+
+
+def _limited(size: int) -> Path | None:
+    """A new memory cgroup of `size` bytes, of version 1 or 2; None where there can be none."""
+    root = Path("/sys/fs/cgroup")
+    for parent, name in ((root / "memory", "memory.limit_in_bytes"), (root, "memory.max")):
+        group = parent / f"edgecheck-test-{uuid.uuid4().hex}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            with (group / name).open("r+") as limit:  # not made by us: the kernel's own, or none
+                limit.write(str(size))
+        except OSError:
             group.rmdir()
-    pytest.skip("no memory cgroup can be made here")
+            continue
+        return group
+    return None
 
 
 def test_a_model_that_does_not_fit_is_killed_for_memory_and_the_agent_lives_to_tell(tight_memory: Path) -> None:
