@@ -2,11 +2,11 @@
 
     python benchmarks/conversion.py [ROUNDS] [WORD...]     # only routes in whose line every WORD stands
 
-Bare is a fresh Python that loads the model, calls the converter with the same settings and writes the file. edgecheck
-does the same in a child process, and beside it hashes the source, opens the artifact in its runtime, looks at its
-weights, compresses it once for `download`, and keeps it. The two take turns; ratios of the medians within one run.
-Processor time (user and system, of all processes) says on a busy machine what wall time says on a quiet one. Peaks are
-the kernel's high-water marks (VmHWM) of the processes that convert.
+Bare is a fresh Python that loads the model, calls the converter with the same settings and writes the file; for
+onnxruntime's quantisers with the preparation that they ask for. edgecheck does the same in a child process, and beside
+it hashes the source, opens the artifact in its runtime, looks at its weights, and keeps it. The two take turns; ratios
+of the medians within one run. Processor time (user and system, of all processes) says on a busy machine what wall time
+says on a quiet one. Peaks are the kernel's high-water marks (VmHWM) of the processes that convert.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgecheck.anatomy.formats import identify  # noqa: E402
-from edgecheck.converters import TRUST_ALL, Request, Workshop, convert  # noqa: E402
+from edgecheck.converters.convert import Workshop, convert  # noqa: E402
+from edgecheck.converters.interface import TRUST_ALL, Request  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 
 if TYPE_CHECKING:
@@ -83,12 +84,16 @@ ORT = """
 import sys, numpy as np, onnx
 model, out, shape = sys.argv[1], sys.argv[2], eval(sys.argv[3])
 """
+PREPARE = """from onnxruntime.quantization.shape_inference import quant_pre_process
+quant_pre_process(model, out + ".prepared", skip_symbolic_shape=True); model = out + ".prepared"
+"""
 ONNX_CALLS = {
     "float16": "from onnxruntime.transformers.float16 import convert_float_to_float16 as half\n"
     "onnx.save(half(onnx.load(model), keep_io_types=True), out)",
-    "int8-dynamic": "from onnxruntime.quantization import QuantType, quantize_dynamic\n"
+    "int8-dynamic": f"{PREPARE}from onnxruntime.quantization import QuantType, quantize_dynamic\n"
     "quantize_dynamic(model, out, op_types_to_quantize=['Gemm', 'MatMul'], weight_type=QuantType.QInt8)",
-    "int8": "from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static\n"
+    "int8": f"{PREPARE}"
+    "from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static\n"
     "r = np.random.Generator(np.random.PCG64(0)); name = onnx.load(model).graph.input[0].name\n"
     "class Reader(CalibrationDataReader):\n"
     "    rest = iter([{name: r.random((1, *shape), dtype=np.float32)} for _ in range(16)])\n"

@@ -150,7 +150,7 @@ def render(report: Report, name: str = "terminal", *, width: int = 100, color: b
 
 def _ensure_known(on_unknown: str | None, variants: tuple[str, ...]) -> None:
     from edgecheck.cli.selection import AUTO
-    from edgecheck.converters import AS_IS, VARIANTS
+    from edgecheck.converters.interface import AS_IS, VARIANTS
 
     if on_unknown is not None and on_unknown not in _ON_UNKNOWN:
         raise UsageError(f"on_unknown is {on_unknown!r}.", f"It takes {', '.join(_ON_UNKNOWN)} or None.")

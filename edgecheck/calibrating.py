@@ -138,15 +138,13 @@ def _generated(networks: Sequence[str], tell: Callable[[str], None]) -> Iterator
 
 
 def _artifact(path: Path) -> Artifact:
-    size = path.stat().st_size
     return Artifact(
         model=path.stem,
         variant=AS_IS,
         format=FORMAT,
         path=path,
         files=(path,),
-        size=size,
-        download=size,  # it is never sent as an update
+        size=path.stat().st_size,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         arithmetic=path.stem.rpartition("-")[2],
     )

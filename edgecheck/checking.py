@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.converters import READY, Request, Workshop, convert, formats_of
+from edgecheck.converters.convert import Workshop, compressed, convert
+from edgecheck.converters.interface import READY, Request
+from edgecheck.converters.routes import formats_of
 from edgecheck.core.caveats import caveats
 from edgecheck.core.finding import Evidence, Likeness, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
@@ -65,7 +67,7 @@ class Prepared:
 def prepare(check: Check, workshop: Workshop, tell: Callable[[str], None], *, compare: bool = False) -> Prepared:
     """Convert, and measure what takes no device; `compare` with the source also where no limit asks for it."""
     try:
-        artifact = convert(request_of(check), workshop, tell=tell)
+        artifact = compressed(convert(request_of(check), workshop, tell=tell), workshop)
     except (UndecidedError, ModelError) as error:
         return Prepared(check, None, error)
     evidence = Evidence(artifact, profile=check.profile, threads=check.budget.threads)

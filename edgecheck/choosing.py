@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck import checking
-from edgecheck.converters import AS_IS
+from edgecheck.converters.interface import AS_IS
 from edgecheck.converters.ladder import ladder
 from edgecheck.core.budget import Variant
 from edgecheck.core.fitting import Fit, Step, answer, next_move, others
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecheck.checking import Check, Prepared
-    from edgecheck.converters import Workshop
+    from edgecheck.converters.convert import Workshop
     from edgecheck.core.report import CheckResult
 
 #: Stands for the choice among a check's candidates.

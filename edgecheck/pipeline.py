@@ -16,7 +16,7 @@ from edgecheck.targets import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from edgecheck.converters import Workshop
+    from edgecheck.converters.convert import Workshop
     from edgecheck.core.budget import Budget, Variant
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.fitting import Fit

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck import session
-from edgecheck.converters import Request, Workshop, convert
+from edgecheck.converters.convert import Workshop, convert
+from edgecheck.converters.interface import Request
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model
 from edgecheck.core.device import THIS_MACHINE

@@ -17,7 +17,8 @@ from edgecheck.cli.results import replace_file
 from edgecheck.cli.targets import addresses
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
-from edgecheck.converters import READY, Workshop
+from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import READY
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError

@@ -16,7 +16,7 @@ from edgecheck.cli.resume import resumable
 from edgecheck.cli.selection import AUTO, Selection
 from edgecheck.cli.shard import Shard, ShardParam
 from edgecheck.config import load_project
-from edgecheck.converters import AS_IS, VARIANTS
+from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.report import exit_code
 from edgecheck.reports import FORMATS
 

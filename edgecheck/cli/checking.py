@@ -15,7 +15,7 @@ from edgecheck import __version__, pipeline
 from edgecheck.cli.baseline import Baseline, baseline_for_check
 from edgecheck.cli.selection import Selection, select
 from edgecheck.cli.targets import addresses
-from edgecheck.converters import Workshop
+from edgecheck.converters.convert import Workshop
 from edgecheck.core.report import Report
 
 if TYPE_CHECKING:

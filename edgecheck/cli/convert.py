@@ -11,7 +11,8 @@ from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.cli.progress import Progress
-from edgecheck.converters import READY, TRUST_ALL, VARIANTS, Request, Workshop, convert
+from edgecheck.converters.convert import Workshop, compressed, convert
+from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, Request
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import UsageError
 
@@ -69,7 +70,7 @@ def command(  # the options of one conversion
 
     workshop = Workshop(user_cache_path("edgecheck"))
     with Progress(1) as progress:
-        artifact = convert(request, workshop, tell=progress.tell)
+        artifact = compressed(convert(request, workshop, tell=progress.tell), workshop)
         places = _placed(artifact, output)
         agreement = agreement_of(artifact, request, workshop, tell=progress.tell)
     _say(artifact, places, agreement)
@@ -96,8 +97,8 @@ def _placed(artifact: Artifact, folder: Path) -> list[Path]:
 
 
 def _say(artifact: Artifact, places: list[Path], agreement: Agreement) -> None:
-    sizes = f"{show(artifact.size, Unit.BYTES)}, {show(artifact.download, Unit.BYTES)} after gzip (static)"
-    click.echo(f"{places[0]}: {sizes}")
+    after = f", {show(artifact.download, Unit.BYTES)} after gzip" if artifact.download is not None else ""
+    click.echo(f"{places[0]}: {show(artifact.size, Unit.BYTES)}{after} (static)")
     click.echo(f"  {artifact.route}")
     for note in artifact.notes:
         click.echo(f"  {note}")

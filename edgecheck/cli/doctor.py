@@ -15,7 +15,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__, agent
-from edgecheck.converters import ROUTES
+from edgecheck.converters.routes import ROUTES
 from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:

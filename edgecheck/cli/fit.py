@@ -19,7 +19,8 @@ from edgecheck.cli.progress import Progress
 from edgecheck.cli.selection import AUTO, Selection, select
 from edgecheck.cli.targets import addresses
 from edgecheck.config import load_project
-from edgecheck.converters import AS_IS, VARIANTS, Workshop
+from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
 from edgecheck.reports import Style

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.config import Profiles, limit_from_text, load_budgets
-from edgecheck.converters import AS_IS, READY, TRUST_ALL
+from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.limits import OnUnknown

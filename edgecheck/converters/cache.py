@@ -76,12 +76,9 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
-    """Move a finished folder to its place; with the answer what will be asked of its files is written down."""
+    """Move a finished folder to its place; with the answer its files' hashes are written down."""
     files = {name: out / name for name in answer["files"]}
-    whole = answer | {
-        "sha256": {name: packing.sha256(file) for name, file in files.items()},
-        "download": sum(packing.gzipped(file) for file in files.values()),
-    }
+    whole = answer | {"sha256": {name: packing.sha256(file) for name, file in files.items()}}
     (out / "answer.json").write_text(json.dumps(whole), encoding="utf-8")
     try:
         out.rename(kept)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecheck.anatomy.dtypes import is_quantised
-from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import cache, packing, process
 from edgecheck.converters.interface import AS_IS, READY, Request
@@ -41,7 +40,7 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
         ModelError: files that belong to the model are missing.
     """
     if _is_ready(request):
-        return _ready(request, workshop)
+        return _ready(request)
     # A ready model has left by now: it pays for none of these.
     from edgecheck.converters.fingerprint import fingerprint
     from edgecheck.converters.safety.gate import admit
@@ -62,6 +61,12 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     return _artifact(request, kept, answer, notes)
 
 
+def compressed(artifact: Artifact, workshop: Workshop) -> Artifact:
+    """With its `download`: gzip at its strongest takes seconds for a large file, so that it is no part of `convert`."""
+    files = tuple(map(Path, artifact.files))
+    return replace(artifact, download=cache.download(workshop.cache, artifact.sha256, files))
+
+
 def _is_ready(request: Request) -> bool:
     """Whether the model is its own artifact.
 
@@ -70,14 +75,18 @@ def _is_ready(request: Request) -> bool:
     """
     if request.source != request.format or request.source not in READY:
         return False
-    if request.variant == AS_IS:
-        return True
-    return request.variant == _precision(request) and not request.prune
+    if request.variant in _STORED:
+        return request.variant == _precision(request) and not request.prune
+    return request.variant == AS_IS
+
+
+#: Variants that a ready file may be already: what it was trained in, or what it was exported in.
+_STORED = ("float32", "float16")
 
 
 def _precision(request: Request) -> str:
     """`float32` or `float16` where a ready model's weights are that; empty for others."""
-    weights = [each for each in read(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1]
+    weights = [each for each in packing.look(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1]
     kinds = {each.dtype for each in weights if each.dtype == "float16" or is_quantised(each.dtype)}
     if kinds and request.variant == "float32":
         raise ConversionError(
@@ -87,9 +96,8 @@ def _precision(request: Request) -> str:
     return {frozenset(): "float32", frozenset({"float16"}): "float16"}.get(frozenset(kinds), "")
 
 
-def _ready(request: Request, workshop: Workshop) -> Artifact:
+def _ready(request: Request) -> Artifact:
     files = packing.shipped(request.model, request.source)
-    digest = packing.digest_of(files)
     params, arithmetic = packing.inside(files[0])
     return Artifact(
         model=request.title,
@@ -98,8 +106,7 @@ def _ready(request: Request, workshop: Workshop) -> Artifact:
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        download=cache.download(workshop.cache, digest, files),
-        sha256=digest,
+        sha256=packing.digest_of(files),
         params=params,
         arithmetic=arithmetic,
     )
@@ -170,7 +177,6 @@ def _without_subject(error: ConversionError) -> str:
 
 def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:
     files = tuple(kept / name for name in answer["files"])
-    params, arithmetic = packing.inside(files[0])
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -178,11 +184,10 @@ def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        download=answer["download"],
-        sha256=packing.digest_of(files),
+        sha256=packing.joined([answer["sha256"][name] for name in answer["files"]]),
         route=answer["route"],
-        params=params,
-        arithmetic=arithmetic,
+        params=answer["params"],
+        arithmetic=answer["arithmetic"],
         notes=(*notes, *answer["notes"]),
         seconds=answer["seconds"],
         peak_memory=answer["peak_memory"],

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecheck import anatomy
 from edgecheck.converters import packing
 from edgecheck.converters.interface import AS_IS
 from edgecheck.converters.safety import factories
@@ -46,10 +47,11 @@ def fingerprint(request: Request, what: Iterable[str], packages: Iterable[str]) 
 
 @cache
 def _own_code() -> str:
-    """The converters' own code: when it changes, it may make other artifacts from the same input."""
+    """The code that makes artifacts and looks into them: when it changes, the same input may give another answer."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(file.read_bytes())
+    for folder in (Path(__file__).parent, Path(anatomy.__file__).parent):
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Role
+from edgecheck.converters.packing import look
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def ensure_converted(file: Path, variant: str) -> None:
             converter on weights of fewer than 1,024 elements leave everything as it is.
     """
     wanted = _KINDS.get(variant)
-    if wanted and not any(tensor.dtype == wanted and tensor.role is Role.WEIGHT for tensor in read(file).tensors):
+    if wanted and not any(tensor.dtype == wanted and tensor.role is Role.WEIGHT for tensor in look(file).tensors):
         raise RuntimeError(f"it changed nothing, no weight is {wanted}")
 
 
@@ -52,10 +52,17 @@ def _open_onnx(file: Path) -> None:
 
 
 def _open_tflite(file: Path) -> None:
-    from ai_edge_litert.interpreter import Interpreter
+    """By its own kernels, or by XNNPACK where they refuse: that takes as much memory again as the weights have."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    def opened_by(kernels: OpResolverType) -> None:
+        Interpreter(model_path=str(file), experimental_op_resolver_type=kernels).allocate_tensors()
 
     try:
-        Interpreter(model_path=str(file)).allocate_tensors()
+        try:
+            opened_by(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        except (RuntimeError, ValueError):
+            opened_by(OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(f"it wrote a file that LiteRT does not open ({_in_a_line(error)})") from error
 

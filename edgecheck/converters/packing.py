@@ -32,7 +32,7 @@ def shipped(model: Path, source: str) -> tuple[Path, ...]:
         return tuple(sorted(file for file in model.rglob("*") if file.is_file()))
     if source != "onnx":
         return (model,)
-    return (model, *(model.parent / file.name for file in _look(model).files if file.name != model.name))
+    return (model, *(model.parent / file.name for file in look(model).files if file.name != model.name))
 
 
 def inside(model: Path) -> tuple[int | None, str]:
@@ -41,14 +41,19 @@ def inside(model: Path) -> tuple[int | None, str]:
     None and `float` where the file does not tell.
     """
     try:
-        anatomy = _look(model)
+        anatomy = look(model)
         coarse = any(is_quantised(tensor.dtype) for tensor in anatomy.tensors if tensor.role is Role.WEIGHT)
         return anatomy.totals.params, signature(model).arithmetic.value if coarse else "float"
     except ModelError:
         return None, "float"
 
 
-def _look(model: Path) -> Anatomy:
+def look(model: Path) -> Anatomy:
+    """A ready file's anatomy, read once for all who ask.
+
+    Raises:
+        ModelError: it is damaged.
+    """
     status = model.stat()
     return _look_once(model, status.st_mtime_ns, status.st_size)
 
@@ -61,7 +66,11 @@ def _look_once(model: Path, _changed: int, _size: int) -> Anatomy:
 
 def digest_of(files: Iterable[Path]) -> str:
     """One hash for all files; a single file's is its own."""
-    digests = [sha256(file) for file in files]
+    return joined([sha256(file) for file in files])
+
+
+def joined(digests: list[str]) -> str:
+    """The hash of files that have these hashes."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

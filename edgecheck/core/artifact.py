@@ -25,10 +25,10 @@ class Artifact:
     """Every file that is shipped, `path` first."""
     size: int
     """Bytes, all files."""
-    download: int
-    """Bytes after gzip -9, all files."""
     sha256: str
     """Of the contents of all files."""
+    download: int | None = None
+    """Bytes after gzip -9, all files; None where nobody has compressed them."""
     route: str = "as it is"
     """How it was made: the converter and its version."""
     params: int | None = None

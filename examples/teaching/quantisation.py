@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecheck.converters import VARIANTS
+from edgecheck.converters.interface import VARIANTS
 from examples.teaching import workshop
 from examples.teaching.digits import save_samples
 from examples.teaching.keras_networks import trained

@@ -10,8 +10,9 @@ from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.anatomy.reading import params
-from edgecheck.converters import Request, Workshop, convert
 from edgecheck.converters.agreement import agreement_of
+from edgecheck.converters.convert import Workshop, convert
+from edgecheck.converters.interface import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from edgecheck.cli.doctor import _SOURCES
-from edgecheck.converters import ROUTES
+from edgecheck.converters.routes import ROUTES
 from tests.cli.command import edgecheck
 
 

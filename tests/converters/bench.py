@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.converters import Request, Workshop, convert
 from edgecheck.converters.agreement import agreement_of
+from edgecheck.converters.convert import Workshop, convert
+from edgecheck.converters.interface import Request
 
 if TYPE_CHECKING:
     from pathlib import Path

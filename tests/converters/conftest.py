@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.converters import Workshop
+from edgecheck.converters.convert import Workshop
 from tests.converters.bench import Bench
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -20,6 +21,12 @@ def well(request: Request, folder: Path) -> Made:
     tempfile.mkstemp(prefix="rubbish-")
     (folder / "made.bin").write_bytes(b"made of " + request.variant.encode())
     return Made((folder / "made.bin",), "by hand", ("a note",))
+
+
+def crash_afterwards(request: Request, folder: Path) -> Made:
+    """Do it well, and crash when Python takes its modules apart."""
+    atexit.register(os.abort)
+    return well(request, folder)
 
 
 def where(request: Request, folder: Path) -> Made:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgecheck.converters import ROUTES, VARIANTS
-from edgecheck.converters.routes import Route
+from edgecheck.converters.interface import VARIANTS
+from edgecheck.converters.routes import ROUTES, Route
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "conversion.md").read_text(encoding="utf-8")

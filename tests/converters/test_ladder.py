@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.converters import VARIANTS
+from edgecheck.converters.interface import VARIANTS
 from edgecheck.converters.ladder import ladder
 from examples.real_models import fetch
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.converters import TRUST_ALL
+from edgecheck.converters.interface import TRUST_ALL
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:

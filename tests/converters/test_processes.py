@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from edgecheck.converters import Request, cache, process
+from edgecheck.converters import cache, process
+from edgecheck.converters.interface import Request
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -62,6 +63,20 @@ def test_an_answer_says_what_was_made_and_what_it_took(tmp_path: Path) -> None:
     assert answer["notes"] == ["a note"]
     assert isinstance(answer["seconds"], float)
     assert said[0] == "doing well"
+
+
+def test_a_framework_that_crashes_at_its_end_does_no_harm(tmp_path: Path) -> None:
+    assert perform("crash_afterwards", tmp_path)["files"] == ["made.bin"]
+
+
+def test_it_is_waited_for_where_the_system_has_no_pidfd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    assert perform("well", tmp_path)["files"] == ["made.bin"]
+    with pytest.raises(ConversionError, match="took over 1 s and was ended"):
+        perform("slow", tmp_path, deadline=1.0)
 
 
 def test_the_peak_is_the_childs_own(tmp_path: Path) -> None:
@@ -133,7 +148,8 @@ _PARENT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from edgecheck.converters import Request, process
+from edgecheck.converters import process
+from edgecheck.converters.interface import Request
 request = Request(Path({model!r}), "onnx", "onnx", "int8")
 task = process.Task("misbehaving:slow", request, "onnx", "doing", makes_model=False)
 with process.working_in(Path({folder!r})) as scratch:

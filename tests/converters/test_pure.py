@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.converters import Request
+from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import matched, short
 from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.samples import SEEDED, Port, described, feeds, load, shapes_of

@@ -10,8 +10,8 @@ import pytest
 
 import edgecheck.converters
 from edgecheck.anatomy.formats import ModelFormat
-from edgecheck.converters import READY, ROUTES, VARIANTS, Request, formats_of, possible
-from edgecheck.converters.routes import Route, ways
+from edgecheck.converters.interface import READY, VARIANTS, Request
+from edgecheck.converters.routes import ROUTES, Route, formats_of, possible, ways
 from edgecheck.converters.sources.table import FRAMEWORKS
 from edgecheck.errors import ConversionError
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edgecheck.converters import TRUST_ALL, Request, convert
 from edgecheck.converters.agreement import reference_of
+from edgecheck.converters.convert import convert
+from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.packing import sha256
 from edgecheck.converters.safety import contents, factories
 from edgecheck.converters.safety.harmless import is_harmless

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edgecheck.converters import TRUST_ALL
+from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 from tests.converters.bench import requires

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from edgecheck.converters import TRUST_ALL
 from edgecheck.converters.agreement import reference_of
 from edgecheck.converters.comparison import compared
+from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 from tests.converters.bench import requires

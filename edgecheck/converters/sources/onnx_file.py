@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +24,31 @@ WEIGHTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)
 _MOST_INSIDE = 1_900_000_000
 
 
-def load(path: Path) -> onnx.ModelProto:
+@dataclass(slots=True)
+class Opened:
+    """A model to be changed."""
+
+    model: onnx.ModelProto
+    external: bool
+    """Whether it keeps weights in other files."""
+    file: Path | None
+    """The file that holds this very model; None once it is changed."""
+
+
+def load(path: Path) -> Opened:
     """The model with its weights as initialisers of raw bytes, wherever they were: in constant nodes, in other files.
 
     Quantisers look at initialisers only, and some exporters write none (PP-OCR's). What lies in a list of floats
     becomes a list of varints as float16, which takes half as much again.
     """
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
+    external = any(each.data_location == onnx.TensorProto.EXTERNAL for each in model.graph.initializer)
+    onnx.load_external_data_for_model(model, str(path.parent))
+    return Opened(model, external, None if _initialised(model) else path)
+
+
+def _initialised(model: onnx.ModelProto) -> bool:
+    """Make initialisers of raw bytes of all constants; whether there was something to do."""
     kept = []
     for node in model.graph.node:
         tensor = next((each.t for each in node.attribute if each.name == "value"), None)
@@ -38,29 +57,29 @@ def load(path: Path) -> onnx.ModelProto:
             model.graph.initializer.append(tensor)
         else:
             kept.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-    for tensor in model.graph.initializer:
-        if not tensor.HasField("raw_data") and tensor.data_type == onnx.TensorProto.FLOAT:
-            replace_tensor(tensor, numpy_helper.to_array(tensor))
-    return model
+    listed = [
+        tensor
+        for tensor in model.graph.initializer
+        if not tensor.HasField("raw_data") and tensor.data_type == onnx.TensorProto.FLOAT
+    ]
+    moved = len(kept) < len(model.graph.node)
+    if moved:
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+    for tensor in listed:
+        replace_tensor(tensor, numpy_helper.to_array(tensor))
+    return moved or bool(listed)
 
 
-def save(model: onnx.ModelProto, folder: Path, like: Path) -> tuple[Path, ...]:
-    """Write `model.onnx`, its weights beside it where `like` had them so, or where they are too large for one file."""
+def save(model: onnx.ModelProto, folder: Path, *, external: bool) -> tuple[Path, ...]:
+    """Write `model.onnx`, its weights beside it where that is wished or they are too large for one file."""
     made = folder / "model.onnx"
-    if model.ByteSize() < _MOST_INSIDE and not is_external(like):
+    if model.ByteSize() < _MOST_INSIDE and not external:
         onnx.save(model, made)
         return (made,)
     onnx.save(model, made, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
     beside = made.with_name("model.onnx.data")
     return (made, beside) if beside.exists() else (made,)
-
-
-def is_external(path: Path) -> bool:
-    """Whether a model keeps weights in other files."""
-    graph = onnx.load(path, load_external_data=False).graph
-    return any(each.data_location == onnx.TensorProto.EXTERNAL for each in graph.initializer)
 
 
 def weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:

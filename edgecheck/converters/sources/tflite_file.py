@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
+from ai_edge_litert.tools import flatbuffer_utils, mmap_utils
 
 from edgecheck.errors import ConversionError
 
@@ -65,6 +65,28 @@ def load(path: Path) -> Any:
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     _widen(model)
     return model
+
+
+def is_current(path: Path) -> bool:
+    """Whether `load` and `sign` would leave the file as it is, and all its weights are float32.
+
+    It looks at the tables that say so and makes no objects of the rest, which took half as long as a quantisation.
+    """
+    model = schema.Model.GetRootAs(mmap_utils.get_file_contents(path))
+    codes = [model.OperatorCodes(each) for each in range(model.OperatorCodesLength())]
+    kinds = [code.BuiltinCode() for code in codes]
+    if not model.SignatureDefsLength() or _OPS.DEQUANTIZE in kinds:
+        return False
+    if any(code.DeprecatedBuiltinCode() > kind for code, kind in zip(codes, kinds, strict=True)):
+        return False
+    types = {
+        graph.Tensors(operator.Inputs(place)).Type()
+        for graph in map(model.Subgraphs, range(model.SubgraphsLength()))
+        for operator in map(graph.Operators, range(graph.OperatorsLength()))
+        for place in WEIGHTS.get(kinds[operator.OpcodeIndex()], ())
+        if place < operator.InputsLength() and operator.Inputs(place) >= 0
+    }
+    return types == {_TYPES.FLOAT32}
 
 
 def parsed(content: bytes) -> Any:

@@ -16,6 +16,8 @@ from edgecheck.errors import ConversionError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import onnx
+
 #: Convolutions stay float32: ConvInteger was 4 to 13 times slower than the float convolution on x86-64.
 OPERATORS = ("MatMul", "Gemm", "Attention", "LSTM", "Gather", "EmbedLayerNormalization")
 
@@ -26,10 +28,9 @@ def convert(request: Request, folder: Path) -> Made:
     Raises:
         ConversionError: the model has no operator that this quantises.
     """
-    model = opened(request)
-    weights = set(onnx_file.weights(model))
-    used = {node.op_type for node in model.graph.node if weights.intersection(node.input)}
-    found = sorted(used & set(OPERATORS))
+    source = opened(request)
+    found = _quantisable(source.model)
+    convolutions = sum(node.op_type in ("Conv", "ConvTranspose") for node in source.model.graph.node)
     if not found:
         raise ConversionError(
             f"{request.title} has no operator that int8-dynamic quantises ({', '.join(OPERATORS)}).",
@@ -37,16 +38,25 @@ def convert(request: Request, folder: Path) -> Made:
         )
     operators = [*found, "MatMul"]  # the quantiser makes MatMul of Gemm first, and then looks for what it was told
     files = quantised(
-        model,
-        request,
+        source,
         folder,
-        lambda source, made, external: quantize_dynamic(
-            source, made, op_types_to_quantize=operators, weight_type=QuantType.QInt8, use_external_data_format=external
+        lambda prepared, made, external: quantize_dynamic(
+            prepared,
+            made,
+            op_types_to_quantize=operators,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=external,
         ),
     )
-    convolutions = sum(node.op_type in ("Conv", "ConvTranspose") for node in model.graph.node)
     notes = (
         (f"Its {convolutions} convolutions stay float32: int8 ones of this kind are slower.",) if convolutions else ()
     )
     route = f"onnxruntime {version('onnxruntime')} quantize_dynamic ({', '.join(found)})"
     return Made(files, f"{pruning_words(request)}{route}", notes)
+
+
+def _quantisable(model: onnx.ModelProto) -> list[str]:
+    """The operators with weights that are quantised."""
+    weights = set(onnx_file.weights(model))
+    used = {node.op_type for node in model.graph.node if weights.intersection(node.input)}
+    return sorted(used & set(OPERATORS))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def convert(request: Request, folder: Path) -> Made:
     """Write the halved model."""
-    model = convert_float_to_float16(opened(request), keep_io_types=True)
-    files = onnx_file.save(model, folder, like=request.model)
+    source = opened(request)
+    model = convert_float_to_float16(source.model, keep_io_types=True)
+    files = onnx_file.save(model, folder, external=source.external)
     return Made(files, f"{pruning_words(request)}onnxruntime {version('onnxruntime')} float16")

@@ -28,17 +28,17 @@ def convert(request: Request, folder: Path) -> Made:
 
     Activations are unsigned and weights signed: on x86-64 both signed was 3.5 times slower.
     """
-    model = opened(request)
-    if next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
-        model = version_converter.convert_version(model, _PER_CHANNEL)
-    _own_biases(model)
-    fed = feeds(ports_of(model), request)
+    source = opened(request)
+    if next(each.version for each in source.model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
+        source.model, source.file = version_converter.convert_version(source.model, _PER_CHANNEL), None
+    if _own_biases(source.model):
+        source.file = None
+    fed = feeds(ports_of(source.model), request)
     files = quantised(
-        model,
-        request,
+        source,
         folder,
-        lambda source, made, external: quantize_static(
-            source,
+        lambda prepared, made, external: quantize_static(
+            prepared,
             made,
             _Reader(fed.each),
             quant_format=QuantFormat.QDQ,
@@ -53,14 +53,15 @@ def convert(request: Request, folder: Path) -> Made:
     return Made(files, f"{pruning_words(request)}{route}", notes)
 
 
-def _own_biases(model: onnx.ModelProto) -> None:
-    """Give every node its own copy of a bias that it shares with others.
+def _own_biases(model: onnx.ModelProto) -> bool:
+    """Give every node its own copy of a bias that it shares with others; whether one did.
 
     The quantiser makes the copies itself, and names them by appending a number: with the names that tf2onnx gives, that
     is the name of another tensor (basic-pitch's network, whose result then does not open).
     """
     constants = {each.name: each for each in model.graph.initializer}
     taken: set[str] = set()
+    before = len(model.graph.initializer)
     for node in model.graph.node:
         if node.op_type not in _BIASED or len(node.input) <= _BIAS or node.input[_BIAS] not in constants:
             continue
@@ -70,6 +71,7 @@ def _own_biases(model: onnx.ModelProto) -> None:
             copy.CopyFrom(constants[name])
             copy.name = node.input[_BIAS] = f"{name}/copy_{len(model.graph.initializer)}"
         taken.add(name)
+    return len(model.graph.initializer) > before
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types

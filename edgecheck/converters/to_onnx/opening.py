@@ -10,24 +10,23 @@ from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.sources import onnx_file
 
 if TYPE_CHECKING:
-    import onnx
-
     from edgecheck.converters.interface import Request
 
 
-def opened(request: Request) -> onnx.ModelProto:
+def opened(request: Request) -> onnx_file.Opened:
     """The model of `request`, pruned as it says.
 
     Raises:
         ConversionError: it has no float32 weights.
     """
-    model = onnx_file.load(request.model)
-    weights = onnx_file.float_weights(model, request.title)
+    source = onnx_file.load(request.model)
+    weights = onnx_file.float_weights(source.model, request.title)
     if request.prune:
+        source.file = None
         for tensor in weights.values():
             if is_kernel(tuple(tensor.dims)):
                 onnx_file.replace_tensor(tensor, pruned(numpy_helper.to_array(tensor), request.prune))
-    return model
+    return source
 
 
 def pruning_words(request: Request) -> str:

@@ -14,5 +14,6 @@ if TYPE_CHECKING:
 
 def convert(request: Request, folder: Path) -> Made:
     """Write the pruned model."""
-    files = onnx_file.save(opened(request), folder, like=request.model)
+    source = opened(request)
+    files = onnx_file.save(source.model, folder, external=source.external)
     return Made(files, f"{request.prune:.0%} of the weights pruned by magnitude")

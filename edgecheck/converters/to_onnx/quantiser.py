@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import onnx
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgecheck.converters.sources import onnx_file
@@ -13,28 +14,27 @@ from edgecheck.converters.sources import onnx_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import onnx
 
-    from edgecheck.converters.interface import Request
-
-
-def quantised(
-    model: onnx.ModelProto, request: Request, folder: Path, work: Callable[[Path, Path, bool], None]
-) -> tuple[Path, ...]:
-    """The files that `work` writes, from a model whose shapes are inferred and whose batch norms are folded.
+def quantised(source: onnx_file.Opened, folder: Path, work: Callable[[Path, Path, bool], None]) -> tuple[Path, ...]:
+    """The files that `work` writes, from a model whose batch norms are folded.
 
     Args:
-        model: What to quantise.
-        request: Whose model it is: its artifact keeps weights beside it if it did.
+        source: What to quantise, empty afterwards; the result keeps weights beside it if this does.
         folder: Where the result goes.
         work: Reads the first path and writes the second; the third says whether weights go beside it.
     """
-    external = onnx_file.is_external(request.model)
     with tempfile.TemporaryDirectory() as scratch:
-        whole = onnx_file.save(model, Path(scratch), like=request.model)
+        external, file = source.external, source.file
+        if file is None:
+            file, *beside = onnx_file.save(source.model, Path(scratch), external=external)
+            external = bool(beside)
         prepared = Path(scratch) / "prepared.onnx"
-        quant_pre_process(whole[0], prepared, skip_symbolic_shape=True, save_as_external_data=len(whole) > 1)
+        source.model = onnx.ModelProto()  # it is on the disk, and its weights take as much memory as the quantiser's
+        # Shapes are inferred by the quantisers themselves, to the same bytes.
+        quant_pre_process(
+            file, prepared, skip_symbolic_shape=True, skip_onnx_shape=True, save_as_external_data=external
+        )
         made = folder / "model.onnx"
-        work(prepared, made, external)
+        work(prepared, made, source.external)
     beside = sorted(each for each in folder.iterdir() if each != made)
     return (made, *beside)

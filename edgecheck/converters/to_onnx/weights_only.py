@@ -29,7 +29,8 @@ _LARGEST = 127
 
 def convert(request: Request, folder: Path) -> Made:
     """Write the model with a DequantizeLinear behind each weight."""
-    model = opened(request)
+    source = opened(request)
+    model = source.model
     if next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
         model = version_converter.convert_version(model, _PER_CHANNEL)
     axes = _channel_axes(model)
@@ -42,7 +43,7 @@ def convert(request: Request, folder: Path) -> Made:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*dequantise, *nodes])
-    files = onnx_file.save(model, folder, like=request.model)
+    files = onnx_file.save(model, folder, external=source.external)
     return Made(files, f"{pruning_words(request)}edgecheck's int8 weights per channel, {len(dequantise)} tensors")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
@@ -16,7 +19,7 @@ from edgecheck.converters.sources.tflite_runner import TfliteModel
 from edgecheck.converters.to_tflite.pruned import opened
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _ALL, _EVERYWHERE = qtyping.TFLOperationName.ALL_SUPPORTED, ".*"
 
@@ -27,18 +30,34 @@ def convert(request: Request, folder: Path) -> Made:
     Raises:
         ConversionError: it has no float32 weights.
     """
-    prepared, made = folder / "prepared.tflite", folder / "model.tflite"
-    model = opened(request)
-    tflite_file.sign(model)
-    tflite_file.save(model, prepared)
+    made = folder / "model.tflite"
     recipe = _recipe(request.variant)
-    fed = feeds(TfliteModel(prepared).ports, request) if recipe.need_calibration() else None
-    work = quantizer.Quantizer(str(prepared), recipe.get_quantization_recipe())
-    result = work.quantize(_ranges(prepared, recipe, fed) if fed else None)
-    made.write_bytes(bytes(result.quantized_model))
-    prepared.unlink()
+    with _prepared(request) as prepared:
+        fed = feeds(TfliteModel(prepared).ports, request) if recipe.need_calibration() else None
+        work = quantizer.Quantizer(str(prepared), recipe.get_quantization_recipe())
+        result = work.quantize(_ranges(prepared, recipe, fed) if fed else None, enable_progress_report=False)
+    made.write_bytes(result.quantized_model)
     notes = ("Calibrated on random inputs: with `samples` it agrees better.",) if fed and fed.seeded else ()
     return Made((made,), _words(request, fed), notes)
+
+
+@contextmanager
+def _prepared(request: Request) -> Iterator[Path]:
+    """The model of `request`, pruned as it says, encoded as today and with a signature: its own file if that is so.
+
+    Raises:
+        ConversionError: it has no float32 weights.
+    """
+    if not request.prune and tflite_file.is_current(request.model):
+        yield request.model
+        return
+    model = opened(request)
+    tflite_file.sign(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = Path(scratch) / "prepared.tflite"
+        tflite_file.save(model, prepared)
+        del model
+        yield prepared
 
 
 def _words(request: Request, fed: Feeds | None) -> str:
