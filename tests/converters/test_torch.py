@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +54,28 @@ def test_every_way_of_keeping_a_network_is_the_same_network(bench: Bench, torch_
     other = bench.request(torch_models / name, "onnx", "float32", inputs=IMAGE, **more)
     recordings = [reference_of(each, bench.workshop, tell=bench.said.append).recording for each in (request, other)]
     assert compared(*recordings).relative_error < 1e-6
+
+
+def saved_on_a_gpu(model: Path, target: Path) -> Path:
+    """The same file as a machine with CUDA writes it: the storages' device is a word in the pickle."""
+    with zipfile.ZipFile(model) as source, zipfile.ZipFile(target, "w") as made:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename.endswith("/data.pkl"):
+                assert b"X\x03\x00\x00\x00cpu" in content
+                content = content.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+            made.writestr(entry.filename, content)
+    return target
+
+
+def test_weights_that_were_saved_on_a_gpu(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
+    model = saved_on_a_gpu(torch_models / "classifier.pth", tmp_path / "gpu.pth")
+    loads = f"import torch; torch.load({str(model)!r}, weights_only=True)"
+    alone = subprocess.run([sys.executable, "-c", loads], check=False, capture_output=True, text=True)
+    assert "Attempting to deserialize object on a CUDA device" in alone.stderr, "so it is one, and there is none here"
+    made = bench.make(model, "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    plain = bench.make(torch_models / "classifier.pth", "onnx", "float32", inputs=IMAGE, **factory("classifier"))
+    assert made.sha256 == plain.sha256
 
 
 def test_what_a_training_left_beside_the_weights_is_told(bench: Bench, torch_models: Path) -> None:
