@@ -14,7 +14,6 @@ from edgecheck.cli import candidates
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.ratchet import ShareParam
 from edgecheck.cli.results import replace_file
-from edgecheck.cli.targets import addresses
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
 from edgecheck.converters.convert import Workshop
@@ -22,6 +21,7 @@ from edgecheck.converters.interface import READY
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError
+from edgecheck.invocation.targets import addresses
 from edgecheck.targets import nearest
 
 _EXAMPLES = """

@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 from edgecheck.cli import options
-from edgecheck.cli.checking import Asked, invocation
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.results import Results
 from edgecheck.cli.resume import resumable
-from edgecheck.cli.selection import AUTO, Selection
-from edgecheck.cli.shard import Shard, ShardParam
+from edgecheck.cli.shard import ShardParam
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.report import exit_code
+from edgecheck.invocation.invocation import Asked, invocation
+from edgecheck.invocation.selection import AUTO, Selection
+from edgecheck.invocation.shard import Shard
 from edgecheck.reports import FORMATS
 
 _EXAMPLES = """

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli import report_files
-from edgecheck.cli.baseline import EXAMPLE, Baseline, rules_of
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.config.growth_option import allowance_from_text
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
+from edgecheck.invocation import report_files
+from edgecheck.invocation.baseline import EXAMPLE, Baseline, rules_of
 from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:

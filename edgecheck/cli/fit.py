@@ -13,16 +13,16 @@ from platformdirs import user_cache_path
 
 from edgecheck import __version__, pipeline
 from edgecheck.cli import options
-from edgecheck.cli.checking import now, this_host
 from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.cli.progress import Progress
-from edgecheck.cli.selection import AUTO, Selection, select
-from edgecheck.cli.targets import addresses
 from edgecheck.config import load_project
 from edgecheck.converters.convert import Workshop
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
+from edgecheck.invocation.invocation import now, this_host
+from edgecheck.invocation.selection import AUTO, Selection, select
+from edgecheck.invocation.targets import addresses
 from edgecheck.reports import Style
 from edgecheck.reports.fit_report import FORMATS, FitReport, render_fit
 

@@ -30,7 +30,7 @@ LIMIT = click.option(
     multiple=True,
     metavar="METRIC=VALUE",
     shell_complete=candidates.limits,
-    help="A limit for a model given without a budget.",
+    help="A limit for a model given without a budget; METRIC=off drops its profile's.",
 )
 PROFILES = click.option(
     "--profiles",

@@ -24,8 +24,8 @@ from edgecheck.errors import EdgecheckError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edgecheck.cli.checking import Invocation
     from edgecheck.core.report import CheckResult, Report
+    from edgecheck.invocation.invocation import Invocation
     from edgecheck.pipeline import Check
 
 _RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime", "tensorflow", "numpy", "psutil"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.config.command_line import limit_from_text
+from edgecheck.config.command_line import limits_from_texts
 from edgecheck.config.examples import BUDGET_HINT
 from edgecheck.config.listing import yaml_files
 from edgecheck.config.problems import Findings, Problem
@@ -28,7 +28,7 @@ __all__ = [
     "Profiles",
     "Project",
     "budget_schema",
-    "limit_from_text",
+    "limits_from_texts",
     "lint",
     "load_allowances",
     "load_budgets",

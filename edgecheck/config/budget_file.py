@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.config.budget_checks import BudgetChecks
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
-from edgecheck.config.limit_model import combined, limits_in
+from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError
 from edgecheck.config.regression_model import allowances_in
 from edgecheck.config.text_file import shown_path
@@ -15,6 +15,7 @@ from edgecheck.config.translation import validate
 from edgecheck.config.tree import at
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.budget import Budget, Effort, Model, Variant
+from edgecheck.core.limits import combined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edgecheck.config.problems import did_you_mean
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS, Metric
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
 
 
-def limit_from_text(text: str) -> Limit:
-    """The limit that `--limit NAME=VALUE` sets.
+def limits_from_texts(texts: Iterable[str]) -> dict[str, Limit | None]:
+    """By metric, the limits that `--limit NAME=VALUE` sets; None for one that is switched off.
 
     Raises:
         UsageError: there is no such metric, or the value is none of its unit.
     """
+    return dict(map(_limit, texts))
+
+
+def _limit(text: str) -> tuple[str, Limit | None]:
     metric, bound = metric_and_rest("--limit", text, _EXAMPLE)
+    if bound == "off":
+        return metric.name, None
     try:
         value = parse(bound, metric.unit)
     except ValueError as error:
         raise UsageError(f"--limit {text}: {error}", _EXAMPLE) from error
     if metric.unit is Unit.RATIO and value > 1:
         raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
-    return Limit(metric, value, Source("command line"))
+    return metric.name, Limit(metric, value, Source("command line"))
 
 
 def metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:

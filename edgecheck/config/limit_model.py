@@ -15,8 +15,6 @@ from edgecheck.core.metrics import METRICS, Direction
 from edgecheck.core.units import TAKES, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from typing_extensions import Self
 
     from edgecheck.config.tree import Node
@@ -135,11 +133,3 @@ def _limit(metric: Metric, value: Any, source: Source) -> Limit | None:
         OnUnknown(value.on_unknown),
         value.projected == "point",
     )
-
-
-def combined(layers: Iterable[Mapping[str, Limit | None]]) -> tuple[Limit, ...]:
-    """The limits that hold, in the order of reports: of one metric the last layer's, unless that switches it off."""
-    last: dict[str, Limit | None] = {}
-    for layer in layers:
-        last.update(layer)
-    return tuple(limit for name in METRICS if (limit := last.get(name)) is not None)

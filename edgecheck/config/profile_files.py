@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgecheck.config.limit_model import combined, limits_in
+from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.profile_model import ProfileKeys
 from edgecheck.config.text_file import shown_path
@@ -13,6 +13,7 @@ from edgecheck.config.translation import problems_of_part, validate
 from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
+from edgecheck.core.limits import combined
 from edgecheck.core.units import Unit, show, shown
 
 if TYPE_CHECKING:

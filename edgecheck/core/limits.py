@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from edgecheck.core.metrics import METRICS, Metric
+
 if TYPE_CHECKING:
-    from edgecheck.core.metrics import Metric
+    from collections.abc import Iterable, Mapping
 
 
 class OnUnknown(Enum):
@@ -47,3 +49,11 @@ class Limit:
     on_unknown: OnUnknown = OnUnknown.UNKNOWN
     projected_point: bool = False
     """Judge a projection by its estimate instead of its interval."""
+
+
+def combined(layers: Iterable[Mapping[str, Limit | None]]) -> tuple[Limit, ...]:
+    """The limits that hold, in the order of reports: of one metric the last layer's, unless that switches it off."""
+    last: dict[str, Limit | None] = {}
+    for layer in layers:
+        last.update(layer)
+    return tuple(limit for name in METRICS if (limit := last.get(name)) is not None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.config import limit_from_text
+from edgecheck.config import limits_from_texts
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS
 from edgecheck.errors import UsageError
@@ -24,7 +24,14 @@ from edgecheck.errors import UsageError
     ],
 )
 def test_a_limit_says_that_it_is_from_the_command_line(text: str, metric: str, bound: float) -> None:
-    assert limit_from_text(text) == Limit(METRICS[metric], bound, Source("command line"))
+    assert limits_from_texts([text]) == {metric: Limit(METRICS[metric], bound, Source("command line"))}
+
+
+def test_a_limit_can_be_switched_off_and_the_last_word_counts() -> None:
+    assert limits_from_texts(["ram_peak=1MB", "load_time = off", "ram_peak=off"]) == {
+        "load_time": None,
+        "ram_peak": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -40,15 +47,15 @@ def test_a_limit_says_that_it_is_from_the_command_line(text: str, metric: str, b
 )
 def test_what_is_no_limit_is_told(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        limit_from_text(text)
+        limits_from_texts([text])
     assert caught.value.message == message
     assert caught.value.hint == "Write a metric and its bound: --limit ram_peak=80MiB"
 
 
 def test_neither_a_limit_nor_this_machine_costs_an_import_of_yaml_or_pydantic(root: Path) -> None:
     code = (
-        "import sys; from edgecheck.config import Profiles, limit_from_text, load_budgets, load_project; "
-        "from pathlib import Path; limit_from_text('size=1MB'); Profiles().get('this-machine'); "
+        "import sys; from edgecheck.config import Profiles, limits_from_texts, load_budgets, load_project; "
+        "from pathlib import Path; limits_from_texts(['size=1MB']); Profiles().get('this-machine'); "
         "load_project(Path('/')); "
         "print(sorted({'yaml', 'pydantic'} & set(sys.modules)))"
     )

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from edgecheck import __version__, pipeline
-from edgecheck.cli.baseline import Baseline, baseline_for_check
-from edgecheck.cli.selection import Selection, select
-from edgecheck.cli.targets import addresses
 from edgecheck.converters.convert import Workshop
 from edgecheck.core.report import Report
+from edgecheck.invocation.baseline import Baseline, baseline_for_check
+from edgecheck.invocation.selection import Selection, select
+from edgecheck.invocation.targets import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
-    from edgecheck.cli.shard import Shard
     from edgecheck.config import Project
     from edgecheck.core.report import CheckResult
+    from edgecheck.invocation.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.config import Profiles, limit_from_text, load_budgets
+from edgecheck.config import Profiles, limits_from_texts, load_budgets
 from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
-from edgecheck.core.limits import OnUnknown
+from edgecheck.core.limits import OnUnknown, combined
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _is_model(path: Path) -> bool:
 
 
 def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
-    given = tuple(limit_from_text(text) for text in asked.limits)
+    given = limits_from_texts(asked.limits)
     devices = tuple(profiles.get(name) for name in asked.devices or (THIS_MACHINE,))
     return Budget(
         name=path.name,
@@ -91,7 +91,7 @@ def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
         inputs={},
         threads=1,
         effort=Effort(),
-        devices=tuple((profile, _merged(profile, given)) for profile in devices),
+        devices=tuple((profile, combined([_limits_of(profile), given])) for profile in devices),
     )
 
 
@@ -100,9 +100,8 @@ def _usual_variant(path: Path) -> str:
     return AS_IS if identify(path).value in READY else "float32"
 
 
-def _merged(profile: DeviceProfile, given: tuple[Limit, ...]) -> tuple[Limit, ...]:
-    by_metric = {limit.metric.name: limit for limit in (*profile.limits, *given)}
-    return tuple(by_metric.values())
+def _limits_of(profile: DeviceProfile) -> dict[str, Limit]:
+    return {limit.metric.name: limit for limit in profile.limits}
 
 
 def _only(budget: Budget, devices: tuple[str, ...]) -> Budget:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.cli import report_files
 from edgecheck.config import load_allowances
 from edgecheck.core.comparability import Side
 from edgecheck.core.comparison import judged_against
 from edgecheck.core.limits import OnUnknown
 from edgecheck.errors import UsageError
+from edgecheck.invocation import report_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
