@@ -14,17 +14,28 @@ _CPUFREQ = "/sys/devices/system/cpu/cpu%d/cpufreq/"
 
 
 def processor() -> Dict[str, Any]:
-    """Counts, part numbers, features, governors, clocks in hertz and caches in bytes."""
+    """Kind, counts, part numbers, features, governors, clocks in hertz and caches in bytes."""
     count = os.cpu_count() or 1
     return {
         "count": count,
         "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "kind": kind(procfs.text("/sys/devices/system/cpu/modalias")),
         **described(procfs.text("/proc/cpuinfo")),
         "governors": _distinct(procfs.text(_CPUFREQ % at + "scaling_governor") for at in range(count)),
         "clocks": [_hertz(at, "scaling_cur_freq") for at in range(count)],
         "highest_clocks": [_hertz(at, "cpuinfo_max_freq") for at in range(count)],
         "caches": _caches(),
     }
+
+
+def kind(modalias: str) -> Optional[str]:
+    """What the kernel itself runs on: `x86`, `aarch64`, …; None where it does not say.
+
+    A program that is translated (QEMU's user mode, Rosetta) is told another machine by `uname`, but sees the kernel's
+    own /sys.
+    """
+    found = re.match(r"cpu:type:([^,:]+)", modalias)
+    return found.group(1) if found else None
 
 
 def described(cpuinfo: str) -> Dict[str, Any]:

@@ -198,6 +198,7 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         python=text("python"),
         libc=text("libc"),
         page_size=event.get("page_size"),
+        cpu_kind=str(cpu.get("kind") or ""),
         cpu_names=tuple(cpu.get("names") or ()),
         cpu_parts=tuple(cpu.get("parts") or ()),
         cpu_features=tuple(cpu.get("features") or ()),

@@ -166,6 +166,8 @@ class DeviceState:
     libc: str = ""
     """As in `glibc 2.36`."""
     page_size: int | None = None
+    cpu_kind: str = ""
+    """What the kernel runs on: `x86`, `aarch64`; `machine` is what a program is told."""
     cpu_names: tuple[str, ...] = ()
     cpu_parts: tuple[str, ...] = ()
     cpu_features: tuple[str, ...] = ()

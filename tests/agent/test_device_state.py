@@ -53,6 +53,7 @@ def test_a_probe_tells_this_machine_and_nothing_else() -> None:
     processor = event["cpu"]
     assert isinstance(processor, dict)
     assert processor["count"] == os.cpu_count()
+    assert processor["kind"] in (None, "x86", "aarch64")
     assert processor["affinity"] == sorted(os.sched_getaffinity(0))
     assert len(processor["clocks"]) == os.cpu_count()
 
@@ -72,6 +73,20 @@ def test_without_proc_psutil_gives_what_it_can() -> None:
     assert found["rss"] == pytest.approx(expected["rss"], rel=0.05)
     assert sorted(found) == sorted(expected)
     assert found["hwm"] is found["swap"] is found["major_faults"] is None
+
+
+@pytest.mark.parametrize(
+    ("modalias", "kind"),
+    [
+        ("cpu:type:x86,ven0002fam0019mod0011:feature:,0000,0001", "x86"),
+        ("cpu:type:aarch64:feature:,0000,0001,0002", "aarch64"),
+        ("cpu:type:v7l:feature:,0001", "v7l"),
+        ("", None),
+        ("acpi:PNP0C02:", None),
+    ],
+)
+def test_the_kernel_says_what_it_runs_on(modalias: str, kind: str | None) -> None:
+    assert device_processor.kind(modalias) == kind
 
 
 def test_an_arm_board_names_its_parts() -> None:

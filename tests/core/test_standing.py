@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecheck.core.device import THIS_MACHINE, Identity
+from edgecheck.core.device import THIS_MACHINE, DeviceProfile, Identity
 from edgecheck.core.run import DeviceState
 from edgecheck.core.standing import standing
 from tests.builders import profile, run
@@ -52,6 +52,24 @@ def test_this_machine_and_files_and_the_emulator() -> None:
     )
     assert not standing(profile(), None).stranger
     assert not standing(profile(), run(before=PC, emulated=True)).stranger
+
+
+@pytest.mark.parametrize("expected", [profile(), profile(THIS_MACHINE)], ids=["a board", "this machine"])
+def test_a_translated_program_is_on_no_device(expected: DeviceProfile) -> None:
+    """An arm64 container on a PC, and an x86-64 one on a Mac."""
+    on_a_pc = DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", machine="aarch64", cpu_kind="x86")
+    assert standing(expected, run(before=on_a_pc)).stranger == (
+        "measured on x86, by a translation of aarch64 programs, not on any device"
+    )
+    assert standing(expected, run(before=DeviceState(machine="x86_64", cpu_kind="aarch64"))).stranger
+
+
+@pytest.mark.parametrize(
+    ("machine", "kind"),
+    [("x86_64", "x86"), ("aarch64", "aarch64"), ("aarch64", ""), ("armv7l", "v7l"), ("riscv64", "")],
+)
+def test_a_program_of_the_processors_own_kind_is_not_translated(machine: str, kind: str) -> None:
+    assert not standing(profile(THIS_MACHINE), run(before=DeviceState(machine=machine, cpu_kind=kind))).stranger
 
 
 def test_an_unknown_machine_is_called_so() -> None:

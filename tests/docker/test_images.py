@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -55,13 +56,19 @@ def inside(builder: Builder, image: str, work: Path, *argv: str, user: str | Non
     ("model", "runtime_name"),
     [("face_detection_short_range.tflite", "ai-edge-litert"), ("mtcnn_onet.onnx", "onnxruntime")],
 )
-def test_a_check_inside_passes(builder: Builder, runtime: str, work: Path, model: str, runtime_name: str) -> None:
+def test_a_check_inside(builder: Builder, runtime: str, work: Path, model: str, runtime_name: str) -> None:
     arguments = ("check", budget(work, model), "--target", "local", "--format", "json")
     done = inside(builder, runtime, work, "edgecheck", *arguments)
-    assert done.code == 0, done.out + done.err
     found: dict[str, Any] = json.loads(done.out)["checks"][0]
-    assert {verdict["status"] for verdict in found["verdicts"]} == {"pass"}
     assert {"ram_peak", "latency_p50"} <= {verdict["metric"] for verdict in found["verdicts"]}
+    if os.uname().machine == "aarch64":
+        assert done.code == 0, done.out + done.err
+        assert {verdict["status"] for verdict in found["verdicts"]} == {"pass"}
+    else:  # it ran to its end, and nothing is made of figures that are the translator's
+        assert done.code == 3, done.out + done.err
+        doubted = [each for each in found["verdicts"] if each["metric"] in ("ram_peak", "latency_p50")]
+        assert {each["status"] for each in doubted} == {"unknown"}
+        assert all("by a translation of aarch64 programs" in each["reason"] for each in doubted)
     assert runtime_name in json.dumps(found)
     assert "aarch64" in json.dumps(found)
     assert next(work.glob(".edgecheck/results/*")).stat().st_uid == 1000
