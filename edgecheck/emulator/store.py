@@ -224,7 +224,10 @@ def _explained(root: Path) -> Iterator[None]:
 
 
 def _refused(root: Path, error: OSError) -> EmulatorError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return EmulatorError(
         f"The emulator's cache {root} cannot be written: {error.strerror}.",
-        "Free some space there, or set XDG_CACHE_HOME to a folder that has it.",
+        "Free some space there, or set XDG_CACHE_HOME to a folder that has it."
+        if full
+        else "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
     )

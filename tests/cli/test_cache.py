@@ -46,4 +46,4 @@ def test_a_cache_that_cannot_be_written_to_is_told_and_is_no_fault(tmp_path: Pat
         XDG_CACHE_HOME=cache,
     )  # fmt: skip
     assert emulated.code == 3, emulated.out + emulated.err
-    assert "set XDG_CACHE_HOME to a folder" in " ".join(emulated.out.split())
+    assert "set XDG_CACHE_HOME to a folder that is." in " ".join(emulated.out.split())
