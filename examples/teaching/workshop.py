@@ -11,7 +11,7 @@ from platformdirs import user_cache_path
 from edgecheck.anatomy.formats import identify
 from edgecheck.anatomy.reading import params
 from edgecheck.converters.agreement import agreement_of
-from edgecheck.converters.convert import Workshop, convert
+from edgecheck.converters.convert import Workshop, compressed, convert
 from edgecheck.converters.interface import Request
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MODELS = Path(__file__).parent / "models"
 def made(model: Path, target: str, variant: str, samples: Path | None = None, prune: float = 0.0) -> Artifact:
     """The artifact of a conversion."""
     request = Request(model, identify(model).value, target, variant, prune, samples=samples)
-    return convert(request, _workshop(), tell=_tell)
+    return compressed(convert(request, _workshop(), tell=_tell), _workshop())
 
 
 def agreement(artifact: Artifact, model: Path, samples: Path) -> Agreement:
