@@ -11,6 +11,7 @@ from edgecheck.converters.interface import READY, Request
 from edgecheck.converters.routes import formats_of
 from edgecheck.core.caveats import caveats
 from edgecheck.core.finding import Evidence, Likeness, Unmeasured
+from edgecheck.core.limits import Limit, Source
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.report import CheckResult
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from edgecheck.core.budget import Budget, Variant
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.finding import Finding
-    from edgecheck.core.limits import Limit
     from edgecheck.core.run import Run
     from edgecheck.core.verdict import Verdict
     from edgecheck.core.way_out import WayOut
@@ -65,14 +65,15 @@ class Prepared:
 
 
 def prepare(check: Check, workshop: Workshop, tell: Callable[[str], None], *, compare: bool = False) -> Prepared:
-    """Convert, and measure what takes no device; `compare` with the source also where no limit asks for it."""
+    """Convert, and measure what takes no device; `compare` a ready file with itself also where no limit asks for it."""
     try:
         artifact = compressed(convert(request_of(check), workshop, tell=tell), workshop)
     except (UndecidedError, ModelError) as error:
         return Prepared(check, None, error)
     evidence = Evidence(artifact, profile=check.profile, threads=check.budget.threads)
     evidence = _with_runtime(check, evidence, tell)
-    if compare or any(limit.metric.name in ("agreement", "top1") for limit in check.limits):
+    converted = Path(artifact.path) != Path(check.budget.model.path)
+    if converted or compare or any(limit.metric.name in ("agreement", "top1") for limit in check.limits):
         evidence = _with_likeness(check, evidence, workshop, tell)
     return Prepared(check, evidence)
 
@@ -162,7 +163,7 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
     run = evidence.run
     place = standing(check.profile, run)
     findings = measure_all(evidence)
-    verdicts = tuple(judge(limit, findings[limit.metric.name], place) for limit in check.limits)
+    verdicts = tuple(judge(limit, findings[limit.metric.name], place) for limit in _limits(check, evidence))
     return CheckResult(
         budget=check.budget,
         variant=check.variant,
@@ -177,6 +178,14 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
     )
 
 
+def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
+    """The check's own; and that outputs are of use, where they are not and nobody thought of a limit for that."""
+    unusable = evidence is not None and evidence.likeness is not None and evidence.likeness.failure
+    if not unusable or any(limit.metric.name == "agreement" for limit in check.limits):
+        return check.limits
+    return (*check.limits, Limit(METRICS["agreement"], 0.0, Source("every artifact")))
+
+
 def _undecided(prepared: Prepared) -> CheckResult:
     check, evidence, error = prepared.check, prepared.evidence, prepared.error
     message, hint = (error.message, error.hint) if error is not None else ("", "")
@@ -186,7 +195,7 @@ def _undecided(prepared: Prepared) -> CheckResult:
             return measure(limit.metric, evidence)
         return Unmeasured(limit.metric, message)
 
-    verdicts = tuple(judge(limit, finding(limit)) for limit in check.limits)
+    verdicts = tuple(judge(limit, finding(limit)) for limit in _limits(check, evidence))
     return CheckResult(
         budget=check.budget,
         variant=check.variant,

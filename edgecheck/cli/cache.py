@@ -19,6 +19,7 @@ _MOST = 20
 #: Folder of the cache -> what it holds.
 _PARTS = {
     PLACE: "converted models, and what models gave for their samples",
+    "downloads": "how small artifacts are after gzip",
     "bundles": "runtimes for devices",
     "emulator": "the emulated machine: system, disks, saved states",
 }

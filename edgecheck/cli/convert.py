@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ Examples:
 @click.option("--format", "target", type=click.Choice(READY), help="What to make; by default the nearest.")
 @click.option("--prune", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of weights set to zero.")
 @click.option("--samples", type=_EXISTING, metavar="FILE", help="Real inputs (.npz): an array per model input.")
+@click.option(
+    "--input",
+    "shapes",
+    multiple=True,
+    metavar="NAME=SHAPE",
+    help="The shape of an input that leaves a dimension open: image=1,224,224,3.",
+)
 @click.option("--factory", default="", metavar="MODULE:FUNCTION", help="Builds the network whose weights MODEL holds.")
 @click.option("--trust", is_flag=True, help="Let the model file and the factory run code of their own.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(), metavar="FOLDER", help="[default: .]")
@@ -45,6 +53,7 @@ def command(  # the options of one conversion
     target: str | None,
     prune: float,
     samples: Path | None,
+    shapes: tuple[str, ...],
     factory: str,
     output: Path,
     *,
@@ -53,7 +62,8 @@ def command(  # the options of one conversion
     """Convert a model and say what it cost.
 
     The artifact is compared with its source on the samples, or on seeded
-    random ones.
+    random ones. Exit codes: 0 converted, 1 its outputs are all zero or no
+    numbers, 3 it could not be converted or compared.
     """
     source = identify(model).value
     request = Request(
@@ -63,6 +73,7 @@ def command(  # the options of one conversion
         variant=variant,
         prune=prune,
         samples=samples,
+        inputs=_shapes(shapes),
         factory=factory,
         trusted=TRUST_ALL if trust else "",
     )
@@ -71,18 +82,34 @@ def command(  # the options of one conversion
     workshop = Workshop(user_cache_path("edgecheck"))
     with Progress(1) as progress:
         artifact = compressed(convert(request, workshop, tell=progress.tell), workshop)
-        places = _placed(artifact, output)
+        place = _placed(artifact, output, prune)
+    _say(artifact, place)
+    with Progress(1) as progress:
         agreement = agreement_of(artifact, request, workshop, tell=progress.tell)
-    _say(artifact, places, agreement)
+    _say_agreement(agreement)
+    if agreement.failure:
+        raise click.exceptions.Exit(1)
 
 
 #: Sources whose own framework writes .tflite; the others go to .onnx.
 _TO_TFLITE = ("keras", "hdf5", "savedmodel")
 
 
-def _placed(artifact: Artifact, folder: Path) -> list[Path]:
-    """The artifact's files in `folder`, the first under the model's own name."""
-    stem = f"{Path(artifact.model).stem}.{artifact.variant}"
+def _shapes(written: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """By input, the shape that `--input NAME=1,224,224,3` gives it."""
+    shapes = {}
+    for each in written:
+        name, separator, sizes = each.rpartition("=")
+        if not (separator and name and re.fullmatch(r"[0-9]+(,[0-9]+)*", sizes)):
+            raise UsageError(f"--input {each} gives no shape.", "Write a name and its sizes: --input image=1,224,224,3")
+        shapes[name] = tuple(map(int, sizes.split(",")))
+    return shapes
+
+
+def _placed(artifact: Artifact, folder: Path, prune: float) -> Path:
+    """Copy the artifact's files to `folder`, the first under the model's own name: its place there."""
+    pruned = f"-pruned{100 * prune:g}" if prune else ""
+    stem = f"{Path(artifact.model).stem}.{artifact.variant}{pruned}"
     places = [folder / f"{stem}.{artifact.format}", *(folder / file.name for file in artifact.files[1:])]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,21 +120,26 @@ def _placed(artifact: Artifact, folder: Path) -> list[Path]:
         raise UsageError(
             f"{folder} cannot be written to: {error.strerror}.", "Name another folder: -o FOLDER"
         ) from error
-    return places
+    return places[0]
 
 
-def _say(artifact: Artifact, places: list[Path], agreement: Agreement) -> None:
+def _say(artifact: Artifact, place: Path) -> None:
     after = f", {show(artifact.download, Unit.BYTES)} after gzip" if artifact.download is not None else ""
-    click.echo(f"{places[0]}: {show(artifact.size, Unit.BYTES)}{after} (static)")
+    click.echo(f"{place}: {show(artifact.size, Unit.BYTES)}{after} (static)")
     click.echo(f"  {artifact.route}")
     for note in artifact.notes:
         click.echo(f"  {note}")
+
+
+def _say_agreement(agreement: Agreement) -> None:
     which = "random samples, seeded" if agreement.seeded else "samples"
     top = f", same top class in {agreement.top1:.1%}" if agreement.top1 is not None else ""
+    cosine = show(agreement.cosine, Unit.RATIO)
     click.echo(
-        f"  agreement {agreement.cosine:.4f} (worst cosine), relative error {agreement.relative_error:.2g}{top}; "
+        f"  agreement {cosine} (worst cosine), relative error {agreement.relative_error:.2g}{top}; "
         f"measured on {agreement.samples} {which}"
     )
-    for words in (agreement.failure, agreement.note):
-        if words:
-            click.echo(f"  {words}")
+    if agreement.note:
+        click.echo(f"  {agreement.note}")
+    if agreement.failure:
+        click.echo(f"  It is of no use: {agreement.failure}.")

@@ -104,6 +104,8 @@ def _output(pairs: _Pairs) -> _Output:
         return _labels(pairs)
     flat = _flat(pairs.logits or pairs.values, pairs.name)
     failure = _failure(flat, pairs.name)
+    if pairs.logits and not failure:  # a device gives what is behind the softmax, and that may be zeros still
+        failure = _failure(_flat(pairs.values, pairs.name), pairs.name)
     if failure:
         return _Output(0.0, math.inf, 0.0 if _is_vector(pairs) else None, failure=failure)
     largest = max(np.abs(one).max(initial=0.0) for one, _ in flat)

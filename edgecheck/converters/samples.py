@@ -229,8 +229,10 @@ def _shown(dims: tuple[int | None, ...]) -> str:
 def _open_dimension(ports: Sequence[Port]) -> ConversionError:
     seen = " and ".join(f"input {short(port.name)} has shape {_shown(port.dims)}" for port in ports)
     asked = ", ".join(f"{short(port.name)}: [{', '.join(_letters(port.dims))}]" for port in ports)
+    options = " ".join(f"--input {short(port.name)}={','.join(_letters(port.dims))}" for port in ports)
     return ConversionError(
-        f"The model leaves a dimension open: {seen}.", f"Give `samples`, or `inputs: {{{asked}}}` in the budget."
+        f"The model leaves a dimension open: {seen}.",
+        f"Give `samples`, or `inputs: {{{asked}}}` in the budget (`edgecheck convert` takes {options}).",
     )
 
 

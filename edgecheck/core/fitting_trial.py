@@ -133,6 +133,7 @@ def _beyond(verdict: Verdict) -> str:
 
 
 _FULL = 0.1  # from here on a percentage needs no decimal
+_LEAST = 0.001
 _TIMES = 9.0  # beyond ten times the bound it no longer reads well
 
 
@@ -141,4 +142,6 @@ def _by(verdict: Verdict) -> str:
     share = verdict.margin
     if share is None or math.isnan(share):
         return ""
-    return f"{1 - share:,.0f}x " if -share > _TIMES else f"{-share:.{0 if -share >= _FULL else 1}%} "
+    if -share > _TIMES:
+        return f"{1 - share:,.0f}x "
+    return f"{-share:.{0 if -share >= _FULL else 1}%} " if -share >= _LEAST else "just "

@@ -136,8 +136,13 @@ def show(value: float, unit: Unit, *, binary: bool = False, exact: bool = False)
     if exact:
         return _exact(value, unit)
     if unit is Unit.RATIO:
-        return f"{value:.4g}"
+        return _ratio(value)
     return _scaled(value, _SCALES[unit, binary and unit is Unit.BYTES])
+
+
+def _ratio(value: float) -> str:
+    """Four digits; so many more that what is not 1 does not read as 1."""
+    return next(text for digits in (4, 5, 6, 7, 8, 9, 17) if (text := f"{value:.{digits}g}") != "1" or value == 1)
 
 
 _SCALES: Mapping[tuple[Unit, bool], tuple[tuple[str, float], ...]] = MappingProxyType(

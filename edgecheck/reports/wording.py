@@ -64,6 +64,7 @@ def intervals(result: CheckResult) -> list[tuple[str, str]]:
 
 
 _TWO_DIGITS = 10  # percent
+_LEAST = 0.1
 _FACTOR = 9  # beyond ten times the bound a percentage no longer reads well
 
 
@@ -76,6 +77,8 @@ def margin(verdict: Verdict) -> str:
     if share <= -_FACTOR:
         return f"{1 - share:,.0f}x {word}"
     percent = abs(share) * 100
+    if 0 < percent < _LEAST:
+        return f"under {_LEAST}% {word}"
     return f"{percent:.{0 if percent >= _TWO_DIGITS else 1}f}% {word}"
 
 

@@ -21,6 +21,21 @@ def test_an_artifact_and_what_it_cost(tmp_path: Path) -> None:
     assert re.search(r"agreement 0\.9\d+ \(worst cosine\), .*; measured on 4 samples", done.out)
 
 
+def test_an_open_dimension_and_an_artifact_that_could_not_be_compared(tmp_path: Path) -> None:
+    shutil.copyfile(fetch("ocr_classify.onnx"), tmp_path / "ocr.onnx")
+    done = edgecheck("convert", "ocr.onnx", "--variant", "float16", cwd=tmp_path)
+    assert done.code == 3
+    assert done.out.startswith("ocr.float16.onnx: "), "it is there, and that is told"
+    assert "leaves a dimension open" in done.err
+    assert "--input" in done.err
+    shaped = edgecheck("convert", "ocr.onnx", "--variant", "float16", "--input", "x=1,3,48,192", cwd=tmp_path)
+    assert shaped.code == 0, shaped.err
+    assert re.search(r"agreement (1|0\.9+\d*) \(worst cosine\)", shaped.out)
+    wrong = edgecheck("convert", "ocr.onnx", "--input", "x=1x3", cwd=tmp_path)
+    assert wrong.code == 2
+    assert wrong.err.splitlines()[1] == "  Write a name and its sizes: --input image=1,224,224,3"
+
+
 def test_no_route_names_the_nearest(tmp_path: Path) -> None:
     shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
     done = edgecheck("convert", "net.onnx", "--format", "tflite", cwd=tmp_path)

@@ -97,6 +97,14 @@ def test_before_the_softmax_where_both_show_it() -> None:
     assert compared(reference, without).cosine == 1.0
 
 
+def test_zeros_behind_a_softmax_are_a_failure_however_well_it_agrees_before() -> None:
+    logits = [np.array([[0.1, 0.2]], dtype=F)]
+    reference = recording(np.array([[0.002, 0.003]], dtype=F), logits=logits)
+    agreement = compared(reference, recording(np.array([[0.0, 0.0]], dtype=F), logits=logits))
+    assert agreement.failure == "output out of the artifact is zero for every sample"
+    assert agreement.cosine == 0.0
+
+
 def test_labels_and_scores_of_a_classifier() -> None:
     names = ("label", "scores")
     reference = recording(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from edgecheck.anatomy.reading import read
 from edgecheck.converters.packing import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
+from tests.cli.command import edgecheck
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
@@ -142,6 +145,24 @@ def test_outputs_that_int8_makes_zero_are_a_failure(bench: Bench, keras_models: 
     agreement = agreement_of(made, request, bench.workshop, tell=bench.said.append)
     assert agreement.cosine == 0.0
     assert "of the artifact is zero for every sample" in agreement.failure
+
+
+def test_an_artifact_of_no_use_is_told_by_every_command(keras_models: Path, tmp_path: Path) -> None:
+    """Random weights: no class is likely, and full integer makes zeros of them all."""
+    shutil.copy(keras_models / "flat.keras", tmp_path)
+    done = edgecheck("convert", "flat.keras", "--variant", "int8", cwd=tmp_path)
+    assert done.code == 1, done.out + done.err
+    assert re.search(r"It is of no use: output \S+ of the artifact is zero for every sample\.\n", done.out)
+    assert (tmp_path / "flat.int8.tflite").exists()
+    (tmp_path / "flat.yaml").write_text(
+        "model: flat.keras\nvariants: [int8, int8-weights]\nlimits: {size: 5 MB}\n"
+        "devices: {pixel-8: {ram_peak: off, latency_p50: off, footprint: off}}\n",
+        encoding="utf-8",
+    )
+    done = edgecheck("check", "flat.yaml", cwd=tmp_path)
+    assert done.code == 1, done.out + done.err
+    assert re.search(r"✘ fail  agreement +≥ 0 +every artifact\n.*zero for every sample", done.out), done.out
+    assert "Of 3 limits in 2 checks, 1 does not hold." in done.out
 
 
 def test_a_saved_model_stores_each_weight_twice_and_the_artifact_once(bench: Bench, keras_models: Path) -> None:

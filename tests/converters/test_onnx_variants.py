@@ -14,6 +14,7 @@ from edgecheck.converters.interface import VARIANTS
 from edgecheck.converters.packing import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
+from tests.cli.command import edgecheck
 from tests.converters import onnx_models
 from tests.converters.bench import requires
 
@@ -87,6 +88,26 @@ def test_weights_beside_the_model_stay_beside_it(bench: Bench, tmp_path: Path) -
         assert agreement.cosine > 0.99, variant
 
 
+def test_artifacts_with_weights_beside_them_share_a_folder(tmp_path: Path) -> None:
+    """Each names its weights' file by its name alone, so that no two may have the same."""
+    for name, size in (("one", 256), ("two", 320)):
+        path = onnx_models.dense(tmp_path / "inside.onnx", (size, size, 10))
+        onnx.save(onnx.load(path), tmp_path / f"{name}.onnx", save_as_external_data=True, location=f"{name}.bin")
+    made = []
+    for name in ("one", "two"):
+        for arguments in (("--variant", "float16"), ("--variant", "int8"), ("--prune", "0.5")):
+            done = edgecheck("convert", f"{name}.onnx", *arguments, "-o", "made", cwd=tmp_path)
+            assert done.code == 0, done.err
+            made.append(tmp_path / done.out.partition(":")[0])
+    assert len(set(made)) == 6
+    assert len(list((tmp_path / "made").iterdir())) == 12
+    for path in made:
+        width = 256 if path.name.startswith("one") else 320
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        ports = session.get_inputs()
+        assert session.run(None, {ports[0].name: np.zeros((1, width), np.float32)})[0].shape == (1, 10)
+
+
 def test_weights_in_constant_nodes_are_found(bench: Bench) -> None:
     model = fetch("ocr_classify.onnx")
     assert not onnx.load(model).graph.initializer
@@ -102,7 +123,10 @@ def test_an_open_dimension_is_asked_for_and_taken_from_the_budget(bench: Bench) 
     with pytest.raises(ConversionError) as caught:
         bench.make(model, "onnx", "int8")
     assert caught.value.message == "The model leaves a dimension open: input x has shape [?, 3, ?, ?]."
-    assert caught.value.hint == "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget."
+    assert caught.value.hint == (
+        "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget "
+        "(`edgecheck convert` takes --input x=1,3,D2,D3)."
+    )
     made = bench.make(model, "onnx", "int8", inputs={"x": (1, 3, 48, 192)})
     assert made.size < 0.6 * model.stat().st_size
 

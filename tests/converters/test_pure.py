@@ -155,7 +155,10 @@ def test_open_dimensions_are_asked_for_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         shapes_of(ports, request(tmp_path))
     assert caught.value.message == "The model leaves a dimension open: input x has shape [?, 3, ?, ?]."
-    assert caught.value.hint == "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget."
+    assert caught.value.hint == (
+        "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget "
+        "(`edgecheck convert` takes --input x=1,3,D2,D3)."
+    )
 
 
 def test_the_budgets_shapes_fill_open_dimensions(tmp_path: Path) -> None:

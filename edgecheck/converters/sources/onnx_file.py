@@ -9,9 +9,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from edgecheck.converters.packing import sha256
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 #: Operators whose constant inputs of two axes and more are weights, and where.
@@ -19,6 +21,9 @@ WEIGHTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)
     "RNN": (1, 2),
     "Gather": (0,),
 }
+
+_BESIDE = "model.onnx.data"
+"""How every writer of weights beside a `model.onnx` calls their file."""
 
 #: A protobuf message ends at 2 GiB: from here on weights go beside it.
 _MOST_INSIDE = 1_900_000_000
@@ -77,9 +82,35 @@ def save(model: onnx.ModelProto, folder: Path, *, external: bool) -> tuple[Path,
     if model.ByteSize() < _MOST_INSIDE and not external:
         onnx.save(model, made)
         return (made,)
-    onnx.save(model, made, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
-    beside = made.with_name("model.onnx.data")
-    return (made, beside) if beside.exists() else (made,)
+    onnx.save(model, made, save_as_external_data=True, location=_BESIDE, size_threshold=1024)
+    return named_by_content(made)
+
+
+def named_by_content(made: Path) -> tuple[Path, ...]:
+    """The file, and what `made` keeps beside it under a name that no other weights have.
+
+    Several artifacts may come to lie in one folder, and each names its weights by the name of their file alone.
+    """
+    beside = made.with_name(_BESIDE)
+    if not beside.exists():
+        return (made,)
+    named = beside.with_name(f"weights-{sha256(beside)[:16]}.data")
+    model = onnx.load(made, load_external_data=False)
+    for tensor in _initialisers(model.graph):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = named.name
+    onnx.save(model, made)
+    beside.rename(named)
+    return made, named
+
+
+def _initialisers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Those of the graph and of the branches in it."""
+    yield from graph.initializer
+    for attribute in (each for node in graph.node for each in node.attribute):
+        for branch in (attribute.g, *attribute.graphs):
+            yield from _initialisers(branch)
 
 
 def weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:

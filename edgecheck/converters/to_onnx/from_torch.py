@@ -10,6 +10,7 @@ import torch
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import shapes_of
+from edgecheck.converters.sources import onnx_file
 from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def convert(request: Request, folder: Path) -> Made:
     """
     if request.source == "pt2":
         program = exported(request)
-        return _made(_export(program, folder, ()), folder, _DYNAMO)
+        return _made(_export(program, folder, ()), _DYNAMO)
     model = open_model(request)
     shapes = shapes_of(model.ports, request)
     names = [port.name for port in model.ports]
@@ -36,7 +37,7 @@ def convert(request: Request, folder: Path) -> Made:
         made = _export(model.module, folder, model.arguments(shapes, 2), input_names=names, dynamic_shapes=free)
     except Exception:  # noqa: BLE001 - dynamo fails in many ways on a batch that the network fixes
         made = _export(model.module, folder, model.arguments(shapes, 1), input_names=names)
-    return _made(made, folder, _DYNAMO, model.notes)
+    return _made(made, _DYNAMO, model.notes)
 
 
 def convert_traced(request: Request, folder: Path) -> Made:
@@ -75,17 +76,16 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
             output_names=names,
             dynamic_axes={name: {0: "batch"} for name in (*inputs, *names)},
         )
-    return _made(made, folder, f"torch {torch.__version__} legacy exporter", model.notes)
+    return _made(made, f"torch {torch.__version__} legacy exporter", model.notes)
 
 
-def _made(made: Path, folder: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
+def _made(made: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
     model = onnx.load(made, load_external_data=False)
     _forget_where(model)
     onnx.save(model, made)
     fixed = [each.name for each in model.graph.input if each.type.tensor_type.shape.dim[0].dim_value == 1]
     batch = ", the batch fixed to 1" if fixed else ""
-    beside = sorted(each for each in folder.iterdir() if each != made)
-    return Made((made, *beside), f"{route}{batch}", notes)
+    return Made(onnx_file.named_by_content(made), f"{route}{batch}", notes)
 
 
 def _forget_where(model: onnx.ModelProto) -> None:

@@ -36,5 +36,4 @@ def quantised(source: onnx_file.Opened, folder: Path, work: Callable[[Path, Path
         )
         made = folder / "model.onnx"
         work(prepared, made, source.external)
-    beside = sorted(each for each in folder.iterdir() if each != made)
-    return (made, *beside)
+    return onnx_file.named_by_content(made)

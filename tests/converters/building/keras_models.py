@@ -29,6 +29,7 @@ def main(folder: Path) -> None:
     built.save(folder / "sequential.keras")
     never_called(folder)
     tiny_outputs(folder)
+    flat(folder)
     for suffix in ("keras", "h5"):
         lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
     built.save_weights(folder / "only.weights.h5")
@@ -78,6 +79,12 @@ def tiny_outputs(folder: Path) -> None:
     inputs = keras.Input((16,))
     outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-12))(inputs)
     keras.Model(inputs, outputs).save(folder / "tiny.keras")
+
+
+def flat(folder: Path) -> None:
+    """A thousand classes, none of them likelier than 1/256: int8 has no number for that."""
+    layers = [keras.Input((16,), name="rows"), keras.layers.Dense(1000, activation="softmax", name="scores")]
+    keras.Sequential(layers).save(folder / "flat.keras")
 
 
 def lambdas(path: Path, marker: Path) -> None:
