@@ -46,19 +46,19 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     from edgecheck.converters.safety.gate import admit
 
     tried = ways(request)
-    request, notes = admit(request)
+    admitted, notes = admit(request)
     kept = (
         workshop.cache
         / cache.PLACE
         / fingerprint(
-            request, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
+            admitted, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
         )
     )
     with cache.locked(kept, tell):
         answer = cache.lookup(kept)
         if answer is None:
-            answer = _first_that_succeeds(tried, _Order(request, kept, workshop, tell))
-    return _artifact(request, kept, answer, notes)
+            answer = _first_that_succeeds(tried, _Order(admitted, request, kept, workshop, tell))
+    return _artifact(admitted, kept, answer, notes)
 
 
 def compressed(artifact: Artifact, workshop: Workshop) -> Artifact:
@@ -117,6 +117,9 @@ class _Order:
     """What is to be made, where it goes, and who hears of it."""
 
     request: Request
+    """As it was admitted: what its child process may run."""
+    asked: Request
+    """As it came, with its pin: a conversion that this one begins with is admitted by that, for itself."""
     kept: Path
     workshop: Workshop
     tell: Callable[[str], None]
@@ -140,7 +143,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
     request, last = order.request, way.last
     base: Artifact | None = None
     if way.through_float:
-        base = convert(replace(request, variant="float32", prune=0.0), order.workshop, tell=order.tell)
+        base = convert(replace(order.asked, variant="float32", prune=0.0), order.workshop, tell=order.tell)
         request = replace(request, model=Path(base.path), source=base.format, factory="", name=request.title)
     doing = f"converting to {_what(order.request)} with {last.title}"
     with process.working_in(order.kept.parent) as scratch:

@@ -325,6 +325,40 @@ class TestFactories:
             empty_bench.make(weights, "onnx", "float32", factory="building:build", home=home, trusted=pin)
         assert (home / "ran").exists()
 
+    @pytest.mark.convert
+    @requires("torch", "onnxscript", "onnxruntime")
+    @pytest.mark.parametrize("prune", [0.0, 0.5])
+    def test_a_pin_of_its_code_holds_for_every_step(
+        self, empty_bench: Bench, home: Path, torch_models: Path, prune: float
+    ) -> None:
+        """Through float32, whose conversion is admitted for itself."""
+        shutil.copy(Path(__file__).with_name("networks.py"), home / "building.py")
+        pin = f"sha256:{factories.sha256('building:classifier', home)}"
+        more = {"factory": "building:classifier", "home": home, "trusted": pin, "inputs": {"image": (1, 1, 28, 28)}}
+        made = empty_bench.make(torch_models / "classifier.pth", "onnx", "int8", prune=prune, **more)
+        assert ", then " in made.route
+        assert made.size < 80_000
+
+    @pytest.mark.parametrize("variant", ["float32", "int8"])
+    def test_a_pin_of_its_code_trusts_no_pickle(self, empty_bench: Bench, home: Path, variant: str) -> None:
+        weights = home / "whole.pt"
+        weights.write_bytes(whole(home / "unpickled"))
+        pin = f"sha256:{factories.sha256('building:build', home)}"
+        request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
+        with pytest.raises(ConversionError, match=r"whole\.pt is a pickle that would import and run"):
+            convert(request, empty_bench.workshop, tell=empty_bench.said.append)
+        assert empty_bench.conversions == 0
+
+    @pytest.mark.parametrize("variant", ["float32", "int8"])
+    def test_a_pin_of_the_weights_trusts_no_factory(
+        self, empty_bench: Bench, home: Path, weights: Path, variant: str
+    ) -> None:
+        pin = f"sha256:{sha256(weights)}"
+        request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
+        with pytest.raises(ConversionError, match="is code of yours, and would run"):
+            convert(request, empty_bench.workshop, tell=empty_bench.said.append)
+        assert empty_bench.conversions == 0
+
 
 @pytest.mark.convert
 @requires("tensorflow")
