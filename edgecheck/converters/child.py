@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from edgecheck.converters import packing
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.opening import ensure_converted, ensure_opens
+from edgecheck.converters.safety import importing
 from edgecheck.errors import EdgecheckError
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     except EdgecheckError as error:
         return {"message": error.message, "hint": error.hint, "final": True}
     except ModuleNotFoundError as error:
+        request = _request(task)
+        if request.factory and (told := importing.missing(error, request.factory, request.home)) is not None:
+            return {"message": told.message, "hint": told.hint, "final": True}
         return {
             "message": f"{(error.name or 'A package').partition('.')[0]} is not installed here.",
             "hint": f"pip install 'edgecheck[{task['extra']}]'",

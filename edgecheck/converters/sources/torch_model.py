@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgecheck.converters.matching import matched
-from edgecheck.converters.safety import factories
+from edgecheck.converters.safety import factories, importing
 from edgecheck.converters.samples import Port, described
 from edgecheck.converters.sources import torch_weights
 from edgecheck.converters.sources.interface import Output
@@ -122,7 +121,7 @@ def _script(request: Request) -> TorchModel:
 def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
     """The factory's network with the weights in it."""
     name, function = factories.parts(request.factory)
-    sys.path.insert(0, str(request.home.resolve()))
+    importing.allow(factories.code(request.factory, request.home))
     module = getattr(import_module(name), function, None)
     if not callable(module):
         raise ConversionError(f"{name} has no function {function}.", "Name the function that builds the network.")

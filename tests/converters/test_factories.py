@@ -1,0 +1,187 @@
+"""What a factory's code may import: its package as it was hashed, and what is installed; nothing from beside it."""
+
+from __future__ import annotations
+
+import os
+import py_compile
+import struct
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecheck.converters import cache
+from edgecheck.converters.agreement import reference_of
+from edgecheck.converters.safety import factories
+from edgecheck.errors import ConversionError
+from tests.converters.bench import requires
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.converters.bench import Bench
+
+NETWORK = """import colorsys
+import torch
+from .parts import layers
+{more}
+def build():
+    assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    {inside}
+    return layers.dense()
+"""
+LAYERS = "import torch\ndef dense():\n    return torch.nn.Linear(1, 2, bias=False)\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A budget's folder with a package, whose sub-package has no `__init__.py`."""
+    package = tmp_path / "budgets" / "nets"
+    (package / "parts").mkdir(parents=True)
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "face.py").write_text(NETWORK.format(more="", inside="pass"), encoding="utf-8")
+    (package / "parts" / "layers.py").write_text(LAYERS, encoding="utf-8")
+    return package.parent
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    header = b'{"weight":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}'
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<2f", 3, 4))
+    return path
+
+
+def run(bench: Bench, weights: Path, home: Path, pin: str = "") -> None:
+    """Build the network and run it; pinned to the code as it is, where no other pin is given."""
+    pin = pin or f"sha256:{factories.sha256('nets.face:build', home)}"
+    more = {"factory": "nets.face:build", "home": home, "trusted": pin, "inputs": {"input": (1, 1)}}
+    seen = reference_of(bench.request(weights, "onnx", "float32", **more), bench.workshop, tell=bench.said.append)
+    assert seen.recording.values[0][0].shape == (1, 2)
+
+
+def imports(home: Path, what: str) -> str:
+    """Python that imports what a factory's process imports, and prints its `said`."""
+    return (
+        "from pathlib import Path; from edgecheck.converters.safety import factories, importing;"
+        f"importing.allow(factories.code('nets.face:build', Path({str(home)!r})));"
+        f"import {what} as it; print(getattr(it, 'said', 'nothing'))"
+    )
+
+
+@pytest.mark.convert
+@requires("torch", "safetensors")
+class TestInItsProcess:
+    """The whole way, with torch."""
+
+    def test_a_file_beside_the_package_is_not_run(self, empty_bench: Bench, home: Path, weights: Path) -> None:
+        """Named like a module of the standard library, like an installed package, or like nothing there is."""
+        pin = f"sha256:{factories.sha256('nets.face:build', home)}"
+        for name in ("colorsys", "sympy", "sitecustomize", "fresh"):
+            (home / f"{name}.py").write_text(f"open({str(home / 'ran')!r}, 'w')\n", encoding="utf-8")
+        run(empty_bench, weights, home, pin)
+        assert not (home / "ran").exists()
+
+    @pytest.mark.parametrize("where", ["more", "inside"])
+    def test_a_module_beside_the_package_is_told(
+        self, empty_bench: Bench, home: Path, weights: Path, where: str
+    ) -> None:
+        """It is not hashed: were it imported, an artifact of its old content would be taken for the new one's."""
+        words = {"more": "", "inside": "pass", where: "import actlib"}
+        (home / "nets" / "face.py").write_text(NETWORK.format(**words), encoding="utf-8")
+        (home / "actlib.py").write_text("", encoding="utf-8")
+        with pytest.raises(ConversionError) as caught:
+            run(empty_bench, weights, home)
+        assert caught.value.message == (
+            "nets.face imports actlib, which lies beside its package: only the factory's own package is looked for in "
+            f"{home}."
+        )
+        assert caught.value.hint == "Move it into the package, or install it."
+        assert cache.entries(empty_bench.workshop.cache) == ()
+
+    def test_a_module_that_is_nowhere_is_told(self, empty_bench: Bench, home: Path, weights: Path) -> None:
+        code = NETWORK.format(more="import absent_package.part", inside="pass")
+        (home / "nets" / "face.py").write_text(code, encoding="utf-8")
+        (home / "absent_package").mkdir()
+        with pytest.raises(ConversionError) as caught:
+            run(empty_bench, weights, home)
+        assert caught.value.message == "nets.face imports absent_package, which is not installed here."
+
+    def test_one_that_it_can_do_without_is_not(self, empty_bench: Bench, home: Path, weights: Path) -> None:
+        code = NETWORK.format(more="try:\n    import actlib\nexcept ImportError:\n    pass\n", inside="pass")
+        (home / "nets" / "face.py").write_text(code, encoding="utf-8")
+        (home / "actlib.py").write_text("", encoding="utf-8")
+        run(empty_bench, weights, home)
+
+    def test_a_folder_behind_a_link_is_told(
+        self, empty_bench: Bench, home: Path, weights: Path, tmp_path: Path
+    ) -> None:
+        """It would go before the module of its name, and is not hashed."""
+        pin = f"sha256:{factories.sha256('nets.face:build', home)}"
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "__init__.py").write_text(f"open({str(home / 'ran')!r}, 'w')\n", encoding="utf-8")
+        (home / "nets" / "face").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(
+            ConversionError, match=r"The factory's module nets\.face is not found among the files of nets"
+        ):
+            run(empty_bench, weights, home, pin)
+        assert not (home / "ran").exists()
+
+
+def test_cached_bytecode_is_not_run(home: Path, run_in: Callable[[str], str]) -> None:
+    """It says of itself which text it belongs to, by time and size, and can say so of any."""
+    good, evil = "said = 'good'\n", "said = 'evil'\n"
+    file = home / "nets" / "face.py"
+    file.write_text(evil, encoding="utf-8")
+    os.utime(file, (1e9, 1e9))
+    py_compile.compile(str(file), cache_from_source(str(file)))
+    file.write_text(good, encoding="utf-8")
+    os.utime(file, (1e9, 1e9))
+    plainly = f"import sys; sys.path.insert(0, {str(home)!r}); import nets.face; print(nets.face.said)"
+    assert run_in(plainly) == "evil", "so it is a file that Python takes for the text's"
+    assert run_in(imports(home, "nets.face")) == "good"
+
+
+@pytest.mark.parametrize(
+    "name", [f"face{EXTENSION_SUFFIXES[0]}", "face.abi3.so", "part.pyc", "parts/layers/__init__.py"]
+)
+def test_whatever_python_could_import_counts(home: Path, name: str) -> None:
+    before = factories.sha256("nets.face:build", home)
+    (home / "nets" / name).parent.mkdir(exist_ok=True)
+    (home / "nets" / name).write_bytes(b"x")
+    assert factories.sha256("nets.face:build", home) != before
+
+
+def test_what_python_itself_leaves_there_does_not(home: Path) -> None:
+    before = factories.sha256("nets.face:build", home)
+    file = home / "nets" / "face.py"
+    py_compile.compile(str(file), cache_from_source(str(file)))
+    assert factories.sha256("nets.face:build", home) == before
+
+
+def test_a_package_without_an_init_is_one_folder(home: Path, tmp_path: Path, run_in: Callable[[str], str]) -> None:
+    """Python would join it with every other folder of that name on its path."""
+    for place in (home, tmp_path):
+        (place / "nets").mkdir(exist_ok=True)
+        (place / "nets" / "wide.py").write_text(f"said = {place.name!r}", encoding="utf-8")
+    (home / "nets" / "__init__.py").unlink()
+    (tmp_path / "nets" / "other.py").write_text("", encoding="utf-8")
+    assert run_in(imports(home, "nets.wide")) == home.name
+    assert run_in(
+        f"try:\n    exec({imports(home, 'nets.other')!r})\nexcept ModuleNotFoundError as e:\n    print(e.name)"
+    ) == ("nets.other")
+
+
+def test_a_package_named_like_one_that_is_imported_already_is_told(home: Path, run_in: Callable[[str], str]) -> None:
+    (home / "json.py").write_text("", encoding="utf-8")
+    code = (
+        "import json; from pathlib import Path; from edgecheck.converters.safety import factories, importing\n"
+        f"try: importing.allow(factories.code('json:build', Path({str(home)!r})))\n"
+        "except Exception as error: print(error.message, error.hint)"
+    )
+    assert run_in(code) == (
+        "The factory's package json is named like one that Python or edgecheck has imported already. "
+        "Rename the package."
+    )
