@@ -18,6 +18,8 @@ from tests.cli.command import edgecheck
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.converters.bench import Bench
 
 pytestmark = [pytest.mark.convert, requires("tensorflow", "tf2onnx", "ai_edge_quantizer", "onnxruntime")]
@@ -111,13 +113,51 @@ def test_dynamic_int8_of_small_weights_is_left_to_the_other_quantiser(bench: Ben
     assert "int8" in {tensor.dtype for tensor in read(Path(made.path)).tensors}
 
 
-def test_a_model_never_called_is_told_what_it_lacks(bench: Bench, keras_models: Path) -> None:
-    model = keras_models / "never_called.keras"
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+@pytest.mark.parametrize("name", ["never_called.keras", "never_called.h5"])
+@pytest.mark.parametrize("inputs", [{}, {"row": (1, 6)}], ids=["", "inputs"])
+def test_a_model_saved_before_it_was_built_is_no_model(
+    bench: Bench, keras_models: Path, name: str, target: str, inputs: dict[str, tuple[int, ...]]
+) -> None:
+    """Calling it would make weights, random ones and others each time; it would agree with nothing."""
     with pytest.raises(ConversionError) as caught:
-        bench.make(model, "onnx", "float32")
-    assert caught.value.message == "never_called.keras was never called, and does not say what its inputs are."
-    made = bench.make(model, "onnx", "float32", inputs={"row": (1, 6)})
+        bench.make(keras_models / name, target, "float32", inputs=inputs)
+    assert caught.value.message == f"{name} holds no weights: it was saved before it was built."
+    assert caught.value.hint == "Call it once on real inputs, train it, and save it again."
+
+
+def test_a_model_never_called_that_needs_no_weights_is_converted(bench: Bench, keras_models: Path) -> None:
+    made = bench.make(keras_models / "weightless.keras", "onnx", "float32", inputs={"row": (1, 6)})
     assert made.size > 0
+
+
+LAZY = """
+import keras, numpy as np, pathlib
+from edgecheck.converters.interface import Request
+from edgecheck.converters.sources.keras_model import open_model
+
+@keras.saving.register_keras_serializable("tests")
+class Lazy(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.dense = keras.layers.Dense(3)
+        self.dense.build((None, 5))
+    def call(self, inputs):
+        return self.dense(inputs)
+    def get_build_config(self):
+        return None
+
+model, row = Lazy(), np.ones((1, 5), np.float32)
+wanted = np.asarray(model(row))
+model.save("lazy.keras")
+assert not keras.saving.load_model("lazy.keras").built
+request = Request(pathlib.Path("lazy.keras"), "keras", "tflite", "float32", inputs={"row": (1, 5)})
+print(np.array_equal(open_model(request).run({"row": row})[0].value, wanted))
+"""
+
+
+def test_a_model_with_weights_that_builds_itself_when_it_is_called_keeps_them(run_in: Callable[[str], str]) -> None:
+    assert run_in(LAZY) == "True"
 
 
 def test_a_model_of_its_authors_own_class_says_what_to_do(bench: Bench, keras_models: Path) -> None:

@@ -33,7 +33,20 @@ class KerasModel:
         self.keras = _loaded(request)
         self.ports = _ports(self.keras, request)
         if not self.keras.built:
-            self.call_once(request)
+            self._build(request)
+
+    def _build(self, request: Request) -> None:
+        """Call it, and see that this made no weights: they would be random, and others at each loading.
+
+        What was saved with its weights has them by now, even where its class builds itself at the first call.
+
+        Raises:
+            ConversionError: it made some.
+        """
+        loaded = len(self.keras.weights)
+        self.call_once(request)
+        if len(self.keras.weights) > loaded:
+            raise _without_weights(request)
 
     def call_once(self, request: Request) -> None:
         """Call it with zeros: that builds what was never called, and Keras exports nothing else."""
@@ -153,9 +166,17 @@ def _ports(model: Any, request: Request) -> tuple[Port, ...]:
     if request.samples:
         found = described(request.samples)
         return tuple(Port(name, (None, *shape), _single(dtype)) for name, (shape, dtype) in found.items())
+    if not model.built and not model.weights:
+        raise _without_weights(request)
     raise ConversionError(
-        f"{request.title} was never called, and does not say what its inputs are.",
-        "Call it once before saving it, or give `samples` or `inputs:` in the budget.",
+        f"{request.title} does not say what its inputs are.", "Give `samples`, or `inputs:` in the budget."
+    )
+
+
+def _without_weights(request: Request) -> ConversionError:
+    return ConversionError(
+        f"{request.title} holds no weights: it was saved before it was built.",
+        "Call it once on real inputs, train it, and save it again.",
     )
 
 

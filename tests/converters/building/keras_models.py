@@ -68,7 +68,9 @@ class Doubling(keras.Model):  # type: ignore[misc] # keras is skipped by mypy he
 
 def never_called(folder: Path) -> None:
     """Saved before it was called: it has no inputs and no weights yet."""
-    keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2)]).save(folder / "never_called.keras")
+    for suffix in ("keras", "h5"):
+        keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2)]).save(folder / f"never_called.{suffix}")
+    keras.Sequential([keras.layers.Rescaling(1 / 255)]).save(folder / "weightless.keras")
     own = Doubling()
     own(np.zeros((1, 5), np.float32))
     own.save(folder / "own_class.keras")
