@@ -72,7 +72,7 @@ def test_the_hdf5_that_its_author_shipped(bench: Bench) -> None:
     assert bench.agreement(fetch("emotion.hdf5"), "tflite", "float32").cosine > 0.99999
 
 
-@pytest.mark.parametrize("name", ["two.keras", "dict.keras", "two_saved"])
+@pytest.mark.parametrize("name", ["two.keras", "dict.keras", "named.keras", "two_saved"])
 @pytest.mark.parametrize("target", ["tflite", "onnx"])
 def test_inputs_and_outputs_are_not_mixed_up(bench: Bench, keras_models: Path, name: str, target: str) -> None:
     """Two outputs of the same shape, in lists that converters sort, and in dicts on which one of them fails."""
@@ -81,6 +81,13 @@ def test_inputs_and_outputs_are_not_mixed_up(bench: Bench, keras_models: Path, n
     assert agreement.relative_error < 1e-5
     assert not agreement.seeded
     assert agreement.samples == 6
+
+
+@pytest.mark.parametrize("name", ["recurrent_list.keras", "recurrent_dict.keras"])
+def test_outputs_are_not_mixed_up_where_the_batch_is_fixed(bench: Bench, keras_models: Path, name: str) -> None:
+    """Their file has no signature, and holds them by their names in the alphabet: only exact names tell them apart."""
+    assert bench.make(keras_models / name, "tflite", "float32").route.endswith("the batch fixed to 1")
+    assert bench.agreement(keras_models / name, "tflite", "float32").relative_error < 1e-5
 
 
 def test_a_route_that_fails_falls_through_and_says_so(bench: Bench, keras_models: Path) -> None:

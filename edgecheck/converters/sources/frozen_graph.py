@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -10,9 +11,12 @@ from tensorflow.python.framework import convert_to_constants
 from edgecheck.converters.pruning import is_kernel, pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from edgecheck.converters.samples import Port
+
+#: What the names of TensorFlow's nodes may not hold, and may not begin with.
+_REFUSED = re.compile(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.>/-]")
 
 
 class Frozen(NamedTuple):
@@ -73,11 +77,16 @@ def as_function(frozen: Frozen, tensors: list[str] | None = None) -> Callable[..
         found = tf.graph_util.import_graph_def(frozen.graph, input_map=fed, return_elements=wanted, name="")
         if tensors:
             return found
-        return {name: tf.identity(value, name=name) for name, value in zip(frozen.outputs, found, strict=True)}
+        return labelled(frozen.outputs, found)
 
     specs = [tf.TensorSpec(port.dims, port.dtype, name=port.name) for port in frozen.ports]
     function: Callable[..., Any] = tf.compat.v1.wrap_function(imported, specs)
     return function
+
+
+def labelled(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+    """Values by name, as a function gives them back; each is called so in the graph too, where TensorFlow allows it."""
+    return {name: tf.identity(value, name=_REFUSED.sub("_", name)) for name, value in zip(names, values, strict=True)}
 
 
 def before_softmax(graph: Any, tensor: str) -> str:

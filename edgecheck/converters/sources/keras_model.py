@@ -70,8 +70,12 @@ class KerasModel:
         return list(keras.tree.flatten(self.keras(fed, training=False)))
 
     def output_names(self, count: int) -> list[str]:
-        """The outputs' names; numbered where the model gives none."""
-        names = list(getattr(self.keras, "output_names", None) or [])
+        """The outputs' names, as an export calls them: a dict's keys, else the layers; numbered where none are."""
+        struct = getattr(self.keras, "_outputs_struct", None)
+        if isinstance(struct, dict):
+            names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(struct)]
+        else:
+            names = list(getattr(self.keras, "output_names", None) or [])
         return names if len(set(names)) == count else [f"output_{index}" for index in range(count)]
 
 

@@ -33,7 +33,7 @@ class TfliteModel:
     def __init__(self, path: Path) -> None:
         self._content = path.read_bytes()
         self._interpreter = _opened(self._content, path.name)
-        self._labels = _labels(self._interpreter)
+        self._labels, self._places = _signature(self._interpreter)
         details = self._interpreter.get_input_details()
         self.ports = tuple(_port(detail, self._labels) for detail in details)
         self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - there is no other way to ask
@@ -41,15 +41,16 @@ class TfliteModel:
         self._before = _opened(truncated, path.name) if truncated else None
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
-        """See `Source.run`; state from earlier runs is forgotten."""
+        """See `Source.run`; state from earlier runs is forgotten. In the signature's order, where there is one."""
         if self._has_state:  # resource variables are not reset by reset_all_variables
             self._interpreter = _opened(self._content, "the model")
         values = self._invoke(self._interpreter, feed)
         logits = self._invoke(self._before, feed) if self._before else values
-        return [
+        outputs = [
             Output(self._labels.get(name, name), value, before if name != other else None)
             for (name, value), (other, before) in zip(values, logits, strict=True)
         ]
+        return sorted(outputs, key=lambda output: self._places.get(output.name, len(self._places)))
 
     def _invoke(self, interpreter: Interpreter, feed: dict[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:
         details = interpreter.get_input_details()
@@ -105,14 +106,15 @@ def _opened(content: bytes, name: str) -> Interpreter:
         raise ConversionError(f"LiteRT does not open {name}: {' '.join(str(error).split())[:300]}") from error
 
 
-def _labels(interpreter: Interpreter) -> dict[str, str]:
-    """By tensor name: what the model's signature calls it."""
+def _signature(interpreter: Interpreter) -> tuple[dict[str, str], dict[str, int]]:
+    """What the model's signature calls each tensor, and where in it each output stands: a file has any order."""
     signatures = list(interpreter.get_signature_list())
     if len(signatures) != 1:
-        return {}
+        return {}, {}
     runner = interpreter.get_signature_runner(signatures[0])
-    details = {**runner.get_input_details(), **runner.get_output_details()}
-    return {detail["name"]: label for label, detail in details.items()}
+    outputs = runner.get_output_details()
+    labels = {detail["name"]: label for label, detail in {**runner.get_input_details(), **outputs}.items()}
+    return labels, {label: place for place, label in enumerate(outputs)}
 
 
 def _port(detail: dict[str, Any], labels: dict[str, str]) -> Port:

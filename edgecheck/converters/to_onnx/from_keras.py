@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf2onnx
 
 from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.sources.frozen_graph import labelled
 from edgecheck.converters.sources.keras_model import KerasModel
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def convert_traced(request: Request, folder: Path) -> Made:
 
     def named(*values: Any) -> dict[str, Any]:
         outputs = model.symbolic(list(values))
-        names = model.output_names(len(outputs))
-        return {name: tf.identity(value, name=name) for name, value in zip(names, outputs, strict=True)}
+        return labelled(model.output_names(len(outputs)), outputs)
 
     made = folder / "model.onnx"
     tf2onnx.convert.from_function(tf.function(named), input_signature=specs, output_path=str(made))

@@ -36,7 +36,7 @@ def convert_fixed(request: Request, folder: Path) -> Made:
     def named(*values: Any) -> dict[str, Any]:
         outputs = model.symbolic(list(values))
         names = model.output_names(len(outputs))
-        return {name: tf.identity(value, name=name) for name, value in zip(names, outputs, strict=True)}
+        return dict(zip(names, outputs, strict=True))
 
     traced = tf.function(named).get_concrete_function(*specs)
     function: Any = as_function(freeze(traced, model.ports, sorted(traced.structured_outputs), 0.0))

@@ -45,6 +45,12 @@ def two_ended(folder: Path) -> None:
     model.save(folder / "two.keras")
     model.export(folder / "two_saved", verbose=False)
     keras.Model({"zeta": zeta, "alpha": alpha}, {"probabilities": second, "hidden": first}).save(folder / "dict.keras")
+    keras.Model([zeta, alpha], {"x": first, "y": second}).save(folder / "named.keras")
+    rows = keras.Input((7, 4), name="rows")
+    last = keras.layers.LSTM(6)(rows)
+    ends = [keras.layers.Dense(3, name=name)(last) for name in ("zed", "bee")]
+    keras.Model(rows, ends).save(folder / "recurrent_list.keras")
+    keras.Model(rows, {"zed, the last": ends[0], "bee": ends[1]}).save(folder / "recurrent_dict.keras")
     rng = np.random.default_rng(0)
     np.savez(
         folder / "two.npz",
