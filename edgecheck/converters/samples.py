@@ -68,10 +68,16 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
 def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
     """The shape of every input for a batch of one: what the budget's `inputs:` say, then what the model says.
 
+    Where both leave a dimension open, the samples say.
+
     Raises:
-        ConversionError: a dimension other than the batch is open and nothing says how large it is.
+        ConversionError: a dimension other than the batch is open and nothing says how large it is, or the samples do
+            not fit the model.
     """
     wanted = _wanted(ports, request.inputs)
+    if request.samples is not None and any(None in port.dims[1:] and port.name not in wanted for port in ports):
+        first = feeds(ports, request).each[0]
+        wanted = {name: value.shape for name, value in first.items()} | wanted
     shapes, open_ports = {}, []
     for port in ports:
         dims = wanted.get(port.name, port.dims)

@@ -105,6 +105,17 @@ def test_an_lstm_with_a_free_batch_is_converted_with_a_fixed_one(bench: Bench, k
     assert agreement.cosine > 0.99999
 
 
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+def test_samples_say_how_large_an_open_dimension_is(
+    bench: Bench, keras_models: Path, target: str, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(3, 10, 4)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", input_layer=rows)
+    agreement = bench.agreement(keras_models / "lstm.keras", target, "float32", samples=tmp_path / "rows.npz")
+    assert agreement.relative_error < 1e-5
+    assert agreement.samples == 3
+
+
 def test_the_int8_converter_that_crashes_on_an_lstm_is_an_outcome(bench: Bench, keras_models: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         bench.make(keras_models / "lstm.keras", "tflite", "int8", inputs={"input_layer": (1, 10, 4)})

@@ -161,6 +161,19 @@ def test_open_dimensions_are_asked_for_by_name(tmp_path: Path) -> None:
     )
 
 
+def test_samples_fill_open_dimensions_that_the_budget_leaves(tmp_path: Path) -> None:
+    ports = (Port("serving_default_x:0", (None, 3, None, None), "float32"), Port("row", (None, None), "float32"), IMAGE)
+    arrays = {"x": np.zeros((5, 3, 8, 9)), "row": np.zeros((5, 1, 7)), "image": np.zeros((5, 4, 4, 1))}
+    np.savez(tmp_path / "s.npz", **arrays)  # type: ignore[arg-type]
+    shapes = {"serving_default_x:0": (1, 3, 8, 9), "row": (1, 7), "image": (1, 4, 4, 1)}
+    assert shapes_of(ports, request(tmp_path, samples=tmp_path / "s.npz")) == shapes
+    said = request(tmp_path, samples=tmp_path / "s.npz", inputs={"row": (1, 2)})
+    assert shapes_of(ports, said) == {**shapes, "row": (1, 2)}
+    np.savez(tmp_path / "other.npz", **{**arrays, "x": np.zeros((5, 4, 8, 9))})  # type: ignore[arg-type]
+    with pytest.raises(ConversionError, match=r"A sample of other\.npz has shape \[4, 8, 9\], but input x takes"):
+        shapes_of(ports, request(tmp_path, samples=tmp_path / "other.npz"))
+
+
 def test_the_budgets_shapes_fill_open_dimensions(tmp_path: Path) -> None:
     port = Port("serving_default_x:0", (None, 3, None, None), "float32")
     for name in ("x", "serving_default_x:0", "anything"):
