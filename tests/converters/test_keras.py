@@ -106,6 +106,13 @@ def test_an_lstm_with_a_free_batch_is_converted_with_a_fixed_one(bench: Bench, k
 
 
 @pytest.mark.parametrize("target", ["tflite", "onnx"])
+def test_stateful_models_are_reset_before_each_sample(bench: Bench, keras_models: Path, target: str) -> None:
+    agreement = bench.agreement(keras_models / "stateful.keras", target, "float32")
+    assert agreement.relative_error < 1e-5
+    assert agreement.samples == 16
+
+
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
 def test_samples_say_how_large_an_open_dimension_is(
     bench: Bench, keras_models: Path, target: str, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ class KerasModel:
         self.ports = _ports(self.keras, request)
         if not self.keras.built:
             self._build(request)
+        self._reset()
 
     def _build(self, request: Request) -> None:
         """Call it, and see that this made no weights: they would be random, and others at each loading.
@@ -52,6 +53,7 @@ class KerasModel:
         """Call it with zeros: that builds what was never called, and Keras exports nothing else."""
         shapes = shapes_of(self.ports, request)
         self.call([np.zeros(shapes[port.name], port.dtype) for port in self.ports])
+        self._reset()
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
         """See `Source.run`."""
@@ -59,7 +61,8 @@ class KerasModel:
         return [Output(name, value) for name, value in zip(self.output_names(len(values)), values, strict=True)]
 
     def call(self, values: list[Any]) -> list[NDArray[Any]]:
-        """Outputs for inputs, both in the model's own order; no training behaviour."""
+        """Outputs for inputs, both in the model's own order; no training behaviour, and no state of earlier calls."""
+        self._reset()
         return [np.asarray(value) for value in self.symbolic(values)]
 
     def symbolic(self, values: list[Any]) -> list[Any]:
@@ -68,6 +71,12 @@ class KerasModel:
         packed = keras.tree.pack_sequence_as(struct, values) if struct is not None else values
         fed = packed if struct is not None or len(values) > 1 else values[0]
         return list(keras.tree.flatten(self.keras(fed, training=False)))
+
+    def _reset(self) -> None:
+        """Forget the state of earlier calls: an artifact starts without it, and a converter would write it down."""
+        for layer in self.keras._flatten_layers():  # noqa: SLF001 - there is no other way to find layers inside layers
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+                layer.reset_state()
 
     def output_names(self, count: int) -> list[str]:
         """The outputs' names, as an export calls them: a dict's keys, else the layers; numbered where none are."""

@@ -37,13 +37,14 @@ class TfliteModel:
         details = self._interpreter.get_input_details()
         self.ports = tuple(_port(detail, self._labels) for detail in details)
         self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - there is no other way to ask
-        truncated = before_softmax(path)
-        self._before = _opened(truncated, path.name) if truncated else None
+        self._truncated = before_softmax(path)
+        self._before = _opened(self._truncated, path.name) if self._truncated else None
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
         """See `Source.run`; state from earlier runs is forgotten. In the signature's order, where there is one."""
         if self._has_state:  # resource variables are not reset by reset_all_variables
             self._interpreter = _opened(self._content, "the model")
+            self._before = _opened(self._truncated, "the model") if self._truncated else None
         values = self._invoke(self._interpreter, feed)
         logits = self._invoke(self._before, feed) if self._before else values
         outputs = [

@@ -24,6 +24,10 @@ def main(folder: Path) -> None:
     keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(32), keras.layers.Dense(3, activation="softmax")]).save(
         folder / "lstm.keras"
     )
+    inside = keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), keras.layers.LSTM(4, stateful=True)])
+    keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), inside, keras.layers.Dense(2, activation="softmax")]).save(
+        folder / "stateful.keras"
+    )
     built = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2)])
     built.build((None, 6))
     built.save(folder / "sequential.keras")
