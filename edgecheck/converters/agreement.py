@@ -50,6 +50,7 @@ def agreement_of(artifact: Artifact, request: Request, workshop: Workshop, *, te
         format=artifact.format,
         variant=AS_IS,
         samples=reference.samples,
+        ordered=True,
         name=f"the {artifact.variant} .{artifact.format}",
     )
     found = recording.load(_recorded(made, workshop, tell))

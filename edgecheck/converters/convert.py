@@ -144,7 +144,15 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
     base: Artifact | None = None
     if way.through_float:
         base = convert(replace(order.asked, variant="float32", prune=0.0), order.workshop, tell=order.tell)
-        request = replace(request, model=Path(base.path), source=base.format, factory="", name=request.title)
+        request = replace(
+            request,
+            model=Path(base.path),
+            source=base.format,
+            factory="",
+            name=request.title,
+            samples=_samples_between(request, order),
+            ordered=True,
+        )
     doing = f"converting to {_what(order.request)} with {last.title}"
     with process.working_in(order.kept.parent) as scratch:
         task = process.Task(f"edgecheck.converters.{last.maker}", request, last.extra, doing)
@@ -157,6 +165,22 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
             notes = (*base.notes, *notes)
         answer["notes"] = [*notes, *answer["notes"]]
         return cache.keep(out, order.kept, answer | {"model": order.request.title, "what": _what(order.request)})
+
+
+def _samples_between(request: Request, order: _Order) -> Path | None:
+    """The samples for a step that starts from an artifact, whose inputs a converter may have renamed.
+
+    Several arrays have to go by the source's own names and order, which only the source tells: what it is compared on
+    has them.
+    """
+    if request.samples is None or request.variant != "int8":
+        return request.samples
+    from edgecheck.converters.agreement import reference_of
+    from edgecheck.converters.samples import described
+
+    if len(described(request.samples)) == 1:
+        return request.samples
+    return reference_of(request, order.workshop, tell=order.tell).samples
 
 
 def _what(request: Request) -> str:

@@ -36,6 +36,7 @@ def fingerprint(request: Request, what: Iterable[str], packages: Iterable[str]) 
     digest.update(repr([*parts, *what, *map(_version, dict.fromkeys(packages))]).encode())
     for file in packing.shipped(request.model, request.source):
         digest.update(packing.sha256(file).encode())
+    digest.update(b"ordered" if request.ordered else b"")
     if request.samples is not None:
         calibrated = request.variant in _CALIBRATED
         seen = packing.sha256(request.samples) if calibrated else _shapes(request.samples)

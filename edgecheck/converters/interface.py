@@ -48,6 +48,9 @@ class Request:
     """Where the factory's package is looked for before Python's own path: the budget's folder."""
     trusted: str = ""
     """Whose code may run: `sha256:…` of it, `TRUST_ALL`, or empty for nobody's."""
+    ordered: bool = False
+    """Whether edgecheck wrote the `samples`, one array per input in the source's order: then place tells what a
+    converter has renamed. Names that a person gave have to be the model's."""
     name: str = ""
     """What a person knows the model as, where `model` is a file between two steps."""
 

@@ -1,4 +1,7 @@
-"""Which of one model's inputs or outputs is which of the other's, when a converter has renamed them."""
+"""Which of one model's inputs or outputs is which of the other's, when a converter has renamed them.
+
+A person's names are taken at their word: see `assigned`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ if TYPE_CHECKING:
 
 #: Names that converters give by place: `args_0`, `output_1`, `Identity_2`, `StatefulPartitionedCall:1`.
 _NUMBERED = re.compile(r"(?:args|output|input|Identity|PartitionedCall|StatefulPartitionedCall(?:_\d+)?)(?:[_:](\d+))?")
+
+#: Names by which a person says which place is meant: numpy's for arrays without a name, converters' for arguments.
+_PLACED = re.compile(r"(?:arr|args)_(\d+)")
 
 
 def short(name: str) -> str:
@@ -26,6 +32,23 @@ def matched(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | No
     None when they are not equally many, and no name decides.
     """
     return _by_name(names, others) or _by_order(names, others)
+
+
+def assigned(names: Sequence[str], given: Sequence[str]) -> tuple[int, ...] | None:
+    """For each of a model's inputs, `names`, the place in what a person has named, `given`.
+
+    By name; by number where all of them are numbered (`arr_0`, `arr_1`). Never by order alone, as `matched` does for
+    two files that converters have named: whoever gives names means them, and two inputs of one shape would be swapped
+    without a word. None where that decides nothing; a single name for a single input is for the caller to judge.
+    """
+    if (places := _by_name(names, given)) is not None:
+        return places
+    known = {view(name) for name in names for view in (str, short)}
+    found = [_PLACED.fullmatch(short(name)) for name in given]
+    numbers = [int(one.group(1)) for one in found if one is not None]
+    if len(numbers) != len(names) or sorted(numbers) != list(range(len(given))) or known & {*given, *map(short, given)}:
+        return None
+    return tuple(numbers.index(place) for place in range(len(names)))
 
 
 def _by_name(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgecheck.converters.matching import matched, short
+from edgecheck.converters.matching import assigned, matched, short
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -58,7 +58,7 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
         ConversionError: the samples do not fit the model, or a dimension is open and nothing says how large it is.
     """
     if request.samples is not None:
-        return Feeds(_from_file(ports, request.samples), seeded=False)
+        return Feeds(_from_file(ports, request.samples, ordered=request.ordered), seeded=False)
     shapes = shapes_of(ports, request)
     source = np.random.Generator(np.random.PCG64(0))
     each = tuple({port.name: _random(port.dtype, shapes[port.name], source) for port in ports} for _ in range(SEEDED))
@@ -74,7 +74,7 @@ def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, .
         ConversionError: a dimension other than the batch is open and nothing says how large it is, or the samples do
             not fit the model.
     """
-    wanted = _wanted(ports, request.inputs)
+    wanted = _wanted(ports, request)
     if request.samples is not None and any(None in port.dims[1:] and port.name not in wanted for port in ports):
         first = feeds(ports, request).each[0]
         wanted = {name: value.shape for name, value in first.items()} | wanted
@@ -148,16 +148,33 @@ def load(samples: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
     return {name: array[:most] for name, array in arrays.items()}
 
 
-def _from_file(ports: Sequence[Port], samples: Path) -> tuple[dict[str, NDArray[Any]], ...]:
-    arrays = load(samples)
-    names = list(arrays)
-    places = matched([port.name for port in ports], names)
+def _places(names: Sequence[str], arrays: Sequence[str], samples: Path, *, ordered: bool = False) -> tuple[int, ...]:
+    """For each of a model's inputs the place of its array: a single one may have any name, several have the inputs'.
+
+    Args:
+        names: The model's inputs.
+        arrays: The names in the .npz, in its order.
+        samples: The .npz, for the error's text.
+        ordered: Whether edgecheck wrote it, see `Request.ordered`.
+
+    Raises:
+        ConversionError: the names do not tell which array is for which input.
+    """
+    by_place = ordered or len(names) == len(arrays) == 1
+    places = (matched if by_place else assigned)(names, arrays)
     if places is None:
-        have, need = ", ".join(names), ", ".join(short(port.name) for port in ports)
+        have, need = ", ".join(arrays), ", ".join(map(short, names))
         raise ConversionError(
             f"{samples.name} holds {have}, but the model's inputs are {need}.",
             "One array per input of the model, under the input's name.",
         )
+    return places
+
+
+def _from_file(ports: Sequence[Port], samples: Path, *, ordered: bool) -> tuple[dict[str, NDArray[Any]], ...]:
+    arrays = load(samples)
+    names = list(arrays)
+    places = _places([port.name for port in ports], names, samples, ordered=ordered)
     by_port = {port.name: arrays[names[place]] for port, place in zip(ports, places, strict=True)}
     count = len(arrays[names[0]])
     return tuple(
@@ -177,6 +194,16 @@ def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
             f"A sample of {where} has shape {list(sample.shape)}, but input {short(port.name)} takes"
             f" {_shown(port.dims)}.",
             "First axis the sample, then the axes as the source model takes them.",
+        )
+    if value.dtype.kind == "c":
+        raise ConversionError(
+            f"The samples for input {short(port.name)} are complex numbers, but it takes {port.dtype}.",
+            "Give real and imaginary parts as the source model takes them.",
+        )
+    if value.dtype.kind in "USV" and np.dtype(port.dtype).kind not in "USO":
+        raise ConversionError(
+            f"The samples for input {short(port.name)} are text, but it takes {port.dtype}.",
+            "Give them as numbers, as the source model takes them.",
         )
     converted = value.astype(port.dtype)
     if (
@@ -208,13 +235,15 @@ def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> 
     raise ConversionError(f"An input takes {dtype}, and random values cannot stand for that.", "Give `samples`.")
 
 
-def _wanted(ports: Sequence[Port], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """The budget's shapes by the model's own names; a converter may have renamed them all."""
+def _wanted(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
+    """The budget's shapes by the model's own names, not necessarily for each; a converter may have renamed them all."""
+    inputs = request.inputs
     names = [port.name for port in ports]
     by_name = {name: inputs[view] for name in names for view in (short(name), name) if view in inputs}
-    if by_name or not inputs:
+    unknown = set(inputs) - {view for name in names for view in (short(name), name)}
+    if not unknown:
         return by_name
-    places = matched(names, list(inputs))
+    places = (matched if request.ordered else assigned)(names, list(inputs))
     if places is None:
         raise ConversionError(
             f"`inputs:` name {', '.join(inputs)}, but the model's inputs are {', '.join(map(short, names))}.",

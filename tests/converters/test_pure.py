@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecheck.converters.interface import Request
-from edgecheck.converters.matching import matched, short
+from edgecheck.converters.matching import assigned, matched, short
 from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.samples import SEEDED, Port, described, feeds, load, shapes_of
 from edgecheck.errors import ConversionError
@@ -74,6 +74,28 @@ def test_names_are_matched(names: tuple[str, ...], others: tuple[str, ...], plac
 
 
 @pytest.mark.parametrize(
+    ("names", "given", "places"),
+    [
+        (("z_in", "a_in"), ("a_in", "z_in"), (1, 0)),
+        (("serving_default_z:0", "serving_default_a:0"), ("a", "z"), (1, 0)),
+        (("z_in", "a_in"), ("arr_1", "arr_0"), (1, 0)),
+        (("z_in", "a_in"), ("serving_default_args_0:0", "serving_default_args_1:0"), (0, 1)),
+        (("z_in", "a_in"), ("foo", "bar"), None),
+        (("z_in", "a_in"), ("a", "z_in"), None),
+        (("z_in", "a_in"), ("arr_0", "z_in"), None),
+        (("z_in", "a_in"), ("arr_0", "arr_2"), None),
+        (("args_1", "args_2"), ("args_0", "args_1"), None),
+        (("input_1", "input_2"), ("foo", "bar"), None),
+        (("z_in", "a_in"), ("arr_0",), None),
+    ],
+)
+def test_a_persons_names_are_taken_at_their_word(
+    names: tuple[str, ...], given: tuple[str, ...], places: tuple[int, ...] | None
+) -> None:
+    assert assigned(names, given) == places
+
+
+@pytest.mark.parametrize(
     ("name", "shown"), [("serving_default_image:0", "image"), ("a:b", "a:b"), ("plain", "plain"), (":0", ":0")]
 )
 def test_short_names(name: str, shown: str) -> None:
@@ -130,6 +152,37 @@ def test_samples_that_do_not_fit_are_told(tmp_path: Path, name: str) -> None:
     assert caught.value.hint
 
 
+TWO = (Port("z_in", (None, 2), "float32"), Port("a_in", (None, 2), "float32"))
+
+
+@pytest.mark.parametrize("names", [("foo", "bar"), ("a", "z_in")])
+def test_samples_under_other_names_are_not_taken_by_their_order(tmp_path: Path, names: tuple[str, ...]) -> None:
+    np.savez(tmp_path / "s.npz", **{name: np.zeros((3, 2)) for name in names})  # type: ignore[arg-type]
+    with pytest.raises(ConversionError) as caught:
+        feeds(TWO, request(tmp_path, samples=tmp_path / "s.npz"))
+    assert caught.value.message == f"s.npz holds {names[0]}, {names[1]}, but the model's inputs are z_in, a_in."
+    assert feeds(TWO, request(tmp_path, samples=tmp_path / "s.npz", ordered=True)).each  # edgecheck's own names
+
+
+def test_samples_without_names_are_taken_in_their_order(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", np.zeros((3, 2)), np.ones((3, 2)))
+    feed = feeds(TWO, request(tmp_path, samples=tmp_path / "s.npz")).each[0]
+    assert (feed["z_in"].max(), feed["a_in"].max()) == (0, 1)
+
+
+@pytest.mark.parametrize("inputs", [{"foo": (1, 2)}, {"z_in": (1, 2), "foo": (1, 2)}, {"foo": (1, 2), "bar": (1, 2)}])
+def test_shapes_under_other_names_are_an_error(tmp_path: Path, inputs: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(ConversionError, match=r"name .*foo.*, but the model's inputs are z_in, a_in"):
+        shapes_of(TWO, request(tmp_path, inputs=inputs))
+
+
+@pytest.mark.parametrize(("values", "said"), [(np.array([[1j]]), "complex numbers"), (np.array([["a"]]), "text")])
+def test_samples_of_another_kind_are_refused(tmp_path: Path, values: np.ndarray, said: str) -> None:
+    np.savez(tmp_path / "s.npz", x=values)
+    with pytest.raises(ConversionError, match=f"for input x are {said}, but it takes float32"):
+        feeds((Port("x", (None, 1), "float32"),), request(tmp_path, samples=tmp_path / "s.npz"))
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
 def test_a_file_that_is_no_npz_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.npz").write_bytes(content)
@@ -176,7 +229,7 @@ def test_samples_fill_open_dimensions_that_the_budget_leaves(tmp_path: Path) -> 
 
 def test_the_budgets_shapes_fill_open_dimensions(tmp_path: Path) -> None:
     port = Port("serving_default_x:0", (None, 3, None, None), "float32")
-    for name in ("x", "serving_default_x:0", "anything"):
+    for name in ("x", "serving_default_x:0", "args_0"):
         assert shapes_of((port,), request(tmp_path, inputs={name: (1, 3, 8, 9)})) == {port.name: (1, 3, 8, 9)}
     with pytest.raises(ConversionError, match="has shape"):
         shapes_of((port,), request(tmp_path, inputs={"x": (1, 4, 8, 9)}))

@@ -10,7 +10,7 @@ import torch
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from edgecheck.converters.matching import matched
+from edgecheck.converters.matching import assigned, matched
 from edgecheck.converters.safety import factories, importing
 from edgecheck.converters.samples import Port, described
 from edgecheck.converters.sources import torch_weights
@@ -149,7 +149,12 @@ def ports_of(parameters: list[str], request: Request) -> tuple[Port, ...]:
     """The inputs, by the arguments' names; shapes and types come from the budget or the samples."""
     known = _known(request)
     names = parameters if len(parameters) >= len(known) else list(known)
-    places = matched(names, list(known))
+    places = (matched if len(known) == 1 else assigned)(names, list(known))
+    if places is None and len(known) == len(names):
+        raise ConversionError(
+            f"The samples or `inputs:` name {', '.join(known)}, but the model's inputs are {', '.join(names)}.",
+            "Use the names of the arguments of its forward.",
+        )
     if places is None:
         asked = ", ".join(f"{name}: [1, …]" for name in parameters)
         raise ConversionError(
