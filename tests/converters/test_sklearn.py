@@ -32,6 +32,29 @@ def test_labels_are_equal_and_probabilities_close(bench: Bench, sklearn_models: 
     assert agreement.top1 == (None if name in ("forest_regressor", "ridge") else 1.0)
 
 
+@pytest.mark.parametrize("scaler", ["standard", "standard_select", "between", "largest", "robust"])
+def test_a_forest_behind_a_scaler_takes_the_same_branches(bench: Bench, sklearn_models: Path, scaler: str) -> None:
+    model, samples = sklearn_models / f"scaled_{scaler}.joblib", sklearn_models / "digits.npz"
+    agreement = bench.agreement(model, "onnx", "float32", samples=samples)
+    assert agreement.relative_error < 1e-5
+    assert agreement.top1 == 1.0
+
+
+def test_large_means_do_not_cancel_and_what_float32_loses_is_told(bench: Bench, sklearn_models: Path) -> None:
+    model, samples = sklearn_models / "times.joblib", sklearn_models / "times.npz"
+    agreement = bench.agreement(model, "onnx", "float32", samples=samples)
+    assert agreement.relative_error < 1e-5
+    assert agreement.top1 == 1.0
+    note = next(note for note in bench.make(model, "onnx", "float32").notes if "float32" in note)
+    assert note.startswith("Its input is float32, where numbers around 1.7e+09 are 1.3e+02 apart: feature 0 lies there")
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8-weights"])
+def test_a_scaler_in_double_precision_survives_the_variants(bench: Bench, sklearn_models: Path, variant: str) -> None:
+    agreement = bench.agreement(sklearn_models / "mlp.joblib", "onnx", variant, samples=sklearn_models / "iris.npz")
+    assert agreement.cosine > 0.99
+
+
 @pytest.mark.parametrize("name", ["forest.pkl", "forest.skops", "packed.joblib", "logistic.pkl", "logistic.skops"])
 def test_every_way_of_keeping_a_model_gives_the_same_artifact(bench: Bench, sklearn_models: Path, name: str) -> None:
     usual = "forest.joblib" if name == "packed.joblib" else f"{name.partition('.')[0]}.joblib"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 import sklearn
-from skl2onnx import to_onnx
+from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel
+from edgecheck.converters.to_onnx.precision import notes
+from edgecheck.converters.to_onnx.scaling import CONVERTERS, SHAPES
 from edgecheck.errors import ConversionError
 
 #: What converters that were not brought up to date ask for (IsolationForest's).
@@ -43,18 +45,24 @@ def convert(request: Request, folder: Path) -> Made:
     made = folder / "model.onnx"
     onnx.save(model, made)
     sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
-    return Made((made,), f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}", (sizes,))
+    return Made(
+        (made,), f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}", (*notes(source.model), sizes)
+    )
 
 
 def _converted(source: SklearnModel) -> onnx.ModelProto:
     """Convert, with the settings that a model of this kind takes."""
-    types = [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))]
+    settings: dict[str, Any] = {
+        "initial_types": [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))],
+        "custom_conversion_functions": CONVERTERS,
+        "custom_shape_calculators": SHAPES,
+    }
     plain = {id(source.model): {"zipmap": False}} if source.is_classifier else None
     try:
-        return to_onnx(source.model, initial_types=types, options=plain)
+        return convert_sklearn(source.model, options=plain, **settings)
     except NameError:  # a classifier without that option gives a tensor anyway
-        return to_onnx(source.model, initial_types=types)
+        return convert_sklearn(source.model, **settings)
     except RuntimeError as error:
         if "target_opset" not in str(error):
             raise
-        return to_onnx(source.model, initial_types=types, options=plain, target_opset=_OLDER)
+        return convert_sklearn(source.model, options=plain, target_opset=_OLDER, **settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import skops.io
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -22,7 +22,7 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.preprocessing import LabelEncoder, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 MODELS = {
@@ -39,9 +39,33 @@ MODELS = {
     "isolation": IsolationForest(n_estimators=5, random_state=0),
 }
 
+#: In front of a forest, on whole numbers: thresholds lie half-way between two, often on a third.
+SCALERS = {
+    "standard": [StandardScaler()],
+    "standard_select": [StandardScaler(), SelectKBest(k=12)],
+    "between": [MinMaxScaler(clip=True)],
+    "largest": [MaxAbsScaler()],
+    "robust": [RobustScaler()],
+}
+
+
+def scaled(folder: Path) -> None:
+    """A forest behind each scaler, and a model of times in seconds since 1970."""
+    pictures, digits = load_digits(return_X_y=True)
+    for name, steps in SCALERS.items():
+        model = make_pipeline(*steps, RandomForestClassifier(20, random_state=0)).fit(pictures, digits)
+        joblib.dump(model, folder / f"scaled_{name}.joblib")
+    np.savez(folder / "digits.npz", features=pictures[:200])
+    source = np.random.default_rng(0)
+    times = np.stack([1.7e9 + source.uniform(0, 200, 400), source.normal(size=400)], axis=1)
+    late = times[:, 0] + 40 * times[:, 1] > 1.7e9 + 100
+    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(times, late), folder / "times.joblib")
+    np.savez(folder / "times.npz", features=times)
+
 
 def main(folder: Path) -> None:
     """Write them all."""
+    scaled(folder)
     rows, labels = load_iris(return_X_y=True)
     for name, model in MODELS.items():
         model.fit(rows, labels)
