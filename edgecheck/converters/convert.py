@@ -180,7 +180,7 @@ def _samples_between(request: Request, order: _Order) -> Path | None:
 
     if len(described(request.samples)) == 1:
         return request.samples
-    return reference_of(request, order.workshop, tell=order.tell).samples
+    return reference_of(order.asked, order.workshop, tell=order.tell).samples
 
 
 def _what(request: Request) -> str:
