@@ -10,7 +10,7 @@ from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import cache, packing, process
 from edgecheck.converters.interface import AS_IS, READY, Request
-from edgecheck.converters.routes import Way, ways
+from edgecheck.converters.routes import WEIGHTS, Way, formats_of, ways
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
 
@@ -36,9 +36,11 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
         tell: Is told what happens, a few words at a time.
 
     Raises:
-        ConversionError: no way leads there, all of them failed, or the model would run code that nobody trusts.
+        ConversionError: no way leads there, all of them failed, the model would run code that nobody trusts, or it
+            comes with a factory that it has no use for.
         ModelError: files that belong to the model are missing.
     """
+    _ensure_factory_is_of_use(request)
     if _is_ready(request):
         return _ready(request)
     # A ready model has left by now: it pays for none of these.
@@ -65,6 +67,15 @@ def compressed(artifact: Artifact, workshop: Workshop) -> Artifact:
     """With its `download`: gzip at its strongest takes seconds for a large file, so that it is no part of `convert`."""
     files = tuple(map(Path, artifact.files))
     return replace(artifact, download=cache.download(workshop.cache, artifact.sha256, files))
+
+
+def _ensure_factory_is_of_use(request: Request) -> None:
+    """A file that holds its own network would be converted as if no factory had been named."""
+    if request.factory and request.source not in WEIGHTS and formats_of(request.source):
+        raise ConversionError(
+            f"{request.title} holds its own network: the factory {request.factory} has nothing to build.",
+            "Leave out --factory (`factory` in a budget), or give a .pth or .safetensors of weights.",
+        )
 
 
 def _is_ready(request: Request) -> bool:

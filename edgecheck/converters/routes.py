@@ -48,7 +48,9 @@ _TF = ("tensorflow", "tensorflow-cpu", "keras")
 _TORCH = ("torch", "onnxscript", "onnx")
 _ORT = ("onnxruntime", "onnx")
 _AEQ = ("ai-edge-quantizer", "ai-edge-litert")
-_MODULES = ("torch-zip", "torch-legacy", "safetensors", "pt2")
+#: Formats that may hold weights without their network, which a factory builds.
+WEIGHTS = ("torch-zip", "torch-legacy", "safetensors")
+_MODULES = (*WEIGHTS, "pt2")
 _SKLEARN = ("joblib", "pickle", "skops")
 
 #: Every route; one that fails falls through to the next that fits.

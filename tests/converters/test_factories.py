@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import py_compile
 import struct
+import subprocess
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -14,8 +16,10 @@ import pytest
 
 from edgecheck.converters import cache
 from edgecheck.converters.agreement import reference_of
+from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.converters.safety import factories
 from edgecheck.errors import ConversionError
+from examples.real_models import fetch
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
@@ -128,6 +132,50 @@ class TestInItsProcess:
         ):
             run(empty_bench, weights, home, pin)
         assert not (home / "ran").exists()
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            (
+                {"inside": "raise RuntimeError('boom in factory')"},
+                "RuntimeError: boom in factory (nets/face.py, line 7)",
+            ),
+            ({"more": "1 / 0"}, "ZeroDivisionError: division by zero (nets/face.py, line 4)"),
+            ({"inside": "torch.nn.Linear(1)"}, "TypeError: "),
+            ({"more": "("}, "SyntaxError: '(' was never closed (face.py, line 4)"),
+        ],
+    )
+    def test_what_goes_wrong_in_it_is_told_as_its_own(
+        self, empty_bench: Bench, home: Path, weights: Path, wrong: dict[str, str], said: str
+    ) -> None:
+        code = NETWORK.format(**{"more": "", "inside": "pass", **wrong})
+        (home / "nets" / "face.py").write_text(code, encoding="utf-8")
+        with pytest.raises(ConversionError) as caught:
+            run(empty_bench, weights, home)
+        assert caught.value.message.startswith(f"The factory nets.face:build failed: {said}")
+        assert empty_bench.conversions == 1, "no other route is tried"
+
+    def test_weights_that_hold_more_are_told_in_a_sentence(self, empty_bench: Bench, home: Path) -> None:
+        """Also where all is trusted: beside a factory, weights are data only."""
+        weights = home / "whole.pth"
+        build = f"import torch; torch.save(torch.nn.Linear(1, 2), {str(weights)!r})"
+        subprocess.run([sys.executable, "-c", build], check=True)
+        with pytest.raises(ConversionError) as caught:
+            run(empty_bench, weights, home, TRUST_ALL)
+        assert caught.value.message == (
+            "whole.pth holds more than weights, which a factory cannot use: it would import and run "
+            "torch.nn.modules.linear.Linear."
+        )
+        with pytest.raises(ConversionError) as caught:
+            run(empty_bench, weights, home)
+        assert caught.value.hint == "Save it as torch.save(model.state_dict(), path).", "a pin of it would not help"
+
+
+@pytest.mark.parametrize("name", ["mtcnn_rnet.onnx", "face_detection_short_range.tflite"])
+def test_a_file_that_holds_its_own_network_takes_no_factory(empty_bench: Bench, home: Path, name: str) -> None:
+    with pytest.raises(ConversionError) as caught:
+        empty_bench.make(fetch(name), "onnx", "float32", factory="nets.face:build", home=home, trusted=TRUST_ALL)
+    assert caught.value.message == f"{name} holds its own network: the factory nets.face:build has nothing to build."
 
 
 def test_cached_bytecode_is_not_run(home: Path, run_in: Callable[[str], str]) -> None:

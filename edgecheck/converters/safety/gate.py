@@ -72,21 +72,30 @@ def _digest(request: Request) -> str:
     return packing.digest_of(packing.shipped(request.model, request.source))
 
 
+def would_run(request: Request) -> str:
+    """What opening the model would import and run, for a person; empty where that is nothing, or is not known."""
+    examiner = _EXAMINERS.get(request.source)
+    return _offending(examiner.look(request.model), examiner) if examiner is not None else ""
+
+
+def _offending(found: contents.Contents, examiner: _Examiner) -> str:
+    names = sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+
+
 def _refuse(request: Request, found: contents.Contents, examiner: _Examiner) -> None:
-    offending = sorted(
-        f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind)
-    )
-    trust = f"write `trusted: sha256:{_digest(request)}` into the budget, or give --trust"
-    if offending:
-        more = f" and {len(offending) - _MOST_NAMED} more" if len(offending) > _MOST_NAMED else ""
-        raise ConversionError(
-            f"{request.title} is a pickle that would import and run {', '.join(offending[:_MOST_NAMED])}{more}.",
-            f"Save it as {examiner.instead}; if you know who made it, {trust}.",
+    hint = f"Save it as {examiner.instead}"
+    # Beside a factory weights are data only, whoever is trusted: a pin of theirs would but take the factory's place.
+    if not request.factory:
+        hint += (
+            f"; if you know who made it, write `trusted: sha256:{_digest(request)}` into the budget, or give --trust"
         )
+    if offending := _offending(found, examiner):
+        raise ConversionError(f"{request.title} is a pickle that would import and run {offending}.", f"{hint}.")
     if found.doubt:
         raise ConversionError(
-            f"{request.title} cannot be read to its end without running it: {found.doubt}.",
-            f"Save it as {examiner.instead}; if you know who made it, {trust}.",
+            f"{request.title} cannot be read to its end without running it: {found.doubt}.", f"{hint}."
         )
 
 

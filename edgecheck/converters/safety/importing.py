@@ -82,6 +82,23 @@ def missing(error: ModuleNotFoundError, factory: str, home: Path) -> ConversionE
     return ConversionError(f"{importers[-1]} imports {name}, which is not installed here.", f"Install {name}.")
 
 
+def failure(error: Exception, code: Code) -> str:
+    """What went wrong in a factory's code, and in which line of it: `RuntimeError: boom (nets/face.py, line 12)`."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    words = f"{type(error).__name__}: {said.rstrip('.')}" if said else type(error).__name__
+    if isinstance(error, SyntaxError):  # which names its place itself
+        return words
+    lines = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename) in code.files
+    ]
+    if not lines:
+        return words
+    file, line = lines[-1]
+    return f"{words} ({file.relative_to(code.place)}, line {line})"
+
+
 def _lies_in(home: Path, top: str) -> bool:
     """Whether `home` holds a module of that name; a folder without any is none."""
     spec = PathFinder.find_spec(top, [str(home)])

@@ -120,12 +120,7 @@ def _script(request: Request) -> TorchModel:
 
 def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
     """The factory's network with the weights in it."""
-    name, function = factories.parts(request.factory)
-    importing.allow(factories.code(request.factory, request.home))
-    module = getattr(import_module(name), function, None)
-    if not callable(module):
-        raise ConversionError(f"{name} has no function {function}.", "Name the function that builds the network.")
-    network = module()
+    network = _network(request)
     if not isinstance(network, torch.nn.Module):
         raise ConversionError(
             f"{request.factory} gives a {type(network).__name__}, not a torch.nn.Module.", "Return the network itself."
@@ -133,6 +128,25 @@ def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
     weights, notes = torch_weights.state_dict(request)
     torch_weights.fill(network, weights, request)
     return network, notes
+
+
+def _network(request: Request) -> Any:
+    """What the factory gives."""
+    name, function = factories.parts(request.factory)
+    code = factories.code(request.factory, request.home)
+    importing.allow(code)
+    try:
+        build = getattr(import_module(name), function, None)
+        if callable(build):
+            return build()
+    except ModuleNotFoundError:
+        raise  # whose code asked for the module is told where the process answers
+    except Exception as error:
+        raise ConversionError(
+            f"The factory {request.factory} failed: {importing.failure(error, code)}.",
+            "It is called without arguments and returns the network.",
+        ) from error
+    raise ConversionError(f"{name} has no function {function}.", "Name the function that builds the network.")
 
 
 def _parameters(forward: Any) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils import _pytree
 
 from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.converters.safety.gate import would_run
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _MODEL_KEYS = (
 )
 #: What wrappers put in front of every name: data parallel training, torch.compile, Lightning.
 _PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "model.", "net.")
+_SAVE = "Save the weights alone: torch.save(model.state_dict(), path)."
 #: How many tensors a message names.
 _NAMED = 3
 
@@ -46,11 +49,18 @@ def state_dict(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
         found = torch.load(request.model, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ConversionError(
-            f"{request.title} holds more than weights: {' '.join(str(error).split())[:200]}",
-            "Save the weights alone: torch.save(model.state_dict(), path).",
-        ) from error
+        raise ConversionError(_no_weights(request, error), _SAVE) from error
     return _model_part(found, request)
+
+
+def _no_weights(request: Request, error: Exception) -> str:
+    """Why a file could not be loaded as data; what torch says of a pickle is a page of advice to trust it."""
+    if named := would_run(request):
+        return f"{request.title} holds more than weights, which a factory cannot use: it would import and run {named}."
+    if isinstance(error, UnpicklingError):
+        return f"{request.title} holds more than weights, or is damaged: torch does not load it as data."
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{request.title} cannot be loaded: {type(error).__name__}{': ' if said else ''}{said.rstrip('.')}."
 
 
 def _model_part(found: Any, request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -63,9 +73,7 @@ def _model_part(found: Any, request: Request) -> tuple[dict[str, Any], tuple[str
             notes = [f"{name} ({size / 1e6:.1f} MB)" for name, size in rest.items() if size]
             left = (f"The checkpoint also holds {', '.join(notes)}, which is no part of the model.",) if notes else ()
             return dict(found[key]), left
-    raise ConversionError(
-        f"{request.title} holds no state dict.", "Save the weights: torch.save(model.state_dict(), path)."
-    )
+    raise ConversionError(f"{request.title} holds no state dict.", _SAVE)
 
 
 def _is_weights(value: Any) -> bool:
@@ -127,11 +135,13 @@ def whole_module(request: Request) -> Any:
     except (AttributeError, ModuleNotFoundError) as error:
         raise ConversionError(
             f"The class of the module in {request.title} is not found: {error}.",
-            "Export it with torch.export.save where its code is, or give a `factory`.",
+            "Export it with torch.export.save where its code is, or give the weights alone with a factory "
+            "(--factory, or `factory` in a budget).",
         ) from error
     if not isinstance(found, torch.nn.Module):
         raise ConversionError(
             f"{request.title} holds weights, without the network that they belong to.",
-            'Give the model as {factory: "package.module:build", weights: FILE}, or export it with torch.export.save.',
+            "Give --factory package.module:build, in a budget "
+            '`model: {factory: "package.module:build", weights: FILE}`, or export it with torch.export.save.',
         )
     return found
