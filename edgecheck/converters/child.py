@@ -46,12 +46,13 @@ def main(task_file: str, folder: str) -> None:
 def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     started = time.monotonic()
     try:
-        made = _maker(task["maker"])(_request(task), folder)
+        request = _request(task)
+        made = _maker(task["maker"])(request, folder)
         facts: dict[str, Any] = {}
         if task["makes_model"]:
             gc.collect()  # the converter's own memory goes before the runtime takes some
-            ensure_opens(made.files[0])
-            ensure_converted(made.files[0], task["request"]["variant"])
+            ensure_opens(made.files[0], request)
+            ensure_converted(made.files[0], request.variant)
             facts["params"], facts["arithmetic"] = packing.inside(made.files[0])
     except EdgecheckError as error:
         return {"message": error.message, "hint": error.hint, "final": True}

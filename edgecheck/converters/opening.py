@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.values import Role
 from edgecheck.converters.packing import look
+from edgecheck.converters.samples import shapes_of
+from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edgecheck.converters.interface import Request
 
 _KINDS = {"float16": "float16", "int8-weights": "int8", "int8-dynamic": "int8", "int8": "int8"}
 
@@ -27,16 +32,21 @@ def ensure_converted(file: Path, variant: str) -> None:
         raise RuntimeError(f"it changed nothing, no weight is {wanted}")
 
 
-def ensure_opens(file: Path) -> None:
+def ensure_opens(file: Path, request: Request) -> None:
     """Open a model in this machine's runtime, where it has one; any other file passes.
+
+    Args:
+        file: The model.
+        request: Tells how large the dimensions are that the model leaves open.
 
     Raises:
         RuntimeError: the runtime refuses it.
+        ConversionError: it refuses it with every open dimension at 1, and nothing says how large they are.
     """
     if file.suffix == ".onnx" and find_spec("onnxruntime") is not None:
         _open_onnx(file)
     if file.suffix == ".tflite" and find_spec("ai_edge_litert") is not None:
-        _open_tflite(file)
+        _open_tflite(file, request)
 
 
 def _open_onnx(file: Path) -> None:
@@ -51,12 +61,23 @@ def _open_onnx(file: Path) -> None:
         raise RuntimeError(f"it wrote a file that onnxruntime does not open ({_in_a_line(error)})") from error
 
 
-def _open_tflite(file: Path) -> None:
-    """By its own kernels, or by XNNPACK where they refuse: that takes as much memory again as the weights have."""
+def _open_tflite(file: Path, request: Request) -> None:
+    """By its own kernels, or by XNNPACK where they refuse: that takes as much memory again as the weights have.
+
+    In the shapes that it will run in: a file has 1 for an open dimension, which is too small for many convolutions.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    unknown: ConversionError | None = None
+
     def opened_by(kernels: OpResolverType) -> None:
-        Interpreter(model_path=str(file), experimental_op_resolver_type=kernels).allocate_tensors()
+        nonlocal unknown
+        interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=kernels)
+        try:
+            _resize(interpreter, request)
+        except ConversionError as error:
+            unknown = error
+        interpreter.allocate_tensors()
 
     try:
         try:
@@ -64,7 +85,25 @@ def _open_tflite(file: Path) -> None:
         except (RuntimeError, ValueError):
             opened_by(OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
+        if unknown is not None:
+            raise unknown from error
         raise RuntimeError(f"it wrote a file that LiteRT does not open ({_in_a_line(error)})") from error
+
+
+def _resize(interpreter: Interpreter, request: Request) -> None:
+    """Give inputs that leave more open than the batch the shapes that `request` tells.
+
+    Raises:
+        ConversionError: it does not tell them.
+    """
+    from edgecheck.converters.sources.tflite_runner import ports_of
+
+    ports = ports_of(interpreter)
+    if not any(None in port.dims[1:] for port in ports):
+        return
+    shapes = shapes_of(ports, request)
+    for detail, port in zip(interpreter.get_input_details(), ports, strict=True):
+        interpreter.resize_tensor_input(detail["index"], shapes[port.name])
 
 
 def _in_a_line(error: Exception) -> str:

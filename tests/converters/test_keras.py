@@ -105,6 +105,32 @@ def test_an_lstm_with_a_free_batch_is_converted_with_a_fixed_one(bench: Bench, k
     assert agreement.cosine > 0.99999
 
 
+@pytest.mark.parametrize("name", ["filters.keras", "pooled.keras"])
+@pytest.mark.parametrize("variant", ["float32", "int8", "int8-weights"])
+def test_a_network_for_pictures_of_any_size(bench: Bench, keras_models: Path, name: str, variant: str) -> None:
+    """Its file has a size of 1 by 1, which its convolutions do not take."""
+    size = {"image": (1, 20, 24, 3)}
+    made = bench.make(keras_models / name, "tflite", variant, inputs=size)
+    assert "batch fixed" not in made.route
+    assert bench.agreement(keras_models / name, "tflite", variant, inputs=size).cosine > 0.99
+
+
+def test_a_network_for_pictures_of_any_size_asks_for_one(bench: Bench, keras_models: Path) -> None:
+    with pytest.raises(ConversionError, match="leaves a dimension open") as caught:
+        bench.make(keras_models / "filters.keras", "tflite", "float32")
+    assert caught.value.hint == "Give `samples`, or `inputs: {image: [1, D1, D2, 3]}` in the budget."
+
+
+def test_the_batch_that_a_route_fixes_is_fixed(bench: Bench, keras_models: Path) -> None:
+    """In the file, the shape signature says which dimensions stay open."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    made = bench.make(keras_models / "lstm.keras", "tflite", "float32", inputs={"input_layer": (1, 10, 4)})
+    interpreter = Interpreter(model_path=str(made.path))
+    ends = [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    assert [each["shape_signature"].tolist() for each in ends] == [[1, 10, 4], [1, 3]]
+
+
 @pytest.mark.parametrize("target", ["tflite", "onnx"])
 def test_stateful_models_are_reset_before_each_sample(bench: Bench, keras_models: Path, target: str) -> None:
     agreement = bench.agreement(keras_models / "stateful.keras", target, "float32")

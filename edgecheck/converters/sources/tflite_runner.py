@@ -34,8 +34,7 @@ class TfliteModel:
         self._content = path.read_bytes()
         self._interpreter = _opened(self._content, path.name)
         self._labels, self._places = _signature(self._interpreter)
-        details = self._interpreter.get_input_details()
-        self.ports = tuple(_port(detail, self._labels) for detail in details)
+        self.ports = ports_of(self._interpreter)
         self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - there is no other way to ask
         self._truncated = before_softmax(path)
         self._before = _opened(self._truncated, path.name) if self._truncated else None
@@ -72,6 +71,12 @@ class TfliteModel:
 def open_model(request: Request) -> TfliteModel:
     """The model of `request`."""
     return TfliteModel(request.model)
+
+
+def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
+    """The inputs of an interpreter, in its own order, as the model's signature calls them."""
+    labels, _ = _signature(interpreter)
+    return tuple(_port(detail, labels) for detail in interpreter.get_input_details())
 
 
 def before_softmax(path: Path) -> bytes | None:

@@ -31,7 +31,8 @@ def convert_fixed(request: Request, folder: Path) -> Made:
     """
     model = _opened(request)
     shapes = shapes_of(model.ports, request)
-    specs = [tf.TensorSpec(shapes[port.name], port.dtype, name=port.name) for port in model.ports]
+    ports = tuple(port._replace(dims=shapes[port.name]) for port in model.ports)
+    specs = [tf.TensorSpec(port.dims, port.dtype, name=port.name) for port in ports]
 
     def named(*values: Any) -> dict[str, Any]:
         outputs = model.symbolic(list(values))
@@ -39,11 +40,11 @@ def convert_fixed(request: Request, folder: Path) -> Made:
         return dict(zip(names, outputs, strict=True))
 
     traced = tf.function(named).get_concrete_function(*specs)
-    function: Any = as_function(freeze(traced, model.ports, sorted(traced.structured_outputs), 0.0))
+    function: Any = as_function(freeze(traced, ports, sorted(traced.structured_outputs), 0.0))
     return converted(
         request,
         folder,
-        model.ports,
+        ports,
         lambda: tf.lite.TFLiteConverter.from_concrete_functions([function]),
         way=", the batch fixed to 1",
     )

@@ -24,6 +24,10 @@ def main(folder: Path) -> None:
     keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(32), keras.layers.Dense(3, activation="softmax")]).save(
         folder / "lstm.keras"
     )
+    for name, end in (("filters", keras.layers.Conv2D(2, 3)), ("pooled", keras.layers.GlobalAveragePooling2D())):
+        keras.Sequential([keras.Input((None, None, 3), name="image"), keras.layers.Conv2D(4, 3), end]).save(
+            folder / f"{name}.keras"
+        )
     inside = keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), keras.layers.LSTM(4, stateful=True)])
     keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), inside, keras.layers.Dense(2, activation="softmax")]).save(
         folder / "stateful.keras"
