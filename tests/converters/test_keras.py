@@ -138,6 +138,12 @@ def test_stateful_models_are_reset_before_each_sample(bench: Bench, keras_models
     assert agreement.samples == 16
 
 
+def test_a_saved_model_with_state_keeps_it(bench: Bench, keras_models: Path) -> None:
+    made = bench.make(keras_models / "state_saved", "tflite", "float32")
+    assert made.route == "TensorFlow 2.21.0 converter"
+    assert bench.agreement(keras_models / "state_saved", "tflite", "float32").relative_error < 1e-5
+
+
 @pytest.mark.parametrize("target", ["tflite", "onnx"])
 def test_samples_say_how_large_an_open_dimension_is(
     bench: Bench, keras_models: Path, target: str, tmp_path: Path

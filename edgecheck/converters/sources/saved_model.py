@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from edgecheck.converters.interface import Request
 
+_WRITES = ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
 _KEYS = ("serving_default", "serve")
 
 
@@ -40,10 +41,48 @@ class SavedModel:
         return [Output(name, value, logits.get(name)) for name, value in zip(self._outputs, values, strict=False)]
 
 
-def open_model(request: Request) -> SavedModel:
+class Served(NamedTuple):
+    """The serving signature, as TensorFlow 2 loads it."""
+
+    loaded: Any
+    """What holds the variables for as long as it lives."""
+    key: str
+    function: Any
+    ports: tuple[Port, ...]
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a call changes variables: frozen, they would be constants, which nothing can change."""
+        graph = self.function.graph.as_graph_def()
+        nodes = (graph.node, *(each.node_def for each in graph.library.function))
+        return any(node.op in _WRITES for each in nodes for node in each)
+
+    def frozen(self, share: float) -> Frozen:
+        """With constants for variables, `share` of them pruned."""
+        return freeze(self.function, self.ports, sorted(self.function.structured_outputs), share)
+
+
+class StatefulModel:
+    """A signature that changes variables, run as it is."""
+
+    def __init__(self, served: Served) -> None:
+        self.ports = served.ports
+        self._served = served
+        self._start = [(each, each.numpy()) for each in served.function.variables]
+
+    def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
+        """See `Source.run`; state from earlier runs is forgotten."""
+        for variable, value in self._start:
+            variable.assign(value)
+        answer = self._served.function(**{port.name: tf.constant(feed[port.name]) for port in self.ports})
+        return [Output(name, np.asarray(value)) for name, value in sorted(answer.items())]
+
+
+def open_model(request: Request) -> SavedModel | StatefulModel:
     """The model of `request`: as TensorFlow 2 loads it, else through a v1 session."""
     try:
-        return SavedModel(frozen(request))
+        found = served(request)
+        return StatefulModel(found) if found.has_state else SavedModel(found.frozen(request.prune))
     except ConversionError:
         raise
     except Exception:  # noqa: BLE001 - the loader fails on models of TensorFlow 2.4 with whatever it stumbles over
@@ -51,6 +90,11 @@ def open_model(request: Request) -> SavedModel:
 
 
 def frozen(request: Request) -> Frozen:
+    """The serving signature that TensorFlow 2 loads, frozen."""
+    return served(request).frozen(request.prune)
+
+
+def served(request: Request) -> Served:
     """The serving signature, as TensorFlow 2 loads it."""
     loaded = tf.saved_model.load(str(request.model))
     key = _key(loaded.signatures, request.model)
@@ -61,7 +105,7 @@ def frozen(request: Request) -> Frozen:
     ]
     names = order if set(order) == set(specs) else list(specs)
     ports = tuple(_port(name, specs[name].shape, specs[name].dtype) for name in names)
-    return freeze(function, ports, sorted(function.structured_outputs), request.prune)
+    return Served(loaded, key, function, ports)
 
 
 def frozen_session(request: Request) -> Frozen:

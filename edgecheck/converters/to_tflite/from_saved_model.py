@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 
 def convert(request: Request, folder: Path) -> Made:
-    """Convert the signature that TensorFlow 2 loads."""
-    return _converted(request, folder, saved_model.frozen(request), "")
+    """Convert the signature that TensorFlow 2 loads: from its folder where it has state, which freezing would break."""
+    served = saved_model.served(request)
+    if request.prune or not served.has_state:
+        return _converted(request, folder, served.frozen(request.prune), "")
+    place, keys = str(request.model), [served.key]
+    return converted(
+        request, folder, served.ports, lambda: tf.lite.TFLiteConverter.from_saved_model(place, signature_keys=keys)
+    )
 
 
 def convert_session(request: Request, folder: Path) -> Made:

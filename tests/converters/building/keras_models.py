@@ -10,6 +10,7 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_B
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from examples.real_models import fetch
 
@@ -28,6 +29,7 @@ def main(folder: Path) -> None:
         keras.Sequential([keras.Input((None, None, 3), name="image"), keras.layers.Conv2D(4, 3), end]).save(
             folder / f"{name}.keras"
         )
+    saved_with_state(folder / "state_saved")
     inside = keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), keras.layers.LSTM(4, stateful=True)])
     keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), inside, keras.layers.Dense(2, activation="softmax")]).save(
         folder / "stateful.keras"
@@ -65,6 +67,20 @@ def two_ended(folder: Path) -> None:
         alpha=rng.normal(size=(6, 4)).astype(np.float32),
         zeta=rng.normal(size=(6, 8)).astype(np.float32),
     )
+
+
+def saved_with_state(folder: Path) -> None:
+    """A SavedModel whose calls add up."""
+    module = tf.Module()
+    module.weights = tf.Variable(np.random.default_rng(0).random((4, 3)), dtype=tf.float32)
+    module.sum = tf.Variable(tf.zeros([1, 3]))
+
+    def add(row: object) -> dict[str, object]:
+        module.sum.assign(module.sum * 0.9 + row @ module.weights)
+        return {"sum": module.sum + 0.0}
+
+    traced = tf.function(add, input_signature=[tf.TensorSpec([1, 4], tf.float32, name="row")])
+    tf.saved_model.save(module, str(folder), signatures=traced.get_concrete_function())
 
 
 @keras.saving.register_keras_serializable("tests")
