@@ -38,12 +38,13 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     Raises:
         ConversionError: no way leads there, all of them failed, the model would run code that nobody trusts, or it
             comes with a factory that it has no use for.
-        ModelError: files that belong to the model are missing.
+        ModelError: the model is damaged, or files that belong to it are missing.
     """
     _ensure_factory_is_of_use(request)
     if _is_ready(request):
         return _ready(request)
     # A ready model has left by now: it pays for none of these.
+    from edgecheck.converters.damage import ensure_whole
     from edgecheck.converters.fingerprint import fingerprint
     from edgecheck.converters.safety.gate import admit
 
@@ -59,7 +60,11 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     with cache.locked(kept, tell):
         answer = cache.lookup(kept)
         if answer is None:
-            answer = _first_that_succeeds(tried, _Order(admitted, request, kept, workshop, tell))
+            try:
+                answer = _first_that_succeeds(tried, _Order(admitted, request, kept, workshop, tell))
+            except ConversionError:
+                ensure_whole(request.model)
+                raise
     return _artifact(admitted, kept, answer, notes)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecheck.converters import packing
+from edgecheck.converters.damage import ensure_whole
 from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.converters.safety import contents, factories
 from edgecheck.converters.safety.harmless import is_harmless
@@ -53,6 +54,7 @@ def admit(request: Request) -> Admitted:
 
     Raises:
         ConversionError: opening the model would run code, and nobody trusts it.
+        ModelError: it is damaged.
     """
     if request.factory:
         _admit_factory(request)
@@ -94,6 +96,7 @@ def _refuse(request: Request, found: contents.Contents, examiner: _Examiner) -> 
     if offending := _offending(found, examiner):
         raise ConversionError(f"{request.title} is a pickle that would import and run {offending}.", f"{hint}.")
     if found.doubt:
+        ensure_whole(request.model)  # trust mends no broken download, and must not be asked for one
         raise ConversionError(
             f"{request.title} cannot be read to its end without running it: {found.doubt}.", f"{hint}."
         )

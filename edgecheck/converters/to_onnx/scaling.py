@@ -2,8 +2,8 @@
 
 skl2onnx computes scalers in float32 (its `div_cast` divides in double, but subtracts a float32 mean). Where training
 data are whole numbers, thresholds lie half-way between two of them, which often is a third: then its last bit decides,
-and one in ten rows of a forest behind a StandardScaler took another branch. Large means, such as times in seconds, cancel
-in float32. So these do in double precision, operation for operation, what scikit-learn does.
+and one in ten rows of a forest behind a StandardScaler took another branch. Large means, such as times in seconds,
+cancel in float32. So these do in double precision, operation for operation, what scikit-learn does.
 """
 
 from __future__ import annotations
