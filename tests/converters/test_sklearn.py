@@ -96,6 +96,13 @@ def test_what_predicts_nothing_is_refused_with_the_reason(
     assert caught.value.hint == "Give the whole pipeline, with the model at its end."
 
 
+def test_what_is_no_estimator_is_told_as_that(bench: Bench, sklearn_models: Path) -> None:
+    with pytest.raises(ConversionError) as caught:
+        bench.make(sklearn_models / "dict.joblib", "onnx", "float32")
+    assert caught.value.message == "dict.joblib holds a dict, not an estimator."
+    assert caught.value.hint == "Save the estimator itself: joblib.dump(model, path)."
+
+
 def test_a_model_that_was_never_fitted_is_refused(bench: Bench, sklearn_models: Path) -> None:
     with pytest.raises(ConversionError, match="takes no rows of numbers, or was never fitted"):
         bench.make(sklearn_models / "unfitted.joblib", "onnx", "float32")

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import sklearn
 from joblib import numpy_pickle
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
 
 from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.converters.safety.harmless import is_harmless
@@ -104,6 +104,10 @@ def _skops(request: Request) -> Any:
 def _features(model: Any, request: Request) -> int:
     """How many numbers a row has."""
     kind = type(model).__name__
+    if not isinstance(model, BaseEstimator):
+        raise ConversionError(
+            f"{request.title} holds a {kind}, not an estimator.", "Save the estimator itself: joblib.dump(model, path)."
+        )
     if not hasattr(model, "predict"):
         raise ConversionError(
             f"{request.title} holds a {kind}, which prepares data and predicts nothing.",

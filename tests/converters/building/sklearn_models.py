@@ -75,6 +75,7 @@ def main(folder: Path) -> None:
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(MODELS[name]))
         skops.io.dump(MODELS[name], folder / f"{name}.skops")
     joblib.dump(LabelEncoder().fit(["a", "b"]), folder / "encoder.joblib")
+    joblib.dump({"model": MODELS["forest"]}, folder / "dict.joblib")
     joblib.dump(LogisticRegression(), folder / "unfitted.joblib")
     np.savez(folder / "iris.npz", features=rows.astype(np.float32))
 
