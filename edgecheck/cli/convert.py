@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from pathlib import Path
@@ -65,6 +66,8 @@ def command(  # the options of one conversion
     random ones. Exit codes: 0 converted, 1 its outputs are all zero or no
     numbers, 3 it could not be converted or compared.
     """
+    if math.isnan(prune):  # which is neither below nor above what click's range allows
+        raise UsageError("`--prune nan` is no share of the weights.", "Give a number from 0 to below 1.")
     source = identify(model).value
     request = Request(
         model=model,
