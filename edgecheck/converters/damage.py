@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.encodings.span import Unread
+from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.reading import read
 from edgecheck.errors import ModelError
 
@@ -26,7 +26,10 @@ def ensure_whole(model: Path) -> None:
     try:
         read(model)
     except ModelError as error:
-        if not isinstance(error.__cause__, Unread):  # that is a way of writing it which edgecheck does not read
+        cause = error.__cause__
+        if isinstance(cause, Damage) and not isinstance(
+            cause, Unread
+        ):  # which may be right, and edgecheck reads it not
             raise
     if model.is_file() and zipfile.is_zipfile(model):
         _ensure_members(model)
