@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from examples.real_models import fetch, link
 
 ROOT = Path(__file__).parents[1]
+
+# The same examples on every run, and no opinion on how long one may take on a machine that others use.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)

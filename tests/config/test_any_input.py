@@ -21,7 +21,7 @@ from edgecheck.errors import ConfigError
 
 PYDANTIC = re.compile(r"[Ii]nput should|valid (?:dict|list|string)|[Ff]ield required|[Ee]xtra inputs|Value error")
 PROBLEM = re.compile(r"[\w./-]+(?::[1-9]\d*:[1-9]\d*)?: \S.*")
-QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 words = st.sampled_from(
     [

@@ -118,7 +118,10 @@ def test_a_network_for_pictures_of_any_size(bench: Bench, keras_models: Path, na
 def test_a_network_for_pictures_of_any_size_asks_for_one(bench: Bench, keras_models: Path) -> None:
     with pytest.raises(ConversionError, match="leaves a dimension open") as caught:
         bench.make(keras_models / "filters.keras", "tflite", "float32")
-    assert caught.value.hint == "Give `samples`, or `inputs: {image: [1, D1, D2, 3]}` in the budget."
+    assert caught.value.hint == (
+        "Give `samples`, or `inputs: {image: [1, D1, D2, 3]}` in the budget "
+        "(`edgecheck convert` takes --input image=1,D1,D2,3)."
+    )
 
 
 def test_the_batch_that_a_route_fixes_is_fixed(bench: Bench, keras_models: Path) -> None:

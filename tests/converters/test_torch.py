@@ -56,16 +56,21 @@ def test_every_way_of_keeping_a_network_is_the_same_network(bench: Bench, torch_
     assert compared(*recordings).relative_error < 1e-6
 
 
-def saved_on_a_gpu(model: Path, target: Path) -> Path:
-    """The same file as a machine with CUDA writes it: the storages' device is a word in the pickle."""
+def pickled_otherwise(model: Path, target: Path, old: bytes, new: bytes) -> Path:
+    """The same archive with other bytes in its pickle."""
     with zipfile.ZipFile(model) as source, zipfile.ZipFile(target, "w") as made:
         for entry in source.infolist():
             content = source.read(entry)
             if entry.filename.endswith("/data.pkl"):
-                assert b"X\x03\x00\x00\x00cpu" in content
-                content = content.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+                assert old in content
+                content = content.replace(old, new)
             made.writestr(entry.filename, content)
     return target
+
+
+def saved_on_a_gpu(model: Path, target: Path) -> Path:
+    """The same file as a machine with CUDA writes it: the storages' device is a word in the pickle."""
+    return pickled_otherwise(model, target, b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
 
 
 def test_weights_that_were_saved_on_a_gpu(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
@@ -139,9 +144,8 @@ def test_a_whole_module_that_is_trusted(bench: Bench, torch_models: Path, monkey
 
 
 def test_a_whole_module_whose_class_is_not_there(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "moved.pt"
-    content = (torch_models / "whole.pt").read_bytes()
-    moved.write_bytes(content.replace(b"tests.converters.networks", b"tests.converters.elsewher"))
+    names = (b"tests.converters.networks", b"tests.converters.elsewher")
+    moved = pickled_otherwise(torch_models / "whole.pt", tmp_path / "moved.pt", *names)
     with pytest.raises(ConversionError) as caught:
         bench.make(moved, "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
     assert "The class of the module in moved.pt is not found" in caught.value.message
