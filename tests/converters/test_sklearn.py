@@ -40,6 +40,15 @@ def test_a_forest_behind_a_scaler_takes_the_same_branches(bench: Bench, sklearn_
     assert agreement.top1 == 1.0
 
 
+def test_histogram_boosting_takes_the_same_branches(bench: Bench, sklearn_models: Path) -> None:
+    """Thresholds rounded to the nearest float32 sent 43 of 569 rows the other way."""
+    model, samples = sklearn_models / "thresholds.joblib", sklearn_models / "cells.npz"
+    agreement = bench.agreement(model, "onnx", "float32", samples=samples)
+    assert agreement.relative_error < 1e-5
+    assert agreement.top1 == 1.0
+    assert not any("double precision" in note for note in bench.make(model, "onnx", "float32").notes)
+
+
 def test_large_means_do_not_cancel_and_what_float32_loses_is_told(bench: Bench, sklearn_models: Path) -> None:
     model, samples = sklearn_models / "times.joblib", sklearn_models / "times.npz"
     agreement = bench.agreement(model, "onnx", "float32", samples=samples)

@@ -11,11 +11,13 @@ import sklearn
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel
-from edgecheck.converters.to_onnx.precision import notes
+from edgecheck.converters.to_onnx.precision import notes, steps
 from edgecheck.converters.to_onnx.scaling import CONVERTERS, SHAPES
+from edgecheck.converters.to_onnx.thresholds import round_down
 from edgecheck.errors import ConversionError
 
 #: What converters that were not brought up to date ask for (IsolationForest's).
@@ -36,6 +38,9 @@ def convert(request: Request, folder: Path) -> Made:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = _converted(source)
+            for part in steps(source.model):
+                if isinstance(part, (HistGradientBoostingClassifier, HistGradientBoostingRegressor)):
+                    round_down(model, part)
     except (MissingConverter, MissingShapeCalculator) as error:
         raise ConversionError(
             f"skl2onnx converts no {type(source.model).__name__} like the one in {request.title}:"

@@ -18,23 +18,24 @@ _COARSE = 1e-4
 
 def notes(model: Any) -> tuple[str, ...]:
     """A sentence for each thing that a person should know: features too fine for float32, thresholds that are finer."""
-    parts = list(_parts(model))
+    parts = list(steps(model))
+    boosting = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
     found = [_coarse(*around) for around in [_around(parts[0])] if around is not None]
-    if any(isinstance(part, (HistGradientBoostingClassifier, HistGradientBoostingRegressor)) for part in parts):
+    if any(isinstance(part, boosting) for part in parts[1:]):
         found.append(
-            "Histogram boosting compares in double precision, the artifact in float32: a value that lies on a threshold"
-            " may take the other branch."
+            "Histogram boosting compares what comes out of the steps before it in double precision, the artifact in"
+            " float32: a value that lies on a threshold may take the other branch."
         )
     return tuple(note for note in found if note)
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def steps(model: Any) -> Iterator[Any]:
     """The steps of a pipeline, of pipelines inside it too; anything else is one step."""
     if not isinstance(model, Pipeline):
         yield model
         return
     for _, step in model.steps:
-        yield from _parts(step)
+        yield from steps(step)
 
 
 def _around(first: Any) -> tuple[Any, Any] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import skops.io
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -49,6 +49,13 @@ SCALERS = {
 }
 
 
+def on_thresholds(folder: Path) -> None:
+    """Histogram boosting learns thresholds in double precision, between decimals that are no float32 numbers."""
+    cells, grown = load_breast_cancer(return_X_y=True)
+    joblib.dump(HistGradientBoostingClassifier(random_state=0).fit(cells, grown), folder / "thresholds.joblib")
+    np.savez(folder / "cells.npz", features=cells[:256])
+
+
 def scaled(folder: Path) -> None:
     """A forest behind each scaler, and a model of times in seconds since 1970."""
     pictures, digits = load_digits(return_X_y=True)
@@ -66,6 +73,7 @@ def scaled(folder: Path) -> None:
 def main(folder: Path) -> None:
     """Write them all."""
     scaled(folder)
+    on_thresholds(folder)
     rows, labels = load_iris(return_X_y=True)
     for name, model in MODELS.items():
         model.fit(rows, labels)
