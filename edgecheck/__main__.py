@@ -34,4 +34,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # `python -m` looks for modules in the working directory first, where a model's or a budget's author may have put
+    # one that is named like a library's.
+    if not getattr(sys.flags, "safe_path", False) and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - pathlib doubles the time of `--help`
+        del sys.path[0]
     sys.exit(main())

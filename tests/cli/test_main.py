@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edgecheck import __version__
 from edgecheck.cli.main import COMMANDS
+from examples.real_models import fetch
 from tests.cli.command import EDGECHECK, edgecheck
 from tools.help_text import help_text
 
@@ -22,6 +24,16 @@ def test_help_and_version(tmp_path: Path) -> None:
     assert edgecheck("--help", cwd=tmp_path).code == 0
     assert edgecheck("--help", cwd=tmp_path).out == edgecheck("-h", cwd=tmp_path).out
     assert edgecheck("--version", cwd=tmp_path).out == f"edgecheck {__version__}\n"
+
+
+def test_no_module_of_the_working_directory_is_imported(tmp_path: Path) -> None:
+    """`colorsys` is one of the standard library's, which the terminal's library imports."""
+    (tmp_path / "colorsys.py").write_text("open('ran', 'w').close()\n", encoding="utf-8")
+    for command in ([EDGECHECK], [sys.executable, "-m", "edgecheck"]):
+        argv = [*command, "check", str(fetch("mtcnn_onet.onnx")), "--limit", "size=2MB", "--device", "pixel-8"]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=tmp_path)
+        assert "mtcnn_onet.onnx" in done.stdout, done.stderr
+        assert not (tmp_path / "ran").exists(), command
 
 
 def test_no_command_is_wrong_usage(tmp_path: Path) -> None:
