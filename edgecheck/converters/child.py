@@ -44,9 +44,8 @@ def main(task_file: str, folder: str) -> None:
 
 
 def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
-    started = time.monotonic()
+    started, request = time.monotonic(), _request(task)
     try:
-        request = _request(task)
         made = _maker(task["maker"])(request, folder)
         facts: dict[str, Any] = {}
         if task["makes_model"]:
@@ -57,7 +56,6 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     except EdgecheckError as error:
         return {"message": error.message, "hint": error.hint, "final": True}
     except ModuleNotFoundError as error:
-        request = _request(task)
         if request.factory and (told := importing.missing(error, request.factory, request.home)) is not None:
             return {"message": told.message, "hint": told.hint, "final": True}
         return {
@@ -80,9 +78,9 @@ def _maker(place: str) -> Callable[[Request, Path], Made]:
     """The function at `package.module:function`.
 
     A framework's modules are no garbage: looking for some takes a tenth of the import's time, and of every look later.
+    This process was started without looking (`process`), and begins to here.
     """
     module, _, function = place.partition(":")
-    gc.disable()
     maker: Callable[[Request, Path], Made] = getattr(import_module(module), function)
     gc.freeze()
     gc.enable()

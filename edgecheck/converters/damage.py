@@ -29,7 +29,7 @@ def ensure_whole(model: Path) -> None:
         cause = error.__cause__
         if isinstance(cause, Damage) and not isinstance(
             cause, Unread
-        ):  # which may be right, and edgecheck reads it not
+        ):  # a kind that edgecheck does not read may be whole
             raise
     if model.is_file() and zipfile.is_zipfile(model):
         _ensure_members(model)

@@ -141,8 +141,8 @@ def show(value: float, unit: Unit, *, binary: bool = False, exact: bool = False)
 
 
 def _ratio(value: float) -> str:
-    """Four digits; so many more that what is not 1 does not read as 1."""
-    return next(text for digits in (4, 5, 6, 7, 8, 9, 17) if (text := f"{value:.{digits}g}") != "1" or value == 1)
+    """Four digits, or up to seven where what is not 1 would read as 1: more is the rounding of float32."""
+    return next((text for digits in (4, 5, 6, 7) if (text := f"{value:.{digits}g}") != "1"), "1")
 
 
 _SCALES: Mapping[tuple[Unit, bool], tuple[tuple[str, float], ...]] = MappingProxyType(

@@ -16,8 +16,8 @@ def round_down(model: onnx.ModelProto, boosting: Any) -> None:
     """Make every threshold the largest float32 that is not above scikit-learn's.
 
     scikit-learn compares x <= t in double precision and the artifact in float32. For an x that is a float32, x <= t and
-    x <= floor(t) are the same, floor being to float32; skl2onnx rounds to the nearest, and where that is above t, the
-    values in between take the other branch: half of all thresholds that lie on no value.
+    x <= floor(t) are the same, floor being to float32. skl2onnx rounds to the nearest, which is above t for half of the
+    thresholds: an x that is this nearest takes the other branch.
 
     Args:
         model: With the tree ensemble that skl2onnx made of `boosting`, and no other.
