@@ -51,6 +51,26 @@ def convolutions(path: Path) -> Path:
     return path
 
 
+def old(path: Path) -> Path:
+    """Operators of 2018: an Upsample, which ONNX has no more since opset 10, and a product."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales"),
+        numpy_helper.from_array(rng.normal(0, 0.1, (256, 10)).astype(np.float32), "w"),
+        numpy_helper.from_array(np.zeros(10, np.float32), "b"),
+    ]
+    nodes = [
+        helper.make_node("Upsample", ["image", "scales"], ["large"], mode="nearest"),
+        helper.make_node("Flatten", ["large"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w", "b"], ["y"]),
+    ]
+    ports = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 4, 4, 4])]
+    ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])]
+    graph = helper.make_graph(nodes, "old", ports, ends, weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=4), path)
+    return path
+
+
 def weight_types(path: Path) -> dict[str, int]:
     """How many values of each type the initialisers hold."""
     found: dict[str, int] = {}

@@ -108,6 +108,13 @@ def test_artifacts_with_weights_beside_them_share_a_folder(tmp_path: Path) -> No
         assert session.run(None, {ports[0].name: np.zeros((1, width), np.float32)})[0].shape == (1, 10)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_model_with_operators_that_onnx_has_no_more(bench: Bench, tmp_path: Path, variant: str) -> None:
+    model = onnx_models.old(tmp_path / "old.onnx")
+    assert bench.agreement(model, "onnx", variant).cosine >= 0.999
+    assert variant == "float32" or bench.make(model, "onnx", variant).size < model.stat().st_size / 1.5
+
+
 def test_weights_in_constant_nodes_are_found(bench: Bench) -> None:
     model = fetch("ocr_classify.onnx")
     assert not onnx.load(model).graph.initializer

@@ -9,7 +9,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources import onnx_file
-from edgecheck.converters.to_onnx.opening import opened, pruning_words
+from edgecheck.converters.to_onnx.opening import opened, pruning_words, raise_opset
 from edgecheck.converters.to_onnx.quantiser import quantised
 from edgecheck.errors import ConversionError
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Convolutions stay float32: ConvInteger was 4 to 13 times slower than the float convolution on x86-64.
 OPERATORS = ("MatMul", "Gemm", "Attention", "LSTM", "Gather", "EmbedLayerNormalization")
+
+#: The first opset in which onnxruntime quantises: older ones have Upsample, which newer ones have no more.
+_OLDEST = 11
 
 
 def convert(request: Request, folder: Path) -> Made:
@@ -36,6 +39,7 @@ def convert(request: Request, folder: Path) -> Made:
             f"{request.title} has no operator that int8-dynamic quantises ({', '.join(OPERATORS)}).",
             "Its convolutions stay float32 in this variant; ask for int8-weights, int8 or float16.",
         )
+    raise_opset(source, _OLDEST)
     operators = [*found, "MatMul"]  # the quantiser makes MatMul of Gemm first, and then looks for what it was told
     files = quantised(
         source,

@@ -5,21 +5,19 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import onnx
-from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import feeds
 from edgecheck.converters.sources.onnx_runner import ports_of
-from edgecheck.converters.to_onnx.opening import opened, pruning_words
+from edgecheck.converters.to_onnx.opening import PER_CHANNEL, opened, pruning_words, raise_opset
 from edgecheck.converters.to_onnx.quantiser import quantised
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The first opset whose QuantizeLinear knows channels.
-_PER_CHANNEL = 13
+    import onnx
+
 _BIASED, _BIAS = ("Conv", "ConvTranspose", "Gemm"), 2
 
 
@@ -29,8 +27,7 @@ def convert(request: Request, folder: Path) -> Made:
     Activations are unsigned and weights signed: on x86-64 both signed was 3.5 times slower.
     """
     source = opened(request)
-    if next(each.version for each in source.model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
-        source.model, source.file = version_converter.convert_version(source.model, _PER_CHANNEL), None
+    raise_opset(source, PER_CHANNEL)
     if _own_biases(source.model):
         source.file = None
     fed = feeds(ports_of(source.model), request)

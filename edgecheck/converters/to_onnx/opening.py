@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onnx import numpy_helper
+from onnx import numpy_helper, version_converter
 
 from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.sources import onnx_file
 
 if TYPE_CHECKING:
     from edgecheck.converters.interface import Request
+
+#: The first opset whose QuantizeLinear and DequantizeLinear know channels.
+PER_CHANNEL = 13
 
 
 def opened(request: Request) -> onnx_file.Opened:
@@ -27,6 +30,12 @@ def opened(request: Request) -> onnx_file.Opened:
             if is_kernel(tuple(tensor.dims)):
                 onnx_file.replace_tensor(tensor, pruned(numpy_helper.to_array(tensor), request.prune))
     return source
+
+
+def raise_opset(source: onnx_file.Opened, least: int) -> None:
+    """Convert the model to this version of ONNX's operators if it is written in an older one."""
+    if next(each.version for each in source.model.opset_import if each.domain in ("", "ai.onnx")) < least:
+        source.model, source.file = version_converter.convert_version(source.model, least), None
 
 
 def pruning_words(request: Request) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
 from edgecheck.converters.sources import onnx_file
 
@@ -30,10 +30,23 @@ def quantised(source: onnx_file.Opened, folder: Path, work: Callable[[Path, Path
             external = bool(beside)
         prepared = Path(scratch) / "prepared.onnx"
         source.model = onnx.ModelProto()  # it is on the disk, and its weights take as much memory as the quantiser's
-        # Shapes are inferred by the quantisers themselves, to the same bytes.
-        quant_pre_process(
-            file, prepared, skip_symbolic_shape=True, skip_onnx_shape=True, save_as_external_data=external
-        )
+        _fold(file, prepared, external=external)
         made = folder / "model.onnx"
         work(prepared, made, source.external)
     return onnx_file.named_by_content(made)
+
+
+def _fold(file: Path, prepared: Path, *, external: bool) -> None:
+    """Write what onnxruntime makes of a model before it runs it: constants computed, batch norms folded.
+
+    `quant_pre_process` does this, and around it reads the model three times and writes it twice. It would infer shapes
+    too, which the quantisers do again.
+    """
+    options = SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(prepared)
+    if external:
+        beside = f"{prepared.name}.data"
+        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", beside)
+    InferenceSession(file, options, providers=["CPUExecutionProvider"])

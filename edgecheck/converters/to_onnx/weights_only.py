@@ -10,29 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, version_converter
+from onnx import helper, numpy_helper
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.pruning import is_kernel
 from edgecheck.converters.sources import onnx_file
-from edgecheck.converters.to_onnx.opening import opened, pruning_words
+from edgecheck.converters.to_onnx.opening import PER_CHANNEL, opened, pruning_words, raise_opset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-#: The first opset whose DequantizeLinear knows channels.
-_PER_CHANNEL = 13
 _LARGEST = 127
 
 
 def convert(request: Request, folder: Path) -> Made:
     """Write the model with a DequantizeLinear behind each weight."""
     source = opened(request)
+    raise_opset(source, PER_CHANNEL)
     model = source.model
-    if next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx")) < _PER_CHANNEL:
-        model = version_converter.convert_version(model, _PER_CHANNEL)
     axes = _channel_axes(model)
     dequantise = [
         node
