@@ -64,6 +64,11 @@ def sklearn_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("sklearn_models.py", tmp_path_factory.mktemp("sklearn"))
 
 
+@pytest.fixture(scope="session")
+def sklearn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sklearn_kinds.py", tmp_path_factory.mktemp("kinds"))
+
+
 @pytest.fixture
 def run_in(tmp_path: Path) -> Callable[[str], str]:
     """Run Python in a fresh process; what it printed."""

@@ -15,6 +15,7 @@ from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.converters.safety.harmless import is_harmless
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources.interface import Output
+from edgecheck.converters.sources.sklearn_parts import steps, takes_text
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -38,17 +39,35 @@ class SklearnModel:
             self._scores = ("predict_proba", "decision_function")
         elif is_outlier_detector(self.model) or is_clusterer(self.model):
             self._scores = ("decision_function", "transform")
+        else:
+            self._scores = ("predict_proba",)  # mixtures
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
         """See `Source.run`: a label and what it was decided from, or a regression's prediction."""
-        rows = feed[FEATURES].astype(np.float64)  # as it was trained; KMeans takes nothing else
+        rows = feed[FEATURES].astype(np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            predicted = np.asarray(self.model.predict(rows))
-            scores = next((getattr(self.model, each)(rows) for each in self._scores if hasattr(self.model, each)), None)
+            try:
+                predicted, scores = self._predicted(rows)
+            except ValueError:  # a KMeans takes the numbers that it was trained on, and no others
+                predicted, scores = self._predicted(rows.astype(np.float32))
+        if scores is None and self.is_classifier:
+            return [Output("label", predicted)]
         if scores is None:
             return [Output("variable", predicted.reshape(len(rows), -1))]
-        return [Output("label", predicted), Output("scores", np.asarray(scores))]
+        return [Output("label", predicted), Output("scores", _stacked(scores))]
+
+    def _predicted(self, rows: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+        scores = next((getattr(self.model, each)(rows) for each in self._scores if hasattr(self.model, each)), None)
+        return np.asarray(self.model.predict(rows)), scores
+
+
+def _stacked(scores: Any) -> NDArray[Any]:
+    """One array; of several labels with unequally many classes, filled with zeros as skl2onnx fills them."""
+    if not isinstance(scores, list):
+        return np.asarray(scores)
+    widest = max(each.shape[-1] for each in scores)
+    return np.stack([np.pad(each, ((0, 0), (0, widest - each.shape[-1]))) for each in scores])
 
 
 def open_model(request: Request) -> SklearnModel:
@@ -113,10 +132,16 @@ def _features(model: Any, request: Request) -> int:
             f"{request.title} holds a {kind}, which prepares data and predicts nothing.",
             "Give the whole pipeline, with the model at its end.",
         )
-    count = getattr(model, "n_features_in_", None)
+    count = getattr(next(steps(model)), "n_features_in_", None)
     if not isinstance(count, (int, np.integer)):
         raise ConversionError(
             f"{request.title} holds a {kind} that takes no rows of numbers, or was never fitted.",
             "edgecheck converts models of numeric features; text is turned into numbers before.",
+        )
+    if takes_text(model):
+        raise ConversionError(
+            f"{request.title} holds a {kind} with a column of words.",
+            "edgecheck converts models of numeric features: encode the words before the model, in training and on the"
+            " device.",
         )
     return int(count)

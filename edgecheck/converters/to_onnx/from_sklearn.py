@@ -11,11 +11,13 @@ import sklearn
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel
-from edgecheck.converters.to_onnx.precision import notes, steps
+from edgecheck.converters.sources.sklearn_parts import steps
+from edgecheck.converters.to_onnx.decisions import as_decided
+from edgecheck.converters.to_onnx.equivalents import equivalent
+from edgecheck.converters.to_onnx.precision import notes
 from edgecheck.converters.to_onnx.scaling import CONVERTERS, SHAPES
 from edgecheck.converters.to_onnx.thresholds import round_down
 from edgecheck.errors import ConversionError
@@ -34,19 +36,20 @@ def convert(request: Request, folder: Path) -> Made:
         ConversionError: skl2onnx knows no converter for one of its parts.
     """
     source = SklearnModel(request)
+    estimator = equivalent(source.model, request.title)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = _converted(source)
-            for part in steps(source.model):
-                if isinstance(part, (HistGradientBoostingClassifier, HistGradientBoostingRegressor)):
-                    round_down(model, part)
-    except (MissingConverter, MissingShapeCalculator) as error:
+            model = _converted(source, estimator)
+    except (MissingConverter, MissingShapeCalculator, *_REFUSALS) as error:
         raise ConversionError(
-            f"skl2onnx converts no {type(source.model).__name__} like the one in {request.title}:"
-            f" {str(error).splitlines()[0][:160]}",
+            f"skl2onnx converts no {_name(source.model)} like the one in {request.title}: {_reason(error)}.",
             "Train a model that it converts: forests, boosting, linear models, SVMs, MLPs and pipelines of them.",
         ) from error
+    for part in steps(estimator):
+        round_down(model, part)
+    if source.is_classifier:
+        as_decided(model, source, request.title)
     made = folder / "model.onnx"
     onnx.save(model, made)
     sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
@@ -55,19 +58,38 @@ def convert(request: Request, folder: Path) -> Made:
     )
 
 
-def _converted(source: SklearnModel) -> onnx.ModelProto:
-    """Convert, with the settings that a model of this kind takes."""
+#: What skl2onnx raises where it gives up on a setting of a model that it knows.
+_REFUSALS = (NotImplementedError, RuntimeError, NameError, TypeError, ValueError)
+
+
+def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
+    """Convert, with the settings that a model of this kind takes.
+
+    An option has to be that of the classifier itself: one of the pipeline around it is handed on to classifiers that
+    have no such option, which LinearSVC is.
+    """
     settings: dict[str, Any] = {
         "initial_types": [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))],
         "custom_conversion_functions": CONVERTERS,
         "custom_shape_calculators": SHAPES,
     }
-    plain = {id(source.model): {"zipmap": False}} if source.is_classifier else None
+    last = id(list(steps(estimator))[-1])
+    plain = {last: {"zipmap": False}} if source.is_classifier else None
     try:
-        return convert_sklearn(source.model, options=plain, **settings)
+        return convert_sklearn(estimator, options=plain, **settings)
     except NameError:  # a classifier without that option gives a tensor anyway
-        return convert_sklearn(source.model, **settings)
+        return convert_sklearn(estimator, options={last: {}}, **settings)
     except RuntimeError as error:
         if "target_opset" not in str(error):
             raise
-        return convert_sklearn(source.model, options=plain, target_opset=_OLDER, **settings)
+        return convert_sklearn(estimator, options=plain, target_opset=_OLDER, **settings)
+
+
+def _name(model: Any) -> str:
+    """The names of a model's classes, a pipeline's after each other."""
+    return " > ".join(type(step).__name__ for step in steps(model))
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what skl2onnx says, without its invitation to open an issue."""
+    return str(error).partition("\n")[0].partition(" You may raise")[0][:160].rstrip(".")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edgecheck.converters.sources.sklearn_parts import steps
 
 #: A step between two float32 numbers, in spreads of the feature, from which on probabilities may move by over 1e-5.
 _COARSE = 1e-4
@@ -27,15 +25,6 @@ def notes(model: Any) -> tuple[str, ...]:
             " float32: a value that lies on a threshold may take the other branch."
         )
     return tuple(note for note in found if note)
-
-
-def steps(model: Any) -> Iterator[Any]:
-    """The steps of a pipeline, of pipelines inside it too; anything else is one step."""
-    if not isinstance(model, Pipeline):
-        yield model
-        return
-    for _, step in model.steps:
-        yield from steps(step)
 
 
 def _around(first: Any) -> tuple[Any, Any] | None:
