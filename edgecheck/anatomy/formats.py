@@ -201,7 +201,7 @@ def _claims_graph(span: Span) -> bool:
 
 
 def _unknown(path: Path, span: Span) -> ModelError:
-    known = ", ".join(f"{suffixes[0]}" for suffixes in SUFFIXES.values() if suffixes)
+    known = ", ".join(dict.fromkeys(suffixes[0] for suffixes in SUFFIXES.values() if suffixes))
     return ModelError(
         f"{path} is not a model that edgecheck reads: its {span.size:,} bytes fit no known format.",
         f"edgecheck reads {known} and SavedModel folders; if it is one of these, it is damaged.",

@@ -15,7 +15,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__, agent
-from edgecheck.converters.routes import ROUTES
+from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:
@@ -107,13 +107,8 @@ def _converters() -> Iterator[Line]:
         yield Line(
             works=not missing,
             what=f"{', '.join(sources)} to {' and '.join(formats)}",
-            found=have if not missing else f"{', '.join(missing)} missing: {_remedy(extra)}",
+            found=have if not missing else f"{', '.join(missing)} missing: {remedy(extra)}",
         )
-
-
-def _remedy(extra: str) -> str:
-    apart = ", in an environment of its own" if extra in _APART else ""
-    return f"pip install 'edgecheck[{extra}]'{apart}"
 
 
 #: Sources as people call them, by the formats' names.
@@ -132,10 +127,6 @@ _SOURCES = {
     "pickle": ".pkl",
     "skops": ".skops",
 }
-
-#: Extras that hold back what other extras need.
-_APART = ("litert-torch",)
-
 
 #: Distributions of which either will do.
 _SAME = dict.fromkeys(("tensorflow", "tensorflow-cpu"), ("tensorflow", "tensorflow-cpu"))

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Discriminator, Tag, ValidationInfo, field_valid
 
 from edgecheck.config.fields import FileKeys, Seconds, Section, Share, Text, key, one_of, quantity, text_like, whole
 from edgecheck.config.limit_model import Limits
+from edgecheck.config.problems import nearest
 from edgecheck.config.regression_model import Regressions
 from edgecheck.core.units import Unit, show
 
@@ -79,7 +80,9 @@ _Variant = Annotated[
 ]
 _Variants = Annotated[
     Annotated[Annotated[str, one_of("auto")], Tag("<value>")] | Annotated[list[_Variant], Tag("<list>")],
-    Discriminator(lambda raw: "<value>" if raw == "auto" else "<list>"),
+    Discriminator(
+        lambda raw: "<value>" if raw == "auto" or (isinstance(raw, str) and nearest(raw, ["auto"])) else "<list>"
+    ),
 ]
 _Devices = Annotated[
     Annotated[list[Text], Tag("<list>")] | Annotated[dict[Text, Limits | None], Tag("<mapping>")],  # type: ignore[valid-type] # made from the table of metrics

@@ -58,9 +58,11 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     except ModuleNotFoundError as error:
         if request.factory and (told := importing.missing(error, request.factory, request.home)) is not None:
             return {"message": told.message, "hint": told.hint, "final": True}
+        from edgecheck.converters.routes import remedy
+
         return {
             "message": f"{(error.name or 'A package').partition('.')[0]} is not installed here.",
-            "hint": f"pip install 'edgecheck[{task['extra']}]'",
+            "hint": remedy(task["extra"]),
             "final": False,
         }
     except Exception as error:  # noqa: BLE001 - this is the process's boundary: what a framework raises is the answer

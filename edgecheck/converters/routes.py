@@ -53,6 +53,9 @@ WEIGHTS = ("torch-zip", "torch-legacy", "safetensors")
 _MODULES = (*WEIGHTS, "pt2")
 _SKLEARN = ("joblib", "pickle", "skops")
 
+#: Extras that hold back what other extras need.
+_APART = ("litert-torch",)
+
 #: Every route; one that fails falls through to the next that fits.
 ROUTES: tuple[Route, ...] = (
     Route(("onnx",), "onnx", ("float32",), "pruning", "to_onnx.pruned:convert", _ORT, "onnx", prunes=True),
@@ -132,6 +135,10 @@ def ways(request: Request) -> tuple[Way, ...]:
         ConversionError: there is no way; the hint names the nearest.
     """
     found = tuple(_ways(request))
+    if not found and request.variant == AS_IS:
+        raise ConversionError(
+            f"{request.title} is a {request.source} file, which no device runs as it is.", _nearest(request)
+        )
     if not found:
         raise ConversionError(
             f"There is no route from {request.source} to {request.format} as {request.variant}.", _nearest(request)
@@ -148,6 +155,12 @@ def _ways(request: Request) -> Iterator[Way]:
     for route in _between(request.format, request.format):
         if request.variant in route.variants and (request.prune or request.variant != "float32"):
             yield Way(route, through_float=True)
+
+
+def remedy(extra: str) -> str:
+    """What installs an extra."""
+    apart = ", in an environment of its own" if extra in _APART else ""
+    return f"pip install 'edgecheck[{extra}]'{apart}"
 
 
 def possible(source: str, target: str) -> tuple[str, ...]:

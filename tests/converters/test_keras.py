@@ -141,6 +141,27 @@ def test_stateful_models_are_reset_before_each_sample(bench: Bench, keras_models
     assert agreement.samples == 16
 
 
+def test_only_tflite_remembers_the_last_call_and_onnx_says_so(bench: Bench, keras_models: Path) -> None:
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    made = bench.make(keras_models / "stateful.keras", "onnx", "float32")
+    assert made.notes[-1] == (
+        "It is stateful, and .onnx keeps no state: each call starts from the first one. As .tflite it remembers."
+    )
+    session = onnxruntime.InferenceSession(made.path)
+    feed = {session.get_inputs()[0].name: np.ones((1, 5, 3), np.float32)}
+    assert np.array_equal(session.run(None, feed)[0], session.run(None, feed)[0])
+    interpreter = Interpreter(str(bench.make(keras_models / "stateful.keras", "tflite", "float32").path))
+    interpreter.allocate_tensors()
+    outputs = []
+    for _ in range(2):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.ones((1, 5, 3), np.float32))
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    assert not np.array_equal(*outputs)
+
+
 def test_a_saved_model_with_state_keeps_it(bench: Bench, keras_models: Path) -> None:
     made = bench.make(keras_models / "state_saved", "tflite", "float32")
     assert made.route == "TensorFlow 2.21.0 converter"

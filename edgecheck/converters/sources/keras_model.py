@@ -74,9 +74,17 @@ class KerasModel:
 
     def _reset(self) -> None:
         """Forget the state of earlier calls: an artifact starts without it, and a converter would write it down."""
-        for layer in self.keras._flatten_layers():  # noqa: SLF001 - there is no other way to find layers inside layers
-            if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-                layer.reset_state()
+        for layer in self._stateful():
+            layer.reset_state()
+
+    def _stateful(self) -> list[Any]:
+        every = self.keras._flatten_layers()  # noqa: SLF001 - there is no other way to find layers inside layers
+        return [each for each in every if getattr(each, "stateful", False) and hasattr(each, "reset_state")]
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether it remembers one call in the next."""
+        return bool(self._stateful())
 
     def output_names(self, count: int) -> list[str]:
         """The outputs' names, as an export calls them: a dict's keys, else the layers; numbered where none are."""

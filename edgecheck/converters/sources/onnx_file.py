@@ -145,7 +145,7 @@ def float_weights(model: onnx.ModelProto, name: str) -> dict[str, onnx.TensorPro
             "Give the float32 model that it was made from.",
         )
     raise ConversionError(
-        f"{name} has no weights in {', '.join(WEIGHTS)}, and nothing else is converted.", "Check it as it is."
+        f"{name} has no weights in {', '.join(WEIGHTS)}, and nothing else is converted.", "Use `float32`."
     )
 
 

@@ -136,7 +136,7 @@ def float_weights(model: Any, name: str) -> list[Weight]:
         raise ConversionError(
             f"{name} holds quantised weights: it is converted already.", "Give the float32 model that it was made from."
         )
-    raise ConversionError(f"{name} has no weights that could be converted.", "Check it as it is.")
+    raise ConversionError(f"{name} has no weights that could be converted.", "Use `float32`.")
 
 
 def sign(model: Any) -> None:

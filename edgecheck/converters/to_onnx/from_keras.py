@@ -23,7 +23,7 @@ def convert(request: Request, folder: Path) -> Made:
     model = KerasModel(request)
     model.call_once(request)
     model.keras.export(made, format="onnx", verbose=False)
-    return Made((made,), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})")
+    return Made((made,), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})", _notes(model))
 
 
 def convert_traced(request: Request, folder: Path) -> Made:
@@ -37,4 +37,11 @@ def convert_traced(request: Request, folder: Path) -> Made:
 
     made = folder / "model.onnx"
     tf2onnx.convert.from_function(tf.function(named), input_signature=specs, output_path=str(made))
-    return Made((made,), f"tf2onnx {version('tf2onnx')}")
+    return Made((made,), f"tf2onnx {version('tf2onnx')}", _notes(model))
+
+
+def _notes(model: KerasModel) -> tuple[str, ...]:
+    """An .onnx holds no variables."""
+    if not model.is_stateful:
+        return ()
+    return ("It is stateful, and .onnx keeps no state: each call starts from the first one. As .tflite it remembers.",)
