@@ -5,7 +5,7 @@ Converted in this process: children of their own, one for each, are what `test_s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,11 +13,10 @@ import pytest
 from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.errors import ConversionError
 from tests.converters.bench import requires
+from tests.converters.sklearn_here import assert_equal, both
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 pytestmark = [pytest.mark.convert, requires("sklearn", "skl2onnx", "onnxruntime")]
 
@@ -33,28 +32,9 @@ OTHER_LABELS = {
 }
 
 
-def both(models: Path, name: str, folder: Path) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Each output on 200 rows: the source's, and the artifact's."""
-    import onnxruntime
-
-    from edgecheck.converters.sources.sklearn_model import FEATURES, open_model
-    from edgecheck.converters.to_onnx.from_sklearn import convert
-
-    request = Request(models / f"{name}.joblib", "joblib", "onnx", "float32", trusted=TRUST_ALL)
-    session = onnxruntime.InferenceSession(convert(request, folder).files[0])
-    feed = {FEATURES: np.load(models / "rows.npz")["features"]}
-    found = session.run(None, feed)
-    declared = [port.shape for port in session.get_outputs()]
-    assert [len(shape) for shape in declared] == [np.ndim(value) for value in found]
-    return list(zip((each.value for each in open_model(request).run(feed)), found, strict=True))
-
-
 @pytest.mark.parametrize("name", MENDED)
 def test_labels_are_equal_and_scores_close(sklearn_kinds: Path, tmp_path: Path, name: str) -> None:
-    (label, found), *scores = both(sklearn_kinds, name, tmp_path)
-    assert np.array_equal(label, found.reshape(label.shape))
-    for wanted, given in scores:
-        assert np.abs(wanted.reshape(given.shape) - given).max() < 1e-5 * np.abs(wanted).max()
+    assert_equal(both(sklearn_kinds / f"{name}.joblib", sklearn_kinds / "rows.npz", tmp_path))
 
 
 @pytest.mark.parametrize("name", ["svc", "sgd", "linear_svc", "ridge_classifier"])
@@ -62,7 +42,7 @@ def test_two_classes_have_one_score_which_is_positive_for_the_second(
     sklearn_kinds: Path, tmp_path: Path, name: str
 ) -> None:
     """skl2onnx writes the opposite of an SVC's in the second of two columns."""
-    (_, labels), (_, scores) = both(sklearn_kinds, name, tmp_path)
+    (_, labels), (_, scores) = both(sklearn_kinds / f"{name}.joblib", sklearn_kinds / "rows.npz", tmp_path)
     assert scores.shape == (200, 1)
     assert np.array_equal(labels, np.where(scores[:, 0] > 0, "little", "large"))
 
@@ -71,7 +51,7 @@ def test_two_classes_have_one_score_which_is_positive_for_the_second(
 def test_what_would_get_other_labels_is_refused(sklearn_kinds: Path, tmp_path: Path, name: str) -> None:
     outer, inner = OTHER_LABELS[name]
     with pytest.raises(ConversionError) as caught:
-        both(sklearn_kinds, name, tmp_path)
+        both(sklearn_kinds / f"{name}.joblib", sklearn_kinds / "rows.npz", tmp_path)
     assert caught.value.message == (
         f"{name}.joblib holds {outer} over {inner}, which has no probabilities: skl2onnx converts that to other labels."
     )
@@ -85,7 +65,7 @@ def test_an_artifact_with_other_labels_is_refused(sklearn_kinds: Path, tmp_path:
     from edgecheck.converters.sources.sklearn_model import open_model
     from edgecheck.converters.to_onnx.decisions import as_decided
 
-    both(sklearn_kinds, "linear_svc", tmp_path)
+    both(sklearn_kinds / "linear_svc.joblib", sklearn_kinds / "rows.npz", tmp_path)
     source = open_model(Request(sklearn_kinds / "flipped.joblib", "joblib", "onnx", "float32", trusted=TRUST_ALL))
     with pytest.raises(ConversionError, match=r"converts a\.joblib to other labels: 1\d\d of 128 random rows"):
         as_decided(onnx.load(tmp_path / "model.onnx"), source, "a.joblib")
@@ -103,6 +83,6 @@ def test_what_cannot_be_converted_is_refused_with_the_reason(
     sklearn_kinds: Path, tmp_path: Path, name: str, said: str
 ) -> None:
     with pytest.raises(ConversionError) as caught:
-        both(sklearn_kinds, name, tmp_path)
+        both(sklearn_kinds / f"{name}.joblib", sklearn_kinds / "rows.npz", tmp_path)
     assert caught.value.message.startswith(said)
     assert caught.value.hint
