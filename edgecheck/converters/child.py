@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _KILL = 9
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _PLACES = re.compile(r"<unknown>:0: error: loc\(.*\): ")
 """What TensorFlow's converter puts in front of what it has to say."""
 
@@ -67,7 +68,8 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         }
     except Exception as error:  # noqa: BLE001 - this is the process's boundary: what a framework raises is the answer
         traceback.print_exc()
-        return {"message": f"The converter failed: {_in_a_line(error)}", "hint": "", "final": False}
+        hint = "Try another variant or another format." if task["makes_model"] else ""
+        return {"message": f"The converter failed: {_in_a_line(error)}", "hint": hint, "final": False}
     return facts | {
         "files": [str(file.relative_to(folder)) for file in made.files],
         "route": made.route,
@@ -91,7 +93,7 @@ def _maker(place: str) -> Callable[[Request, Path], Made]:
 
 def _in_a_line(error: Exception) -> str:
     """The error's type and the first line that says something."""
-    said = _PLACES.sub("", str(error))
+    said = _COLOURS.sub("", _PLACES.sub("", str(error)))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:400]}" if lines else type(error).__name__
 

@@ -58,7 +58,7 @@ def _open_onnx(file: Path) -> None:
     try:
         onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise RuntimeError(f"it wrote a file that onnxruntime does not open ({_in_a_line(error)})") from error
+        raise RuntimeError(f"it wrote a file that onnxruntime does not open ({_in_a_line(error, file)})") from error
 
 
 def _open_tflite(file: Path, request: Request) -> None:
@@ -87,7 +87,7 @@ def _open_tflite(file: Path, request: Request) -> None:
     except (RuntimeError, ValueError) as error:
         if unknown is not None:
             raise unknown from error
-        raise RuntimeError(f"it wrote a file that LiteRT does not open ({_in_a_line(error)})") from error
+        raise RuntimeError(f"it wrote a file that LiteRT does not open ({_in_a_line(error, file)})") from error
 
 
 def _resize(interpreter: Interpreter, request: Request) -> None:
@@ -106,5 +106,6 @@ def _resize(interpreter: Interpreter, request: Request) -> None:
         interpreter.resize_tensor_input(detail["index"], shapes[port.name])
 
 
-def _in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _in_a_line(error: Exception, file: Path) -> str:
+    """What went wrong, without where the file was made, which is gone by now."""
+    return " ".join(str(error).replace(str(file), file.name).split())[-300:]

@@ -60,6 +60,82 @@ class OneAtATime(nn.Module):  # type: ignore[misc] # see Classifier
         return self.dense(row).view(1, 5)
 
 
+class Optional(nn.Module):  # type: ignore[misc] # see Classifier
+    """Two optional arguments, of which place alone does not tell which is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(6, 6)
+
+    def forward(
+        self, row: torch.Tensor, gain: torch.Tensor | None = None, shift: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """A product, and a sum."""
+        made = self.dense(row)
+        made = made * gain if gain is not None else made
+        return made + 10 * shift if shift is not None else made
+
+
+class Deciding(nn.Module):  # type: ignore[misc] # see Classifier
+    """Python decides by the values, and loops over the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(6, 4), nn.Linear(6, 4)
+
+    def forward(self, row: torch.Tensor) -> torch.Tensor:
+        """One product or the other."""
+        made = self.one(row) if row.sum() > 0 else self.other(row)
+        return torch.stack([made[each] * float(each + 1) for each in range(len(row))])
+
+
+class Counting(nn.Module):  # type: ignore[misc] # see Classifier
+    """Each call gives more than the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(6, 4)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, row: torch.Tensor) -> torch.Tensor:
+        """A product, and how often it was asked for."""
+        self.calls.add_(1)
+        return self.dense(row) + self.calls
+
+
+class Tied(nn.Module):  # type: ignore[misc] # see Classifier
+    """One matrix on both ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.outer.weight = self.inner.weight
+
+    def forward(self, row: torch.Tensor) -> torch.Tensor:
+        """Both products."""
+        return self.outer(torch.relu(self.inner(row)))
+
+
+def optional() -> nn.Module:
+    """A factory."""
+    return Optional()
+
+
+def deciding() -> nn.Module:
+    """A factory."""
+    return Deciding()
+
+
+def tied() -> nn.Module:
+    """A factory."""
+    return Tied()
+
+
+def halved() -> nn.Module:
+    """A factory of a network in half precision."""
+    return Tied().half()
+
+
 def classifier() -> nn.Module:
     """A factory."""
     return Classifier()

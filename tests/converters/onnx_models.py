@@ -71,6 +71,16 @@ def old(path: Path) -> Path:
     return path
 
 
+def weights_listed_as_inputs(path: Path) -> Path:
+    """As every file before IR 4 has them."""
+    model = onnx.load(dense(path))
+    model.ir_version = 3
+    for tensor in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    onnx.save(model, path)
+    return path
+
+
 def weight_types(path: Path) -> dict[str, int]:
     """How many values of each type the initialisers hold."""
     found: dict[str, int] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 
 from edgecheck.anatomy.reading import read
@@ -139,6 +140,29 @@ def test_stateful_models_are_reset_before_each_sample(bench: Bench, keras_models
     agreement = bench.agreement(keras_models / "stateful.keras", target, "float32")
     assert agreement.relative_error < 1e-5
     assert agreement.samples == 16
+
+
+def test_each_input_is_calibrated_on_its_own_samples(bench: Bench, keras_models: Path) -> None:
+    """TensorFlow's converter has a Keras model's inputs sorted by name: with the other's samples, error 0.99."""
+    model = keras_models / "right_left.keras"
+    agreement = bench.agreement(model, "tflite", "int8", samples=model.with_suffix(".npz"))
+    assert agreement.cosine > 0.99
+    assert agreement.relative_error < 0.05
+
+
+@pytest.mark.parametrize("name", ["gelu.keras", "gelu_saved"])
+def test_gelu_and_what_a_normalization_learned_reach_onnx(bench: Bench, keras_models: Path, name: str) -> None:
+    made = bench.make(keras_models / name, "onnx", "float32")
+    assert len(onnx.load(made.path).graph.input) == 1
+    assert bench.agreement(keras_models / name, "onnx", "float32").relative_error < 1e-5
+
+
+@pytest.mark.parametrize("variant", ["int8-weights", "int8"])
+def test_constants_that_share_a_buffer_in_a_float16_file(bench: Bench, keras_models: Path, variant: str) -> None:
+    """Equal ones, such as zero biases, are kept once; the second one lost its values."""
+    halved = bench.make(keras_models / "equal.keras", "tflite", "float16")
+    agreement = bench.agreement(Path(halved.path), "tflite", variant)
+    assert agreement.cosine > 0.99
 
 
 def test_only_tflite_remembers_the_last_call_and_onnx_says_so(bench: Bench, keras_models: Path) -> None:

@@ -115,6 +115,13 @@ def test_a_model_with_operators_that_onnx_has_no_more(bench: Bench, tmp_path: Pa
     assert variant == "float32" or bench.make(model, "onnx", variant).size < model.stat().st_size / 1.5
 
 
+@pytest.mark.parametrize("variant", ["float16", "int8-weights", "int8-dynamic", "int8"])
+def test_weights_that_are_listed_as_inputs(bench: Bench, tmp_path: Path, variant: str) -> None:
+    model = onnx_models.weights_listed_as_inputs(tmp_path / "listed.onnx")
+    assert bench.agreement(model, "onnx", variant).cosine > 0.999
+    assert [each.name for each in onnx.load(bench.make(model, "onnx", variant).path).graph.input] == ["image"]
+
+
 def test_weights_in_constant_nodes_are_found(bench: Bench) -> None:
     model = fetch("ocr_classify.onnx")
     assert not onnx.load(model).graph.initializer

@@ -8,7 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from edgecheck.converters.agreement import reference_of
@@ -193,3 +195,44 @@ def test_no_path_of_this_machine_is_shipped(bench: Bench, torch_models: Path) ->
     assert b"networks.py" not in content
     assert b"site-packages" not in content
     assert made.size < 4 * 54_178 + 2_000
+
+
+def test_optional_arguments_are_given_by_name(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
+    """The samples' order, or the place of the arguments that are given, would add what is to be multiplied."""
+    import torch
+
+    rows = np.random.default_rng(0).random((4, 6)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", shift=rows, row=rows + 1)
+    settings = {"samples": tmp_path / "rows.npz", **factory("optional")}
+    made = bench.make(torch_models / "optional.pth", "onnx", "float32", **settings)
+    session = onnxruntime.InferenceSession(made.path)
+    weights = torch.load(torch_models / "optional.pth", weights_only=True)
+    plain = (rows + 1) @ weights["dense.weight"].numpy().T + weights["dense.bias"].numpy()
+    assert np.allclose(session.run(None, {"row": rows + 1, "shift": rows})[0], plain + 10 * rows, atol=1e-5)
+    assert bench.agreement(torch_models / "optional.pth", "onnx", "float32", **settings).relative_error < 1e-5
+
+
+def test_what_a_trace_leaves_out_is_told(bench: Bench, torch_models: Path) -> None:
+    made = bench.make(torch_models / "deciding.pth", "onnx", "float32", inputs={"row": (1, 6)}, **factory("deciding"))
+    assert made.route.endswith("legacy exporter, the batch fixed to 1")
+    assert made.notes[-1].startswith(
+        "Its code decides by the values of its inputs; the exporter wrote down the one way"
+    )
+    assert made.notes[0].startswith("Torch's dynamo exporter failed first: GuardOnDataDependentSymNode")
+
+
+@pytest.mark.parametrize("variant", ["float32", "float16"])
+def test_a_network_in_half_precision_begins_in_float32(bench: Bench, torch_models: Path, variant: str) -> None:
+    settings = {"inputs": {"row": (1, 6)}, **factory("halved")}
+    made = bench.make(torch_models / "halved.pth", "onnx", variant, **settings)
+    assert "Its weights are float16; it was converted in float32." in made.notes
+    assert bench.agreement(torch_models / "halved.pth", "onnx", variant, **settings).relative_error < 1e-3
+
+
+def test_tied_weights_are_in_the_file_once(bench: Bench, torch_models: Path) -> None:
+    settings = {"inputs": {"row": (1, 6)}, **factory("tied")}
+    assert bench.agreement(torch_models / "tied.safetensors", "onnx", "float32", **settings).relative_error < 1e-5
+
+
+def test_what_a_program_counts_starts_anew_with_each_sample(bench: Bench, torch_models: Path) -> None:
+    assert bench.agreement(torch_models / "counting.pt2", "onnx", "float32").relative_error < 1e-5

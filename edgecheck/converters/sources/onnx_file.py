@@ -22,6 +22,8 @@ WEIGHTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)
     "Gather": (0,),
 }
 
+_APART = 4
+"""The first IR version in which weights need not be inputs."""
 _BESIDE = "model.onnx.data"
 """How every writer of weights beside a `model.onnx` calls their file."""
 
@@ -49,7 +51,23 @@ def load(path: Path) -> Opened:
     model = onnx.load(path, load_external_data=False)
     external = any(each.data_location == onnx.TensorProto.EXTERNAL for each in model.graph.initializer)
     onnx.load_external_data_for_model(model, str(path.parent))
-    return Opened(model, external, None if _initialised(model) else path)
+    changed = [_initialised(model), _brought_up_to_date(model)]
+    return Opened(model, external, None if any(changed) else path)
+
+
+def _brought_up_to_date(model: onnx.ModelProto) -> bool:
+    """Take weights from the inputs, where files before IR 4 list them too; whether there was something to do.
+
+    Converters take what is listed there for activations.
+    """
+    weights = {each.name for each in model.graph.initializer}
+    inputs = [each for each in model.graph.input if each.name not in weights]
+    if len(inputs) == len(model.graph.input) and model.ir_version >= _APART:
+        return False
+    model.ir_version = max(model.ir_version, _APART)
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    return True
 
 
 def _initialised(model: onnx.ModelProto) -> bool:

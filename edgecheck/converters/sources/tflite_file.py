@@ -170,11 +170,15 @@ def _widen(model: Any) -> None:
 
     Every tool that quantises or prunes looks for weights and not for operators that make them.
     """
+    halved: set[int] = set()
     for place, graph in enumerate(model.subgraphs):
         operators = list(graph.operators or [])
-        graph.operators = [each for each in operators if not _widened(model, graph, each)]
+        graph.operators = [each for each in operators if not _widened(model, graph, each, halved)]
         if len(graph.operators) < len(operators):
             _drop_unused(model, place)
+    # Converters keep equal constants in one buffer: it is empty only when the last tensor that takes it is gone.
+    for index in halved - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
+        model.buffers[index].data = None
 
 
 def _drop_unused(model: Any, place: int) -> None:
@@ -203,7 +207,7 @@ def _indices(owner: Any, name: str) -> Any:
     return [] if found is None else found
 
 
-def _widened(model: Any, graph: Any, operator: Any) -> bool:
+def _widened(model: Any, graph: Any, operator: Any, halved: set[int]) -> bool:
     if model.operatorCodes[operator.opcodeIndex].builtinCode != _OPS.DEQUANTIZE:
         return False
     source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
@@ -213,6 +217,6 @@ def _widened(model: Any, graph: Any, operator: Any) -> bool:
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(np.frombuffer(bytes(data), np.float16).astype(np.float32).tobytes(), np.uint8)
     model.buffers.append(buffer)
-    model.buffers[source.buffer].data = None
+    halved.add(source.buffer)
     target.buffer = len(model.buffers) - 1
     return True

@@ -30,19 +30,45 @@ class TorchModel:
         self.module = module
         self.ports = ports
         self.notes = notes
+        self._buffers = [(each, each.clone()) for each in module.buffers()]
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
         """See `Source.run`."""
         arguments = [torch.from_numpy(feed[port.name]) for port in self.ports]
+        self.reset()
         with torch.no_grad(), _Softmaxes() as softmaxes:
             answer = self.module(*arguments)
         return [Output(name, value.numpy(), softmaxes.before(value)) for name, value in named_outputs(answer)]
+
+    def reset(self) -> None:
+        """Forget what earlier calls left behind: an artifact starts without it."""
+        with torch.no_grad():
+            for each, first in self._buffers:
+                each.copy_(first)
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether the module takes any number of arguments, and hands them on by name."""
+        return isinstance(self.module, _Named)
 
     def arguments(self, shapes: dict[str, tuple[int, ...]], batch: int) -> tuple[Any, ...]:
         """Example values with so large a batch, for tracing."""
         return tuple(
             torch.ones((batch, *shapes[port.name][1:]), dtype=getattr(torch, port.dtype)) for port in self.ports
         )
+
+
+class _Named(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
+    """A module with some of its optional arguments, which place does not tell apart."""
+
+    def __init__(self, module: Any, names: list[str]) -> None:
+        super().__init__()
+        self.module = module
+        self.names = names
+
+    def forward(self, *values: Any) -> Any:
+        """Call it by the arguments' names."""
+        return self.module(**dict(zip(self.names, values, strict=True)))
 
 
 class _Softmaxes(TorchDispatchMode):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
@@ -89,7 +115,26 @@ def open_model(request: Request) -> TorchModel:
         return _script(request)
     module, notes = _built(request) if request.factory else (torch_weights.whole_module(request), ())
     module.eval()
-    return TorchModel(module, ports_of(_parameters(module.forward), request), notes)
+    module, widened = _as_float32(module)
+    ports = ports_of(_parameters(module.forward), request)
+    return TorchModel(_by_name(module, [port.name for port in ports]), ports, (*notes, *widened))
+
+
+def _as_float32(module: Any) -> tuple[Any, tuple[str, ...]]:
+    """A network in the numbers of the variant that every conversion begins with."""
+    kinds = {str(each.dtype).removeprefix("torch.") for each in module.parameters() if each.is_floating_point()}
+    others = sorted(kinds - {"float32"})
+    if not others:
+        return module, ()
+    return module.float(), (f"Its weights are {' and '.join(others)}; it was converted in float32.",)
+
+
+def _by_name(module: Any, names: list[str]) -> Any:
+    """The module, called by name where `names` are not its first arguments in their order."""
+    parameters = inspect.signature(module.forward).parameters
+    positional = [name for name, each in parameters.items() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+    by_name = names != positional[: len(names)] and set(names) <= set(parameters)
+    return _Named(module, names) if by_name else module
 
 
 def exported(request: Request) -> Any:
@@ -113,9 +158,9 @@ def _program(request: Request) -> TorchModel:
 
 
 def _script(request: Request) -> TorchModel:
-    module = torch.jit.load(request.model, map_location="cpu").eval()
+    module, notes = _as_float32(torch.jit.load(request.model, map_location="cpu").eval())
     names = [each.name for each in module.forward.schema.arguments[1:] if not each.has_default_value()]
-    return TorchModel(module, ports_of(names, request))
+    return TorchModel(module, ports_of(names, request), notes)
 
 
 def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
@@ -185,5 +230,5 @@ def _known(request: Request) -> dict[str, tuple[tuple[int, ...], str]]:
     """By name: the shape of one sample without the batch, and its type."""
     if request.samples is not None:
         found = described(request.samples)
-        return {name: (shape, "float32" if dtype == "float64" else dtype) for name, (shape, dtype) in found.items()}
+        return {name: (shape, "float32" if "float" in dtype else dtype) for name, (shape, dtype) in found.items()}
     return {name: (tuple(shape[1:]), "float32") for name, shape in request.inputs.items()}

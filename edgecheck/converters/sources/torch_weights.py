@@ -96,19 +96,30 @@ def fill(network: Any, weights: Mapping[str, Any], request: Request) -> None:
     for prefix in _PREFIXES:
         if not expected & set(named) and all(name.startswith(prefix) for name in named):
             named = {name.removeprefix(prefix): value for name, value in named.items()}
-    missing, surplus = sorted(expected - set(named)), sorted(set(named) - expected)
+    missing, surplus = sorted(expected - set(named) - _not_needed(network, named)), sorted(set(named) - expected)
     if missing or surplus:
         raise ConversionError(
             f"The weights in {request.title} are not those of {request.factory}: {_differences(missing, surplus)}.",
             "Check that the factory builds the network that was trained.",
         )
     try:
-        network.load_state_dict(named)
+        network.load_state_dict(named, strict=False)
     except RuntimeError as error:
         raise ConversionError(
             f"The weights in {request.title} do not fit {request.factory}: {str(error).splitlines()[-1].strip()}",
             "Check that the factory builds the network that was trained.",
         ) from error
+
+
+def _not_needed(network: Any, named: Mapping[str, Any]) -> set[str]:
+    """Names that a file need not have: those tied to one that it has, as safetensors leaves them out, and counts."""
+    every = network.state_dict()
+    kept = {every[name].data_ptr() for name in named if torch.is_tensor(every.get(name))}
+    return {
+        name
+        for name, value in every.items()
+        if name.endswith("num_batches_tracked") or (torch.is_tensor(value) and value.data_ptr() in kept)
+    }
 
 
 def _differences(missing: list[str], surplus: list[str]) -> str:

@@ -6,28 +6,39 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import keras
+import onnx
 import tensorflow as tf
 import tf2onnx
 
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.sources.frozen_graph import labelled
+from edgecheck.converters.sources.frozen_graph import freeze, labelled
 from edgecheck.converters.sources.keras_model import KerasModel
+from edgecheck.converters.to_onnx.from_graph import converted, without_erfc
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def convert(request: Request, folder: Path) -> Made:
-    """Export with Keras."""
+    """Export with Keras.
+
+    Raises:
+        RuntimeError: constants of the model became inputs, as those of a Normalization do.
+    """
     made = folder / "model.onnx"
     model = KerasModel(request)
     model.call_once(request)
     model.keras.export(made, format="onnx", verbose=False)
+    exported = onnx.load(made)
+    if len(exported.graph.input) != len(model.ports):
+        raise RuntimeError("it made inputs of the model's own constants")
+    if without_erfc(exported):
+        onnx.save(exported, made)
     return Made((made,), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})", _notes(model))
 
 
 def convert_traced(request: Request, folder: Path) -> Made:
-    """Trace the model and convert the function."""
+    """Trace the model, make its variables and captured constants part of the graph, and convert that."""
     model = KerasModel(request)
     specs = [tf.TensorSpec(port.dims, port.dtype, name=port.name) for port in model.ports]
 
@@ -35,9 +46,14 @@ def convert_traced(request: Request, folder: Path) -> Made:
         outputs = model.symbolic(list(values))
         return labelled(model.output_names(len(outputs)), outputs)
 
-    made = folder / "model.onnx"
-    tf2onnx.convert.from_function(tf.function(named), input_signature=specs, output_path=str(made))
-    return Made((made,), f"tf2onnx {version('tf2onnx')}", _notes(model))
+    if model.is_stateful:  # variables that calls write to cannot be made constants
+        made = folder / "model.onnx"
+        tf2onnx.convert.from_function(tf.function(named), input_signature=specs, output_path=str(made))
+        files: tuple[Path, ...] = (made,)
+    else:
+        traced = tf.function(named).get_concrete_function(*specs)
+        files = converted(folder, freeze(traced, model.ports, sorted(traced.structured_outputs), 0.0))
+    return Made(files, f"tf2onnx {version('tf2onnx')}", _notes(model))
 
 
 def _notes(model: KerasModel) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 import torch
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 #: From here on weights go beside the .onnx.
 _MOST_INSIDE = 1_900_000_000
+_DECIDED = (
+    "Its code decides by the values of its inputs; the exporter wrote down the one way that an example took. Rewrite it"
+    " with torch.cond or torch.where."
+)
 _DYNAMO = f"torch {torch.__version__} dynamo exporter"
 
 
@@ -32,7 +37,8 @@ def convert(request: Request, folder: Path) -> Made:
     model = open_model(request)
     shapes = shapes_of(model.ports, request)
     names = [port.name for port in model.ports]
-    free = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
+    each = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
+    free = (each,) if model.is_by_name else each
     try:
         made = _export(model.module, folder, model.arguments(shapes, 2), input_names=names, dynamic_shapes=free)
     except Exception:  # noqa: BLE001 - dynamo fails in many ways on a batch that the network fixes
@@ -54,19 +60,39 @@ def _export(module: Any, folder: Path, arguments: tuple[Any, ...], **more: objec
     made = folder / "model.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module, arguments, made, dynamo=True, external_data=_size(module) > _MOST_INSIDE, verbose=False, **more
-        )
+        try:
+            torch.onnx.export(
+                module, arguments, made, dynamo=True, external_data=_size(module) > _MOST_INSIDE, verbose=False, **more
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise error.__cause__ or error from None  # it says of itself in which step it failed, and not why
     return made
 
 
 def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
+    """The batch is free where a second one comes out right: a trace keeps the numbers that Python worked with."""
     made = folder / "model.onnx"
-    arguments = model.arguments(shapes_of(model.ports, request), 1)
+    shapes = shapes_of(model.ports, request)
+    warned = _trace(model, shapes, made, free=True)
+    if not _is_free(model, shapes, made):
+        warned = _trace(model, shapes, made, free=False)
+    decided = any(
+        issubclass(each.category, torch.jit.TracerWarning) and "boolean" in str(each.message) for each in warned
+    )
+    notes = (_DECIDED,) if decided else ()
+    return _made(made, f"torch {torch.__version__} legacy exporter", (*model.notes, *notes))
+
+
+def _trace(
+    model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path, *, free: bool
+) -> list[warnings.WarningMessage]:
+    arguments = model.arguments(shapes, 1)
+    model.reset()
     names = [name for name, _ in named_outputs(model.module(*arguments))]
     inputs = [port.name for port in model.ports]
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    model.reset()
+    with warnings.catch_warnings(record=True) as warned, torch.no_grad():
+        warnings.simplefilter("always")
         torch.onnx.export(
             model.module,
             arguments,
@@ -74,9 +100,33 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
             dynamo=False,
             input_names=inputs,
             output_names=names,
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, *names)},
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *names)} if free else None,
         )
-    return _made(made, f"torch {torch.__version__} legacy exporter", model.notes)
+    return warned
+
+
+def _is_free(model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path) -> bool:
+    """Whether the artifact does with a batch of two what the module does, or that cannot be tried here."""
+    arguments = model.arguments(shapes, 2)
+    model.reset()
+    try:
+        import onnxruntime
+
+        with torch.no_grad():
+            wanted = [value.numpy() for _, value in named_outputs(model.module(*arguments))]
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
+        feed = {port.name: value.numpy() for port, value in zip(model.ports, arguments, strict=True)}
+        found = session.run(None, {port.name: feed[port.name] for port in session.get_inputs()})
+    except ImportError:
+        return True
+    except Exception:  # noqa: BLE001 - the module itself may take one sample only, and the runtime fails in many ways
+        return False
+    return all(
+        one.shape == two.shape and np.allclose(one, two, rtol=1e-3, atol=1e-4)
+        for one, two in zip(wanted, found, strict=True)
+    )
 
 
 def _made(made: Path, route: str, notes: tuple[str, ...] = ()) -> Made:

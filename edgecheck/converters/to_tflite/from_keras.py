@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 def convert(request: Request, folder: Path) -> Made:
     """Convert the model as it is, its batch free."""
     model = _opened(request)
-    return converted(request, folder, model.ports, lambda: tf.lite.TFLiteConverter.from_keras_model(model.keras))
+    return converted(
+        request,
+        folder,
+        model.ports,
+        lambda: tf.lite.TFLiteConverter.from_keras_model(model.keras),
+        by_name=len(model.ports) > 1,
+    )
 
 
 def convert_fixed(request: Request, folder: Path) -> Made:

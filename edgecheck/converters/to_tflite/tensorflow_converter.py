@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from edgecheck.converters.samples import Port
 
 
-def converted(
-    request: Request, folder: Path, ports: Sequence[Port], converter: Callable[[], Any], way: str = ""
+def converted(  # noqa: PLR0913 - one more than allowed, each another thing
+    request: Request,
+    folder: Path,
+    ports: Sequence[Port],
+    converter: Callable[[], Any],
+    way: str = "",
+    *,
+    by_name: bool = False,
 ) -> Made:
     """Convert with fresh converters until one succeeds, and write the file.
 
@@ -29,15 +35,19 @@ def converted(
         ports: The model's inputs, in the order of the converter's.
         converter: Makes a converter; called once per attempt.
         way: What is special about it, for the route's text.
+        by_name: Whether the converter may have the inputs in another order: Keras models come with theirs sorted by
+            name, and calibration samples in a list would then go to each other's inputs without a word.
     """
+    feeding = _named if by_name else _listed
     fed = feeds(ports, request) if request.variant == "int8" else None
     notes = ["Calibrated on random inputs: with `samples` it agrees better."] if fed and fed.seeded else []
+    samples = None if fed is None else lambda: feeding(fed, ports)
     try:
-        content = _set_up(converter(), request.variant, fed, ports, strict=True).convert()
+        content = _set_up(converter(), request.variant, samples, strict=True).convert()
     except Exception:
-        if fed is None:
+        if samples is None:
             raise
-        content = _set_up(converter(), request.variant, fed, ports, strict=False).convert()
+        content = _set_up(converter(), request.variant, samples, strict=False).convert()
         notes.append("Some operators have no integer form and stay float32.")
     made = folder / "model.tflite"
     made.write_bytes(content)
@@ -46,13 +56,13 @@ def converted(
     return Made((made,), f"{pruned}TensorFlow {tf.__version__} converter{way}{calibrated}", tuple(notes))
 
 
-def _set_up(converter: Any, variant: str, fed: Feeds | None, ports: Sequence[Port], *, strict: bool) -> Any:
+def _set_up(converter: Any, variant: str, samples: Callable[[], Iterator[Any]] | None, *, strict: bool) -> Any:
     if variant != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if fed is not None:
-        converter.representative_dataset = lambda: _listed(fed, ports)
+    if samples is not None:
+        converter.representative_dataset = samples
         if strict:
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     return converter
@@ -61,3 +71,8 @@ def _set_up(converter: Any, variant: str, fed: Feeds | None, ports: Sequence[Por
 def _listed(fed: Feeds, ports: Sequence[Port]) -> Iterator[list[Any]]:
     for feed in fed.each:
         yield [feed[port.name] for port in ports]
+
+
+def _named(fed: Feeds, ports: Sequence[Port]) -> Iterator[dict[str, Any]]:
+    for feed in fed.each:
+        yield {port.name: feed[port.name] for port in ports}

@@ -39,6 +39,8 @@ def main(folder: Path) -> None:
     built.save(folder / "sequential.keras")
     never_called(folder)
     tiny_outputs(folder)
+    in_another_order(folder)
+    of_transformers(folder)
     flat(folder)
     for suffix in ("keras", "h5"):
         lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
@@ -111,6 +113,29 @@ def tiny_outputs(folder: Path) -> None:
     inputs = keras.Input((16,))
     outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-12))(inputs)
     keras.Model(inputs, outputs).save(folder / "tiny.keras")
+
+
+def in_another_order(folder: Path) -> None:
+    """Two inputs of one shape, the second of which comes first by name, and of quite another scale."""
+    right, left = keras.Input((8,), name="right"), keras.Input((8,), name="left")
+    ends = [keras.layers.Dense(4, name="small")(right), keras.layers.Dense(4, name="great")(left)]
+    keras.Model([right, left], ends).save(folder / "right_left.keras")
+    source = np.random.default_rng(0)
+    small, great = (source.normal(0, scale, (32, 8)).astype(np.float32) for scale in (0.01, 10))
+    np.savez(folder / "right_left.npz", right=small, left=great)
+
+
+def of_transformers(folder: Path) -> None:
+    """What tf2onnx has no operator for, or takes for an input: GELU, and what a Normalization has learned."""
+    learned = keras.layers.Normalization()
+    learned.adapt(np.random.default_rng(0).normal(5, 3, (64, 8)).astype(np.float32))
+    layers = [keras.Input((8,), name="rows"), learned, keras.layers.Dense(8, activation="gelu"), keras.layers.Dense(3)]
+    keras.Sequential(layers).save(folder / "gelu.keras")
+    keras.Sequential([*layers[:1], keras.layers.Dense(8, activation="gelu")]).export(
+        folder / "gelu_saved", verbose=False
+    )
+    alphas = [keras.layers.PReLU(), keras.layers.Dense(16), keras.layers.PReLU(), keras.layers.Dense(16)]
+    keras.Sequential([keras.Input((16,)), *alphas]).save(folder / "equal.keras")
 
 
 def flat(folder: Path) -> None:

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 
 from tests.converters import networks
 
@@ -29,6 +29,17 @@ def main(folder: Path) -> None:
         torch.export.save(torch.export.export(model, example, dynamic_shapes=free), folder / f"{name}.pt2")
         if name == "classifier":
             of_the_classifier(folder, model)
+    with_something_about_them(folder)
+
+
+def with_something_about_them(folder: Path) -> None:
+    """Weights of networks that need more than a call by place."""
+    for name in ("optional", "deciding"):
+        torch.save(getattr(networks, name)().state_dict(), folder / f"{name}.pth")
+    torch.save(networks.halved().state_dict(), folder / "halved.pth")
+    save_model(networks.tied(), str(folder / "tied.safetensors"))
+    counting = torch.export.export(networks.Counting().eval(), (torch.rand(1, 6),))
+    torch.export.save(counting, folder / "counting.pt2")
 
 
 def of_the_classifier(folder: Path, model: torch.nn.Module) -> None:
