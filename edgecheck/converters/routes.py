@@ -135,7 +135,7 @@ def ways(request: Request) -> tuple[Way, ...]:
         ConversionError: there is no way; the hint names the nearest.
     """
     found = tuple(_ways(request))
-    if not found and request.variant == AS_IS:
+    if not found and request.variant == AS_IS and request.source not in READY:
         raise ConversionError(
             f"{request.title} is a {request.source} file, which no device runs as it is.", _nearest(request)
         )
