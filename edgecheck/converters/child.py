@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.converters import packing
-from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.interface import ELSEWHERE, Made, Request
 from edgecheck.converters.opening import ensure_converted, ensure_opens
 from edgecheck.converters.safety import importing
 from edgecheck.errors import EdgecheckError
@@ -68,7 +68,7 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         }
     except Exception as error:  # noqa: BLE001 - this is the process's boundary: what a framework raises is the answer
         traceback.print_exc()
-        hint = "Try another variant or another format." if task["makes_model"] else ""
+        hint = ELSEWHERE if task["makes_model"] else ""
         return {"message": f"The converter failed: {_in_a_line(error)}", "hint": hint, "final": False}
     return facts | {
         "files": [str(file.relative_to(folder)) for file in made.files],

@@ -27,9 +27,8 @@ def ensure_whole(model: Path) -> None:
         read(model)
     except ModelError as error:
         cause = error.__cause__
-        if isinstance(cause, Damage) and not isinstance(
-            cause, Unread
-        ):  # a kind that edgecheck does not read may be whole
+        # a kind that edgecheck does not read may be whole
+        if isinstance(cause, Damage) and not isinstance(cause, Unread):
             raise
     if model.is_file() and zipfile.is_zipfile(model):
         _ensure_members(model)

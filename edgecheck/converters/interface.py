@@ -21,6 +21,9 @@ VARIANTS = ("float32", "float16", "int8-weights", "int8-dynamic", "int8")
 #: Formats that a device's runtime opens as they are.
 READY = ("tflite", "onnx")
 
+#: What to do where a converter fails.
+ELSEWHERE = "Try another variant or another format."
+
 #: `Request.trusted` when the command line says `--trust`.
 TRUST_ALL = "all"
 

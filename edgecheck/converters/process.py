@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import edgecheck
+from edgecheck.converters.interface import ELSEWHERE
 from edgecheck.errors import ConversionError
 from edgecheck.interrupts import held
 
@@ -37,7 +38,6 @@ _BOOT = (
     "from edgecheck.converters.child import main; main(*sys.argv[2:])"
 )
 
-_ELSEWHERE = "Try another variant or another format."
 _DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
 """What a library says before it ends the process itself."""
 _TAIL = 65_536
@@ -202,8 +202,8 @@ def _crash(code: int, errors: Path, peak: int) -> ConversionError:
         )
     if code < 0:
         said = _last_words(errors, _DEATH)
-        return RouteError(f"The converter crashed with {signal.Signals(-code).name}{said}.", _ELSEWHERE)
-    return RouteError(f"The converter ended with exit code {code}{_last_words(errors)}.", _ELSEWHERE)
+        return RouteError(f"The converter crashed with {signal.Signals(-code).name}{said}.", ELSEWHERE)
+    return RouteError(f"The converter ended with exit code {code}{_last_words(errors)}.", ELSEWHERE)
 
 
 def _last_words(errors: Path, like: re.Pattern[str] = re.compile(".")) -> str:

@@ -116,21 +116,6 @@ class Tied(nn.Module):  # type: ignore[misc] # see Classifier
         return self.outer(torch.relu(self.inner(row)))
 
 
-def optional() -> nn.Module:
-    """A factory."""
-    return Optional()
-
-
-def deciding() -> nn.Module:
-    """A factory."""
-    return Deciding()
-
-
-def tied() -> nn.Module:
-    """A factory."""
-    return Tied()
-
-
 def halved() -> nn.Module:
     """A factory of a network in half precision."""
     return Tied().half()

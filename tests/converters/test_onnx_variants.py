@@ -187,6 +187,13 @@ def test_dynamic_int8_leaves_convolutions_alone(bench: Bench, onet: Path, tmp_pa
         bench.make(onnx_models.convolutions(tmp_path / "c.onnx"), "onnx", "int8-dynamic")
 
 
+def test_types_that_a_file_tells_need_not_be_inferred(bench: Bench, tmp_path: Path) -> None:
+    plain = onnx_models.dense(tmp_path / "plain.onnx")
+    onnx.save(onnx.shape_inference.infer_shapes(onnx.load(plain)), tmp_path / "told.onnx")
+    made = [bench.make(tmp_path / f"{name}.onnx", "onnx", "float16") for name in ("plain", "told")]
+    assert made[0].sha256 == made[1].sha256
+
+
 def test_half_precision_is_stored_in_two_bytes_a_weight(bench: Bench, onet: Path) -> None:
     """Its weights are lists of floats, which onnxruntime turns into lists of varints of three bytes each."""
     assert bench.make(onet, "onnx", "float16").size < 0.51 * onet.stat().st_size

@@ -203,17 +203,17 @@ def test_optional_arguments_are_given_by_name(bench: Bench, torch_models: Path, 
 
     rows = np.random.default_rng(0).random((4, 6)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", shift=rows, row=rows + 1)
-    settings = {"samples": tmp_path / "rows.npz", **factory("optional")}
-    made = bench.make(torch_models / "optional.pth", "onnx", "float32", **settings)
+    settings = {"samples": tmp_path / "rows.npz", **factory("Optional")}
+    made = bench.make(torch_models / "Optional.pth", "onnx", "float32", **settings)
     session = onnxruntime.InferenceSession(made.path)
-    weights = torch.load(torch_models / "optional.pth", weights_only=True)
+    weights = torch.load(torch_models / "Optional.pth", weights_only=True)
     plain = (rows + 1) @ weights["dense.weight"].numpy().T + weights["dense.bias"].numpy()
     assert np.allclose(session.run(None, {"row": rows + 1, "shift": rows})[0], plain + 10 * rows, atol=1e-5)
-    assert bench.agreement(torch_models / "optional.pth", "onnx", "float32", **settings).relative_error < 1e-5
+    assert bench.agreement(torch_models / "Optional.pth", "onnx", "float32", **settings).relative_error < 1e-5
 
 
 def test_what_a_trace_leaves_out_is_told(bench: Bench, torch_models: Path) -> None:
-    made = bench.make(torch_models / "deciding.pth", "onnx", "float32", inputs={"row": (1, 6)}, **factory("deciding"))
+    made = bench.make(torch_models / "Deciding.pth", "onnx", "float32", inputs={"row": (1, 6)}, **factory("Deciding"))
     assert made.route.endswith("legacy exporter, the batch fixed to 1")
     assert made.notes[-1].startswith(
         "Its code decides by the values of its inputs; the exporter wrote down the one way"
@@ -230,7 +230,7 @@ def test_a_network_in_half_precision_begins_in_float32(bench: Bench, torch_model
 
 
 def test_tied_weights_are_in_the_file_once(bench: Bench, torch_models: Path) -> None:
-    settings = {"inputs": {"row": (1, 6)}, **factory("tied")}
+    settings = {"inputs": {"row": (1, 6)}, **factory("Tied")}
     assert bench.agreement(torch_models / "tied.safetensors", "onnx", "float32", **settings).relative_error < 1e-5
 
 

@@ -37,14 +37,8 @@ class OnnxModel:
         self._names = [each.name for each in model.graph.output]
         self._logits = before_softmax(model)
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(self._logits.values()))
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERROR
-        # external data are found beside the file only when the session knows where that is
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
         try:
-            self._session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = session_of(model, path.parent)
         except Exception as error:
             raise ConversionError(f"onnxruntime does not open {path.name}: {str(error).splitlines()[0]}") from error
         self.ports = tuple(_port(each) for each in self._session.get_inputs())
@@ -57,6 +51,15 @@ class OnnxModel:
             Output(name, np.asarray(values[name]), values[self._logits[name]] if name in self._logits else None)
             for name in self._names
         ]
+
+
+def session_of(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:
+    """A session on a model whose external data, if it has some, are in `folder`; raises what onnxruntime raises."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERROR
+    # external data are found beside the file only when the session knows where that is
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def open_model(request: Request) -> OnnxModel:

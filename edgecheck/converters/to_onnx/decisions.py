@@ -7,12 +7,13 @@ class that was not chosen.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from edgecheck.converters.sources.onnx_runner import session_of
 from edgecheck.converters.sources.sklearn_model import FEATURES
 from edgecheck.errors import ConversionError
 
@@ -54,10 +55,7 @@ def as_decided(model: onnx.ModelProto, source: SklearnModel, title: str) -> None
 
 
 def _run(model: onnx.ModelProto, rows: NDArray[np.float32]) -> list[NDArray[Any]]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(each) for each in session.run(None, {FEATURES: rows})]
+    return [np.asarray(each) for each in session_of(model, Path()).run(None, {FEATURES: rows})]
 
 
 def _ensure_labels(label: NDArray[Any], found: NDArray[Any], scores: list[NDArray[Any]], title: str) -> None:

@@ -15,26 +15,30 @@ if TYPE_CHECKING:
     from edgecheck.converters.sources.frozen_graph import Frozen
 
 
-def converted(folder: Path, frozen: Frozen) -> tuple[Path, ...]:
-    """Write `model.onnx`, its inputs and outputs called what the signature calls them."""
+def converted(frozen: Frozen) -> onnx.ModelProto:
+    """The graph, its inputs and outputs called what the signature calls them."""
     inputs = list(frozen.inputs)[: len(frozen.ports)]
     model, _ = tf2onnx.convert.from_graph_def(
         frozen.graph, input_names=inputs, output_names=list(frozen.outputs.values())
     )
     names = dict(zip(inputs, (port.name for port in frozen.ports), strict=True))
     _rename(model.graph, names | {tensor: name for name, tensor in frozen.outputs.items()})
-    without_erfc(model)
+    return model
+
+
+def save(model: onnx.ModelProto, folder: Path) -> tuple[Path, ...]:
+    """Write `model.onnx`, whatever way of tf2onnx's it comes from."""
+    _replace_erfc(model)
     made = folder / "model.onnx"
     onnx.save(model, made)
     return (made,)
 
 
-def without_erfc(model: onnx.ModelProto) -> bool:
-    """Write erfc(x) as 1 - erf(x); whether there was one. tf2onnx leaves TensorFlow's operator, and GELU has it."""
+def _replace_erfc(model: onnx.ModelProto) -> None:
+    """Write erfc(x) as 1 - erf(x): tf2onnx leaves TensorFlow's operator, and GELU has it."""
     nodes = list(model.graph.node)
-    found = [node for node in nodes if node.op_type == "Erfc"]
-    if not found:
-        return False
+    if not any(node.op_type == "Erfc" for node in nodes):
+        return
     one = "one_minus_erf"
     model.graph.initializer.append(numpy_helper.from_array(np.float32(1), one))
     del model.graph.node[:]
@@ -45,7 +49,6 @@ def without_erfc(model: onnx.ModelProto) -> bool:
         inner, result = f"{node.output[0]}/erf", node.output[0]
         model.graph.node.append(helper.make_node("Erf", [node.input[0]], [inner], name=f"{node.name}/erf"))
         model.graph.node.append(helper.make_node("Sub", [one, inner], [result], name=node.name))
-    return True
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:

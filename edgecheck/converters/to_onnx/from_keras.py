@@ -13,7 +13,7 @@ import tf2onnx
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.frozen_graph import freeze, labelled
 from edgecheck.converters.sources.keras_model import KerasModel
-from edgecheck.converters.to_onnx.from_graph import converted, without_erfc
+from edgecheck.converters.to_onnx.from_graph import converted, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +32,9 @@ def convert(request: Request, folder: Path) -> Made:
     exported = onnx.load(made)
     if len(exported.graph.input) != len(model.ports):
         raise RuntimeError("it made inputs of the model's own constants")
-    if without_erfc(exported):
-        onnx.save(exported, made)
-    return Made((made,), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})", _notes(model))
+    return Made(
+        save(exported, folder), f"keras {keras.__version__} export (tf2onnx {version('tf2onnx')})", _notes(model)
+    )
 
 
 def convert_traced(request: Request, folder: Path) -> Made:
@@ -46,14 +46,13 @@ def convert_traced(request: Request, folder: Path) -> Made:
         outputs = model.symbolic(list(values))
         return labelled(model.output_names(len(outputs)), outputs)
 
+    function = tf.function(named)
     if model.is_stateful:  # variables that calls write to cannot be made constants
-        made = folder / "model.onnx"
-        tf2onnx.convert.from_function(tf.function(named), input_signature=specs, output_path=str(made))
-        files: tuple[Path, ...] = (made,)
+        exported, _ = tf2onnx.convert.from_function(function, input_signature=specs)
     else:
-        traced = tf.function(named).get_concrete_function(*specs)
-        files = converted(folder, freeze(traced, model.ports, sorted(traced.structured_outputs), 0.0))
-    return Made(files, f"tf2onnx {version('tf2onnx')}", _notes(model))
+        traced = function.get_concrete_function(*specs)
+        exported = converted(freeze(traced, model.ports, sorted(traced.structured_outputs), 0.0))
+    return Made(save(exported, folder), f"tf2onnx {version('tf2onnx')}", _notes(model))
 
 
 def _notes(model: KerasModel) -> tuple[str, ...]:

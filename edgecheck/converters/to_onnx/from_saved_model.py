@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources import saved_model
-from edgecheck.converters.to_onnx.from_graph import converted
+from edgecheck.converters.to_onnx.from_graph import converted, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,4 +26,4 @@ def convert_session(request: Request, folder: Path) -> Made:
 
 
 def _made(folder: Path, frozen: Frozen, way: str) -> Made:
-    return Made(converted(folder, frozen), f"tf2onnx {version('tf2onnx')}{way}")
+    return Made(save(converted(frozen), folder), f"tf2onnx {version('tf2onnx')}{way}")

@@ -87,7 +87,6 @@ def _trace(
     model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path, *, free: bool
 ) -> list[warnings.WarningMessage]:
     arguments = model.arguments(shapes, 1)
-    model.reset()
     names = [name for name, _ in named_outputs(model.module(*arguments))]
     inputs = [port.name for port in model.ports]
     model.reset()
@@ -110,15 +109,13 @@ def _is_free(model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path) 
     arguments = model.arguments(shapes, 2)
     model.reset()
     try:
-        import onnxruntime
+        from edgecheck.converters.sources.onnx_runner import OnnxModel
 
         with torch.no_grad():
             wanted = [value.numpy() for _, value in named_outputs(model.module(*arguments))]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
         feed = {port.name: value.numpy() for port, value in zip(model.ports, arguments, strict=True)}
-        found = session.run(None, {port.name: feed[port.name] for port in session.get_inputs()})
+        artifact = OnnxModel(made)
+        found = [each.value for each in artifact.run({port.name: feed[port.name] for port in artifact.ports})]
     except ImportError:
         return True
     except Exception:  # noqa: BLE001 - the module itself may take one sample only, and the runtime fails in many ways

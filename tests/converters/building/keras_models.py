@@ -41,6 +41,7 @@ def main(folder: Path) -> None:
     tiny_outputs(folder)
     in_another_order(folder)
     of_transformers(folder)
+    equal_constants(folder)
     flat(folder)
     for suffix in ("keras", "h5"):
         lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
@@ -134,8 +135,12 @@ def of_transformers(folder: Path) -> None:
     keras.Sequential([*layers[:1], keras.layers.Dense(8, activation="gelu")]).export(
         folder / "gelu_saved", verbose=False
     )
-    alphas = [keras.layers.PReLU(), keras.layers.Dense(16), keras.layers.PReLU(), keras.layers.Dense(16)]
-    keras.Sequential([keras.Input((16,)), *alphas]).save(folder / "equal.keras")
+
+
+def equal_constants(folder: Path) -> None:
+    """Eight zeros twice: the bias that every convolution gets, and what a PReLU begins with."""
+    layers = [keras.layers.Conv2D(8, 3, use_bias=False), keras.layers.PReLU(shared_axes=[1, 2])]
+    keras.Sequential([keras.Input((8, 8, 3)), *layers]).save(folder / "equal.keras")
 
 
 def flat(folder: Path) -> None:

@@ -34,10 +34,10 @@ def main(folder: Path) -> None:
 
 def with_something_about_them(folder: Path) -> None:
     """Weights of networks that need more than a call by place."""
-    for name in ("optional", "deciding"):
+    for name in ("Optional", "Deciding"):
         torch.save(getattr(networks, name)().state_dict(), folder / f"{name}.pth")
     torch.save(networks.halved().state_dict(), folder / "halved.pth")
-    save_model(networks.tied(), str(folder / "tied.safetensors"))
+    save_model(networks.Tied(), str(folder / "tied.safetensors"))
     counting = torch.export.export(networks.Counting().eval(), (torch.rand(1, 6),))
     torch.export.save(counting, folder / "counting.pt2")
 
