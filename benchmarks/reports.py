@@ -16,8 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from edgecheck.core.report import Report  # noqa: E402
-from edgecheck.core.tiles import Tiles  # noqa: E402
+from edgecheck.core.report import Report, Tiles  # noqa: E402
 from edgecheck.reports import FORMATS, Style, render  # noqa: E402
 from edgecheck.reports.reading import read_report  # noqa: E402
 from tests.builders import MIB, latency_worker, memory_worker, run  # noqa: E402

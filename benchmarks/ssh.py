@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402 - as the next lines, after the path is set
 
-from edgecheck.session import SAMPLING  # noqa: E402
+from edgecheck.checks.session import SAMPLING  # noqa: E402
 from edgecheck.targets import Workload, ssh_client  # noqa: E402
 from edgecheck.targets.ssh import SshTarget  # noqa: E402
 from edgecheck.targets.ssh_address import parse  # noqa: E402

@@ -73,9 +73,9 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. What went wrong in one check is in its result.
     """
+    from edgecheck.checks.invocation import Asked, invocation
+    from edgecheck.checks.plan import Selection
     from edgecheck.config import load_project
-    from edgecheck.invocation.invocation import Asked, invocation
-    from edgecheck.invocation.selection import Selection
 
     _ensure_known(on_unknown, _several(variants))
     home = Path.cwd() if root is None else Path(root)
@@ -123,7 +123,7 @@ def load_report(path: AnyPath) -> Report:
     Raises:
         EdgecheckError: it cannot be read, or is no report of this version.
     """
-    from edgecheck.invocation.report_files import load
+    from edgecheck.checks.report_files import load
 
     return load(Path(path))
 
@@ -149,8 +149,8 @@ def render(report: Report, name: str = "terminal", *, width: int = 100, color: b
 
 
 def _ensure_known(on_unknown: str | None, variants: tuple[str, ...]) -> None:
+    from edgecheck.checks.plan import AUTO
     from edgecheck.converters.interface import AS_IS, VARIANTS
-    from edgecheck.invocation.selection import AUTO
 
     if on_unknown is not None and on_unknown not in _ON_UNKNOWN:
         raise UsageError(f"on_unknown is {on_unknown!r}.", f"It takes {', '.join(_ON_UNKNOWN)} or None.")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck import session
+from edgecheck.checks import session
+from edgecheck.checks.session import Wanted, job, run_on
 from edgecheck.converters.convert import Workshop, convert
 from edgecheck.converters.interface import Request
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.run import Outcome, Purpose
-from edgecheck.session import Wanted, job, run_on
 from edgecheck.targets import open_target
 from examples.real_models import fetch
 from tests.builders import budget, limit, profile

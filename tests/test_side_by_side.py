@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from edgecheck.side_by_side import in_order
+from edgecheck.checks.perform import in_order
 
 
 def test_results_come_in_the_order_of_asking() -> None:

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from edgecheck.bundles import diagnosis
-from edgecheck.bundles.ballast import UNUSED_DEPENDENCIES
+from edgecheck.bundles.archive import UNUSED_DEPENDENCIES
 from edgecheck.bundles.listing import read_listing
 from edgecheck.bundles.requirements import broken_by_numpy_2, capped, extras_of, name_of
 from edgecheck.bundles.wheelfile import open_wheel

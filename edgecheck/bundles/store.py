@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.bundles.ballast import RULES
+from edgecheck.bundles.archive import RULES
 from edgecheck.bundles.bundle import Bundle, LeftOut, Wheel
 from edgecheck.bundles.device_platform import DevicePlatform
 from edgecheck.bundles.digests import sha256_of

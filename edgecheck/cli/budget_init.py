@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
-from edgecheck import pipeline
+from edgecheck.checks import perform
+from edgecheck.checks.plan import addresses
 from edgecheck.cli import candidates
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.ratchet import ShareParam
@@ -21,7 +22,6 @@ from edgecheck.converters.interface import READY
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError
-from edgecheck.invocation.targets import addresses
 from edgecheck.targets import nearest
 
 _EXAMPLES = """
@@ -81,10 +81,10 @@ def command(
     )
     where = addresses([target] if target else [], project, [budget])
     if not (where.default or where.by_device.get(device)):
-        where = pipeline.Addresses({}, nearest(profile))
+        where = perform.Addresses({}, nearest(profile))
     with Progress(1) as progress:
-        checks = pipeline.plan([budget], where)
-        (result,) = pipeline.perform(checks, Workshop(user_cache_path("edgecheck")), progress.tell)
+        checks = perform.plan([budget], where)
+        (result,) = perform.perform(checks, Workshop(user_cache_path("edgecheck")), progress.tell)
     if result.artifact is None or result.problem:
         raise UndecidedError(result.problem, result.hint)
     folder = output.parent if output is not None else Path.cwd()

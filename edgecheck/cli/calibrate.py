@@ -17,7 +17,7 @@ from edgecheck.core.device import Constant
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgecheck.calibrating import Calibration
+    from edgecheck.checks.calibrate import Calibration
     from edgecheck.config import Profiles
     from edgecheck.core.device import DeviceProfile
 
@@ -38,7 +38,7 @@ def command(profiles: Profiles, address: str, device: str, networks: tuple[str, 
     in the emulated machine with its core, which counts their instructions.
     The constants go into the profile's file; its comments stay.
     """
-    from edgecheck.calibrating import Place, calibrate, ensure_possible
+    from edgecheck.checks.calibrate import Place, calibrate, ensure_possible
 
     profile = profiles.get(device)
     place = Place(profile, address)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.checks import report_files
+from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_of
 from edgecheck.cli.outputs import FormatParam, Outputs
-from edgecheck.config.growth_option import allowance_from_text
+from edgecheck.config.command_line import allowance_from_text
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
-from edgecheck.invocation import report_files
-from edgecheck.invocation.baseline import EXAMPLE, Baseline, rules_of
 from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
-    from edgecheck.core.allowance import Allowance
+    from edgecheck.core.comparability import Allowance
     from edgecheck.core.report import CheckResult, Report
 
 _EXAMPLES = """

@@ -58,7 +58,7 @@ def probe_command(profiles: Profiles, address: str) -> None:
     Nothing is installed on it. What it cannot say of itself comes from the
     nearest known profile, and is marked.
     """
-    from edgecheck.core.described import described
+    from edgecheck.core.profile_draft import described
     from edgecheck.targets.probing import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import click
 from platformdirs import user_cache_path
 
-from edgecheck import __version__, pipeline
+from edgecheck import __version__
+from edgecheck.checks import perform
+from edgecheck.checks.invocation import now, this_host
+from edgecheck.checks.plan import AUTO, Selection, addresses, select
 from edgecheck.cli import options
 from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.cli.progress import Progress
@@ -20,11 +23,8 @@ from edgecheck.converters.convert import Workshop
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
-from edgecheck.invocation.invocation import now, this_host
-from edgecheck.invocation.selection import AUTO, Selection, select
-from edgecheck.invocation.targets import addresses
 from edgecheck.reports import Style
-from edgecheck.reports.fit_report import FORMATS, FitReport, render_fit
+from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,13 +101,13 @@ def command(
     project = load_project(Path.cwd())
     budgets = select(Selection(paths, devices, limits, profiles, None, trust, (AUTO,), samples), project)
     _ensure_limits(budgets)
-    checks = pipeline.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    checks = perform.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     begun = now()
     fits: list[Fit] = []
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(len(checks)))
         workshop = Workshop(user_cache_path("edgecheck"))
-        for fit in pipeline.fit(checks, workshop, progress.tell, machines=machines, every=every):
+        for fit in perform.fit(checks, workshop, progress.tell, machines=machines, every=every):
             fits.append(fit)
             progress.next()
     report = FitReport(tuple(fits), __version__, this_host(), begun, time.monotonic() - started)

@@ -133,9 +133,22 @@ def _say(error: EdgecheckError) -> None:
 
 
 def _fault(error: Exception) -> int:
-    from edgecheck.cli.fault import keep
 
-    place = keep(error)
+    place = _keep(error)
     click.echo(f"edgecheck: a fault of edgecheck's own: {type(error).__name__}: {error}", err=True)
     click.echo(f"  Please report it, with {place} and the output of `edgecheck doctor`.", err=True)
     return FAULT
+
+
+def _keep(error: Exception) -> str:
+    """Write the traceback of an internal error and what it ran on; the path of the file."""
+    import platform
+    import tempfile
+    import traceback
+
+    handle, place = tempfile.mkstemp(prefix="edgecheck-fault-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        file.write(f"arguments: {sys.argv[1:]}\n\n")
+        file.writelines(traceback.format_exception(error))
+    return place

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli import github_job
 from edgecheck.cli.results import replace_file
 from edgecheck.core.verdict import Status
 from edgecheck.errors import UsageError
@@ -24,6 +23,30 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from edgecheck.core.report import CheckResult, Report
+
+# RF-SECTION github_job: What a job on GitHub is told beside the report: annotations at the budgets' lines, and the
+# job's summary.
+
+
+def tell(report: Report, *, printed: str) -> None:
+    """Annotations on stderr, which the runner reads as it reads stdout; the summary into the file that it names.
+
+    Args:
+        report: All of it.
+        printed: The format that stdout got: where that is `github`, the annotations are told already.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    if printed != "github":
+        click.echo(render("github", report, Style()), err=True, nl=False)
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    try:
+        with Path(place).open("a", encoding="utf-8") as summary:
+            summary.write(render("markdown", report, Style()))
+    except OSError as error:
+        click.echo(f"edgecheck: the job summary was not written: {place}: {error.strerror}.", err=True)
 
 
 class FormatParam(click.ParamType[tuple[str, str]]):
@@ -97,7 +120,7 @@ class Outputs:
 
     def tell_job(self, report: Report) -> None:
         """A job on GitHub gets annotations and a summary; elsewhere nothing happens."""
-        github_job.tell(report, printed=self._printed)
+        tell(report, printed=self._printed)
 
 
 def terminal_style() -> Style:

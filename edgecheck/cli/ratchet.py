@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgecheck.checks import report_files
 from edgecheck.cli import editing
 from edgecheck.config import load_project
 from edgecheck.config.listing import yaml_files
@@ -14,7 +15,6 @@ from edgecheck.config.ratchet import Ratcheted, ratcheted
 from edgecheck.config.text_file import shown_path
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import ConfigError, UsageError
-from edgecheck.invocation import report_files
 
 _PATH = click.Path(path_type=Path, exists=True)
 

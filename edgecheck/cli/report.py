@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from edgecheck.checks import report_files
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.errors import UndecidedError
-from edgecheck.invocation import report_files
 from edgecheck.reports import FORMATS
 
 _MOST_TOLD = 10

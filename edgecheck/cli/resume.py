@@ -16,7 +16,7 @@ import click
 
 from edgecheck import __version__
 from edgecheck.cli.results import GROWING, PLACE
-from edgecheck.converters import packing
+from edgecheck.converters import model_files
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.device import Capacity
 from edgecheck.errors import EdgecheckError
@@ -24,9 +24,9 @@ from edgecheck.errors import EdgecheckError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from edgecheck.checks.invocation import Invocation
+    from edgecheck.checks.perform import Check
     from edgecheck.core.report import CheckResult, Report
-    from edgecheck.invocation.invocation import Invocation
-    from edgecheck.pipeline import Check
 
 _RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime", "tensorflow", "numpy", "psutil"})
 
@@ -48,7 +48,7 @@ def fingerprint(check: Check, beside: Iterable[str]) -> str:
     digest = hashlib.sha256()
     budget = check.budget
     digest.update(repr([__version__, _lasting(check), *beside]).encode("utf-8", "surrogateescape"))
-    files = [*packing.shipped(Path(budget.model.path), check.source)]
+    files = [*model_files.shipped(Path(budget.model.path), check.source)]
     files += [Path(path) for path in (budget.samples, budget.path) if path]
     for file in files:
         digest.update(content(file).encode())
@@ -94,7 +94,7 @@ def content(file: Path) -> str:
 
 @cache
 def _content(file: Path, _changed: int, _size: int) -> str:
-    return packing.sha256(file)
+    return model_files.sha256(file)
 
 
 @dataclass(frozen=True, slots=True)

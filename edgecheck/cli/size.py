@@ -12,10 +12,10 @@ from edgecheck import __version__
 from edgecheck.anatomy.duplicates import repeated
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.tables import By, table
+from edgecheck.checks.explain.ways_out import savings
 from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.errors import UsageError
-from edgecheck.explaining.savings import savings
-from edgecheck.reports.size_report import FORMATS, Growth, SizeReport, View, render_size
+from edgecheck.reports.size.report import FORMATS, Growth, SizeReport, View, render_size
 
 if TYPE_CHECKING:
     from edgecheck.anatomy.values import Anatomy
@@ -103,7 +103,7 @@ def _check_outputs(formats: tuple[tuple[str, str], ...]) -> None:
     """Say what cannot be written before anything is read."""
     ensure_places(formats)
     if any(name == "html" for name, _ in formats):
-        from edgecheck.reports.size_plotly import require
+        from edgecheck.reports.size.plotly_script import require
 
         require()
 
@@ -114,7 +114,7 @@ def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> Size
     measured = zeros = None
     if not quick:
         from edgecheck.anatomy.measuring import measure
-        from edgecheck.explaining.zeros import zeros_by_row
+        from edgecheck.checks.explain.ways_out import zeros_by_row
 
         measured = measure(anatomy)
         zeros = zeros_by_row(anatomy, measured, view.by, view.depth)
@@ -136,6 +136,6 @@ def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> Size
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
-    from edgecheck.reports.size_changes import changes_in
+    from edgecheck.reports.size.changes import changes_in
 
     return Growth(old, changes_in(anatomy, old, view))

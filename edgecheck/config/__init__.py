@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edgecheck.core.allowance import Allowance
     from edgecheck.core.budget import Budget
+    from edgecheck.core.comparability import Allowance
 
 __all__ = [
     "Findings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecheck.config.problems import did_you_mean
+from edgecheck.core.comparability import Allowance
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS, Metric
 from edgecheck.core.units import Unit, parse
@@ -12,6 +13,26 @@ from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# RF-SECTION growth_option: Growth from a baseline that is allowed on the command line.
+
+_EXAMPLE_growth_option = "Write a metric, a share, and a change that is always allowed: --growth latency_p50=10%,2ms"
+
+
+def allowance_from_text(text: str) -> Allowance:
+    """The rule that `--growth METRIC=SHARE[,ATLEAST]` sets.
+
+    Raises:
+        UsageError: there is no such metric, or a value is none of its unit.
+    """
+    metric, rule = metric_and_rest("--growth", text, _EXAMPLE_growth_option)
+    share, _, floor = rule.partition(",")
+    try:
+        growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0
+    except ValueError as error:
+        raise UsageError(f"--growth {text}: {error}", _EXAMPLE_growth_option) from error
+    return Allowance(metric, growth, Source("command line"), least)
+
 
 _EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
 

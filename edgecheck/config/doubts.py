@@ -4,14 +4,97 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecheck.core.metrics import Direction
+from edgecheck.core import looks
+from edgecheck.core.metrics import METRICS, Direction
 from edgecheck.core.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from edgecheck.core.budget import Budget, Effort
+    from edgecheck.core.comparability import Allowance
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.limits import Limit
+
+# RF-SECTION resolution: Doubts about limits and rules that are tighter than a measurement can tell.
+
+#: Bytes to which the kernel knows what a process holds: it collects up to 64 pages per thread before it counts them
+#: (SPLIT_RSS_COUNTING in mm/memory.c; a per-CPU counter with batches of the same order since Linux 6.2).
+COUNTED_RAM = 64 * 4096
+
+#: Seconds that reading the clock twice takes.
+CLOCK = 100e-9
+
+#: A cosine of outputs in float32 is rounded in about the seventh digit.
+ROUNDING = 1e-6
+
+#: Share by which the highest of a few fresh processes differs from run to run.
+PROCESSES = 0.05
+
+#: Share to which two counts of instructions agree.
+COUNTS = 0.001
+
+#: Samples that are made up where a budget gives none (`converters.samples.SEEDED`; a test holds the two together).
+SEEDED = 16
+
+_RESIDENT_resolution = ("ram_peak", "ram_model")
+
+
+def too_tight(limit: Limit, effort: Effort) -> Iterator[str]:
+    """What a limit asks that its measurement cannot tell, a sentence each.
+
+    Args:
+        limit: In any file.
+        effort: How long is measured.
+    """
+    bounds = [bound for bound in (limit.warn, limit.error) if bound is not None]
+    yield from dict.fromkeys(told for bound in bounds if (told := _beyond_resolution(limit, bound)))
+    if limit.metric.quantile is None:
+        return
+    # Inferences at the bound are the slowest that may pass.
+    needed = looks.inferences_needed(limit.metric.quantile)
+    if (span := needed * max(bounds)) > effort.max_time:
+        show = METRICS["load_time"].show
+        yield (
+            f"may never be decided: it takes {needed} inferences, at {limit.metric.show(max(bounds))} each "
+            f"{show(span)}, and max_time is {show(effort.max_time)}"
+        )
+
+
+def _beyond_resolution(limit: Limit, bound: float) -> str:
+    metric = limit.metric
+    shown = metric.show(bound)
+    if metric.name in _RESIDENT_resolution and 0 < bound < COUNTED_RAM:
+        return f"{shown} is tighter than what is measured: the kernel counts memory to {metric.show(COUNTED_RAM)}"
+    if metric.unit is Unit.SECONDS and 0 < bound < CLOCK:
+        return f"{shown} is tighter than what is measured: reading the clock takes about {metric.show(CLOCK)}"
+    if metric.name == "agreement" and 1 - ROUNDING < bound <= 1:
+        return f"{metric.show(bound, exact=True)} is tighter than what is measured: outputs in float32 are rounded"
+    return ""
+
+
+def too_tight_for_samples(limit: Limit, budget: Budget) -> Iterator[str]:
+    """What a share of samples asks that so many samples cannot tell."""
+    if limit.metric.name != "top1" or budget.samples is not None:
+        return
+    for bound in (limit.warn, limit.error):
+        if bound is not None and 1 - 1 / SEEDED < bound < 1:
+            shown = limit.metric.show(bound)
+            yield f"{shown} is tighter than what is measured: all of the {SEEDED} samples made up must agree"
+
+
+def too_tight_rules(allowances: Iterable[Allowance], budget: Budget) -> Iterator[tuple[Allowance, str]]:
+    """Rules on growth that are below what differs from run to run, and why."""
+    emulated = any(profile.emulation_cpu for profile, _ in budget.devices)
+    for rule in allowances:
+        if rule.floor:
+            continue
+        name, share = rule.metric.name, f"{rule.growth * 100:.3g}%"
+        if name == "instructions" and rule.growth < COUNTS:
+            yield rule, f"{share} is tighter than what is measured: two counts agree to {COUNTS:.1%}"
+        elif name in _RESIDENT_resolution and not emulated and rule.growth < PROCESSES:
+            yield rule, f"{share} is tighter than what is measured: fresh processes differ by {PROCESSES:.0%}"
+
 
 _STORED = frozenset({"size", "download", "footprint"})
 _RESIDENT = frozenset({"ram_peak", "ram_model"})

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from edgecheck.config.rewritten import rewritten
+from edgecheck.core.device_match import standing
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.metrics import Direction, Provenance
-from edgecheck.core.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from edgecheck.config.budget_file import allowances_of, budget_in
 from edgecheck.config.budget_model import BudgetKeys
-from edgecheck.config.doubts import doubts, gaps
+from edgecheck.config.doubts import doubts, gaps, too_tight, too_tight_for_samples, too_tight_rules
 from edgecheck.config.listing import yaml_files
 from edgecheck.config.problems import Findings, Place, Problem, RefusedError, path_text
 from edgecheck.config.profile_model import ProfileKeys
 from edgecheck.config.profiles import Profiles
-from edgecheck.config.project_file import read_project
-from edgecheck.config.resolution import too_tight, too_tight_for_samples, too_tight_rules
+from edgecheck.config.project_model import read_project
 from edgecheck.config.text_file import shown_path
 from edgecheck.config.tree import MappingNode, at
 from edgecheck.config.yaml_reader import read_file
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecheck.config.tree import Node
-    from edgecheck.core.allowance import Allowance
     from edgecheck.core.budget import Budget
+    from edgecheck.core.comparability import Allowance
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.limits import Limit
 

@@ -1,11 +1,14 @@
 """The keys of `edgecheck.yaml`: what each takes, and what it means."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Discriminator, Tag
 
 from edgecheck.config.fields import FileKeys, Reads, TakesTextError, Text, key
-from edgecheck.config.problems import did_you_mean
+from edgecheck.config.problems import Problem, RefusedError, did_you_mean
+from edgecheck.config.translation import validate
+from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.units import shown
 from edgecheck.errors import UsageError
 from edgecheck.targets import SCHEMES, ssh_address
@@ -49,3 +52,13 @@ class ProjectKeys(FileKeys):
     targets: dict[Text, _Address] = key(
         "The address of each device.", {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"}, default={}
     )
+
+
+def read_project(path: Path) -> tuple[ProjectKeys | None, list[Problem]]:
+    """The file's keys, or None and its problems."""
+    problems: list[Problem] = []
+    try:
+        tree = read_file(path)
+    except RefusedError as error:
+        return None, [error.problem]
+    return validate(ProjectKeys, tree, problems), problems

@@ -11,7 +11,7 @@ from edgecheck.config.rewritten import rewritten
 from edgecheck.config.text_file import read_text, shown_path
 from edgecheck.config.tree import MappingNode, Scalar, child
 from edgecheck.config.yaml_reader import read_tree
-from edgecheck.core.allowance import SUFFIX
+from edgecheck.core.comparability import SUFFIX
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction
 from edgecheck.core.units import parse

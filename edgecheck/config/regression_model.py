@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 from edgecheck.config.fields import Section, key, one_of, quantity
 from edgecheck.config.limit_model import BOUNDS
 from edgecheck.config.tree import MappingNode
-from edgecheck.core.allowance import Allowance
+from edgecheck.core.comparability import Allowance
 from edgecheck.core.limits import OnUnknown, Source
 from edgecheck.core.metrics import METRICS, Direction
 from edgecheck.core.units import TAKES, Unit

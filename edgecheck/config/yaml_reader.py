@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import yaml
 
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
-from edgecheck.config.scalars import AmbiguousError, scalar_value
-from edgecheck.config.syntax import syntax_problem
 from edgecheck.config.text_file import read_text, shown_path
 from edgecheck.config.tree import Entry, ListNode, MappingNode, Mark, Scalar
 
@@ -18,6 +18,95 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecheck.config.tree import Node
+
+# RF-SECTION syntax: What libyaml says of text that is not YAML, as a sentence that names the remedy.
+
+_TAB = re.compile(r" *\t")
+# In libyaml's words, then in those of PyYAML's own parser, which serves where libyaml is not.
+_COLON = ("mapping values are not allowed in this context", "mapping values are not allowed here")
+_ADVICE = {
+    **dict.fromkeys(_COLON, "the line above lacks its colon, or this one is indented too far"),
+    "found character that cannot start any token": "a character that YAML reserves; quote the text that starts with it",
+    "found unexpected end of stream": "the file ends inside a quoted text; close the quote",
+    "did not find expected ',' or '}'": "a comma or } is missing",
+    "did not find expected ',' or ']'": "a comma or ] is missing",
+    "did not find expected key": "the indentation does not fit the lines above",
+    "did not find expected '-' indicator": "the indentation does not fit the list above",
+    "could not find expected ':'": "a key lacks its colon",
+    "found undefined tag handle": "a tag; takes plain values, without a tag",
+}
+
+
+def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    """The problem at the place that libyaml points at."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(Place(file), "", f"is not YAML: {error.problem}")
+    place = Place(file, mark.line + 1, mark.column + 1)
+    line = text.split("\n")[mark.line] if mark.line <= text.count("\n") else ""
+    tab = _TAB.match(line)
+    if tab:
+        return Problem(Place(file, place.line, tab.end()), "", "found a tab; YAML takes spaces to indent")
+    if error.problem in _COLON and ": " in line[: mark.column]:
+        return Problem(place, "", "is not YAML here: a second colon on the line; quote the text that holds it")
+    said = error.problem or "the text ends too early"
+    return Problem(place, "", f"is not YAML here: {_ADVICE.get(said, said)}")
+
+
+# RF-SECTION scalars: Plain YAML values as this tool reads them: what every YAML version agrees on, and text as
+# written.
+
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+_FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_LONGEST = 64  # a longer row of digits is shown as text, and refused as such
+
+
+class AmbiguousError(ValueError):
+    """A number that means one thing to one YAML reader and something else to another."""
+
+
+def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | bool | None:
+    """The value of a scalar.
+
+    `yes`, `no`, `on`, `off`, dates and base-60 numbers (`1:30`) stay text, as in YAML 1.2.
+
+    Args:
+        text: As written, without quotes.
+        plain: Whether it was written without quotes.
+        tag: The standard tag that the user gave, such as `str`; empty for none.
+
+    Raises:
+        AmbiguousError: a leading zero, which YAML 1.1 reads as octal and YAML 1.2 does not.
+    """
+    if tag == "str" or (not plain and not tag) or len(text) > _LONGEST:
+        return text
+    if text in _NOTHING:
+        return None
+    if text in _TRUTH:
+        return _TRUTH[text]
+    return _number(text)
+
+
+def _number(text: str) -> str | int | float:
+    if _LEADING_ZERO.fullmatch(text):
+        bare = text.lstrip("+-0_") or "0"
+        raise AmbiguousError(
+            f"{text} starts with a zero, which some YAML readers take for octal; write {bare}, "
+            f'or "{text}" where text is meant'
+        )
+    if _WHOLE.fullmatch(text):
+        return int(text.replace("_", ""))
+    if _FRACTION.fullmatch(text):
+        value = float(text.replace("_", ""))
+        return value if math.isfinite(value) else text
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32

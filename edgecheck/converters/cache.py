@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.converters import packing
+from edgecheck.converters import model_files
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def lookup(kept: Path) -> dict[str, Any] | None:
     """The answer kept in `kept`; None, and the folder removed, when its files are not what they were."""
     try:
         answer = read(kept)
-        whole = all(packing.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
+        whole = all(model_files.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
     except (OSError, ValueError, KeyError, ConversionError):
         whole, answer = False, {}
     if not whole:
@@ -78,7 +78,7 @@ def read(folder: Path) -> dict[str, Any]:
 def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
     """Move a finished folder to its place; with the answer its files' hashes are written down."""
     files = {name: out / name for name in answer["files"]}
-    whole = answer | {"sha256": {name: packing.sha256(file) for name, file in files.items()}}
+    whole = answer | {"sha256": {name: model_files.sha256(file) for name, file in files.items()}}
     (out / "answer.json").write_text(json.dumps(whole), encoding="utf-8")
     try:
         out.rename(kept)
@@ -94,7 +94,7 @@ def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
     try:
         return int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):
-        size = sum(packing.gzipped(file) for file in files)
+        size = sum(model_files.gzipped(file) for file in files)
     with suppress(OSError):  # a cache that cannot be written to keeps nothing, and it is packed again next time
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.converters import packing
+from edgecheck.converters import model_files
 from edgecheck.converters.interface import ELSEWHERE, Made, Request
-from edgecheck.converters.opening import ensure_converted, ensure_opens
+from edgecheck.converters.output_checks import ensure_converted, ensure_opens
 from edgecheck.converters.safety import importing
 from edgecheck.errors import EdgecheckError
 
@@ -53,7 +53,7 @@ def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             gc.collect()  # the converter's own memory goes before the runtime takes some
             ensure_opens(made.files[0], request)
             ensure_converted(made.files[0], request.variant)
-            facts["params"], facts["arithmetic"] = packing.inside(made.files[0])
+            facts["params"], facts["arithmetic"] = model_files.inside(made.files[0])
     except EdgecheckError as error:
         return {"message": error.message, "hint": error.hint, "final": True}
     except ModuleNotFoundError as error:

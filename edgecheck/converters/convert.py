@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.values import Role
-from edgecheck.converters import cache, packing, process
+from edgecheck.converters import cache, model_files, process
 from edgecheck.converters.interface import AS_IS, READY, Request
 from edgecheck.converters.routes import WEIGHTS, Way, formats_of, ways
 from edgecheck.core.artifact import Artifact
@@ -102,7 +102,9 @@ _STORED = ("float32", "float16")
 
 def _precision(request: Request) -> str:
     """`float32` or `float16` where a ready model's weights are that; empty for others."""
-    weights = [each for each in packing.look(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1]
+    weights = [
+        each for each in model_files.look(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1
+    ]
     kinds = {each.dtype for each in weights if each.dtype == "float16" or is_quantised(each.dtype)}
     if kinds and request.variant == "float32":
         raise ConversionError(
@@ -113,8 +115,8 @@ def _precision(request: Request) -> str:
 
 
 def _ready(request: Request) -> Artifact:
-    files = packing.shipped(request.model, request.source)
-    params, arithmetic = packing.inside(files[0])
+    files = model_files.shipped(request.model, request.source)
+    params, arithmetic = model_files.inside(files[0])
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -122,7 +124,7 @@ def _ready(request: Request) -> Artifact:
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        sha256=packing.digest_of(files),
+        sha256=model_files.digest_of(files),
         params=params,
         arithmetic=arithmetic,
     )
@@ -227,7 +229,7 @@ def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        sha256=packing.joined([answer["sha256"][name] for name in answer["files"]]),
+        sha256=model_files.joined([answer["sha256"][name] for name in answer["files"]]),
         route=answer["route"],
         params=answer["params"],
         arithmetic=answer["arithmetic"],

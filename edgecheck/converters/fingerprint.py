@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck import anatomy
-from edgecheck.converters import packing
+from edgecheck.converters import model_files
 from edgecheck.converters.interface import AS_IS
 from edgecheck.converters.safety import factories
 
@@ -34,12 +34,12 @@ def fingerprint(request: Request, what: Iterable[str], packages: Iterable[str]) 
     inputs = sorted((name, tuple(shape)) for name, shape in request.inputs.items())
     parts = [_own_code(), request.source, request.format, request.variant, request.prune, inputs, request.factory]
     digest.update(repr([*parts, *what, *map(_version, dict.fromkeys(packages))]).encode())
-    for file in packing.shipped(request.model, request.source):
-        digest.update(packing.sha256(file).encode())
+    for file in model_files.shipped(request.model, request.source):
+        digest.update(model_files.sha256(file).encode())
     digest.update(b"ordered" if request.ordered else b"")
     if request.samples is not None:
         calibrated = request.variant in _CALIBRATED
-        seen = packing.sha256(request.samples) if calibrated else _shapes(request.samples)
+        seen = model_files.sha256(request.samples) if calibrated else _shapes(request.samples)
         digest.update(seen.encode())
     if request.factory:
         digest.update(factories.sha256(request.factory, request.home).encode())

@@ -59,7 +59,7 @@ _APART = ("litert-torch",)
 #: Every route; one that fails falls through to the next that fits.
 ROUTES: tuple[Route, ...] = (
     Route(("onnx",), "onnx", ("float32",), "pruning", "to_onnx.pruned:convert", _ORT, "onnx", prunes=True),
-    Route(("onnx",), "onnx", ("float16",), "float16", "to_onnx.halved:convert", _ORT, "onnx", prunes=True),
+    Route(("onnx",), "onnx", ("float16",), "float16", "to_onnx.float16:convert", _ORT, "onnx", prunes=True),
     Route(
         ("onnx",), "onnx", ("int8-weights",), "int8 weights", "to_onnx.weights_only:convert", _ORT, "onnx", prunes=True
     ),
@@ -68,7 +68,7 @@ ROUTES: tuple[Route, ...] = (
         prunes=True,
     ),
     Route(
-        ("onnx",), "onnx", ("int8",), "onnxruntime's quantiser", "to_onnx.integers:convert", _ORT, "onnx", prunes=True
+        ("onnx",), "onnx", ("int8",), "onnxruntime's quantiser", "to_onnx.int8:convert", _ORT, "onnx", prunes=True
     ),
     Route(("tflite",), "tflite", ("float32",), "pruning", "to_tflite.pruned:convert", _AEQ, "tflite", prunes=True),
     Route(
@@ -122,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
         ("litert-torch", "litert-converter", "torch"), "litert-torch",
     ),
     Route(
-        _SKLEARN, "onnx", ("float32",), "skl2onnx", "to_onnx.from_sklearn:convert",
+        _SKLEARN, "onnx", ("float32",), "skl2onnx", "to_onnx.sklearn.from_sklearn:convert",
         ("skl2onnx", "scikit-learn", "onnx"), "sklearn",
     ),
 )  # fmt: skip

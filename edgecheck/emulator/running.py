@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from edgecheck.emulator import console
 from edgecheck.emulator.deadline import Deadline
 from edgecheck.emulator.qemu import ended
 from edgecheck.errors import EmulatorError
@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgecheck.emulator.qemu import Qemu
+
+# RF-SECTION console: What the machine's kernel says when it goes wrong.
+
+_STAMP = r"^\[ *[0-9]+\.[0-9]+\] "
+_OOM = re.compile(_STAMP + r"((?:Memory cgroup out|Out) of memory: .*)$", re.MULTILINE)
+_PANIC = re.compile(_STAMP + r"(Kernel panic - not syncing: .*)$", re.MULTILINE)
+
+
+def out_of_memory(text: str) -> tuple[str, ...]:
+    """The OOM killer's lines, as `Out of memory: Killed process 97 (python3.11) …, anon-rss:97776kB, …`."""
+    return tuple(line.rstrip() for line in _OOM.findall(text))
+
+
+def panic(text: str) -> str | None:
+    """The line with which the kernel gave up, or None."""
+    found = _PANIC.search(text)
+    return found[1].rstrip() if found else None
+
 
 _POWER_OFF = 20.0  # seconds from the command's end to QEMU's
 
@@ -123,7 +141,7 @@ class Running:
             how=how,
             status=None if exit_status is None else int(exit_status),
             reason=reason,
-            out_of_memory=console.out_of_memory(text["console"]),
+            out_of_memory=out_of_memory(text["console"]),
             errors=text["errors"],
             console=text["console"],
         )
@@ -153,8 +171,8 @@ class Running:
 def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, str]:
     if finished:
         return How.FINISHED, ""
-    if panic := console.panic(text):
-        return How.PANIC, f"its kernel stopped: {panic}."
+    if panicked := panic(text):
+        return How.PANIC, f"its kernel stopped: {panicked}."
     if late:
         return How.DEADLINE, "the time allowed was used up."
     return How.DIED, ended(status)

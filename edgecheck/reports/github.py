@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, wording
-from edgecheck.reports.harmless import one_line, shortened
+from edgecheck.reports import wording
+from edgecheck.reports.wording import one_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,23 +54,20 @@ def _escaped(raw: str, table: dict[str, str]) -> str:
 
 def _against(report: Report) -> list[tuple[CheckResult, Verdict]]:
     return [
-        (result, verdict)
-        for result in report.results
-        for verdict in result.verdicts
-        if limit_lines.counts_against(verdict)
+        (result, verdict) for result in report.results for verdict in result.verdicts if wording.counts_against(verdict)
     ]
 
 
 def _command(verdict: Verdict, result: CheckResult) -> str:
     title = f"{verdict.metric.name}: {verdict.status.value}"
-    message = f"{one_line(wording.title(result))}\n{shortened(limit_lines.explained(verdict))}"
+    message = f"{one_line(wording.title(result))}\n{shortened(wording.explained(verdict))}"
     place = in_repository(verdict.limit.source)
     properties = {"file": one_line(place), "line": str(verdict.limit.source.line) if place else "", "title": title}
     return command(_COMMAND[verdict.status], properties, message)
 
 
 def _empty(result: CheckResult) -> str:
-    message = f"{one_line(wording.title(result))}\n{shortened(limit_lines.problem(result))}"
+    message = f"{one_line(wording.title(result))}\n{shortened(wording.problem(result))}"
     return command("error", {"file": one_line(result.budget.path), "title": "nothing judged"}, message)
 
 

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, plots, tile_map, wording
-from edgecheck.reports.harmless import one_line
+from edgecheck.reports import plots, tile_map, wording
+from edgecheck.reports.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -124,7 +124,7 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
         status=result.status,
         title=one_line(wording.title(result)),
         details=one_line(wording.details(result)),
-        problem=limit_lines.problem(result),
+        problem=wording.problem(result),
         lines=tuple(map(_line, result.verdicts)),
         notes=tuple(map(one_line, notes)),
         ways_out=tuple(map(one_line, _ways_out(result))),
@@ -159,7 +159,7 @@ def _line(verdict: Verdict) -> _Line:
         found=found,
         bound=bound,
         margin=wording.margin(verdict),
-        origin=limit_lines.origin(verdict),
+        origin=wording.origin(verdict),
         source=one_line(wording.source(verdict)),
         reason=one_line(wording.reason(verdict)),
         share=share,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, wording
-from edgecheck.reports.harmless import one_line
+from edgecheck.reports import wording
+from edgecheck.reports.wording import one_line
 
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
@@ -63,7 +63,7 @@ def _properties(result: CheckResult, report: Report) -> ET.Element:
         ("target", result.target),
         ("details", wording.details(result)),
         ("also seen", wording.also_seen(result)),
-        ("problem", limit_lines.problem(result)),
+        ("problem", wording.problem(result)),
         ("not chosen", "; ".join(wording.not_chosen(result))),
         ("edgecheck", report.version),
     ):
@@ -74,7 +74,7 @@ def _properties(result: CheckResult, report: Report) -> ET.Element:
 
 def _case(verdict: Verdict, result: CheckResult) -> ET.Element:
     case = ET.Element("testcase", name=one_line(verdict.metric.name), classname=_classname(result))
-    told = limit_lines.explained(verdict)
+    told = wording.explained(verdict)
     if verdict.ignored:
         ET.SubElement(case, "skipped", message=told)
     elif verdict.status in _ELEMENT:
@@ -87,9 +87,9 @@ def _case(verdict: Verdict, result: CheckResult) -> ET.Element:
 
 def _text(verdict: Verdict, result: CheckResult) -> str:
     lines = [one_line(wording.title(result)), f"limit: {one_line(wording.source(verdict))}"]
-    if origin := limit_lines.origin(verdict):
+    if origin := wording.origin(verdict):
         lines.append(f"figure: {origin}")
-    if problem := limit_lines.problem(result):
+    if problem := wording.problem(result):
         lines.append(problem)
     return "\n".join(lines)
 
@@ -97,7 +97,7 @@ def _text(verdict: Verdict, result: CheckResult) -> str:
 def _without_limits(result: CheckResult) -> ET.Element:
     """An empty suite would look green, and nothing judged is no pass."""
     case = ET.Element("testcase", name="limits", classname=_classname(result))
-    ET.SubElement(case, "error", type=Status.UNKNOWN.value, message=limit_lines.problem(result))
+    ET.SubElement(case, "error", type=Status.UNKNOWN.value, message=wording.problem(result))
     return case
 
 

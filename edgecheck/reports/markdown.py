@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, wording
-from edgecheck.reports.harmless import one_line, shortened
+from edgecheck.reports import wording
+from edgecheck.reports.wording import one_line, shortened
 
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
@@ -53,10 +53,7 @@ def text(raw: str) -> str:
 
 def _not_passed(report: Report) -> list[str]:
     found = [
-        (verdict, result)
-        for result in report.results
-        for verdict in result.verdicts
-        if limit_lines.counts_against(verdict)
+        (verdict, result) for result in report.results for verdict in result.verdicts if wording.counts_against(verdict)
     ]
     if not found:
         return []
@@ -107,7 +104,7 @@ def _check(result: CheckResult) -> list[str]:
     lines = ["", f"**{text(wording.title(result))}**"]
     if details := wording.details(result):
         lines += ["", text(details)]
-    if problem := limit_lines.problem(result):
+    if problem := wording.problem(result):
         lines += ["", text(shortened(problem))]
     if result.verdicts:
         lines += [

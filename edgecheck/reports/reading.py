@@ -8,20 +8,18 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from edgecheck.core.allowance import SUFFIX, against_baseline
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import Caveat
+from edgecheck.core.comparability import SUFFIX, against_baseline
 from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
-from edgecheck.core.report import CheckResult, Report, Tried
+from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
-from edgecheck.core.tiles import Tiles
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.core.way_out import WayOut
 from edgecheck.errors import UsageError
 from edgecheck.reports.json_report import SCHEMA_VERSION
 from edgecheck.reports.shapes import ShapeError, built, listed, mapping, scalar

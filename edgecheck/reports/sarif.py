@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.verdict import Status
-from edgecheck.reports import limit_lines, wording
+from edgecheck.reports import wording
 from edgecheck.reports.github import in_repository
-from edgecheck.reports.harmless import one_line
+from edgecheck.reports.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ def render(report: Report, style: Style) -> str:
         _result(verdict, result)
         for result in report.results
         for verdict in result.verdicts
-        if limit_lines.counts_against(verdict)
+        if wording.counts_against(verdict)
     ]
     results += [_empty(result) for result in report.results if not result.verdicts]
     driver = {"name": "edgecheck", "version": report.version, "rules": _rules(one["ruleId"] for one in results)}
@@ -56,7 +56,7 @@ def _rules(used: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _result(verdict: Verdict, result: CheckResult) -> dict[str, Any]:
-    title, told = one_line(wording.title(result)), limit_lines.explained(verdict)
+    title, told = one_line(wording.title(result)), wording.explained(verdict)
     place = in_repository(verdict.limit.source)
     return {
         "ruleId": one_line(verdict.metric.name),
@@ -72,7 +72,7 @@ def _empty(result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": "limits",
         "level": "warning",
-        "message": _message(f"{one_line(wording.title(result))}: {limit_lines.problem(result)}"),
+        "message": _message(f"{one_line(wording.title(result))}: {wording.problem(result)}"),
         "locations": [_at_model(result)],
         "partialFingerprints": _fingerprints(result, "limits"),
     }

@@ -8,15 +8,50 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from edgecheck.core.metrics import METRICS
 from edgecheck.core.verdict import Status
 from edgecheck.reports import wording
 from edgecheck.reports.layout import Column, Grid, indented, plain_lines
-from edgecheck.reports.way_out_lines import way_out
 
 if TYPE_CHECKING:
-    from edgecheck.core.report import CheckResult, Report
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from edgecheck.core.report import CheckResult, Part, Report, WayOut
     from edgecheck.core.verdict import Verdict
     from edgecheck.reports import Style
+
+# RF-SECTION way_out_lines: Where the bytes are and what would help, as lines for a terminal.
+
+
+def way_out(found: WayOut) -> Iterator[RenderableType]:
+    """A heading and a line for each part, then the same for what would save bytes."""
+    yield Text(f"where the bytes of {' and '.join(found.metrics)} are", style="dim")
+    yield _table(found.parts, found.metrics[0])
+    if found.savings:
+        yield Text("what would help", style="dim")
+        yield _table(found.savings, found.metrics[0])
+    for note in found.notes:
+        yield Text(wording.clean(note), style="dim")
+
+
+_COLUMNS_way_out_lines = (Column("right", wraps=False), Column(least=8), Column(style="dim"))
+
+
+def _table(parts: tuple[Part, ...], metric: str) -> RenderableType:
+    """Sizes in the units of the metric that they explain."""
+    show = METRICS[metric].show if metric in METRICS else METRICS["size"].show
+    return indented(
+        Grid(
+            _COLUMNS_way_out_lines,
+            [
+                (Text(show(part.size)), Text(wording.clean(part.name)), Text(wording.clean(part.words)))
+                for part in parts
+            ],
+        )
+    )
+
 
 _LOOK = {
     Status.PASS: ("✔ pass", "green"),

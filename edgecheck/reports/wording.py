@@ -13,6 +13,60 @@ if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
 
+# RF-SECTION limit_lines: One limit's answer as a line of text, the same in every format that has lines and no
+# columns.
+
+#: Said of a check that no limit was set for, or that none could be.
+NOTHING_JUDGED = "no limit is set for it, so nothing was judged"
+
+
+def line(verdict: Verdict) -> str:
+    """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
+    found, bound = found_and_bound(verdict)
+    parts = (f"{verdict.metric.name} {found or 'without a figure'}", f"limit {bound}", margin(verdict))
+    return ", ".join(part for part in parts if part)
+
+
+def explained(verdict: Verdict) -> str:
+    """The line, and why it is no pass where the line does not say it already."""
+    why = one_line(reason(verdict))
+    return f"{line(verdict)}: {why}" if why else line(verdict)
+
+
+def origin(verdict: Verdict) -> str:
+    """How the figure was got: provenance and basis; empty without a figure."""
+    basis = getattr(verdict.finding, "basis", "")
+    return one_line(", ".join(part for part in (provenance(verdict), basis) if part))
+
+
+def problem(result: CheckResult) -> str:
+    """Why there is no artifact or no run, and what to do; or that nothing was judged; empty where all is well."""
+    told = one_line(f"{result.problem} {result.hint}".strip())
+    return told or ("" if result.verdicts else NOTHING_JUDGED)
+
+
+def counts_against(verdict: Verdict) -> bool:
+    """Whether it is anything but a pass that somebody has to know of."""
+    return verdict.status is not Status.PASS and not verdict.ignored
+
+
+# RF-SECTION harmless: Text from outside made harmless: the names of files, models and devices can hold anything
+# that a system allows.
+
+#: Characters of one message in a table; a compiler's error can be longer than the report around it.
+LONGEST = 400
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, with a replacement character for each that is not shown."""
+    return clean(text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """The first `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 _FOREIGN = dict.fromkeys(
     (
         *range(32),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.calibrating import Place, calibrate
+from edgecheck.checks.calibrate import Place, calibrate
+from edgecheck.checks.session import Wanted, run_on
 from edgecheck.config import Profiles
 from edgecheck.core.budget import Effort
 from edgecheck.core.finding import Evidence, Measurement
@@ -22,7 +23,6 @@ from edgecheck.core.metrics import METRICS
 from edgecheck.core.run import Outcome, Purpose
 from edgecheck.core.verdict import Standing, Status, judge
 from edgecheck.errors import TargetError
-from edgecheck.session import Wanted, run_on
 from edgecheck.targets import Target, open_target
 from edgecheck.targets.ssh_cache import device_cache
 from examples.real_models import fetch

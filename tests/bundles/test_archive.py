@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform, archive, unpacked
-from edgecheck.bundles.archive import pack
-from edgecheck.bundles.elf import needed
+from edgecheck.bundles.archive import needed, pack
 from edgecheck.bundles.wheelfile import open_wheel
 from edgecheck.errors import BundleError
 

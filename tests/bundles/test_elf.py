@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform, unpacked
-from edgecheck.bundles.elf import needed
+from edgecheck.bundles.archive import needed
 
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="needs readelf to compare with")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.calibrating import Calibration
+from edgecheck.checks.calibrate import Calibration
 from edgecheck.cli import calibrate
 from edgecheck.config import Profiles, listing
 from edgecheck.core.calibration import Pair

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecheck.checks.perform import Check
+from edgecheck.checks.plan import Shard
 from edgecheck.core.budget import Model, Variant
-from edgecheck.invocation.shard import Shard
-from edgecheck.pipeline import Check
 from examples.real_models import fetch
 from tests.builders import budget, profile
 from tests.cli.command import edgecheck

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.config import Findings, lint, resolution
+from edgecheck.config import Findings, doubts, lint
 from edgecheck.converters import samples
 
 Write = Callable[[str, str], Path]
@@ -80,7 +80,7 @@ def test_a_share_of_few_samples(write: Write) -> None:
         ["b.yaml:2:10: limits.top1: 0.99 is tighter than what is measured: all of the 16 samples made up must agree"],
     )
     assert texts(look("c.yaml")) == ([], [])
-    assert resolution.SEEDED == samples.SEEDED
+    assert doubts.SEEDED == samples.SEEDED
 
 
 def test_rules_on_growth_below_what_differs_from_run_to_run(write: Write) -> None:

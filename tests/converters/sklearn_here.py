@@ -19,7 +19,7 @@ def both(model: Path, samples: Path, folder: Path) -> list[tuple[NDArray[Any], N
     import onnxruntime
 
     from edgecheck.converters.sources.sklearn_model import FEATURES, open_model
-    from edgecheck.converters.to_onnx.from_sklearn import convert
+    from edgecheck.converters.to_onnx.sklearn.from_sklearn import convert
 
     request = Request(model, "joblib", "onnx", "float32", trusted=TRUST_ALL)
     session = onnxruntime.InferenceSession(convert(request, folder).files[0])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edgecheck.calibrating import _generated
-from edgecheck.converters import packing
+from edgecheck.checks.calibrate import _generated
+from edgecheck.converters import model_files
 from edgecheck.converters.calibration.layers import NETWORKS
 from edgecheck.converters.calibration.tflite_networks import written
 
@@ -37,7 +37,7 @@ def test_they_are_made_in_a_child_process_the_same_each_time() -> None:
         with _generated(("separable", "dense"), lambda _words: None) as artifacts:
             made.append([(each.model, each.arithmetic, each.sha256) for each in artifacts])
             places = [Path(each.path) for each in artifacts]
-            assert [packing.inside(place)[1] for place in places] == [each.arithmetic for each in artifacts]
+            assert [model_files.inside(place)[1] for place in places] == [each.arithmetic for each in artifacts]
         assert not any(place.exists() for place in places)
     assert made[0] == made[1]
     assert [each[:2] for each in made[0]] == [

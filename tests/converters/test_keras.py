@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from edgecheck.anatomy.reading import read
-from edgecheck.converters.packing import gzipped
+from edgecheck.converters.model_files import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 from tests.cli.command import edgecheck

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.anatomy.formats import identify
+from edgecheck.converters.candidates import ladder
 from edgecheck.converters.interface import VARIANTS
-from edgecheck.converters.ladder import ladder
 from examples.real_models import fetch
 
 COARSER = ("float16", "int8-weights", "int8-dynamic", "int8")

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from edgecheck.converters.interface import VARIANTS
-from edgecheck.converters.packing import gzipped
+from edgecheck.converters.model_files import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 from tests.cli.command import edgecheck

@@ -209,7 +209,7 @@ def test_edgecheck_itself_never_imports_a_framework(run_in: Callable[[str], str]
     heavy = "'tensorflow', 'torch', 'keras', 'onnx', 'onnxruntime', 'sklearn', 'ai_edge_litert', 'joblib'"
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r});"
-        "import edgecheck.converters.agreement, edgecheck.converters.convert, edgecheck.choosing;"
+        "import edgecheck.converters.agreement, edgecheck.converters.convert, edgecheck.checks.auto;"
         "import edgecheck.cli.check, edgecheck.cli.convert, edgecheck.cli.fit;"
         f"print([name for name in ({heavy}) if name in sys.modules])"
     )

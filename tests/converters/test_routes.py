@@ -81,8 +81,8 @@ def request(source: str, target: str, variant: str, prune: float = 0.0) -> Reque
         (request("keras", "tflite", "int8-weights"), ["then quantised:convert"]),
         (request("keras", "onnx", "float32"), ["from_keras:convert", "from_keras:convert_traced"]),
         (request("keras", "onnx", "float32", 0.5), ["then pruned:convert"]),
-        (request("pt2", "onnx", "int8"), ["then integers:convert"]),
-        (request("onnx", "onnx", "int8"), ["integers:convert"]),
+        (request("pt2", "onnx", "int8"), ["then int8:convert"]),
+        (request("onnx", "onnx", "int8"), ["int8:convert"]),
     ],
 )
 def test_the_order_of_trying(asked: Request, makers: list[str]) -> None:

@@ -17,9 +17,9 @@ import pytest
 from edgecheck.converters.agreement import reference_of
 from edgecheck.converters.convert import convert
 from edgecheck.converters.interface import TRUST_ALL, Request
-from edgecheck.converters.packing import sha256
+from edgecheck.converters.model_files import sha256
 from edgecheck.converters.safety import contents, factories
-from edgecheck.converters.safety.harmless import is_harmless
+from edgecheck.converters.safety.allowlist import is_harmless
 from edgecheck.errors import ConversionError, ModelError
 from examples.real_models import fetch
 from tests.converters.bench import requires

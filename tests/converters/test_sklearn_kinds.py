@@ -63,7 +63,7 @@ def test_an_artifact_with_other_labels_is_refused(sklearn_kinds: Path, tmp_path:
     import onnx
 
     from edgecheck.converters.sources.sklearn_model import open_model
-    from edgecheck.converters.to_onnx.decisions import as_decided
+    from edgecheck.converters.to_onnx.sklearn.classifier_outputs import as_decided
 
     both(sklearn_kinds / "linear_svc.joblib", sklearn_kinds / "rows.npz", tmp_path)
     source = open_model(Request(sklearn_kinds / "flipped.joblib", "joblib", "onnx", "float32", trusted=TRUST_ALL))

@@ -13,7 +13,7 @@ from ai_edge_quantizer import quantizer, recipe
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Role
 from edgecheck.converters.interface import VARIANTS
-from edgecheck.converters.packing import gzipped
+from edgecheck.converters.model_files import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
 

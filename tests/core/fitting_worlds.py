@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgecheck.core.budget import Variant
+from edgecheck.core.device_match import standing
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.fitting import Fit, Move, Step, answer, next_move
-from edgecheck.core.fitting_trial import Trial
+from edgecheck.core.fitting import Fit, Move, Step, Trial, answer, next_move
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import CheckResult
 from edgecheck.core.run import DeviceState, Run
-from edgecheck.core.standing import standing
 from edgecheck.core.verdict import judge
 from tests.builders import ARTIFACT, MIB, budget, limit, profile, run
 

@@ -12,15 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecheck.core import batches
-from edgecheck.core.allowance import Allowance
-from edgecheck.core.comparability import Side, differences
-from edgecheck.core.comparison import judged_against
+from edgecheck.core import comparison
+from edgecheck.core.comparability import Allowance, Side, differences
+from edgecheck.core.comparison import judged_against, probability_of_larger
 from edgecheck.core.finding import Evidence, Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown, Source
 from edgecheck.core.measurement import measure_all
 from edgecheck.core.metrics import METRICS, Provenance
-from edgecheck.core.rank_sum import probability_of_larger
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Ending, Outcome, Purpose, Run, RuntimeFacts
 from edgecheck.core.verdict import Status, Verdict
@@ -212,8 +210,8 @@ def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
 
 
 def test_no_inferences_are_no_samples() -> None:
-    assert batches.figures((), 0.5) == []
-    assert batches.needed((), 0.5) == 1
+    assert comparison.figures((), 0.5) == []
+    assert comparison.needed((), 0.5) == 1
 
 
 def test_two_numbers_are_no_samples() -> None:

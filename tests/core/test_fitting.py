@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from edgecheck.core.budget import Variant
 from edgecheck.core.finding import Unmeasured
-from edgecheck.core.fitting import Move, Outcome, Step, impossible, others, undecidable
-from edgecheck.core.fitting_trial import Trial, distance, why_not
+from edgecheck.core.fitting import Move, Outcome, Step, Trial, distance, impossible, others, undecidable, why_not
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.verdict import judge

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecheck.core import binomial, looks
+from edgecheck.core import looks
 from edgecheck.core.looks import Look
 from edgecheck.core.run import LookCount
 
@@ -105,7 +105,7 @@ def test_rows_only_ever_rise(quantile: float, error: float) -> None:
         assert -1 <= before.pass_at_most <= after.pass_at_most < after.fail_at_least
         assert 1 <= before.fail_at_least <= after.fail_at_least
     first_pass = next(look.n for look in table if look.pass_at_most >= 0)
-    assert first_pass <= max(8, binomial.fewest_without(1 - quantile, error * 0.45))
+    assert first_pass <= max(8, looks.fewest_without(1 - quantile, error * 0.45))
 
 
 @pytest.mark.parametrize(("quantile", "error"), [(0, 0.01), (1, 0.01), (0.9, 0), (0.9, 0.5), (float("nan"), 0.01)])
@@ -115,7 +115,7 @@ def test_no_table_for_what_is_no_probability(quantile: float, error: float) -> N
 
 
 def test_a_sample_of_fixed_size_takes_44_for_p90_and_459_for_p99() -> None:
-    assert [binomial.fewest_without(1 - quantile, 0.01) for quantile in QUANTILES] == [7, 17, 44, 90, 459]
+    assert [looks.fewest_without(1 - quantile, 0.01) for quantile in QUANTILES] == [7, 17, 44, 90, 459]
 
 
 def test_a_pass_takes_little_more_than_a_sample_of_fixed_size() -> None:
@@ -125,7 +125,7 @@ def test_a_pass_takes_little_more_than_a_sample_of_fixed_size() -> None:
 
 @pytest.mark.parametrize(("n", "p"), [(5, 0.5), (40, 0.1), (300, 0.01)])
 def test_binomial_probabilities_are_those_of_exact_fractions(n: int, p: float) -> None:
-    start, weights = binomial.probabilities(n, p)
+    start, weights = looks.probabilities(n, p)
     share = Fraction(p)
     for k, weight in enumerate(weights, start=start):
         assert weight == pytest.approx(float(math.comb(n, k) * share**k * (1 - share) ** (n - k)), rel=1e-10)
@@ -134,7 +134,7 @@ def test_binomial_probabilities_are_those_of_exact_fractions(n: int, p: float) -
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_sums_of_counts_are_convolutions(one: list[float], other: list[float]) -> None:
-    assert binomial.convolved(one, other) == pytest.approx(np.convolve(one, other).tolist())
+    assert looks.convolved(one, other) == pytest.approx(np.convolve(one, other).tolist())
 
 
 @pytest.mark.parametrize(

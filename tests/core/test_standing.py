@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile, Identity
+from edgecheck.core.device_match import standing
 from edgecheck.core.run import DeviceState
-from edgecheck.core.standing import standing
 from tests.builders import profile, run
 
 PI = DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", cpu_parts=("0xd08",))

@@ -151,7 +151,10 @@ def test_the_names_are_these_and_no_others() -> None:
     ("code", "absent"),
     [
         ("import edgecheck", ("typing", "click", "yaml", "numpy", "pydantic", "rich", "edgecheck.api")),
-        ("import edgecheck; edgecheck.check", ("click", "yaml", "numpy", "pydantic", "rich", "edgecheck.pipeline")),
+        (
+            "import edgecheck; edgecheck.check",
+            ("click", "yaml", "numpy", "pydantic", "rich", "edgecheck.checks.perform"),
+        ),
         ("import edgecheck.pytest_plugin", ("click", "yaml", "numpy", "pydantic", "rich", "edgecheck.core")),
     ],
 )

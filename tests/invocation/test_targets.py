@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecheck.checks.plan import addresses
 from edgecheck.config import Project
 from edgecheck.errors import UsageError
-from edgecheck.invocation.targets import addresses
 from tests.builders import budget, profile
 
 PI, JETSON, PHONE = (profile(name) for name in ("pi", "jetson", "phone"))

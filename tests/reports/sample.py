@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from edgecheck.core.budget import Effort, Variant
 from edgecheck.core.caveats import caveats
+from edgecheck.core.device_match import standing
 from edgecheck.core.finding import Evidence
 from edgecheck.core.limits import OnUnknown, Source
 from edgecheck.core.measurement import measure_all
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, Tiles
 from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, Run
-from edgecheck.core.standing import standing
-from edgecheck.core.tiles import Tiles
 from edgecheck.core.verdict import judge
 from tests.builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
 

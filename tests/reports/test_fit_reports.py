@@ -10,11 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edgecheck.core.budget import Model, Variant
-from edgecheck.core.fitting import Fit
-from edgecheck.core.fitting_trial import Trial
+from edgecheck.core.fitting import Fit, Trial
 from edgecheck.core.verdict import judge
 from edgecheck.reports import Style
-from edgecheck.reports.fit_report import FORMATS, FitReport, render_fit
+from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
 from tests.builders import MIB, limit
 from tests.core.fitting_worlds import PC, World, play, worlds
 from tests.reports.hostile import TRICKS

@@ -14,10 +14,9 @@ import pytest
 
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import METRICS, Provenance
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Part, Report, WayOut
 from edgecheck.core.run import Phase, PhaseMark
 from edgecheck.core.verdict import Status, judge
-from edgecheck.core.way_out import Part, WayOut
 from edgecheck.reports import Style, plots, render, tile_map, wording
 from edgecheck.reports.html import MOST_DRAWN
 from edgecheck.reports.reading import read_report

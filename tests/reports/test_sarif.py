@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edgecheck.core.budget import Model, Variant
-from edgecheck.reports import Style, limit_lines, render
+from edgecheck.reports import Style, render, wording
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 
@@ -88,11 +88,11 @@ def results(text: str) -> list[dict[str, Any]]:
 
 def test_a_result_for_each_limit_that_does_not_hold() -> None:
     found = results(render("sarif", EVERYTHING, Style()))
-    against = [verdict for verdict in EVERYTHING.verdicts if limit_lines.counts_against(verdict)]
+    against = [verdict for verdict in EVERYTHING.verdicts if wording.counts_against(verdict)]
     assert len(found) == len(against) == 12
     for one, verdict in zip(found, against, strict=True):
         assert one["ruleId"] == verdict.metric.name
-        assert one["message"]["text"].endswith(limit_lines.explained(verdict))
+        assert one["message"]["text"].endswith(wording.explained(verdict))
 
 
 def test_the_schema_can_refuse() -> None:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from edgecheck.core.budget import Model
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Provenance
-from edgecheck.core.way_out import Part, WayOut
+from edgecheck.core.report import Part, WayOut
 from edgecheck.reports import Style, render
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.core.tiles import Tiles
+from edgecheck.core.report import Tiles
 from edgecheck.reports import tile_map
-from edgecheck.reports.size_treemap import tiles_of
-from edgecheck.reports.squarified import Rectangle, squarified
-from edgecheck.reports.tile_map import Tile
+from edgecheck.reports.size.treemap import tiles_of
+from edgecheck.reports.tile_map import Rectangle, Tile, squarified
 from examples.real_models import fetch
 from tests.reports.sample import TILES
 

@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper
 
-from edgecheck.explaining.activations import Activations, Flow, Step, activations, peak_of
+from edgecheck.checks.explain.activations import Activations, Flow, Step, activations, peak_of
 from examples.real_models import fetch
 
 VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")

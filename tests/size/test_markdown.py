@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from edgecheck.reports.size_markdown import code
+from edgecheck.reports.size.markdown import code
 from tests.cli.command import edgecheck
 from tests.size.models import HOSTILE, hostile
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from edgecheck.checks.explain.ways_out import ways_out
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.finding import Evidence
 from edgecheck.core.measurement import measure
+from edgecheck.core.report import Part, WayOut
 from edgecheck.core.run import Phase, Purpose, Run, WorkerRun
 from edgecheck.core.verdict import Verdict, judge
-from edgecheck.core.way_out import Part, WayOut
-from edgecheck.explaining.ways_out import ways_out
 from edgecheck.reports import Style, render
 from edgecheck.reports.reading import read_report
 from examples.real_models import fetch

@@ -13,8 +13,8 @@ import pytest
 
 from edgecheck.config import Profiles
 from edgecheck.core.arm_cores import fastest
-from edgecheck.core.described import described, nearest, seen_in
 from edgecheck.core.device import Identity
+from edgecheck.core.profile_draft import described, nearest, seen_in
 from edgecheck.targets.probing import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK

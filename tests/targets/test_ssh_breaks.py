@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from edgecheck.checks.session import Wanted, run_on
 from edgecheck.core.run import Outcome
 from edgecheck.core.units import Unit, show
-from edgecheck.session import Wanted, run_on
 from edgecheck.targets.ssh import SshTarget, open_target
 from edgecheck.targets.ssh_cargo import agent_item
 from edgecheck.targets.ssh_wire import Patience

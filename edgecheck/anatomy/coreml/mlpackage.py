@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import check_size
 from edgecheck.anatomy.accounting.owners import Held, Owners
-from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.json_parts import as_dict, read_json

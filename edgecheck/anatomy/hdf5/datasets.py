@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.encodings.span import Damage, Unread
-from edgecheck.anatomy.hdf5.headers import DATASPACE, DATATYPE, EXTERNAL, FILTERS, LAYOUT, Message, compact_data
-from edgecheck.anatomy.hdf5.superblock import H5, RESERVED
+from edgecheck.anatomy.hdf5.headers import (
+    DATASPACE,
+    DATATYPE,
+    EXTERNAL,
+    FILTERS,
+    H5,
+    LAYOUT,
+    RESERVED,
+    Message,
+    compact_data,
+)
 from edgecheck.anatomy.values import Kind
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.encodings.span import Damage, Unread
-from edgecheck.anatomy.hdf5.headers import LINK, LINK_INFO, SYMBOL_TABLE, Message
-from edgecheck.anatomy.hdf5.superblock import H5, RESERVED
+from edgecheck.anatomy.hdf5.headers import H5, LINK, LINK_INFO, RESERVED, SYMBOL_TABLE, Message
 from edgecheck.anatomy.values import Kind
 
 if TYPE_CHECKING:

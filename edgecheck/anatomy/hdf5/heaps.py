@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.hdf5.datasets import read_dtype, read_shape
-from edgecheck.anatomy.hdf5.headers import ATTRIBUTE, Message, attribute_name, label_of_attribute
-from edgecheck.anatomy.hdf5.superblock import H5, RESERVED
+from edgecheck.anatomy.hdf5.headers import ATTRIBUTE, H5, RESERVED, Message, attribute_name, label_of_attribute
 from edgecheck.anatomy.values import Kind
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from edgecheck.anatomy.accounting.owners import Owners
 from edgecheck.anatomy.dtypes import is_float, is_quantised
 from edgecheck.anatomy.hdf5.datasets import Dataset, read_dataset
 from edgecheck.anatomy.hdf5.groups import group_entries
-from edgecheck.anatomy.hdf5.headers import read_header
+from edgecheck.anatomy.hdf5.headers import H5, read_header
 from edgecheck.anatomy.hdf5.heaps import GlobalHeaps
-from edgecheck.anatomy.hdf5.superblock import H5
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Role, Tensor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.accounting.sizes import check_size
+from edgecheck.anatomy.accounting.limits import check_size
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.onnx.findings import Constant, Findings, User, layer_of_node

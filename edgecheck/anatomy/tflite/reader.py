@@ -7,8 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import check_size
 from edgecheck.anatomy.accounting.owners import Held, Owners
-from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.ziparchive import read_archive

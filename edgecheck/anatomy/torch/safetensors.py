@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_tensors
+from edgecheck.anatomy.accounting.limits import check_size, check_tensors
 from edgecheck.anatomy.accounting.owners import Owners
-from edgecheck.anatomy.accounting.sizes import check_size
 from edgecheck.anatomy.dtypes import is_float
 from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size
 from edgecheck.anatomy.encodings.span import Damage, Unread

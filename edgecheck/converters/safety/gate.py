@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecheck.converters import packing
+from edgecheck.converters import model_files
 from edgecheck.converters.damage import ensure_whole
 from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.converters.safety import contents, factories
-from edgecheck.converters.safety.harmless import is_harmless
+from edgecheck.converters.safety.allowlist import is_harmless
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def admit(request: Request) -> Admitted:
 
 
 def _digest(request: Request) -> str:
-    return packing.digest_of(packing.shipped(request.model, request.source))
+    return model_files.digest_of(model_files.shipped(request.model, request.source))
 
 
 def would_run(request: Request) -> str:

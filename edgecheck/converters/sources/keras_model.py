@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from edgecheck.converters.interface import TRUST_ALL
-from edgecheck.converters.packing import sha256
+from edgecheck.converters.model_files import sha256
 from edgecheck.converters.samples import Port, described, shapes_of
 from edgecheck.converters.sources.interface import Output
 from edgecheck.errors import ConversionError

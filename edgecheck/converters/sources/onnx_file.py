@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edgecheck.converters.packing import sha256
+from edgecheck.converters.model_files import sha256
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:

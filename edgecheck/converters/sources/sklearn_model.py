@@ -12,7 +12,7 @@ from joblib import numpy_pickle
 from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
 
 from edgecheck.converters.interface import TRUST_ALL
-from edgecheck.converters.safety.harmless import is_harmless
+from edgecheck.converters.safety.allowlist import is_harmless
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources.interface import Output
 from edgecheck.converters.sources.sklearn_parts import steps, takes_text

@@ -9,7 +9,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources import onnx_file
-from edgecheck.converters.to_onnx.opening import opened, pruning_words, raise_opset
+from edgecheck.converters.to_onnx.pruned import opened, pruning_words, raise_opset
 from edgecheck.converters.to_onnx.quantiser import quantised
 from edgecheck.errors import ConversionError
 

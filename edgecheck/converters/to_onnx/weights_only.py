@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.pruning import is_kernel
 from edgecheck.converters.sources import onnx_file
-from edgecheck.converters.to_onnx.opening import PER_CHANNEL, opened, pruning_words, raise_opset
+from edgecheck.converters.to_onnx.pruned import PER_CHANNEL, opened, pruning_words, raise_opset
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""What a check is and how it is done: planned, converted, run, measured, judged."""

@@ -1,0 +1,1 @@
+"""Why a limit on bytes does not hold, and what would help."""

@@ -1,0 +1,277 @@
+"""How many bytes of activations a model holds at once, counted operator by operator from the shapes in its file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecheck.anatomy.accounting.files import Files
+from edgecheck.anatomy.dtypes import dense_size
+from edgecheck.anatomy.encodings.span import Damage, explained
+from edgecheck.anatomy.encodings.wire import BYTES, fields, signed, text
+from edgecheck.anatomy.formats import ModelFormat, identify
+from edgecheck.anatomy.onnx.tensors import tensor_type
+from edgecheck.anatomy.tflite.tables import read_tables
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from edgecheck.anatomy.encodings.wire import Field
+    from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord
+
+# RF-SECTION flow_tflite: The main graph of a `.tflite` file as operators and the sizes of what they compute.
+
+_VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
+"""The interpreter gives the output of these the place of their input."""
+
+
+def tflite_flow(files: Files) -> Flow:
+    """The first subgraph, which is what an interpreter runs.
+
+    Raises:
+        Damage: it has no graph, or computes a tensor that is not there.
+    """
+    model = read_tables(files.main())
+    if not model.graphs:
+        raise Damage("it has no graph")
+    graph = model.graphs[0]
+    keys = _keys(graph)
+    tensors = {key: graph.tensors[int(key)] for key in keys}
+
+    def known(indices: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(keys[index] for index in indices if 0 <= index < len(keys))
+
+    return Flow(
+        steps=tuple(Step(each.name, known(each.inputs), known(each.outputs)) for each in graph.operators),
+        sizes={key: size_of(tensor.dtype, tensor.shape) for key, tensor in tensors.items()},
+        stored=frozenset(key for key, tensor in tensors.items() if _has_data(tensor, model)),
+        given=known(graph.inputs),
+        results=known(graph.outputs),
+        has_open=is_open(tensor.signature for tensor in graph.tensors),
+        names={key: tensor.name for key, tensor in tensors.items()},
+    )
+
+
+def _keys(graph: GraphRecord) -> list[str]:
+    """By index of a tensor: the key of its value, which is the index of the tensor that was computed first."""
+    keys = [str(index) for index in range(len(graph.tensors))]
+    for operator in graph.operators:
+        if any(not 0 <= index < len(keys) for index in operator.outputs):
+            raise Damage(f"an operator computes a tensor that is not among its {len(keys)}")
+        if operator.name in _VIEWS and operator.inputs and operator.outputs and 0 <= operator.inputs[0] < len(keys):
+            keys[operator.outputs[0]] = keys[operator.inputs[0]]
+    return keys
+
+
+def _has_data(tensor: TensorRecord, model: ModelRecord) -> bool:
+    return bool(tensor.external) or (tensor.buffer < len(model.buffers) and model.buffers[tensor.buffer][1] > 0)
+
+
+# RF-SECTION flow_onnx: The main graph of an `.onnx` file as operators and the sizes of what they compute, where it
+# tells their shapes.
+
+_GRAPH = 7
+_NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15
+_NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _TENSOR_NAME = 1, 2, 4, 8
+
+
+class _Value(NamedTuple):
+    """A ValueInfoProto."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+    """None where it has none."""
+
+
+def onnx_flow(files: Files) -> Flow:
+    """The main graph; branches and functions count as their outputs."""
+    span = files.main().span
+    data = span.data
+    graph = [
+        part
+        for field in fields(data, 0, span.size)
+        if field.number == _GRAPH and field.wire == BYTES
+        for part in fields(data, field.start, field.stop)
+    ]
+    values = {number: [_value(data, each) for each in _of(graph, number)] for number in (_INPUT, _OUTPUT, _VALUE)}
+    shapes = {
+        each.name: (each.dtype, each.shape) for group in values.values() for each in group if each.shape is not None
+    }
+    return Flow(
+        steps=tuple(_step(data, each) for each in _of(graph, _NODE)),
+        sizes={name: size_of(dtype, shape) for name, (dtype, shape) in shapes.items()},
+        stored=frozenset(_stored(data, graph)),
+        given=tuple(each.name for each in values[_INPUT]),
+        results=tuple(each.name for each in values[_OUTPUT]),
+        has_open=is_open(shape for _, shape in shapes.values()),
+        names={},
+    )
+
+
+def _of(graph: list[Field], number: int) -> Iterator[Field]:
+    return (field for field in graph if field.number == number and field.wire == BYTES)
+
+
+def _stored(data: mmap.mmap | bytes, graph: list[Field]) -> Iterator[str]:
+    """The names of initialisers; a sparse one has that of its values."""
+    for field in _of(graph, _INITIALIZER):
+        yield from _texts(data, field, _TENSOR_NAME)
+    for field in _of(graph, _SPARSE):
+        for part in fields(data, field.start, field.stop):
+            if part.number == 1:
+                yield from _texts(data, part, _TENSOR_NAME)
+
+
+def _texts(data: mmap.mmap | bytes, message: Field, number: int) -> tuple[str, ...]:
+    return tuple(text(data, field) for field in fields(data, message.start, message.stop) if field.number == number)
+
+
+def _step(data: mmap.mmap | bytes, message: Field) -> Step:
+    kinds = _texts(data, message, _NODE_TYPE)
+    inputs, outputs = (_texts(data, message, number) for number in (_NODE_INPUT, _NODE_OUTPUT))
+    return Step(kinds[-1] if kinds else "", inputs, outputs)
+
+
+def _value(data: mmap.mmap | bytes, message: Field) -> _Value:
+    names, dtype = _texts(data, message, 1), ""
+    shape: tuple[int | None, ...] | None = None
+    for kind in _inner(data, message, 2):
+        for tensor in _inner(data, kind, 1):
+            for field in fields(data, tensor.start, tensor.stop):
+                if field.number == 1:
+                    dtype = tensor_type(field.value)
+                elif field.number == 2:  # noqa: PLR2004 - shape
+                    shape = tuple(_dimension(data, each) for each in fields(data, field.start, field.stop))
+    return _Value(names[-1] if names else "", dtype, shape)
+
+
+def _inner(data: mmap.mmap | bytes, message: Field, number: int) -> Iterator[Field]:
+    return (field for field in fields(data, message.start, message.stop) if field.number == number)
+
+
+def _dimension(data: mmap.mmap | bytes, message: Field) -> int | None:
+    for field in fields(data, message.start, message.stop):
+        if field.number == 1 and signed(field.value) >= 0:
+            return signed(field.value)
+    return None
+
+
+_LARGEST = 1 << 50
+"""Bytes beyond which a shape is no shape of an activation."""
+_READERS = {
+    ModelFormat.TFLITE: tflite_flow,
+    ModelFormat.ONNX: onnx_flow,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """The moment at which the most is alive."""
+
+    peak: int
+    """Bytes of all activations that are alive then; a runtime shares some of them and has working memory besides."""
+    operator: str
+    """What computes then, in the format's own words."""
+    output: str
+    """The name of what it computes."""
+    has_open: bool
+    """Whether a shape leaves a dimension open, which was counted as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator, in the order of the file."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The main graph, as far as activations go. Values have keys of their own; a key of a view is its source's."""
+
+    steps: tuple[Step, ...]
+    sizes: Mapping[str, int]
+    """Bytes by key of a value, where its shape is known."""
+    stored: frozenset[str]
+    """Values that the file holds: weights and constants."""
+    given: tuple[str, ...]
+    """What the caller feeds."""
+    results: tuple[str, ...]
+    """What the caller reads: alive to the end."""
+    has_open: bool
+    names: Mapping[str, str]
+    """By key: what the file calls the value."""
+
+
+def activations(path: Path) -> Activations | None:
+    """The peak, or `None` where the file does not say the shapes of what it computes.
+
+    Raises:
+        ModelError: it is not a model, or it is damaged.
+    """
+    found = identify(path)
+    if found not in _READERS:
+        return None
+    with explained(path), Files(path) as files:
+        return peak_of(_READERS[found](files))
+
+
+def peak_of(flow: Flow) -> Activations | None:
+    """The operator during which most is alive: its inputs, its outputs, and what a later operator takes."""
+    steps = _computing(flow)
+    if any(name not in flow.sizes for step in steps for name in step.outputs):
+        return None
+    ends = _ends(steps, flow.results)
+    alive = {name: flow.sizes.get(name, 0) for name in flow.given if name not in flow.stored}
+    total = sum(alive.values())
+    best: Activations | None = None
+    for at, step in enumerate(steps):
+        for name in step.outputs:
+            if name not in alive:
+                alive[name] = flow.sizes[name]
+                total += alive[name]
+        if step.outputs and (best is None or total > best.peak):
+            output = flow.names.get(step.outputs[0], step.outputs[0])
+            best = Activations(total, step.operator, output, flow.has_open)
+        total -= sum(alive.pop(name, 0) for name in ends[at])
+    return best
+
+
+def _computing(flow: Flow) -> list[Step]:
+    """The operators that run at each inference: what follows from stored values alone is computed once, on loading."""
+    stored, steps = set(flow.stored), []
+    for step in flow.steps:
+        inputs = tuple(name for name in step.inputs if name and name not in stored)
+        outputs = tuple(filter(None, step.outputs))
+        if inputs:
+            steps.append(Step(step.operator, inputs, outputs))
+        else:
+            stored.update(outputs)
+    return steps
+
+
+def _ends(steps: list[Step], results: Iterable[str]) -> Mapping[int, list[str]]:
+    """By index of a step: the values that nobody takes after it."""
+    last = {name: at for at, step in enumerate(steps) for name in (*step.outputs, *step.inputs)}
+    last |= dict.fromkeys(results, len(steps))
+    ends: dict[int, list[str]] = defaultdict(list)
+    for name, at in last.items():
+        ends[at].append(name)
+    return ends
+
+
+def size_of(dtype: str, shape: Iterable[int | None]) -> int:
+    """Bytes of an activation, open dimensions counted as 1."""
+    return min(_LARGEST, dense_size(dtype, prod(1 if size is None or size < 0 else size for size in shape)))
+
+
+def is_open(shapes: Iterable[Iterable[int | None]]) -> bool:
+    """Whether any dimension is open."""
+    return any(size is None or size < 0 for shape in shapes for size in shape)

@@ -1,0 +1,1 @@
+"""scikit-learn to `.onnx`, and the repairs that skl2onnx's conversions need."""

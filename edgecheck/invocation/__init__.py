@@ -1,1 +1,0 @@
-"""From what is asked to a report as it grows: for the command line and for the library."""

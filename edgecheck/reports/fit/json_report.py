@@ -1,0 +1,66 @@
+"""Which variant fits, for programs, by a published schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from edgecheck.core.fitting import others, why_not
+from edgecheck.core.report import Report
+from edgecheck.reports.json_report import document
+
+if TYPE_CHECKING:
+    from edgecheck.core.fitting import Fit, Trial
+    from edgecheck.reports import Style
+    from edgecheck.reports.fit.report import FitReport
+
+#: Raised when a reader of the last version could be misled; the schema is `fit-VERSION.schema.json` beside this.
+SCHEMA_VERSION = 1
+
+
+def render(report: FitReport, style: Style) -> str:
+    """The report as one JSON object."""
+    del style
+    return json.dumps(_document(report), allow_nan=False, indent=1) + "\n"
+
+
+def _document(report: FitReport) -> dict[str, Any]:
+    return {
+        "schema": "edgecheck-fit",
+        "version": SCHEMA_VERSION,
+        "edgecheck": report.version,
+        "host": report.host,
+        "started": report.started,
+        "seconds": report.seconds,
+        "fits": [_fit(fit, report) for fit in report.fits],
+    }
+
+
+def _fit(fit: Fit, report: FitReport) -> dict[str, Any]:
+    result = fit.trials[0].result
+    return {
+        "budget": result.budget.path,
+        "model": str(result.budget.model.path),
+        "device": result.profile.id,
+        "device_name": result.profile.name,
+        "outcome": fit.outcome.value,
+        "recommended": str(fit.recommended.variant) if fit.recommended is not None else None,
+        "nearest": str(fit.nearest.variant),
+        "stopped": fit.stopped,
+        "others": [{"variant": each.variant, "words": each.words} for each in others(fit)],
+        "not_tried": [str(variant) for variant in fit.left],
+        "trials": [_trial(trial, report) for trial in fit.trials],
+    }
+
+
+def _trial(trial: Trial, report: FitReport) -> dict[str, Any]:
+    alone = Report((trial.result,), report.version, report.host, report.started, trial.result.seconds)
+    return {
+        "variant": str(trial.variant),
+        "state": trial.state,
+        "loss": trial.loss,
+        "distance": trial.distance if math.isfinite(trial.distance) else None,
+        "words": why_not(trial),
+        "check": document(alone)["checks"][0],
+    }

@@ -1,0 +1,38 @@
+"""What grew, grouped as the view groups: layers as they were matched, everything else by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.comparing import Change, Comparison, Status, compare
+from edgecheck.anatomy.tables import By, table
+
+if TYPE_CHECKING:
+    from edgecheck.anatomy.values import Anatomy
+    from edgecheck.reports.size.report import View
+
+
+def changes_in(new: Anatomy, old: Anatomy, view: View) -> Comparison:
+    """The changes by `view`; their deltas sum to the difference of the sizes.
+
+    Raises:
+        ModelError: a file is no longer there.
+    """
+    if view.by is By.LAYER:
+        return compare(new, old)
+    after, before = ({(row.kind, row.name): row for row in table(each, view.by, view.depth)} for each in (new, old))
+    changes = []
+    for kind, name in after.keys() | before.keys():
+        row, was = after.get((kind, name)), before.get((kind, name))
+        sizes = was.stored if was else 0, row.stored if row else 0
+        changes.append(Change(name, "", _status(was is not None, row is not None, sizes), kind, *sizes, ""))
+    changes.sort(key=lambda change: (-abs(change.delta), -change.new, change.name))
+    return Comparison(old.size, new.size, tuple(changes))
+
+
+def _status(was: bool, is_there: bool, sizes: tuple[int, int]) -> Status:  # noqa: FBT001 - the two sides of one question
+    if not was or not is_there:
+        return Status.VANISHED if was else Status.APPEARED
+    if sizes[0] == sizes[1]:
+        return Status.SAME
+    return Status.GREW if sizes[1] > sizes[0] else Status.SHRANK

@@ -1,0 +1,220 @@
+"""The words about bytes that every format says alike: names, shares, changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from edgecheck.anatomy.advice import Saved
+from edgecheck.anatomy.comparing import Status
+from edgecheck.anatomy.tables import By, top
+from edgecheck.anatomy.values import Kind
+from edgecheck.core.units import Unit, show
+from edgecheck.reports.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from edgecheck.anatomy.advice import Advice
+    from edgecheck.anatomy.comparing import Change
+    from edgecheck.anatomy.duplicates import Repeated
+    from edgecheck.anatomy.tables import Row
+    from edgecheck.anatomy.values import Anatomy, FileBytes
+    from edgecheck.reports.size.report import Growth, SizeReport
+
+LONGEST = 120
+"""Characters of a name that a person is shown; hostile names have millions."""
+_SENTENCE = 600
+_MUCH_MORE = 1.5
+HEADINGS = {
+    By.LAYER: "layer",
+    By.PREFIX: "prefix",
+    By.OPERATOR: "operator",
+    By.DTYPE: "type",
+    By.ROLE: "role",
+    By.TENSOR: "tensor",
+    By.FILE: "file",
+}
+
+
+def shown(name: str, longest: int = LONGEST) -> str:
+    """A name as a person can be shown it: nothing that steers a terminal, and its middle left out where it is long."""
+    if len(name) > longest:
+        half = (longest - 1) // 2
+        name = f"{name[:half]}…{name[-half:]}"
+    return one_line(name)
+
+
+def sentence(raw: str) -> str:
+    """A sentence that may hold names of the model."""
+    return shown(raw, _SENTENCE)
+
+
+def model_name(anatomy: Anatomy) -> str:
+    """The model's own name, without its folder."""
+    return shown(PurePath(anatomy.path).name or anatomy.path)
+
+
+def size(value: int) -> str:
+    """Bytes in the unit that reads best."""
+    return show(value, Unit.BYTES)
+
+
+def share(part: int, whole: int) -> str:
+    """`75.7 %`; what is there and rounds to nothing is `< 0.1 %`."""
+    return percent(part / whole) if whole else ""
+
+
+def percent(ratio: float) -> str:
+    """A ratio as a percentage with one digit."""
+    shown_ratio = 100 * ratio
+    if 0 < shown_ratio < 0.05:  # noqa: PLR2004 - rounds to 0.0
+        return "< 0.1 %"
+    return f"{shown_ratio:.1f} %"
+
+
+def shape(sizes: tuple[int, ...] | None) -> str:
+    """`64 x 3 x 3`; `scalar` where there is no axis, nothing where there is no shape."""
+    if sizes is None:
+        return ""
+    return shown(" x ".join(map(str, sizes)), 60) or "scalar"
+
+
+def title(report: SizeReport) -> str:
+    """The model in a line."""
+    anatomy, totals = report.anatomy, report.anatomy.totals
+    parts = [model_name(anatomy), anatomy.format.value, size(anatomy.size)]
+    if totals.params:
+        parts.append(f"{totals.params:,} parameters")
+    if totals.memory != totals.tensors:
+        parts.append(f"weights take {size(totals.memory)} once loaded")
+    return " · ".join(parts)
+
+
+def sum_of_kinds(report: SizeReport) -> str:
+    """The kinds of bytes as the sum that they are."""
+    totals = report.anatomy.totals
+    parts = [("tensors", totals.tensors), ("structure", totals.structure), ("metadata", totals.metadata)]
+    parts += [("padding", totals.padding), ("unclaimed", totals.unclaimed)]
+    words = " + ".join(f"{name} {value:,}" for name, value in parts if value or name != "unclaimed")
+    return f"{words} = {totals.size:,} bytes"
+
+
+def grows_on_loading(report: SizeReport) -> bool:
+    """Whether what tensors take once loaded is another story than what they take in the file."""
+    return report.anatomy.totals.memory > _MUCH_MORE * report.anatomy.totals.tensors
+
+
+def rows(report: SizeReport) -> tuple[Row, ...]:
+    """The rows that a person is shown: the largest, in memory where that is another story, and the sum of the rest."""
+    ordered = report.rows
+    if grows_on_loading(report):
+        ordered = tuple(sorted(ordered, key=lambda row: -max(row.memory, row.stored)))
+    return top(ordered, report.view.top) if report.view.top else ordered
+
+
+def saving(advice: Advice, report: SizeReport) -> str:
+    """`1.15 MB, 74 % of the file`, or how much of what is downloaded."""
+    if advice.of is Saved.DOWNLOAD:
+        return f"{size(advice.saves)} less to download"
+    return f"{size(advice.saves)}, {100 * advice.saves / max(1, report.anatomy.size):.0f} % of the file"
+
+
+def copies(repeated: Iterable[Repeated], most: int = 10) -> list[str]:
+    """A sentence for each group of equal weights, the most wasteful first."""
+    groups = list(repeated)
+    lines = [_copy(group) for group in groups[:most]]
+    return [*lines, f"And {len(groups) - most} more."] if len(groups) > most else lines
+
+
+def _copy(group: Repeated) -> str:
+    names = " = ".join(shown(name, 60) for name in group.names[:4])
+    names += f" = … ({len(group.names)} in all)" if len(group.names) > 4 else ""  # noqa: PLR2004 - names that are shown
+    return f"{names}: " + ("tied, stored once" if group.tied else f"the same content again, {size(group.wasted)}")
+
+
+def oddities(anatomy: Anatomy) -> list[str]:
+    """Gaps and overlaps of each file, and what the reader noted."""
+    lines = [sentence(note) for note in anatomy.notes]
+    for file in anatomy.files:
+        lines += _extents(file)
+    return lines
+
+
+def _extents(file: FileBytes) -> list[str]:
+    """Gaps that a format is known to leave are padding and no oddity."""
+    lines = []
+    gaps = file.gaps if any(part.kind is Kind.UNCLAIMED for part in file.parts) else ()
+    for what, extents in (("that nothing in the file points to", gaps), ("claimed twice", file.overlaps)):
+        lines += [
+            f"{shown(file.name)}: {extent.size:,} bytes {what}, from byte {extent.start:,}." for extent in extents[:3]
+        ]
+        if len(extents) > 3:  # noqa: PLR2004 - extents that are shown
+            lines.append(f"{shown(file.name)}: {len(extents) - 3} more such places.")
+    return lines
+
+
+def signed(value: int) -> str:
+    """`+1,024`, `-1,024`, `0`."""
+    return f"{value:+,}" if value else "0"
+
+
+def relative(old: int, new: int) -> str:
+    """`+2.6 %`; `new` and `gone` where there is nothing to divide by."""
+    if old == new:
+        return "0 %"
+    if not old or not new:
+        return "gone" if old else "new"
+    return f"{100 * (new - old) / old:+.1f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A row of what grew: one layer, or all those that are not shown."""
+
+    name: str
+    status: str
+    old: int
+    new: int
+    detail: str
+
+
+def changes(growth: Growth, most: int) -> list[ChangeLine]:
+    """What is not the same, the largest change first; they sum to the difference."""
+    changed = [change for change in growth.comparison.changes if not _is_same(change)]
+    kept: Sequence[Change] = changed if not most or len(changed) <= most + 1 else changed[:most]
+    lines = [ChangeLine(*_called(change), change.old, change.new, sentence(change.detail)) for change in kept]
+    if rest := changed[len(kept) :]:
+        old, new = (sum(values) for values in zip(*((each.old, each.new) for each in rest), strict=True))
+        lines.append(ChangeLine(f"({len(rest)} others)", "", old, new, ""))
+    return lines
+
+
+def _is_same(change: Change) -> bool:
+    return change.status is Status.SAME
+
+
+def _called(change: Change) -> tuple[str, str]:
+    name = f"{shown(change.name)} (was {shown(change.was)})" if change.was else shown(change.name)
+    return name, change.status.value
+
+
+def unchanged(growth: Growth) -> str:
+    """How many are the same, and how many of them have another name."""
+    same = [change for change in growth.comparison.changes if _is_same(change)]
+    if not same:
+        return ""
+    renamed = [change for change in same if change.was]
+    more = f", {len(renamed)} of them under a new name" if renamed else ""
+    return f"{len(same)} {'is' if len(same) == 1 else 'are'} the same{more}."
+
+
+def verdict(growth: Growth, report: SizeReport) -> str:
+    """The difference in a sentence."""
+    comparison = growth.comparison
+    names = f"{model_name(report.anatomy)} against {model_name(growth.old)}"
+    if not comparison.delta:
+        return f"{names}: {comparison.new:,} bytes, as before."
+    change = f"{signed(comparison.delta)} bytes, {relative(comparison.old, comparison.new)}"
+    return f"{names}: {comparison.old:,} → {comparison.new:,} bytes ({change})."
