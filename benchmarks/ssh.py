@@ -81,11 +81,11 @@ def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
     """Seconds of `ssh board python3 supervisor.py job.json` with everything in its place already."""
     trees = board.cache / "device" / "trees"
     agent, runtime = (
-        next(path.parent for path in trees.glob(f"*/{name}")) for name in ("supervisor.py", "edgecheck-bundle.json")
+        next(path.parent for path in trees.glob(f"*/{name}")) for name in ("edgecheck_agent", "edgecheck-bundle.json")
     )
     job = board.folder / "job.json"
     job.write_text(json.dumps({**workload.job, "model": str(workload.model[0]), "python_path": [str(runtime)]}))
-    argv = ssh_client.ssh_argv(target.place, ["python3", str(agent / "supervisor.py"), str(job)])
+    argv = ssh_client.ssh_argv(target.place, ["python3", str(agent / "edgecheck_agent" / "supervisor.py"), str(job)])
     begun = time.perf_counter()
     done = subprocess.run(argv, check=True, capture_output=True)
     assert b'"done"' in done.stdout

@@ -1,4 +1,4 @@
-"""The agent's counting over many series at once, for simulations; it must decide as `edgecheck.agent.counting` does."""
+"""The agent's counting over many series at once, for simulations; it must decide as `edgecheck_agent.counting` does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecheck.agent import counting
 from edgecheck.core import looks
+from edgecheck_agent import counting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

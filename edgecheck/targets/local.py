@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck import agent
 from edgecheck.errors import UsageError
 from edgecheck.interrupts import held
+from edgecheck.targets.agent_files import START, agent_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def _job(workload: Workload, tell: Callable[[str], None]) -> dict[str, object]:
 
 @contextmanager
 def _started(job: Path) -> Iterator[subprocess.Popen[bytes]]:
-    supervisor = Path(agent.__file__).parent / "supervisor.py"
+    supervisor = agent_folder().parent / START
     with ExitStack() as stack:
         with held():
             process = subprocess.Popen(

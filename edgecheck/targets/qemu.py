@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck import agent, bundles
+from edgecheck import bundles
 from edgecheck.emulator import build, disks, machine, saved
 from edgecheck.emulator.running import How
 from edgecheck.emulator.spec import MachineSpec, affordable
 from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.targets.agent_files import START, agent_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +103,7 @@ class QemuTarget:
         bundle = bundles.bundle_for(requirements, platform, progress=tell)
         parts = {
             "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, tell),
-            "agent": disks.agent(Path(agent.__file__).parent, store, tell),
+            "agent": disks.agent(agent_folder(), store, tell),
         }
         return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, tuple(command))
 
@@ -118,7 +119,7 @@ def command_for(job: Mapping[str, object]) -> tuple[str, ...]:
     """The agent, which has loaded the job's runtime and waits for the rest of the job."""
     said = {name: job[name] for name in ("format", "runtime", "threads") if name in job}
     runtime = said | {"python_path": PYTHON_PATH}
-    return ("python3", "/agent/supervisor.py", "--ready", json.dumps(runtime, sort_keys=True), "-")
+    return ("python3", f"/agent/{START}", "--ready", json.dumps(runtime, sort_keys=True), "-")
 
 
 def _laid_out(workload: Workload, folder: Path) -> machine.Job:

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgecheck import agent
 from edgecheck.errors import ModelError
+from edgecheck.targets.agent_files import PACKAGE, agent_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,13 +111,13 @@ def _file(path: Path, what: str) -> Item:
 
 @cache
 def agent_item() -> Item:
-    """The agent's modules as an archive, the same bytes every time."""
+    """The agent's package as an archive, the same bytes every time."""
     tar = io.BytesIO()
     unpacked = 0
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(Path(agent.__file__).parent.glob("*.py")):
+        for path in sorted(agent_folder().glob("*.py")):
             content = path.read_bytes()
-            member = tarfile.TarInfo(path.name)  # owner 0, time 0
+            member = tarfile.TarInfo(f"{PACKAGE}/{path.name}")  # owner 0, time 0
             member.size, member.mode = len(content), 0o644
             archive.addfile(member, io.BytesIO(content))
             unpacked += len(content)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-AGENT = Path(__file__).parents[2] / "edgecheck" / "agent"
+AGENT = Path(__file__).parents[2] / "edgecheck_agent"
 SUPERVISOR = AGENT / "supervisor.py"
 MARK = "EDGECHECK_TEST_MARK"
 PATIENCE_S = 60.0

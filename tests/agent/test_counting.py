@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.agent import counting
-from edgecheck.agent.counting import Looks
 from edgecheck.core import looks, statistics
 from edgecheck.core.looks import Look
+from edgecheck_agent import counting
+from edgecheck_agent.counting import Looks
 
 MS = 1_000_000
 

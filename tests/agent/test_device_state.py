@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from edgecheck.agent import device_processor, procfs
+from edgecheck_agent import device_processor, procfs
 from tests.agent.agent_runs import SUPERVISOR, told
 
 PI = """\

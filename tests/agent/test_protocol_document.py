@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.agent import jobs
+from edgecheck_agent import jobs
 from examples.real_models import fetch
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from edgecheck.agent import lock_file
+from edgecheck_agent import lock_file
 from examples.real_models import fetch
 from tests.agent.agent_runs import AGENT, QUICK, Live, job, run
 
@@ -134,7 +134,7 @@ def test_what_another_has_laid_out_in_its_place_is_a_doubt_and_not_written_to(
 _AS_ANOTHER = """
 import contextlib, os, sys
 sys.path.insert(0, sys.argv[1])
-import jobs, turn, watching, wire
+from edgecheck_agent import jobs, turn, watching, wire
 os.umask(0o077)
 os.setgroups([])
 os.setgid(int(sys.argv[3]))
@@ -157,7 +157,7 @@ except jobs.BadJob as bad:
 
 def account(lock: Path, number: int, patience_s: float) -> subprocess.Popen[str]:
     """What another user of this machine does until its stdin is closed."""
-    argv = [sys.executable, "-c", _AS_ANOTHER, str(AGENT), str(lock), str(number), str(patience_s)]
+    argv = [sys.executable, "-c", _AS_ANOTHER, str(AGENT.parent), str(lock), str(number), str(patience_s)]
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

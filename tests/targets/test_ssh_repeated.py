@@ -108,7 +108,7 @@ def test_an_agent_without_its_mark_is_sent_again(board: Board, model: Path) -> N
     with target.launch(workload(model), silent) as lines:
         events(lines)
     (mark,) = (board.cache / "device" / "trees").glob("*.whole")
-    (mark.with_suffix("") / "supervisor.py").write_bytes(b"")
+    (mark.with_suffix("") / "edgecheck_agent" / "supervisor.py").write_bytes(b"")
     mark.unlink()
     with target.launch(workload(model), silent) as lines:
         assert events(lines)[-1]["event"] == "done"

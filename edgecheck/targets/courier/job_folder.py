@@ -56,7 +56,7 @@ class JobFolder:
         """Start the agent with `arguments`; its stdin and stdout are pipes."""
         with (self.path / _STDERR).open("wb") as stderr:
             return subprocess.Popen(
-                [sys.executable, str(self.path / "agent" / "supervisor.py"), *arguments],
+                [sys.executable, str(self.path / "agent" / "edgecheck_agent" / "supervisor.py"), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

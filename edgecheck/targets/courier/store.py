@@ -205,7 +205,7 @@ def _label(tree: Path) -> str:
     with suppress(OSError, ValueError, KeyError):
         about = json.loads((tree / "edgecheck-bundle.json").read_text(encoding="utf-8"))
         return "a runtime: " + ", ".join(about["requirements"])
-    return "the agent" if (tree / "supervisor.py").exists() else "a runtime"
+    return "the agent" if (tree / "edgecheck_agent").exists() else "a runtime"
 
 
 def _remove(path: Path) -> None:

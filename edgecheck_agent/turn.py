@@ -4,15 +4,9 @@ import contextlib
 import os
 import pwd
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import jobs, lock_file, watching, wire
-else:
-    import jobs
-    import lock_file
-    import watching
-    import wire
+from edgecheck_agent import jobs, lock_file, watching, wire
 
 POLL_S = 0.2
 

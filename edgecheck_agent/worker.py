@@ -7,24 +7,28 @@ standard library is imported before the phase "start" is told.
 """
 
 import importlib
-import json
+import os
 import sys
-import traceback
-from typing import TYPE_CHECKING, Any, Dict
 
-if TYPE_CHECKING:
-    from edgecheck.agent import refusals, reporting, runtimes
-else:
-    import refusals
-    import reporting
-    import runtimes
+if not __package__:  # started as a file: import its package, and nothing else from here or from next to it
+    _FOLDER = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != _FOLDER]
+    sys.path.insert(0, os.path.dirname(_FOLDER))
+    importlib.import_module("edgecheck_agent")
+    del sys.path[0]
+
+import json
+import traceback
+from typing import Any, Dict
+
+from edgecheck_agent import refusals, reporting, runtimes
 
 
 def main() -> None:
     """Read the spec from stdin and report how it went."""
     first = json.loads(sys.stdin.readline())
     report = reporting.Report(int(sys.argv[1]), first["process"], first["started"], shares=first["shares"])
-    sys.path[1:1] = first["python_path"]  # behind the agent: a bundle may hold a module of the same name
+    sys.path[:0] = first["python_path"]
     try:
         report.phase("start")
         held = _work(first, report)
@@ -41,7 +45,8 @@ def main() -> None:
 
 def _work(first: Dict[str, Any], report: reporting.Report) -> Any:
     loaded = runtimes.load(first["format"], first["runtime"], first["threads"])
-    inference = importlib.import_module("inference")  # it needs numpy, which is there by now
+    from edgecheck_agent import inference  # it needs numpy, which is loaded by now
+
     numpy = sys.modules["numpy"].__version__
     python = "%d.%d.%d" % sys.version_info[:3]
     report.send("runtime", name=loaded.name, version=loaded.version, python=python, numpy=numpy)

@@ -3,14 +3,9 @@
 import gc
 import math
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import counting, refusals, reporting
-else:
-    import counting
-    import refusals
-    import reporting
+from edgecheck_agent import counting, refusals, reporting
 
 # Python 3.6 has no nanosecond clock; a difference of its perf_counter is good to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)

@@ -7,23 +7,23 @@ job was done, whatever came out of it; 2 the job could not be started (a `proble
 agent's own; 130 interrupted; 143 told to stop, or the host has hung up.
 """
 
-import contextlib
-import json
+import importlib
 import os
 import sys
-import traceback
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import device_state, jobs, passes, ready, turn, watching, wire
-else:
-    import device_state
-    import jobs
-    import passes
-    import ready
-    import turn
-    import watching
-    import wire
+if not __package__:  # started as a file: import its package, and nothing else from here or from next to it
+    _FOLDER = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != _FOLDER]
+    sys.path.insert(0, os.path.dirname(_FOLDER))
+    importlib.import_module("edgecheck_agent")
+    del sys.path[0]
+
+import contextlib
+import json
+import traceback
+from typing import Any, Dict, List, Optional, Tuple
+
+from edgecheck_agent import device_state, jobs, passes, ready, turn, watching, wire
 
 BAD_JOB = 2
 FAULT = 70

@@ -1,13 +1,10 @@
 """What the model is fed: shapes for its open dimensions, samples that fit it, or seeded random values."""
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from edgecheck.agent import refusals
-else:
-    import refusals
+from edgecheck_agent import refusals
 
 PICTURE = 4  # batch, height, width and channels, in some order
 CHUNK = 65536  # random values are made so many at a time: their transient copies must not show in the peak

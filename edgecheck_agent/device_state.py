@@ -5,13 +5,9 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import device_processor, procfs
-else:
-    import device_processor
-    import procfs
+from edgecheck_agent import device_processor, procfs
 
 # Bits of `vcgencmd get_throttled`, as Raspberry Pi documents them.
 THROTTLED = {

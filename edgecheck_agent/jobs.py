@@ -2,12 +2,9 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import formats
-else:
-    import formats
+from edgecheck_agent import formats
 
 PROTOCOL = 1
 

@@ -2,12 +2,9 @@
 
 import json
 import signal
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import oom
-else:
-    import oom
+from edgecheck_agent import oom
 
 # What a worker does between two of its phase events, by the event that it sent last.
 _ACTIVITY = {

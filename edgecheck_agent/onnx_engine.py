@@ -2,16 +2,12 @@
 
 import base64
 import functools
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import onnxruntime
 
-if TYPE_CHECKING:
-    from edgecheck.agent import feeding, refusals
-else:
-    import feeding
-    import refusals
+from edgecheck_agent import feeding, refusals
 
 NAME = "onnxruntime"
 VERSION = onnxruntime.__version__

@@ -1,15 +1,9 @@
 """Opens a model and makes what it is fed: the samples, else seeded random values, in the shapes that were asked for."""
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import feeding, refusals, reporting, timing
-else:
-    import feeding
-    import refusals
-    import reporting
-    import timing
+from edgecheck_agent import feeding, refusals, reporting, timing
 
 Feeds = List[Dict[str, Any]]
 

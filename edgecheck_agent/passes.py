@@ -1,17 +1,9 @@
 """The passes of a job, each in fresh processes: latency, load, memory, outputs."""
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import jobs, procfs, ready, sampling, watching, wire
-else:
-    import jobs
-    import procfs
-    import ready
-    import sampling
-    import watching
-    import wire
+from edgecheck_agent import jobs, procfs, ready, sampling, watching, wire
 
 
 class Passes:

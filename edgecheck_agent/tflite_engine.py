@@ -2,14 +2,11 @@
 
 import base64
 import importlib
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from edgecheck.agent import feeding
-else:
-    import feeding
+from edgecheck_agent import feeding
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 

@@ -2,12 +2,9 @@
 
 import os
 import re
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import procfs
-else:
-    import procfs
+from edgecheck_agent import procfs
 
 _RECORD = 8192  # no record of /dev/kmsg is longer
 

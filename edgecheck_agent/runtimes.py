@@ -1,13 +1,8 @@
 """Loads the runtime: the one that is named, or the first that not only imports but works."""
 
-import importlib
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import formats, refusals
-else:
-    import formats
-    import refusals
+from edgecheck_agent import formats, refusals
 
 
 class Loaded(NamedTuple):
@@ -35,7 +30,10 @@ def load(form: str, name: Optional[str], threads: int) -> Loaded:
 
 def _loaded(name: str, threads: int) -> Loaded:
     if name == "onnxruntime":
-        onnx = importlib.import_module("onnx_engine")
-        return Loaded(name, onnx.VERSION, onnx.Engine(threads))
-    engine = importlib.import_module("tflite_engine").Engine(name, threads)
+        from edgecheck_agent import onnx_engine
+
+        return Loaded(name, onnx_engine.VERSION, onnx_engine.Engine(threads))
+    from edgecheck_agent import tflite_engine
+
+    engine = tflite_engine.Engine(name, threads)
     return Loaded(name, engine.version, engine)

@@ -3,12 +3,9 @@
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from edgecheck.agent import procfs
-else:
-    import procfs
+from edgecheck_agent import procfs
 
 
 class Report:

@@ -9,17 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import endings, oom, sampling, tying, watching, wire
-else:
-    import endings
-    import oom
-    import sampling
-    import tying
-    import watching
-    import wire
+from edgecheck_agent import endings, oom, sampling, tying, watching, wire
 
 TAIL = 4096
 TERM_GRACE_S = 0.5

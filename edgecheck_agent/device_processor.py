@@ -3,12 +3,9 @@
 import glob
 import os
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import procfs
-else:
-    import procfs
+from edgecheck_agent import procfs
 
 _CPUFREQ = "/sys/devices/system/cpu/cpu%d/cpufreq/"
 

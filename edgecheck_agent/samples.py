@@ -2,15 +2,12 @@
 
 import os
 import zipfile
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 from numpy.lib import format as npy
 
-if TYPE_CHECKING:
-    from edgecheck.agent import refusals
-else:
-    import refusals
+from edgecheck_agent import refusals
 
 
 class Header(NamedTuple):

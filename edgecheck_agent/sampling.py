@@ -3,12 +3,9 @@
 import importlib
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
-if TYPE_CHECKING:
-    from edgecheck.agent import procfs
-else:
-    import procfs
+from edgecheck_agent import procfs
 
 BATCH = 50
 
@@ -60,7 +57,7 @@ class Sampler:
 
 def psutil_or_none(python_path: List[str]) -> Any:
     """The module psutil, from the bundle's folders or the system's; None where it is absent or does not work."""
-    sys.path[1:1] = python_path
+    sys.path[:0] = python_path
     try:
         psutil = importlib.import_module("psutil")
         psutil.Process().memory_info()

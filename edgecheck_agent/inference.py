@@ -3,18 +3,9 @@
 import functools
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple, cast
+from typing import Any, Callable, Dict, Tuple, cast
 
-if TYPE_CHECKING:
-    from edgecheck.agent import answers, opening, refusals, reporting, runtimes, samples, timing
-else:
-    import answers
-    import opening
-    import refusals
-    import reporting
-    import runtimes
-    import samples
-    import timing
+from edgecheck_agent import answers, opening, refusals, reporting, runtimes, samples, timing
 
 SAMPLES = 3  # of the memory of steady inferences, at least
 ROOM = 64 << 20  # bytes of samples that latency is measured on, in turn

@@ -4,12 +4,9 @@ import json
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from edgecheck.agent import watching
-else:
-    import watching
+from edgecheck_agent import watching
 
 NOBODY_READS_S = 60.0
 

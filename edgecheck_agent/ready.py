@@ -1,14 +1,8 @@
 """A worker started before its job is known: it has loaded the runtime and waits, so that no job has to."""
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
-if TYPE_CHECKING:
-    from edgecheck.agent import child, jobs, sampling, watching
-else:
-    import child
-    import jobs
-    import sampling
-    import watching
+from edgecheck_agent import child, jobs, sampling, watching
 
 
 class Ready:
@@ -35,7 +29,7 @@ class Ready:
         if self._worker is not None:
             self._worker.close()
 
-    def take(self, runtime: Dict[str, Any], process: int, *, shares: bool) -> "child.Child":
+    def take(self, runtime: Dict[str, Any], process: int, *, shares: bool) -> child.Child:
         """The worker that waits, if its runtime is the one that is wanted and it is to be the first; else a new one."""
         waiting, self._worker = self._worker, None
         if waiting is not None:
