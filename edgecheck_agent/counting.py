@@ -4,16 +4,18 @@ Why these rules, and what they guarantee: docs/explanation/statistics.md.
 """
 
 import math
-from operator import add, mul
 from typing import Any, Dict, List, Sequence, Tuple
+
+from edgecheck_agent import statistics
 
 Report = Dict[str, Any]
 Trend = Tuple[float, float]
 
-LEAST_SUMS = 4  # of fewer a variance says next to nothing
-PARTS = 10  # of the run, whose medians show its trend
-FARTHEST = 3.0  # a trend ends where the slowest clock of a board is: 0.6 of 1.8 GHz on a Raspberry Pi 4
-TREND_T = 4.501  # Student's t with PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold
+# A trend ends where the slowest clock of a board is: 0.6 of 1.8 GHz on a Raspberry Pi 4.
+FARTHEST = 3.0
+
+# Student's t with statistics.PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold.
+TREND_T = 4.501
 
 
 class Looks:
@@ -55,11 +57,11 @@ class _Series:
 
     def __init__(self, latencies: Sequence[int]) -> None:
         self.latencies = latencies
-        self.middle = median(latencies)
+        self.middle = statistics.median(latencies)
         self.total = sum(latencies)
-        self.trend = growth(latencies)
+        self.trend = _trend(latencies)
         # Bursts are looked for around the trend: a rise makes the end of a run exceed together, but not by chance.
-        slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= PARTS else 0.0
+        slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= statistics.PARTS else 0.0
         centre = (len(latencies) - 1) / 2.0
         self.level = [value - slope * (at - centre) for at, value in enumerate(latencies)]
 
@@ -82,7 +84,7 @@ class _Limit:
         seen = sum([value > self._bound for value in series.latencies])
         self._block = self._block_length(series)
         fewest, most = self._over_the_span(series, seen)
-        decision = decide((fewest, most), n, self._block, self._table)
+        decision = statistics.decide((fewest, most), n, self._block, self._table)
         if decision or not self._agrees(seen, n):
             self.report = dict(self.report, n=n, exceedances=seen, block=self._block, decision=decision)
         self.done = bool(self.report["decision"]) or n >= self._table[-1][0] * self._block
@@ -94,8 +96,8 @@ class _Limit:
         time, count = self._burst
         # What comes halfway to the limit shows how long disturbances last, before one has gone beyond it.
         marks = (self._bound, (series.middle + self._bound) / 2)
-        shown = max([correlation_time([value > mark for value in series.level]) for mark in marks])
-        return max(min(count, math.ceil(time / max(series.middle, 1))), math.ceil(shown))
+        shown = max([statistics.autocorrelation_time([value > mark for value in series.level]) for mark in marks])
+        return max(statistics.least_block(series.middle, time, count), math.ceil(shown))
 
     def _over_the_span(self, series: _Series, seen: int) -> Tuple[int, int]:
         """The fewest and the most exceedances there would be if the trend went on over the whole span."""
@@ -109,60 +111,17 @@ class _Limit:
 
     def _agrees(self, seen: int, n: int) -> bool:
         """Whether the quantile of all latencies is still on the side that was decided."""
-        within = seen <= n - math.ceil(round(self._quantile * n, 6))
+        within = seen <= n - statistics.rank(n, self._quantile)
         return bool(self.report["decision"] == ("pass" if within else "fail"))
 
 
-def decide(counts: Tuple[int, int], n: int, block: int, table: Sequence[Sequence[int]]) -> str:
-    """`judge` of edgecheck/core/looks.py, with the most exceedances for a pass and the fewest for a fail."""
-    fewest, most = counts
-    before = [row for row in table if row[0] * block <= n]
-    after = [row for row in table if row[0] * block >= n]
-    if before and most <= before[-1][1] * block:
-        return "pass"
-    if after and fewest >= after[0][2] * block:
-        return "fail"
-    return ""
-
-
-def correlation_time(flags: Sequence[int]) -> float:
-    """How many neighbours of a 0/1 series count as one: `autocorrelation_time` of edgecheck/core/statistics.py."""
-    n, hits = len(flags), sum(flags)
-    spread = hits * (n - hits) / float(n * n)
-    longest, width, sums = 1.0, 1, flags
-    while spread and len(sums) >= 2 * LEAST_SUMS:
-        sums = list(map(add, sums[::2], sums[1::2]))
-        width *= 2
-        expected = width * hits / float(n)
-        ratio = sum([(value - expected) ** 2 for value in sums]) / (len(sums) * width * spread)
-        if ratio > 1 + 3 * math.sqrt(2.0 / len(sums)):
-            longest = max(longest, ratio)
-    return longest
-
-
-def growth(latencies: Sequence[int]) -> Trend:
-    """Bounds of the trend, as the share of the level by which one inference differs from the one before.
-
-    `growth` of edgecheck/core/statistics.py. Of too few latencies nothing is known.
-    """
-    size = len(latencies) // PARTS
-    if size == 0:
+def _trend(latencies: Sequence[int]) -> Trend:
+    """Bounds of the share of the level by which one inference differs from the one before; of too few, no bounds."""
+    if len(latencies) < statistics.PARTS:
         return -math.inf, math.inf
-    medians = [median(latencies[part * size : (part + 1) * size]) for part in range(PARTS)]
-    places = [part - (PARTS - 1) / 2.0 for part in range(PARTS)]
-    level, square = sum(medians) / PARTS, sum([place * place for place in places])
-    slope = sum(map(mul, places, medians)) / square
-    rest = sum([(value - level) ** 2 for value in medians]) - slope * slope * square
-    reach = TREND_T * math.sqrt(max(rest, 0.0) / (PARTS - 2) / square)
-    scale = max(level, 1) * size
-    return (slope - reach) / scale, (slope + reach) / scale
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value; of two, their mean."""
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0
+    down, up = statistics.trend(latencies, TREND_T) or (0.0, 0.0)  # or: a clock that saw no time pass
+    size = len(latencies) // statistics.PARTS
+    return down / size, up / size
 
 
 def _stretched(latencies: Sequence[int], bound: float, slope: float) -> int:
