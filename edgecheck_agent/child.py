@@ -1,6 +1,7 @@
-"""One worker process: started in a group of its own, listened to, sampled, and ended."""
+"""Worker processes: each is started in its own process group, followed, sampled, and ended."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -11,29 +12,36 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from edgecheck_agent import endings, oom, sampling, tying, watching, wire
+from edgecheck_agent import endings, jobs, sampling, watching, wire
 
+# Bytes that are kept of the end of a worker's stderr.
 TAIL = 4096
+
+# From SIGTERM to SIGKILL.
 TERM_GRACE_S = 0.5
-EXIT_GRACE_S = 10.0  # a runtime that hangs while it unloads has given its results already
+
+# For a worker to exit once it has delivered its results: some runtimes hang while they unload.
+EXIT_GRACE_S = 10.0
+
 _PIECE = 65536
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 # onnxruntime (1.32, Linux) collects telemetry: a thread, 2.5 MB, and files in ~/.cache and $TMPDIR.
 _QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
 _WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
 
 class Child:
-    """A worker that loads a runtime, and then does one thing. As a context manager it leaves no process behind."""
+    """A worker, which loads a runtime and then runs one task. As a context manager it leaves no process behind."""
 
     def __init__(self, runtime: Dict[str, Any], process: int, *, shares: bool) -> None:
         self.runtime = runtime
         self.process = process
         self.started = time.monotonic()
         self.seen = endings.Seen(process)
-        self._evidence = oom.Evidence()
+        self._evidence = endings.Evidence()
         self._unsent = _line(dict(runtime, process=process, started=self.started, shares=shares))
-        self._told_all = False
+        self._complete = False
         self._held: List[bytes] = []
         self._loading_s: Optional[float] = None
         self._events, theirs = os.pipe()
@@ -47,7 +55,7 @@ class Child:
                 env=dict(os.environ, **_QUIET),
                 pass_fds=[theirs],
                 start_new_session=True,
-                preexec_fn=tying.tie(os.getpid()),  # noqa: PLW1509 - this process has one thread
+                preexec_fn=tie(os.getpid()),  # noqa: PLW1509 - this process has one thread
             )
         finally:
             os.close(theirs)
@@ -64,7 +72,7 @@ class Child:
         self.close()
 
     def close(self) -> None:
-        """End it, and whatever it started."""
+        """End it and every process that it started."""
         self._end_group()
         self._evidence.close()
         for pipe in {*self._readers, self._stdin} - {-1}:
@@ -72,13 +80,13 @@ class Child:
 
     @staticmethod
     def _pipe(file: Any) -> int:
-        """The descriptor of one of Popen's pipes, which is closed by us from here on."""
+        """The descriptor of one of Popen's pipes, to be closed by this class instead of Popen."""
         descriptor = os.dup(file.fileno())
         file.close()
         return descriptor
 
     def get_ready(self, watch: watching.Watch) -> None:
-        """Wait until the worker has loaded its runtime, or failed to; what it says is kept for `follow`.
+        """Wait until the worker has loaded its runtime or failed to; its events are kept for `follow`.
 
         Raises:
             watching.Stopped: the supervisor is to stop.
@@ -86,21 +94,21 @@ class Child:
         while self._process.poll() is None and self._events in self._readers and not self.seen.ready:
             readable, writable = watch.wait(self._readers, [self._stdin] if self._unsent else [])
             if writable:
-                self._tell()
+                self._send_spec()
             self._hear(readable, self._held.append)
         self._loading_s = time.monotonic() - self.started
 
-    def give(self, spec: Dict[str, Any]) -> None:
-        """Say what it is to do. The time in which it only waited for that does not count."""
+    def assign(self, spec: Dict[str, Any]) -> None:
+        """Send the task. The time that the worker spent waiting for it does not count."""
         if self._loading_s is not None:
             self.started = time.monotonic() - self._loading_s
         self._unsent += _line(dict(spec, process=self.process, started=self.started))
-        self._told_all = True
+        self._complete = True
 
     def follow(
         self, watch: watching.Watch, out: wire.Wire, deadline: float, sampler: Optional[sampling.Sampler]
     ) -> Dict[str, Any]:
-        """Pass on what the worker says until it has ended, and give its `end` event.
+        """Pass on the worker's events until it has ended; return its `end` event.
 
         Raises:
             watching.Stopped: the supervisor is to stop.
@@ -112,7 +120,7 @@ class Child:
             until = min(limit, sampler.due) if sampler else limit
             readable, writable = watch.wait(self._readers, [self._stdin] if self._unsent else [], until)
             if writable:
-                self._tell()
+                self._send_spec()
             self._hear(readable, out.relay)
             if sampler:
                 self._sample(sampler, out)
@@ -124,18 +132,18 @@ class Child:
                 self._end_group()
         self._drain(out)
         if sampler:
-            self._send(sampler, out)
-        status = self._process.poll()  # None: it hangs in the kernel, out of reach of SIGKILL
+            self._send_samples(sampler, out)
+        status = self._process.poll()  # None: it hangs in the kernel, where SIGKILL does not reach it
         tail = _COLOURS.sub("", bytes(self._tail).decode("utf-8", "replace"))
         return self.seen.end(-signal.SIGKILL if status is None else status, tail, self._evidence, self.pid)
 
-    def _tell(self) -> None:
-        """Give the worker the next piece of what it has to know."""
+    def _send_spec(self) -> None:
+        """Write the next piece of the spec to the worker's stdin."""
         try:
             self._unsent = self._unsent[os.write(self._stdin, self._unsent[: select.PIPE_BUF]) :]
-        except BrokenPipeError:  # it has died, which its status will tell
+        except BrokenPipeError:  # it has died, as its status will show
             self._unsent = b""
-        if self._told_all and not self._unsent:
+        if self._complete and not self._unsent:
             os.close(self._stdin)
             self._stdin = -1
 
@@ -151,7 +159,7 @@ class Child:
                 self._relay(piece, relay)
 
     def _relay(self, piece: bytes, relay: Callable[[bytes], None]) -> None:
-        """Pass on the lines that are whole; pieces of a long one are searched but once each."""
+        """Pass on complete lines; each piece of a long line is searched only once."""
         first, *rest = piece.split(b"\n")
         self._line += first
         for start in rest:
@@ -160,7 +168,7 @@ class Child:
                 relay(line + b"\n")
 
     def _drain(self, out: wire.Wire) -> None:
-        """Read what is still in the pipes of a worker that has ended, without waiting for who else may hold them."""
+        """Read what is left in the pipes of a worker that has ended, without waiting: others may hold them open."""
         for pipe in self._readers:
             os.set_blocking(pipe, False)
         while self._readers:
@@ -172,15 +180,15 @@ class Child:
     def _sample(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
         sampler.take()
         if sampler.full or sampler.over(self.seen.phase):
-            self._send(sampler, out)
+            self._send_samples(sampler, out)
 
-    def _send(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
+    def _send_samples(self, sampler: sampling.Sampler, out: wire.Wire) -> None:
         samples, available = sampler.batch()
         self.seen.peak = max(self.seen.peak, sampler.peak)
         out.emit("sample", process=self.seen.process, source=sampler.source, samples=samples, available=available)
 
     def _end_group(self) -> None:
-        """End the worker and whatever it started: TERM, and KILL a moment later."""
+        """End the worker and every process that it started: TERM, and KILL a moment later."""
         for number, grace_s in ((signal.SIGTERM, TERM_GRACE_S), (signal.SIGKILL, 1.0)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
@@ -190,3 +198,74 @@ class Child:
 
 def _line(value: Dict[str, Any]) -> bytes:
     return json.dumps(value).encode() + b"\n"
+
+
+class Ready:
+    """A worker started before its job is known, with its runtime loaded, so that the job need not wait for that.
+
+    There is at most one. As a context manager it leaves no process behind.
+    """
+
+    def __init__(self, text: Optional[str], watch: watching.Watch) -> None:
+        """Start a worker with the runtime that `text` describes (`jobs.RUNTIME_KEYS`, as JSON); None starts none.
+
+        Raises:
+            jobs.BadJob: the text does not describe a runtime.
+            watching.Stopped: the supervisor is to stop.
+        """
+        self._worker: Optional[Child] = None
+        if text is not None:
+            runtime = jobs.parse_runtime(text)
+            sampling.psutil_or_none(runtime["python_path"])
+            self._worker = Child(runtime, 1, shares=True)
+            self._worker.get_ready(watch)
+
+    def __enter__(self) -> "Ready":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._worker is not None:
+            self._worker.close()
+
+    def take(self, runtime: Dict[str, Any], process: int, *, shares: bool) -> Child:
+        """The waiting worker if it has this runtime and is to be the first process, else a new one."""
+        waiting, self._worker = self._worker, None
+        if waiting is not None:
+            if waiting.runtime == runtime and process == waiting.process:
+                return waiting
+            waiting.close()
+        return Child(runtime, process, shares=shares)
+
+
+def tie(parent: int) -> Callable[[], None]:
+    """What a child does between fork and exec, so that it dies with its parent and before it when memory runs out.
+
+    `parent` is the process that starts it.
+    """
+    prctl, resource = _prctl(), _resource()
+
+    def before_exec() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            if os.getppid() != parent:  # the parent died in between
+                os._exit(1)
+        if resource is not None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no core file behind
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", 0) as file:
+            file.write(b"1000")  # the kernel is to kill the model, not the supervisor or the user's session
+
+    return before_exec
+
+
+def _prctl() -> Optional[Any]:
+    try:  # some small Pythons lack ctypes, macOS lacks prctl
+        return importlib.import_module("ctypes").CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
+def _resource() -> Optional[Any]:
+    try:
+        return importlib.import_module("resource")
+    except ImportError:
+        return None

@@ -22,8 +22,8 @@ class Looks:
     """The limits on one series of latencies.
 
     Each of `looks` holds `id`, `quantile`, `bound_s`, `table` (rows `[n, a, r]`: after n blocks pass at no more than
-    a exceedances, fail at r or more), `burst_s` and `burst_count` (the longest disturbance to reckon with before a
-    longer one is seen), and may hold `span_s`: the measuring time that the verdict speaks for.
+    a exceedances, fail at r or more), `burst_s` and `burst_count` (the longest disturbance to expect before a longer
+    one is seen), and may hold `span_s`: the measuring time that the verdict is about.
     """
 
     def __init__(self, looks: Sequence[Dict[str, Any]]) -> None:
@@ -35,10 +35,10 @@ class Looks:
         return all(limit.done for limit in self._limits)
 
     def feed(self, latencies_ns: Sequence[int]) -> List[Report]:
-        """Look at all latencies so far, in order, and report on each limit.
+        """Evaluate all latencies so far, in order, and report on each limit.
 
         A report has `id`, `n` (inferences), `exceedances`, `block` (inferences per observation) and `decision`: "pass",
-        "fail" or "". A decided limit is looked at again; its last decision stands while the latencies still agree.
+        "fail" or "". A decided limit is evaluated again; its last decision stands while the latencies still agree.
         """
         if latencies_ns:
             series = _Series(latencies_ns)
@@ -47,27 +47,27 @@ class Looks:
         return [limit.report for limit in self._limits]
 
     def next_look(self, n: int) -> int:
-        """How many latencies the next look takes: more than `n`, or `n` where none is due any more."""
+        """How many latencies the next look needs: more than `n`, or `n` if no look is left."""
         due = [limit.next_look(n) for limit in self._limits if not limit.done]
         return min(due) if due else n
 
 
 class _Series:
-    """All latencies so far, and what every limit needs of them."""
+    """All latencies so far, and the figures that every limit needs."""
 
     def __init__(self, latencies: Sequence[int]) -> None:
         self.latencies = latencies
         self.middle = statistics.median(latencies)
         self.total = sum(latencies)
         self.trend = _trend(latencies)
-        # Bursts are looked for around the trend: a rise makes the end of a run exceed together, but not by chance.
+        # Bursts are measured around the trend: with a rise, the end of a run exceeds together, but not by chance.
         slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= statistics.PARTS else 0.0
         centre = (len(latencies) - 1) / 2.0
         self.level = [value - slope * (at - centre) for at, value in enumerate(latencies)]
 
 
 class _Limit:
-    """One limit: what it takes, and the report on it."""
+    """One limit, and the report on it."""
 
     def __init__(self, look: Dict[str, Any]) -> None:
         self.done = False
@@ -94,13 +94,13 @@ class _Limit:
 
     def _block_length(self, series: _Series) -> int:
         time, count = self._burst
-        # What comes halfway to the limit shows how long disturbances last, before one has gone beyond it.
+        # Latencies halfway to the limit show how long disturbances last before one has gone beyond the limit.
         marks = (self._bound, (series.middle + self._bound) / 2)
         shown = max([statistics.autocorrelation_time([value > mark for value in series.level]) for mark in marks])
         return max(statistics.least_block(series.middle, time, count), math.ceil(shown))
 
     def _over_the_span(self, series: _Series, seen: int) -> Tuple[int, int]:
-        """The fewest and the most exceedances there would be if the trend went on over the whole span."""
+        """The fewest and the most exceedances if the trend went on over the entire span."""
         ahead = self._span / max(series.total, 1) - 1
         if ahead <= 0:
             return seen, seen
@@ -110,13 +110,13 @@ class _Limit:
         return fewest, most
 
     def _agrees(self, seen: int, n: int) -> bool:
-        """Whether the quantile of all latencies is still on the side that was decided."""
+        """Whether the quantile of all latencies is still on the decided side."""
         within = seen <= n - statistics.rank(n, self._quantile)
         return bool(self.report["decision"] == ("pass" if within else "fail"))
 
 
 def _trend(latencies: Sequence[int]) -> Trend:
-    """Bounds of the share of the level by which one inference differs from the one before; of too few, no bounds."""
+    """Bounds of the share of the level by which one inference differs from the one before; infinite for too few."""
     if len(latencies) < statistics.PARTS:
         return -math.inf, math.inf
     down, up = statistics.trend(latencies, TREND_T) or (0.0, 0.0)  # or: a clock that saw no time pass
@@ -125,7 +125,7 @@ def _trend(latencies: Sequence[int]) -> Trend:
 
 
 def _stretched(latencies: Sequence[int], bound: float, slope: float) -> int:
-    """Exceedances if each latency stood for its place in a longer run, over which the level goes on as `slope`."""
+    """Exceedances if each latency stood for its place in a longer run, over which the level changes by `slope`."""
     if math.isinf(slope):
         return len(latencies) if slope > 0 else 0
     farthest = FARTHEST if slope > 0 else 1 / FARTHEST

@@ -1,12 +1,14 @@
-"""How a worker ended: what it said itself, what its exit status says, and what the kernel says of a killing."""
+"""How a worker ended: from its own report, its exit status, and the kernel's record of out-of-memory kills."""
 
 import json
+import os
+import re
 import signal
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import oom
+from edgecheck_agent import procfs
 
-# What a worker does between two of its phase events, by the event that it sent last.
+# What a worker is doing, by the phase event that it sent last.
 _ACTIVITY = {
     "": "start",
     "start": "runtime",
@@ -25,10 +27,83 @@ _DURING = {
 }
 
 
-class Seen:
-    """What a worker's events have told so far.
+# No record of /dev/kmsg is longer.
+_RECORD = 8192
 
-    `ready` is whether it has loaded its runtime or given up; `overdue` is why it was ended, where it took too long.
+
+class Evidence:
+    """Signs of the kernel's out-of-memory killer: its log lines, and its counters before and after.
+
+    Made before a worker starts; `found` compares with that moment.
+    """
+
+    def __init__(self) -> None:
+        self._log = _open_log()
+        self._counts = counters()
+
+    def found(self, pid: int) -> Optional[str]:
+        """The kernel's line about the kill, or which counter went up; None if nothing points to it."""
+        lines = [line for line in self._lines() if re.search(r"Killed process|oom-kill:|Out of memory", line)]
+        ours = [line for line in lines if re.search(r"[Pp]rocess %d\b|pid=%d\b" % (pid, pid), line)]
+        killed = [line for line in ours if "Killed process" in line] or ours
+        if killed:
+            return killed[-1]
+        risen = [name for name, count in counters().items() if count > self._counts.get(name, count)]
+        return "%s went up" % risen[0] if risen else None
+
+    def close(self) -> None:
+        """Close the kernel's log."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def _lines(self) -> List[str]:
+        lines: List[str] = []
+        while self._log is not None:
+            try:
+                record = os.read(self._log, _RECORD)
+            except BrokenPipeError:  # records were overwritten before they were read; the next read goes on
+                continue
+            except OSError:  # usually because there are no more
+                break
+            lines.append(record.decode("utf-8", "replace").partition(";")[2].partition("\n")[0])
+        return lines
+
+
+def counters() -> Dict[str, int]:
+    """The kernel's counts of out-of-memory kills: in this process's memory cgroup, and on the machine."""
+    found = {}
+    for name, path in [*_cgroup_files(), ("oom_kill of /proc/vmstat", "/proc/vmstat")]:
+        match = re.search(r"^oom_kill (\d+)$", procfs.text(path), re.MULTILINE)
+        if match:
+            found[name] = int(match.group(1))
+    return found
+
+
+def _cgroup_files() -> List[Tuple[str, str]]:
+    files = []
+    for line in procfs.text("/proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            files.append(("oom_kill of the cgroup", "/sys/fs/cgroup%s/memory.events" % path))
+        elif controllers == "memory":
+            files.append(("oom_kill of the cgroup", "/sys/fs/cgroup/memory%s/memory.oom_control" % path))
+    return files
+
+
+def _open_log() -> Optional[int]:
+    try:
+        log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(log, 0, os.SEEK_END)
+    except OSError:
+        return None
+    return log
+
+
+class Seen:
+    """What a worker's events have shown so far.
+
+    `ready` is whether it has loaded its runtime or given up. `overdue` is why it was ended, if it took too long.
     """
 
     def __init__(self, process: int) -> None:
@@ -42,7 +117,7 @@ class Seen:
 
     @property
     def finished(self) -> bool:
-        """Whether the worker has said how it went, so that all that is left to it is to end."""
+        """Whether the worker has reported its outcome, so that it only has to exit."""
         return self._finished is not None
 
     @property
@@ -51,7 +126,7 @@ class Seen:
         return "exit" if self._finished else _ACTIVITY[self._boundary]
 
     def hear(self, line: bytes) -> bool:
-        """Take in one line of the worker's; whether it is for the host too."""
+        """Take in one line from the worker. Returns whether it is for the host, too."""
         try:
             event = json.loads(line.decode())
             kind = event["event"]
@@ -69,8 +144,8 @@ class Seen:
             self.ready = True
         return bool(kind != "finished")
 
-    def end(self, status: int, tail: str, evidence: oom.Evidence, pid: int) -> Dict[str, Any]:
-        """The `end` event; `status` is as of Popen.returncode."""
+    def end(self, status: int, tail: str, evidence: Evidence, pid: int) -> Dict[str, Any]:
+        """The fields of the `end` event; `status` is Popen's returncode."""
         end = {
             "process": self.process,
             "phase": self.phase,
@@ -117,7 +192,7 @@ def _killed(evidence: Optional[str], during: str) -> Dict[str, Any]:
         }
     return {
         "outcome": "killed",
-        "message": "something killed the process (SIGKILL) %s; mostly that is the out-of-memory killer" % during,
+        "message": "something killed the process (SIGKILL) %s; usually that is the out-of-memory killer" % during,
     }
 
 

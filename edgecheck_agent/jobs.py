@@ -1,16 +1,16 @@
-"""job.json: what the host wants done, checked key by key before anything starts."""
+"""The job: what the host wants done, checked key by key before anything starts."""
 
 import json
 import os
 from typing import Any, Dict, NamedTuple, Tuple
 
-from edgecheck_agent import formats
+from edgecheck_agent import runtimes
 
 PROTOCOL = 1
 
 
-class BadJob(Exception):  # noqa: N818 - told to the host as a problem
-    """The job cannot be understood; `code` is that of the `problem` event."""
+class BadJob(Exception):  # noqa: N818 - sent to the host as a problem
+    """The job cannot be done; `code` is that of the `problem` event."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -19,13 +19,13 @@ class BadJob(Exception):  # noqa: N818 - told to the host as a problem
 
 
 class Key(NamedTuple):
-    """What a key takes: its types as JSON has them, and its value when it is left out."""
+    """The types that a key takes, as JSON has them, and its value when it is left out."""
 
     types: Tuple[type, ...]
     default: Any
 
 
-# What a worker has to know to load its runtime; the rest of a job may come later.
+# What a worker needs in order to load its runtime; the rest of a job may come later.
 RUNTIME_KEYS = ("format", "runtime", "threads", "python_path")
 
 _REQUIRED = object()
@@ -80,7 +80,7 @@ PLANS = {
 
 
 def runtime(job: Dict[str, Any]) -> Dict[str, Any]:
-    """What the job says of the runtime."""
+    """The job's keys that describe the runtime."""
     return {name: job[name] for name in RUNTIME_KEYS}
 
 
@@ -88,7 +88,7 @@ def parse_runtime(text: str) -> Dict[str, Any]:
     """The JSON of `RUNTIME_KEYS` with the rest filled in; paths are absolute.
 
     Raises:
-        BadJob: it is not that.
+        BadJob: it is something else.
     """
     try:
         given = json.loads(text)
@@ -125,7 +125,7 @@ def parse(text: str, folder: str) -> Dict[str, Any]:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError("%s is no number" % name)
+    raise ValueError("%s is not a number" % name)
 
 
 def _filled(given: Dict[str, Any], keys: Dict[str, Key], where: str) -> Dict[str, Any]:
@@ -146,9 +146,9 @@ def _filled(given: Dict[str, Any], keys: Dict[str, Key], where: str) -> Dict[str
 
 def _sensible(job: Dict[str, Any]) -> None:
     rules = {
-        "the format is not known: %s" % job["format"]: job["format"] in formats.RUNTIMES,
+        "the format is not known: %s" % job["format"]: job["format"] in runtimes.RUNTIMES,
         "runtime %s does not run .%s" % (job["runtime"], job["format"]): job["runtime"] is None
-        or job["runtime"] in formats.RUNTIMES.get(job["format"], ()),
+        or job["runtime"] in runtimes.RUNTIMES.get(job["format"], ()),
         "threads is less than 1": job["threads"] >= 1,
         "deadline_s is not above 0": job["deadline_s"] > 0,
         "heartbeat_s is not above 0": job["heartbeat_s"] != 0,
@@ -156,9 +156,9 @@ def _sensible(job: Dict[str, Any]) -> None:
         "deterministic.max_batches is less than 1": not job["deterministic"]
         or job["deterministic"]["max_batches"] >= 1,
         "memory.interval_s is not above 0": not job["memory"] or job["memory"]["interval_s"] > 0,
-        "python_path is no list of folders": all(isinstance(path, str) for path in job["python_path"]),
-        "inputs is no map of shapes": all(_is_shape(shape) for shape in job["inputs"].values()),
-        "both latency and deterministic are asked for": not (job["latency"] and job["deterministic"]),
+        "python_path is not a list of folders": all(isinstance(path, str) for path in job["python_path"]),
+        "inputs is not a map of shapes": all(_is_shape(shape) for shape in job["inputs"].values()),
+        "latency and deterministic exclude each other": not (job["latency"] and job["deterministic"]),
         "memory.processes is not [least, most]": not job["memory"] or _is_range(job["memory"]["processes"]),
     }
     broken = [message for message, holds in rules.items() if not holds]

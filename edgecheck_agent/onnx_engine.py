@@ -1,4 +1,4 @@
-"""onnxruntime as the agent sees it: CPU only, so many threads, silent."""
+"""Runs .onnx files with onnxruntime: on the CPU, with a fixed number of threads, silently."""
 
 import base64
 import functools
@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 import onnxruntime
 
-from edgecheck_agent import feeding, refusals
+from edgecheck_agent import inputs, refusals
 
 NAME = "onnxruntime"
 VERSION = onnxruntime.__version__
@@ -39,18 +39,18 @@ class Model:
         self.invoke = functools.partial(session.run, self._names, self._feeds)
 
     def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
-        """Nothing: shapes come with the values."""
+        """Do nothing: shapes come with the values."""
 
     def feed(self, values: Dict[str, Any]) -> None:
-        """The values of every input for the next `invoke`."""
+        """Set the values of every input for the next `invoke`."""
         self._feeds.update(values)
 
-    def answers(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
-        """Run, and give name, value and quantisation of every output."""
+    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """Run the model. Returns the name, value and quantisation of every output."""
         return self.named(self.invoke())
 
     def named(self, outcome: List[Any]) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
-        """The same of an `invoke` that has been; `outcome` is what it returned."""
+        """The same for an earlier `invoke`, which returned `outcome`."""
         return [(self._names[at], value, None) for at, value in enumerate(outcome)]
 
     def keeps_state(self) -> bool:
@@ -58,11 +58,11 @@ class Model:
         return False
 
     def forget(self) -> None:
-        """Nothing: there is no state."""
+        """Do nothing: there is no state."""
 
 
 class Engine:
-    """The runtime, loaded whole: a first session, of a tiny model, is what brings the last of it into memory."""
+    """The runtime, completely loaded: the last parts come into memory with a first session, of a tiny model."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -74,7 +74,7 @@ class Engine:
         """Load a model from its file.
 
         Raises:
-            refusals.Refused: an input is of a kind that cannot be fed.
+            refusals.Refused: an input has a type that cannot be fed.
             Exception: whatever the runtime raises.
         """
         return Model(self._session(path))
@@ -88,11 +88,11 @@ class Engine:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _described(one: Any) -> feeding.Input:
+def _described(one: Any) -> inputs.Input:
     kind = one.type
     inner = kind[len("tensor(") : -1] if kind.startswith("tensor(") else ""
     if inner not in _TYPES:
         raise refusals.Refused("other", "input %s is a %s, which numpy cannot hold" % (one.name, kind))
     dims = tuple(size if isinstance(size, int) and size >= 0 else None for size in one.shape)
     default = tuple(1 if size is None else size for size in dims)
-    return feeding.Input(one.name, np.dtype(_TYPES[inner]), dims, default, None)
+    return inputs.Input(one.name, np.dtype(_TYPES[inner]), dims, default, None)

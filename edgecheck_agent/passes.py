@@ -3,13 +3,13 @@
 import time
 from typing import Any, Dict, List, Optional
 
-from edgecheck_agent import jobs, procfs, ready, sampling, watching, wire
+from edgecheck_agent import child, jobs, procfs, sampling, watching, wire
 
 
 class Passes:
-    """Runs a job's processes one after the other until they are done, or one has ended badly."""
+    """Runs a job's processes one after the other until all are done or one has failed."""
 
-    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: ready.Ready) -> None:
+    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: child.Ready) -> None:
         self._job = job
         self._waiting = waiting
         self._watch = watch
@@ -19,7 +19,7 @@ class Passes:
         self.count = 0
 
     def run(self) -> None:
-        """All of it; a model that does not run for one purpose is not tried for the next.
+        """Run every pass; a model that fails in one is not tried in the next.
 
         Raises:
             watching.Stopped: the supervisor is to stop.
@@ -35,15 +35,15 @@ class Passes:
         return True
 
     def _load(self) -> bool:
-        """Fresh processes to the number asked for, counting one that has loaded the model already."""
+        """Fresh processes up to the requested number; one that has loaded the model already counts."""
         wanted = self._job["load"]["processes"] if self._job["load"] else 0
         return all(self._one("load") is not None for _ in range(wanted - self.count))
 
     def _memory(self) -> bool:
-        """As many processes as it takes for their peaks to agree, within the numbers asked for.
+        """As many processes as it takes for their peaks to agree, within the requested range.
 
-        Where the clock counts instructions, the process that they were counted in has shown its memory, too: nothing
-        in it depends on the time, and the next process would be the same.
+        Where the clock counts instructions, the process in which they were counted has shown its memory, too: nothing
+        in it depends on time, and another process would be the same.
         """
         plan = self._job["memory"]
         if not plan or self._job["deterministic"]:
@@ -58,12 +58,12 @@ class Passes:
         return True
 
     def _one(self, purpose: str) -> Optional[int]:
-        """Run one process; its highest memory, or None when it ended before it had its results."""
+        """Run one process. Returns its peak memory, or None if it ended before it had its results."""
         self.count += 1
         available = procfs.available()
         watched = bool(self._job["memory"]) and purpose in ("memory", "deterministic")
         with self._waiting.take(jobs.runtime(self._job), self.count, shares=watched) as worker:
-            worker.give(dict(self._job, purpose=purpose))
+            worker.assign(dict(self._job, purpose=purpose))
             self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid, available=available)
             sampler = None
             if watched:

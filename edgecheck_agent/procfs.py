@@ -1,4 +1,4 @@
-"""What the kernel says of a process's memory: /proc/PID/status, smaps_rollup, stat and statm, in bytes."""
+"""A process's memory as the kernel reports it in /proc/PID/status, smaps_rollup, stat and statm, in bytes."""
 
 import importlib
 import os
@@ -21,12 +21,12 @@ def text(path: str) -> str:
 
 
 def sizes(path: str) -> Dict[str, int]:
-    """The `Name: 123 kB` lines of a /proc file, in bytes; empty where there is no such file."""
+    """The `Name: 123 kB` lines of a /proc file, in bytes; empty if the file is missing."""
     return {name: int(kib) * 1024 for name, kib in _LINE.findall(text(path).replace("\t", " "))}
 
 
 def rss(pid: int) -> Optional[int]:
-    """Resident bytes of another process now, or None when it has ended."""
+    """Resident bytes of another process now, or None if it has ended."""
     _size, _, rest = text("/proc/%d/statm" % pid).partition(" ")
     return int(rest.split()[0]) * PAGE if rest else None
 
@@ -37,7 +37,7 @@ def available() -> Optional[int]:
 
 
 def own_memory() -> Dict[str, Optional[int]]:
-    """This process's rss, hwm (its peak so far), swap and major faults; None for what this kernel does not give.
+    """This process's rss, hwm (its peak so far), swap and major faults; None for what this kernel does not report.
 
     The peak is VmHWM: `ru_maxrss` would hold the parent's peak too, through exec.
     """
@@ -54,7 +54,7 @@ def own_memory() -> Dict[str, Optional[int]]:
 
 
 def without_proc() -> Dict[str, Optional[int]]:
-    """The same on a system that has no /proc: what psutil gives, where it is there, which is no peak."""
+    """The same on a system without /proc: from psutil if it is installed, which has no peak."""
     try:
         rss_now = int(importlib.import_module("psutil").Process().memory_info().rss)
     except ImportError:

@@ -1,11 +1,11 @@
-"""Why a runtime did not take a model: one reason code and one plain sentence, out of whatever the runtime said."""
+"""Why a runtime did not take a model: a reason code and one plain sentence, from whatever the runtime said."""
 
 import contextlib
 import os
 import re
 from typing import Iterator, Tuple
 
-# What runtimes say, in the order in which it is looked for; groups of the pattern go into the sentence.
+# What runtimes say, the first match first; groups of the pattern go into the sentence.
 _SAYINGS = (
     (
         "flex-operator",
@@ -40,7 +40,7 @@ _SAYINGS = (
     (
         "unsupported-operator",
         r"No Op registered for (\w+) with domain_version of (\d+)",
-        "there is no operator {0} in opset {1}",
+        "opset {1} has no operator {0}",
     ),
     (
         "unsupported-operator",
@@ -65,17 +65,17 @@ _SAYINGS = (
     (
         "missing-external-data",
         r"escapes model directory.*?External data path: \"(.*?)\"",
-        "the model's weights are said to be in {0}, outside of the model's own folder",
+        "the model names {0} for its weights, which is outside the model's folder",
     ),
     (
         "missing-external-data",
         r"External data path does not exist: \"(?:.*/)?(.*?)\"",
-        "the file {0} with the model's weights is not beside it",
+        "the file {0} with the model's weights is not next to it",
     ),
     (
         "missing-external-data",
         r"[Ee]xternal (?:initializer|data)|cannot get file size|GetFileLength for",
-        "the file with the model's weights is missing beside it, or shorter than the model says",
+        "the file with the model's weights is missing next to it, or shorter than the model says",
     ),
     (
         "out-of-memory",
@@ -93,7 +93,7 @@ _NOISE = (
     r"^\[ONNXRuntimeError\] : -?\d+ : \w+ : ",
     r"^Load model from .*? failed: ?",
     r"^Exception during initialization: ?",
-    r"\S+\.(?:cc|cpp|h):\d+ [^.]*\) ",  # a place in the runtime's source, with the C++ signature
+    r"\S+\.(?:cc|cpp|h):\d+ [^.]*\) ",  # a line of the runtime's source, with the C++ signature
 )
 _LONGEST = 300
 
@@ -102,25 +102,43 @@ _HEADS = (
         b"version https://git-lfs.github.com/spec",
         "it is a git-lfs pointer; `git lfs pull` gets the model itself",
     ),
-    (b"<!doctype html", "it is a web page; the download did not give the model"),
-    (b"<html", "it is a web page; the download did not give the model"),
+    (b"<!doctype html", "it is a web page; the download did not get the model"),
+    (b"<html", "it is a web page; the download did not get the model"),
 )
 
 
-class Refused(Exception):  # noqa: N818 - an outcome of a run, not an error of ours
+# Every reason of an `end` event.
+REASONS = (
+    "not-a-model",
+    "unsupported-operator",
+    "flex-operator",
+    "model-too-new",
+    "missing-external-data",
+    "open-dimension",
+    "wrong-sample",
+    "missing-runtime",
+    "out-of-memory",
+    "agent-fault",
+    "other",
+)
+
+
+class Refused(Exception):  # noqa: N818 - an outcome of a run, not our error
     """The runtime, or the worker on its behalf, does not take the model; `reason` is a code of the protocol."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
+        if reason not in REASONS:
+            raise ValueError("unknown reason %r" % reason)
         self.reason = reason
         self.message = message
 
 
 def check_file(path: str, form: str) -> None:
-    """Look at the bytes before a runtime does, since runtimes say little about what is no model at all.
+    """Check the first bytes before a runtime does, since runtimes say little about files that are not models.
 
     Raises:
-        Refused: the file is not there, empty, or plainly something else.
+        Refused: the file is missing, empty, or plainly something else.
     """
     name = os.path.basename(path)
     try:
@@ -142,9 +160,9 @@ def check_file(path: str, form: str) -> None:
 
 @contextlib.contextmanager
 def translated(advice: str = "") -> Iterator[None]:
-    """Around calls into a runtime: what it raises becomes a `Refused`.
+    """A context for calls into a runtime: what it raises becomes a `Refused`.
 
-    `advice` names the dimensions that were guessed, if any: a model is not broken if it does not take a guess.
+    `advice` names the dimensions that were guessed, if any: a model that does not take a guess is not broken.
     """
     try:
         yield

@@ -18,18 +18,18 @@ class Report:
         self._shares = shares
 
     def count_from(self, started: float) -> None:
-        """From here on the worker's time counts from this moment, since it has waited for nothing but its task."""
+        """Count the worker's time from this moment on: until then it only waited for its task."""
         self._started = started
 
     def send(self, event: str, **fields: Any) -> None:
-        """Write one event; the supervisor's end is always being read."""
+        """Write one event; the supervisor is always reading."""
         line = json.dumps(dict(event=event, process=self._process, **fields), allow_nan=False)
         rest = line.encode() + b"\n"
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
     def phase(self, phase: str, **fields: Any) -> None:
-        """A boundary has been reached: say when, and what memory this process has there."""
+        """Report that a boundary is reached: the time, and this process's memory."""
         at_s = time.monotonic() - self._started
         memory = procfs.own_memory()
         memory.update(procfs.own_shares() if self._shares else {"pss": None, "uss": None})

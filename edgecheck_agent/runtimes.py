@@ -1,8 +1,11 @@
-"""Loads the runtime: the one that is named, or the first that not only imports but works."""
+"""Loads the runtime: the one that is named, or the first for the format that not only imports but works."""
 
 from typing import Any, NamedTuple, Optional
 
-from edgecheck_agent import formats, refusals
+from edgecheck_agent import refusals
+
+# Packages by format, in the order in which they are tried: nothing heavier is ever loaded.
+RUNTIMES = {"onnx": ("onnxruntime",), "tflite": ("ai-edge-litert", "tflite-runtime")}
 
 
 class Loaded(NamedTuple):
@@ -17,10 +20,10 @@ def load(form: str, name: Optional[str], threads: int) -> Loaded:
     """The named runtime, or the first that works for the format.
 
     Raises:
-        refusals.Refused: none does; tflite-runtime beside numpy 2, for one, imports and then fails.
+        refusals.Refused: none works; tflite-runtime with numpy 2, for example, imports and then fails.
     """
     doubts = []
-    for candidate in [name] if name else formats.RUNTIMES[form]:
+    for candidate in [name] if name else RUNTIMES[form]:
         try:
             return _loaded(candidate, threads)
         except Exception as error:  # noqa: BLE001 - whatever a broken installation raises, the next may work

@@ -1,4 +1,4 @@
-"""Reads a worker's resident memory from outside, every so often: by psutil where it can be had, else from /proc."""
+"""Reads a worker's resident memory from outside at intervals: with psutil where it is available, else from /proc."""
 
 import importlib
 import sys
@@ -11,9 +11,9 @@ BATCH = 50
 
 
 class Sampler:
-    """Samples of one process: `[seconds since it started, RSS]`, and MemAvailable of the machine beside each.
+    """Samples of one process: `[seconds since it started, RSS]`, and the machine's MemAvailable with each.
 
-    They end where the worker comes to the activity `until`: what is counted after that is not to be disturbed.
+    They end when the worker reaches the activity `until`: what is counted after that must not be disturbed.
     """
 
     def __init__(self, psutil: Any, worker: Any, interval_s: float, until: str) -> None:
@@ -28,7 +28,7 @@ class Sampler:
         self.peak = 0
 
     def take(self) -> None:
-        """Sample now, if it is time."""
+        """Take a sample if it is due."""
         now = time.monotonic()
         if now < self.due:
             return
@@ -40,16 +40,16 @@ class Sampler:
         self.due = max(self.due + self._interval_s, now)
 
     def over(self, activity: str) -> bool:
-        """Whether sampling is to end, since the worker is doing this now."""
+        """Whether sampling is to end, now that the worker is at this activity."""
         return activity == self._until
 
     @property
     def full(self) -> bool:
-        """Whether there is a batch to send."""
+        """Whether a batch is ready to be sent."""
         return len(self._samples) >= BATCH
 
     def batch(self) -> Tuple[List[List[float]], List[Optional[int]]]:
-        """What was sampled since the last batch."""
+        """The samples since the last batch."""
         taken = self._samples, self._available
         self._samples, self._available = [], []
         return taken
@@ -61,7 +61,7 @@ def psutil_or_none(python_path: List[str]) -> Any:
     try:
         psutil = importlib.import_module("psutil")
         psutil.Process().memory_info()
-    except Exception:  # noqa: BLE001 - one that was built for another machine fails in its own way
+    except Exception:  # noqa: BLE001 - one built for another machine may fail in any way
         return None
     return psutil
 

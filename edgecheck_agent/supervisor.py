@@ -2,9 +2,9 @@
 
 `supervisor.py --ready RUNTIME -` loads the runtime, which RUNTIME describes in JSON, before it reads the job.
 
-Writes JSON lines on stdout and nothing else; docs/reference/agent-protocol.md describes them. Exit codes: 0 the
-job was done, whatever came out of it; 2 the job could not be started (a `problem` event says why); 70 a fault of the
-agent's own; 130 interrupted; 143 told to stop, or the host has hung up.
+Writes JSON lines on stdout and nothing else; docs/reference/agent-protocol.md describes them. Exit codes: 0 the job was
+done, whatever the result; 2 the job could not be started (a `problem` event says why); 70 an internal error of the
+agent; 130 interrupted; 143 told to stop, or the host has hung up.
 """
 
 import importlib
@@ -23,7 +23,7 @@ import json
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import device_state, jobs, passes, ready, turn, watching, wire
+from edgecheck_agent import child, device_lock, device_state, jobs, passes, watching, wire
 
 BAD_JOB = 2
 FAULT = 70
@@ -31,7 +31,7 @@ READY_ARGUMENTS = 3
 
 
 def main(arguments: List[str]) -> int:
-    """Do what the arguments say and give the exit code."""
+    """Do what the arguments say. Returns the exit code."""
     watch = watching.Watch()
     out = wire.Wire(watch)
     try:
@@ -39,7 +39,7 @@ def main(arguments: List[str]) -> int:
             out.emit("device", **device_state.state("before"))
         else:
             runtime, arguments = _prepared(arguments)
-            with ready.Ready(runtime, watch) as waiting:
+            with child.Ready(runtime, watch) as waiting:
                 _run(_job(arguments, watch), watch, out, waiting)
     except watching.Stopped as stopped:
         return stopped.code
@@ -47,7 +47,7 @@ def main(arguments: List[str]) -> int:
         with contextlib.suppress(watching.Stopped):  # the host that sent it may have gone already
             out.emit("problem", code=bad.code, message=bad.message)
         return BAD_JOB
-    except Exception as error:  # noqa: BLE001 - the host must hear of it; the traceback is on stderr
+    except Exception as error:  # noqa: BLE001 - the host must learn of it; the traceback is on stderr
         traceback.print_exc()
         with contextlib.suppress(watching.Stopped):
             out.emit("problem", code="agent-fault", message="%s: %s" % (type(error).__name__, error))
@@ -56,16 +56,16 @@ def main(arguments: List[str]) -> int:
 
 
 def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
-    """What is to be loaded beforehand, if anything, and the arguments without that."""
+    """The runtime to load beforehand, if any, and the arguments without it."""
     if len(arguments) == READY_ARGUMENTS and arguments[0] == "--ready":
         return arguments[1], arguments[2:]
     return None, arguments
 
 
-def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: ready.Ready) -> None:
+def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: child.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
-    with turn.taken(job, watch, out):
+    with device_lock.taken(job, watch, out):
         out.emit("device", **device_state.state("before"))
         todo = passes.Passes(job, watch, out, waiting)
         todo.run()
@@ -87,17 +87,17 @@ def _job(arguments: List[str], watch: watching.Watch) -> Dict[str, Any]:
 
 
 def _from_stdin(watch: watching.Watch) -> str:
-    """The job up to the line that completes it: stdin may stay open behind it, as the host's sign of life."""
+    """The job, up to the line that completes it: stdin may stay open, as the host's sign of life."""
     text = b""
     while True:
         watch.wait([0])
         piece = os.read(0, 65536)
         text += piece
-        if not piece or (text.endswith(b"\n") and _whole(text)):
+        if not piece or (text.endswith(b"\n") and _is_complete(text)):
             return text.decode("utf-8", "replace")
 
 
-def _whole(text: bytes) -> bool:
+def _is_complete(text: bytes) -> bool:
     try:
         json.loads(text.decode("utf-8", "replace"))
     except ValueError:

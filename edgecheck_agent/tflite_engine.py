@@ -1,4 +1,4 @@
-"""The two Python packages that run .tflite files, behind one face: ai-edge-litert and tflite-runtime."""
+"""Runs .tflite files with either of two Python packages: ai-edge-litert or tflite-runtime."""
 
 import base64
 import importlib
@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from edgecheck_agent import feeding
+from edgecheck_agent import inputs
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
@@ -26,7 +26,7 @@ class Model:
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
         self._places: Dict[str, int] = {}
-        self.inputs: List[feeding.Input] = []
+        self.inputs: List[inputs.Input] = []
         for at, detail in enumerate(interpreter.get_input_details()):
             name = detail["name"] if detail["name"] not in self._places else "%s#%d" % (detail["name"], at)
             self.inputs.append(_described(name, detail))
@@ -34,23 +34,23 @@ class Model:
         self.invoke = interpreter.invoke
 
     def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
-        """Set the shapes that differ from the file's, and let the interpreter plan its memory."""
+        """Set the shapes that differ from the file's, and have the interpreter plan its memory."""
         for one in self.inputs:
             if shapes[one.name] != one.default:
                 self._interpreter.resize_tensor_input(self._places[one.name], list(shapes[one.name]))
         self._interpreter.allocate_tensors()
 
     def feed(self, values: Dict[str, Any]) -> None:
-        """The values of every input for the next `invoke`."""
+        """Set the values of every input for the next `invoke`."""
         for name, value in values.items():
             self._interpreter.set_tensor(self._places[name], value)
 
-    def answers(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
-        """Run, and give name, value and quantisation of every output."""
+    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """Run the model. Returns the name, value and quantisation of every output."""
         return self.named(self.invoke())
 
     def named(self, _outcome: None) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
-        """The same of the last `invoke`, which returned nothing."""
+        """The same for the last `invoke`, which returned None."""
         details = self._interpreter.get_output_details()
         return [(one["name"], self._interpreter.get_tensor(one["index"]), _quantization(one)) for one in details]
 
@@ -62,12 +62,12 @@ class Model:
         return any(one["op_name"] in ("VAR_HANDLE", "CALL_ONCE") for one in details())
 
     def forget(self) -> None:
-        """Set variable tensors back to their start."""
+        """Reset variable tensors to their initial values."""
         self._interpreter.reset_all_variables()
 
 
 class Engine:
-    """One of the two packages, loaded whole.
+    """One of the two packages, completely loaded.
 
     Both load their shared library when the first interpreter is made, and XNNPACK's tables when the first
     operator is delegated: a tiny model brings both into memory before "runtime ready".
@@ -83,15 +83,15 @@ class Engine:
         tiny.invoke()
 
     def open(self, path: str) -> Model:
-        """Load a model from its file, which is mapped, not read; raises whatever the runtime raises."""
+        """Load a model from its file, which is mapped, not read; raises what the runtime raises."""
         return Model(self._interpreter(model_path=path, num_threads=self._threads))
 
 
-def _described(name: str, detail: Dict[str, Any]) -> feeding.Input:
+def _described(name: str, detail: Dict[str, Any]) -> inputs.Input:
     default = tuple(int(size) for size in detail["shape"])
     signature = [int(size) for size in detail.get("shape_signature", ())]
     dims = tuple(size if size >= 0 else None for size in signature) if len(signature) == len(default) else default
-    return feeding.Input(name, np.dtype(detail["dtype"]), dims, default, _quantization(detail))
+    return inputs.Input(name, np.dtype(detail["dtype"]), dims, default, _quantization(detail))
 
 
 def _quantization(detail: Dict[str, Any]) -> Optional[Tuple[float, int]]:

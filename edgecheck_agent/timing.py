@@ -7,19 +7,24 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from edgecheck_agent import counting, refusals, reporting
 
-# Python 3.6 has no nanosecond clock; a difference of its perf_counter is good to some tens of nanoseconds.
+# Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
 PER_SECOND = 10**9 if hasattr(time, "perf_counter_ns") else 1
-SLOW_S = 0.1  # an inference that takes so long does not feel the caches
-QUIET_S = 0.05  # in which the supervisor takes its last sample and has told what it heard, and all is still
-NANOSECONDS = 10**9 // PER_SECOND  # in one unit of the clock
+# An inference that takes this long is not affected by cold caches.
+SLOW_S = 0.1
+
+# For the supervisor to take its last sample and to pass on what it has read, before anything is counted.
+QUIET_S = 0.05
+
+# In one unit of the clock.
+NANOSECONDS = 10**9 // PER_SECOND
 
 
 class Turns:
-    """A model and what it is fed: one feed after the other, for ever.
+    """A model and its feeds, which are used in turn.
 
-    `advice` is what to say when it does not take the shapes that were guessed for it; it is `doubtful` when it
-    may well take them, and be quicker for it than any real input would find it.
+    `advice` is the message for a model that does not take the shapes that were guessed. The run is `doubtful` if the
+    model may take them and then run faster than with any real input.
     """
 
     def __init__(self, model: Any, feeds: Sequence[Dict[str, Any]], advice: str, *, doubtful: bool) -> None:
@@ -30,14 +35,14 @@ class Turns:
         self._at = 0
 
     def next(self) -> None:
-        """Feed the next one; a lone one has been fed already."""
+        """Feed the next one; a single feed stays in place."""
         if len(self.feeds) > 1:
             self._at = (self._at + 1) % len(self.feeds)
             self.model.feed(self.feeds[self._at])
 
 
 def measure(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> None:
-    """Warm up, then time inferences and send them at each look, until the looks are done or the plan's limits are met.
+    """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
 
     Between two timed inferences nothing is written, collected or allocated but the number itself.
     """
@@ -74,7 +79,7 @@ def _warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
 
 
 def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) -> int:
-    """How many inferences there shall be at the next look; more than `n`."""
+    """The number of inferences at the next look; more than `n`."""
     due: int = n if looks.done else looks.next_look(n)
     if due > n:
         return due
@@ -84,12 +89,12 @@ def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) 
 
 
 def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
-    """Time inferences until there are as many as `end` says, or until its moment has come."""
+    """Time inferences until there are as many as `end` says, or until its moment is reached."""
     due, until = end
     clock, run, advance, keep = CLOCK, turns.model.invoke, turns.next, values.append
     with refusals.translated(turns.advice):
         if values and values[-1] < SLOW_S * PER_SECOND:
-            run()  # untimed: the look has cooled the caches
+            run()  # untimed: evaluating the look has cooled the caches
         for _ in range(due - len(values)):
             start = clock()
             run()
@@ -103,8 +108,8 @@ def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
 def agree(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> Any:
     """Run batches until the means of two neighbours agree: for a clock that counts instructions.
 
-    The first batch is as long as fills `batch_s`; the others have as many inferences. A model that
-    takes longer than that has batches of one. Gives back what the last inference returned.
+    The first batch fills `batch_s` seconds; the others have as many inferences. A model that takes longer than that
+    has batches of one. Returns what the last inference returned.
     """
     time.sleep(QUIET_S)
     gc.collect()
@@ -124,7 +129,10 @@ def agree(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> Any:
 
 
 def _batch(turns: Turns, batch_s: float, count: int) -> Tuple[Dict[str, int], Any]:
-    """One batch of `count`, or, where that is 0, of as many as fill `batch_s`; and what its last inference returned."""
+    """Run a batch of `count` inferences, or, where that is 0, of as many as fill `batch_s`.
+
+    Returns the batch, and what its last inference returned.
+    """
     run, advance, clock = turns.model.invoke, turns.next, CLOCK
     outcome = None
     with refusals.translated(turns.advice):
@@ -132,7 +140,7 @@ def _batch(turns: Turns, batch_s: float, count: int) -> Tuple[Dict[str, int], An
         stop, done = start, 0
         until = start + batch_s * PER_SECOND
         while not count and stop < until:
-            outcome = None  # before the next: two of a large one would show in the memory
+            outcome = None  # dropped before the next: two large outputs would show in the memory
             outcome = run()
             advance()
             done += 1

@@ -1,4 +1,4 @@
-"""Waiting: the one place where the supervisor sleeps, and where it learns that it is to stop."""
+"""The only place where the supervisor waits, and where it learns that it is to stop."""
 
 import os
 import select
@@ -9,11 +9,12 @@ from typing import List, Optional, Sequence, Tuple
 
 INTERRUPTED = 130
 STOPPED = 143
-LONGEST_S = 3600.0  # select() takes no number of seconds at all
+# select() does not take arbitrarily many seconds.
+LONGEST_S = 3600.0
 
 
-class Stopped(Exception):  # noqa: N818 - a wish, not an error
-    """Somebody wants the supervisor to end; `code` is what it is to exit with."""
+class Stopped(Exception):  # noqa: N818 - a request, not an error
+    """Somebody wants the supervisor to end; `code` is its exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -21,9 +22,9 @@ class Stopped(Exception):  # noqa: N818 - a wish, not an error
 
 
 class Watch:
-    """Waits for descriptors, for a moment, for signals and for the host's hanging up, all at once.
+    """Waits for descriptors, for a moment in time, for signals and for the host to hang up, all together.
 
-    Signals only leave a mark and a byte on a pipe: nothing is ever interrupted half way.
+    Signals only set a code and write a byte to a pipe: nothing is ever interrupted half way.
     """
 
     def __init__(self) -> None:
@@ -48,12 +49,12 @@ class Watch:
     def wait(
         self, readers: Sequence[int], writers: Sequence[int] = (), until: Optional[float] = None
     ) -> Tuple[List[int], List[int]]:
-        """Those of the descriptors that are ready; none when the monotonic clock reached `until`.
+        """The descriptors that are ready; none when the monotonic clock has reached `until`.
 
-        It also returns, with none ready, when a child process has ended, or after an hour.
+        It also returns, with none ready, when a child process has ended and after an hour.
 
         Raises:
-            Stopped: a signal asked for it, or the host hung up.
+            Stopped: a signal came, or the host hung up.
         """
         moments = [until] if until is not None else []
         if self._heartbeat_s is not None:

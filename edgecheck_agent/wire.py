@@ -1,4 +1,4 @@
-"""JSON lines on stdout: one event a line, flushed, and never stuck on a host that has stopped reading."""
+"""JSON lines on stdout: one event per line, flushed, and never stuck on a host that has stopped reading."""
 
 import json
 import os
@@ -12,7 +12,7 @@ NOBODY_READS_S = 60.0
 
 
 class Wire:
-    """Where the supervisor's events go."""
+    """Writes the supervisor's events."""
 
     def __init__(self, watch: watching.Watch) -> None:
         self._watch = watch
@@ -26,7 +26,7 @@ class Wire:
         self.relay(json.dumps(dict(event=event, **fields), allow_nan=False).encode() + b"\n")
 
     def relay(self, line: bytes) -> None:
-        """Write a line that is an event already; raises as `emit` does."""
+        """Write a line that is already an event; raises as `emit` does."""
         rest = memoryview(line)
         give_up = time.monotonic() + NOBODY_READS_S
         while rest:

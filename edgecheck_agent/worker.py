@@ -1,9 +1,9 @@
-"""The inference process: one fresh Python that loads a runtime, opens the model, runs it for one purpose, and ends.
+"""The inference process: a fresh Python that loads a runtime, opens the model, runs it for one purpose, and exits.
 
     worker.py DESCRIPTOR < SPEC        started by supervisor.py; events go to the descriptor
 
-The spec is two lines of JSON: which runtime to load, then, when that is done, what to do with it. Nothing but the
-standard library is imported before the phase "start" is told.
+The spec is two lines of JSON: which runtime to load and then, when that is done, what to do with it. Nothing but the
+standard library is imported before the phase "start" is reported.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from edgecheck_agent import refusals, reporting, runtimes
 
 
 def main() -> None:
-    """Read the spec from stdin and report how it went."""
+    """Read the spec from stdin, do it, and report the outcome."""
     first = json.loads(sys.stdin.readline())
     report = reporting.Report(int(sys.argv[1]), first["process"], first["started"], shares=first["shares"])
     sys.path[:0] = first["python_path"]
@@ -34,9 +34,9 @@ def main() -> None:
         held = _work(first, report)
     except refusals.Refused as refused:
         report.send("finished", outcome="refused", reason=refused.reason, message=refused.message)
-    except Exception as error:  # noqa: BLE001 - the supervisor tells it; the traceback is in the tail of stderr
+    except Exception as error:  # noqa: BLE001 - the supervisor reports it; the traceback is in the tail of stderr
         traceback.print_exc()
-        message = "a fault of the agent's own: %s: %s" % (type(error).__name__, error)
+        message = "internal error of the agent: %s: %s" % (type(error).__name__, error)
         report.send("finished", outcome="crashed", reason="agent-fault", message=message)
     else:
         report.send("finished", outcome="completed", reason=None, message="")

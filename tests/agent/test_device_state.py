@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from edgecheck_agent import device_processor, procfs
+from edgecheck_agent import device_state, procfs
 from tests.agent.agent_runs import SUPERVISOR, told
 
 PI = """\
@@ -86,11 +86,11 @@ def test_without_proc_psutil_gives_what_it_can() -> None:
     ],
 )
 def test_the_kernel_says_what_it_runs_on(modalias: str, kind: str | None) -> None:
-    assert device_processor.kind(modalias) == kind
+    assert device_state.kind(modalias) == kind
 
 
 def test_an_arm_board_names_its_parts() -> None:
-    assert device_processor.described(PI) == {
+    assert device_state.described(PI) == {
         "implementers": ["0x41"],
         "parts": ["0xd08"],
         "names": [],
@@ -99,7 +99,7 @@ def test_an_arm_board_names_its_parts() -> None:
 
 
 def test_big_and_little_cores_are_both_named() -> None:
-    both = device_processor.described(PI + PI.replace("0xd08", "0xd03"))
+    both = device_state.described(PI + PI.replace("0xd08", "0xd03"))
     assert both["parts"] == ["0xd08", "0xd03"]
 
 

@@ -186,11 +186,11 @@ def test_a_process_that_somebody_kills_is_not_taken_for_a_lack_of_memory() -> No
     assert (end["outcome"], end["phase"], end["signal"]) == ("killed", "steady", "SIGKILL")
 
 
-def test_a_fault_of_the_workers_own_is_not_blamed_on_the_model() -> None:
+def test_an_internal_error_of_the_worker_is_not_blamed_on_the_model() -> None:
     """A look without its table: the host's fault, and then the agent's for not having seen it sooner."""
     told = run(job(fetch("emotion_quantized.tflite"), latency={**LATENCY, "looks": [{"id": "x"}]}))
     assert told.ending == ("crashed", "steady", "agent-fault")
-    assert told.end["message"].startswith("a fault of the agent's own: KeyError: ")
+    assert told.end["message"].startswith("internal error of the agent: KeyError: ")
     assert "Traceback" in told.end["stderr_tail"]
 
 

@@ -38,7 +38,7 @@ def refused(path: Path, **fields: object) -> tuple[str, str]:
     ("content", "words"),
     [
         (b"", "model.{} is not a .{} model: it is empty"),
-        (PAGE, "model.{} is not a .{} model: it is a web page; the download did not give the model"),
+        (PAGE, "model.{} is not a .{} model: it is a web page; the download did not get the model"),
         (LFS, "model.{} is not a .{} model: it is a git-lfs pointer; `git lfs pull` gets the model itself"),
     ],
 )
@@ -84,7 +84,7 @@ def abs_model(path: Path, **options: object) -> Path:
 @pytest.mark.parametrize(
     ("options", "reason", "words"),
     [
-        ({"operator": "Nonsense"}, "unsupported-operator", "there is no operator Nonsense in opset 17"),
+        ({"operator": "Nonsense"}, "unsupported-operator", "opset 17 has no operator Nonsense"),
         (
             {"operator": "Fancy", "domain": "my.ops", "domains": ["my.ops"]},
             "unsupported-operator",
@@ -130,11 +130,11 @@ def test_weights_in_another_file(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:10])
     reason, message = refused(tmp_path / "m.onnx")
     assert reason == "missing-external-data"
-    assert message == "the file with the model's weights is missing beside it, or shorter than the model says"
+    assert message == "the file with the model's weights is missing next to it, or shorter than the model says"
     weights.unlink()
     assert refused(tmp_path / "m.onnx") == (
         "missing-external-data",
-        "the file m.data with the model's weights is not beside it",
+        "the file m.data with the model's weights is not next to it",
     )
 
 
@@ -148,7 +148,7 @@ def test_weights_outside_of_the_models_folder(tmp_path: Path) -> None:
     (tmp_path / "m.data").rename(tmp_path / "m.x")
     assert refused(inside / "m.onnx") == (
         "missing-external-data",
-        "the model's weights are said to be in ../m.x, outside of the model's own folder",
+        "the model names ../m.x for its weights, which is outside the model's folder",
     )
 
 
@@ -207,7 +207,7 @@ def test_no_runtime_is_told_with_what_was_tried(tmp_path: Path) -> None:
 
 
 def test_a_runtime_is_used_only_when_it_works(tmp_path: Path) -> None:
-    """tflite-runtime stands for one that imports and then fails, as it does beside numpy 2."""
+    """tflite-runtime stands for one that imports and then fails, as it does with numpy 2."""
     (tmp_path / "tflite_runtime").mkdir()
     (tmp_path / "tflite_runtime" / "__init__.py").write_text("")
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(

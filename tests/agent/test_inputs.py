@@ -224,7 +224,7 @@ def test_real_samples_are_quantised_for_an_integer_input(real: float, stored: in
     ("arrays", "message"),
     [
         ({"x": np.zeros((1, 1, 5), dtype=np.float32)}, "input x has shape [1, 4] and does not take [1, 5]"),
-        ({"x": np.array([["a"] * 4])}, "input x takes numbers, its samples are not"),
+        ({"x": np.array([["a"] * 4])}, "input x takes numbers, but its samples are not numbers"),
         ({"x": np.zeros((0, 1, 4), dtype=np.float32)}, "every array of s.npz needs the same number of samples"),
         ({"x": np.zeros((2, 4)), "z": np.zeros((2, 4))}, "samples name z, but the model's inputs are: x"),
         ({"x": np.zeros((2, 4)), "z": np.zeros((3, 4))}, "every array of s.npz needs the same number of samples"),

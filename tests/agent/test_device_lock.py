@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from edgecheck_agent import lock_file
+from edgecheck_agent import device_lock
 from examples.real_models import fetch
 from tests.agent.agent_runs import AGENT, QUICK, Live, job, run
 
@@ -134,7 +134,7 @@ def test_what_another_has_laid_out_in_its_place_is_a_doubt_and_not_written_to(
 _AS_ANOTHER = """
 import contextlib, os, sys
 sys.path.insert(0, sys.argv[1])
-from edgecheck_agent import jobs, turn, watching, wire
+from edgecheck_agent import device_lock, jobs, watching, wire
 os.umask(0o077)
 os.setgroups([])
 os.setgid(int(sys.argv[3]))
@@ -143,7 +143,7 @@ watch = watching.Watch()
 out = wire.Wire(watch)
 job = {"lock": sys.argv[2], "holder": "account " + sys.argv[3], "deadline_s": 600, "lock_timeout_s": float(sys.argv[4])}
 try:
-    with turn.taken(job, watch, out):
+    with device_lock.taken(job, watch, out):
         out.emit("has-it")
         watch.follow_stdin(None)
         while True:
@@ -194,9 +194,9 @@ def test_accounts_of_one_device_wait_for_each_other() -> None:
 
 
 def test_a_job_that_names_no_file_takes_the_devices_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lock_file.place(wanted="/a/lock") == "/a/lock"
+    assert device_lock.lock_path(wanted="/a/lock") == "/a/lock"
     monkeypatch.setenv("EDGECHECK_LOCK", str(tmp_path / "of-the-device"))
     assert run(short(lock=True)).code == 0
     assert (tmp_path / "of-the-device").stat().st_mode & 0o777 == 0o666
     monkeypatch.delenv("EDGECHECK_LOCK")
-    assert lock_file.place(wanted=True) == "/tmp/edgecheck-measuring.lock"
+    assert device_lock.lock_path(wanted=True) == "/tmp/edgecheck-measuring.lock"
