@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import Address, parse
 from edgecheck.errors import UsageError
 from edgecheck.pipeline import Addresses
-from edgecheck.targets import SCHEMES, WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,11 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     Raises:
         UsageError: an address that no target speaks, a device that no budget has, or one board for several devices.
     """
-    named: dict[str, str] = {}
+    named: dict[str, Address] = {}
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
         parts = _NAMED.fullmatch(text)
-        device, address = (parts[1], parts[2]) if parts else ("", text)
-        _ensure_known(address)
+        device, address = (parts[1], parse(parts[2])) if parts else ("", parse(text))
         if device and device not in devices:
             raise UsageError(
                 f"--target {text}: no budget here has the device {device!r}.",
@@ -36,9 +35,9 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
         if named.setdefault(device, address) != address:
             which = device or "every device"
             raise UsageError(f"{which} is at {named[device]} and at {address}.", "Give --target once for each device.")
-    default = named.pop("", "")
+    default = named.pop("", None)
     others = devices - set(named)
-    if "://" in default and len(others) > 1:
+    if default is not None and default.kind.has_host and len(others) > 1:
         raise UsageError(
             f"--target {default} is one board, and the budgets have {len(others)} devices.",
             f"Say which it is: --target {min(others)}={default}",
@@ -48,13 +47,3 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
 
 #: `DEVICE=ADDRESS`; an address may hold an equals sign of its own behind its scheme.
 _NAMED = re.compile(r"([\w.+-]+)=(.*)")
-
-
-def _ensure_known(address: str) -> None:
-    scheme = address.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise UsageError(f"No target is called {address!r}.", WRITTEN)
-    if scheme == "ssh":
-        from edgecheck.targets import ssh_address
-
-        ssh_address.parse(address)

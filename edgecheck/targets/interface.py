@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+from edgecheck.core.address import Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Everything that one start of the agent needs."""
 
@@ -29,8 +29,8 @@ class Target(Protocol):
     """One way to reach an instance of a device."""
 
     @property
-    def address(self) -> str:
-        """How the user names it: `local`, `ssh://user@host`, `qemu`."""
+    def address(self) -> Address:
+        """Where it is."""
 
     @property
     def has_runtime(self) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.errors import UsageError
+from edgecheck.core.address import LOCAL, Address
 from edgecheck.interrupts import held
 from edgecheck.targets.agent_files import START, agent_folder
 
@@ -27,19 +27,17 @@ if TYPE_CHECKING:
 GRACE = 5.0
 
 
-def open_target(address: str, profile: DeviceProfile) -> LocalTarget:
-    """This machine; the profile does not matter to it."""
+def open_target(address: Address, profile: DeviceProfile) -> LocalTarget:
+    """This machine, for any profile."""
     del profile
-    if address != "local":
-        raise UsageError(f"{address!r} is no address of this machine.", "It is written `local`.")
-    return LocalTarget()
+    return LocalTarget(address=address)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTarget:
     """See `Target`."""
 
-    address: str = "local"
+    address: Address = LOCAL
     has_runtime: bool = True
     emulated: bool = False
     tight: None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.targets import ssh_address
+from edgecheck.core.address import parse_device
 from edgecheck.targets.ssh_cargo import Cargo, agent_item
 from edgecheck.targets.ssh_courier import connected
 from edgecheck.targets.ssh_wire import PATIENCE
@@ -24,7 +24,7 @@ def probe(address: str) -> Mapping[str, Any]:
         UsageError: `address` is not of the form `ssh://user@host`.
         TargetError: the device cannot be reached.
     """
-    with connected(ssh_address.parse(address), PATIENCE) as courier:
+    with connected(parse_device(address), PATIENCE) as courier:
         installed = courier.ask("installed", names=DISTRIBUTIONS)["installed"]
         cargo = Cargo({"agent": agent_item()}, {})
         courier.bring(cargo.items.values(), lambda _words: None)

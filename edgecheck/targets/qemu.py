@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck import bundles
+from edgecheck.core.address import EMULATED, Address
 from edgecheck.emulator import build, disks, machine, saved
 from edgecheck.emulator.running import How
 from edgecheck.emulator.spec import MachineSpec, affordable
@@ -43,20 +44,18 @@ _EXPECTED = (0, 2, 70)
 PYTHON_PATH = ("/bundle",)
 
 
-def open_target(address: str, profile: DeviceProfile) -> QemuTarget:
+def open_target(address: Address, profile: DeviceProfile) -> QemuTarget:
     """The machine that emulates `profile`.
 
     Raises:
-        UsageError: the profile says no core to emulate, or this is no address of an emulated machine.
+        UsageError: the profile does not say which core emulates the device.
     """
-    if address != "qemu":
-        raise UsageError(f"{address!r} is no address of an emulated machine.", "It is written `qemu`.")
     if not profile.emulation_cpu:
         raise UsageError(
             f"The profile of {profile.name} does not say which core emulates it.",
             'Add `emulation: {cpu: "cortex-a72"}` to it, or choose another target.',
         )
-    return QemuTarget(profile)
+    return QemuTarget(profile=profile, address=address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class QemuTarget:
     profile: DeviceProfile
     with_room: bool = True
     """Whether the machine may have more memory than the device."""
-    address: str = "qemu"
+    address: Address = EMULATED
     has_runtime: bool = False
     emulated: bool = True
 

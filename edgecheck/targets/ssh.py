@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import Address
 from edgecheck.errors import TargetError
-from edgecheck.targets import ssh_address
 from edgecheck.targets.ssh_cargo import cargo_for
 from edgecheck.targets.ssh_courier import Courier, connected, lost
 from edgecheck.targets.ssh_pipes import WireBrokenError
@@ -29,22 +29,17 @@ if TYPE_CHECKING:
 _EXPECTED = (0, 2, 70)
 
 
-def open_target(address: str, profile: DeviceProfile) -> SshTarget:
-    """The device at `address`; the profile does not matter to the wire.
-
-    Raises:
-        UsageError: it is no such address.
-    """
+def open_target(address: Address, profile: DeviceProfile) -> SshTarget:
+    """The device at `address`, for any profile."""
     del profile
-    return SshTarget(address, ssh_address.parse(address))
+    return SshTarget(address=address)
 
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
     """See `Target`."""
 
-    address: str
-    place: ssh_address.Address
+    address: Address
     patience: Patience = PATIENCE
     has_runtime: bool = False
     emulated: bool = False
@@ -54,8 +49,8 @@ class SshTarget:
     def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         with ExitStack() as stack:
-            tell(f"connecting to {self.place}")
-            courier = stack.enter_context(connected(self.place, self.patience))
+            tell(f"connecting to {self.address.login}")
+            courier = stack.enter_context(connected(self.address, self.patience))
             journal = _Journal(self, secrets.token_hex(16))
             cargo = cargo_for(_signed(workload, self.patience), _bundle(workload, courier, tell))
             courier.bring(cargo.items.values(), tell)
@@ -87,11 +82,11 @@ class _Journal:
     def _rest(self, broken: WireBrokenError) -> Iterator[bytes]:
         patience = self.target.patience
         try:
-            with connected(self.target.place, replace(patience, greeting=patience.silence)) as courier:
+            with connected(self.target.address, replace(patience, greeting=patience.silence)) as courier:
                 courier.ask("resume", token=self.token, received=self.received)
                 yield from self._until_left(courier)
         except TargetError as error:
-            raise lost(self.target.place, broken) from error
+            raise lost(self.target.address, broken) from error
 
     def _until_left(self, courier: Courier) -> Iterator[bytes]:
         """Lines until the courier says how the agent ended."""
@@ -107,7 +102,7 @@ class _Journal:
         code, complaint = left.get("code"), printable(str(left.get("complaint", ""))).splitlines()
         if code not in _EXPECTED:
             why = f": {complaint[-1]}" if complaint else ""
-            raise TargetError(f"the agent on {self.target.place} ended with exit code {code}{why}")
+            raise TargetError(f"the agent on {self.target.address.login} ended with exit code {code}{why}")
 
 
 def _signed(workload: Workload, patience: Patience) -> Workload:

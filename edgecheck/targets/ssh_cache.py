@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.targets import ssh_address
+from edgecheck.core.address import parse_device
 from edgecheck.targets.ssh_courier import CACHE_LIMIT, connected
 from edgecheck.targets.ssh_refusals import printable
 from edgecheck.targets.ssh_wire import PATIENCE
@@ -55,7 +55,7 @@ def device_cache(address: str) -> DeviceCache:
         UsageError: it is no such address.
         TargetError: the device cannot be reached.
     """
-    with connected(ssh_address.parse(address), PATIENCE) as courier:
+    with connected(parse_device(address), PATIENCE) as courier:
         answer = courier.ask("cache")
     kept = sorted((_kept(row) for row in answer["entries"]), key=lambda one: one.used, reverse=True)
     return DeviceCache(printable(answer["folder"]), int(answer["free"]), tuple(kept))
@@ -73,5 +73,5 @@ def clear_device_cache(address: str) -> int:
         UsageError: it is no such address.
         TargetError: the device cannot be reached, or a check runs there.
     """
-    with connected(ssh_address.parse(address), PATIENCE) as courier:
+    with connected(parse_device(address), PATIENCE) as courier:
         return int(courier.ask("clear")["freed"])

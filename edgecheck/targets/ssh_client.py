@@ -13,7 +13,7 @@ from edgecheck.targets.shell import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecheck.targets.ssh_address import Address
+    from edgecheck.core.address import Address
 
 #: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
 VARIABLE = "EDGECHECK_SSH"
@@ -45,6 +45,12 @@ def ssh_argv(address: Address, remote: Sequence[str]) -> list[str]:
     user = ["-l", address.user] if address.user else []
     port = ["-p", str(address.port)] if address.port else []
     return [*program(), *options, *user, *port, "--", address.host, quoted(remote)]
+
+
+def typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:
+    """A line for the user to type: `ssh -p 2222 pi@raspberrypi`."""
+    port = ["-p", str(address.port)] if address.port else []
+    return quoted([*program, *port, address.login, *rest])
 
 
 def program() -> list[str]:

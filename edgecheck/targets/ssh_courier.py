@@ -17,7 +17,7 @@ from edgecheck.targets.ssh_wire import NoGreetingError, Patience, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from edgecheck.targets.ssh_address import Address
+    from edgecheck.core.address import Address
     from edgecheck.targets.ssh_cargo import Cargo, Item
 
 #: As in courier/courier.py, which can only be imported where it runs.
@@ -104,7 +104,7 @@ def connected(address: Address, patience: Patience) -> Iterator[Courier]:
         except NoGreetingError as error:
             raise refusal(address, error.code, error.said) from error
         except WireBrokenError as error:
-            message = f"{address} did not answer within {patience.greeting:.0f} s."
+            message = f"{address.login} did not answer within {patience.greeting:.0f} s."
             raise TargetError(message, f"Try it by hand: {try_it(address)}") from error
         courier = Courier(wire, address, greeting)
         if "facts" not in greeting:
@@ -117,7 +117,7 @@ def connected(address: Address, patience: Patience) -> Iterator[Courier]:
 
 def lost(address: Address, broken: WireBrokenError) -> TargetError:
     """The broken wire for a person, as a clause."""
-    return TargetError(f"the connection to {address} was lost: {printable(broken.message)}")
+    return TargetError(f"the connection to {address.login} was lost: {printable(broken.message)}")
 
 
 def _failure(address: Address, folder: str, error: Mapping[str, Any]) -> TargetError:
@@ -126,20 +126,24 @@ def _failure(address: Address, folder: str, error: Mapping[str, Any]) -> TargetE
     match error.get("code"):
         case "no-room":
             needed, free = (show(error[key], Unit.BYTES) for key in ("needed", "free"))
-            text = f"{address} has no room: {needed} are needed in {folder}, {free} are free."
+            text = f"{address.login} has no room: {needed} are needed in {folder}, {free} are free."
             return TargetError(
                 text, f"Free some there; `edgecheck cache --target {address.text}` shows what is edgecheck's."
             )
         case "full":
-            text = f"The disk of {address} is full: {message}."
+            text = f"The disk of {address.login} is full: {message}."
             return TargetError(
                 text, f"Free some there; `edgecheck cache --target {address.text}` shows what is edgecheck's."
             )
         case "no-place":
-            return TargetError(f"Nothing can be kept on {address}: {message}.", "Make one of these folders writable.")
+            return TargetError(
+                f"Nothing can be kept on {address.login}: {message}.", "Make one of these folders writable."
+            )
         case "busy":
-            return TargetError(f"The cache of {address} is in use by a check.", "Try again when it is done.")
+            return TargetError(f"The cache of {address.login} is in use by a check.", "Try again when it is done.")
         case "damaged":
-            return TargetError(f"What was sent to {address} did not arrive whole: {message}.", "Try again.")
+            return TargetError(f"What was sent to {address.login} did not arrive whole: {message}.", "Try again.")
         case _:
-            return TargetError(f"{address} failed in {folder}: {message or error.get('code')}.", "Look at it there.")
+            return TargetError(
+                f"{address.login} failed in {folder}: {message or error.get('code')}.", "Check it on the device."
+            )

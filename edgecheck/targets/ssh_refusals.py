@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecheck.errors import TargetError
-from edgecheck.targets.ssh_client import program
+from edgecheck.targets.ssh_client import program, typed
 
 if TYPE_CHECKING:
-    from edgecheck.targets.ssh_address import Address
+    from edgecheck.core.address import Address
 
 #: What ssh exits with when the wire, and not the command at its other end, failed.
 BROKEN_WIRE = 255
@@ -108,9 +108,9 @@ def refusal(address: Address, code: int, said: str) -> TargetError:
             return TargetError(rule.message.format(**words), rule.hint.format(**words))
     last = _line_at(text, len(text)) or f"exit code {code}"
     if code == BROKEN_WIRE:
-        return TargetError(f"ssh did not get through to {address}: {last}.", f"Try it by hand: {try_it(address)}")
+        return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it(address)}")
     return TargetError(
-        f"{address} did not start {address.python}: {last}.",
+        f"{address.login} did not start {address.python}: {last}.",
         f"Its login must end in a shell: {try_it(address)}",
     )
 
@@ -118,22 +118,22 @@ def refusal(address: Address, code: int, said: str) -> TargetError:
 def _words(address: Address, text: str, at: int) -> dict[str, str]:
     forget = re.search(r"ssh-keygen -f .+ -R .+", text)
     return {
-        "who": str(address),
+        "who": address.login,
         "host": address.host,
         "python": address.python,
         "address": address.text.partition("?")[0],
         "detail": _line_at(text, at),
         "try_it": try_it(address),
-        "verbose": address.command(*program(), "-v", rest=("true",)),
-        "copy_id": address.command("ssh-copy-id", *program()[1:]),
-        "keyscan": replace(address, user="").command("ssh-keyscan"),
+        "verbose": typed(address, *program(), "-v", rest=("true",)),
+        "copy_id": typed(address, "ssh-copy-id", *program()[1:]),
+        "keyscan": typed(replace(address, user=""), "ssh-keyscan"),
         "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
     }
 
 
 def try_it(address: Address) -> str:
     """The line that shows a person whether ssh gets through, and asks them what it would ask."""
-    return address.command(*program(), rest=("true",))
+    return typed(address, *program(), rest=("true",))
 
 
 def _line_at(text: str, at: int) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from edgecheck.calibrating import Place, calibrate
 from edgecheck.config import Profiles
+from edgecheck.core.address import parse
 from edgecheck.core.budget import Effort
 from edgecheck.core.finding import Evidence, Measurement
 from edgecheck.core.measurement import measure
@@ -62,7 +63,7 @@ MEMORY, TIMED = wanted("ram_peak"), wanted("latency_p50")
 
 
 def target(address: str) -> Target:
-    return open_target(address, builders.profile())
+    return open_target(parse(address), builders.profile())
 
 
 def budget(folder: Path, device: str) -> str:
@@ -171,7 +172,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
 
 def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard, first_check: Done) -> None:
     assert first_check.code == 3
-    place = Place(Profiles().get("raspberry-pi-4-2gb"), board.address, QUICK)
+    place = Place(Profiles().get("raspberry-pi-4-2gb"), parse(board.address), QUICK)
     with pytest.raises(TargetError, match="not on a Raspberry Pi 4 Model B"):
         calibrate(place, silent, networks=("dense", "stem"))
 

@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.emulator import programs
 from edgecheck.targets import Target, Workload, open_target
 from tests.builders import profile
@@ -54,7 +55,7 @@ def target(request: pytest.FixtureRequest) -> Target:
         address = boards().address
     elif address == "qemu" and any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
-    return open_target(address, profile(emulation_cpu="cortex-a72"))
+    return open_target(parse(address), profile(emulation_cpu="cortex-a72"))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecheck.core.address import Address, parse, parse_device
 from edgecheck.errors import UsageError
 from edgecheck.targets.shell import quoted
-from edgecheck.targets.ssh_address import Address, parse
 from edgecheck.targets.ssh_client import ssh_argv
 
 
@@ -34,7 +34,7 @@ from edgecheck.targets.ssh_client import ssh_argv
     ],
 )
 def test_an_address_is_taken_apart(text: str, user: str, host: str, port: int | None, python: str) -> None:
-    assert parse(text) == Address(text, host, user, port, python)
+    assert parse(text) == Address(scheme="ssh", text=text, host=host, user=user, port=port, python=python)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_an_address_is_taken_apart(text: str, user: str, host: str, port: int | 
         ("ssh://pi@", "'' cannot be a host's name"),
         ("ssh://@board", "'' cannot be a user's name"),
         ("ssh://pi:secret@board", "passwords have no place in an address"),
-        ("ssh://pi@board:", "'' is no port"),
-        ("ssh://pi@board:0", "'0' is no port"),
-        ("ssh://pi@board:65536", "'65536' is no port"),
-        ("ssh://pi@board:22x", "'22x' is no port"),
+        ("ssh://pi@board:", "'' is not a port"),
+        ("ssh://pi@board:0", "'0' is not a port"),
+        ("ssh://pi@board:65536", "'65536' is not a port"),
+        ("ssh://pi@board:22x", "'22x' is not a port"),
         ("ssh://pi@board/home", "it is not of that form"),
         ("ssh:/pi@board", "it is not of that form"),
         ("ssh://pi@board?sudo=1", "'sudo=1' is not understood"),
@@ -69,7 +69,7 @@ def test_an_address_is_taken_apart(text: str, user: str, host: str, port: int | 
 )
 def test_what_is_no_address_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse(text)
+        parse_device(text)
     assert why in caught.value.message
     assert caught.value.hint
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets import courier, open_target, ssh_address, ssh_courier
+from edgecheck.targets import courier, open_target, ssh_courier
 from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
 from edgecheck.targets.ssh_cargo import Item, cargo_for
 from edgecheck.targets.ssh_wire import PATIENCE
@@ -38,7 +39,7 @@ def large(model: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 def told(board: Board, port: int, model: Path, samples: Path) -> list[str]:
     words: list[str] = []
-    target = open_target(f"ssh://{USER}@127.0.0.1:{port}", profile())
+    target = open_target(parse(f"ssh://{USER}@127.0.0.1:{port}"), profile())
     with target.launch(workload(model, samples=samples, latency=QUICK), words.append) as lines:
         assert events(lines)[-1]["event"] == "done"
     return words
@@ -59,7 +60,7 @@ def test_a_second_check_sends_less_than_100_kb_over_one_connection(board: Board,
 
 
 def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, tmp_path: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     other = tmp_path / "other.onnx"
@@ -71,7 +72,7 @@ def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, 
 
 
 def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> None:
-    address = ssh_address.parse(board.address)
+    address = parse(board.address)
     content = os.urandom(300_000)
     half = Item("file", "0" * 64, len(content), len(content), "the model", content[:150_000])
     with ssh_courier.connected(address, PATIENCE) as reached:
@@ -84,7 +85,7 @@ def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> No
 
 def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
     wrong = Item("file", "0" * 64, 5, 5, "the model", b"hello")
-    address = ssh_address.parse(board.address)
+    address = parse(board.address)
     with ssh_courier.connected(address, PATIENCE) as reached:
         reached.bring([wrong], print)
         with pytest.raises(TargetError) as caught:
@@ -94,7 +95,7 @@ def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
 
 
 def test_a_file_of_the_wrong_length_is_sent_again(board: Board, model: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     (kept,) = (board.cache / "device" / "files").iterdir()
@@ -104,7 +105,7 @@ def test_a_file_of_the_wrong_length_is_sent_again(board: Board, model: Path) -> 
 
 
 def test_an_agent_without_its_mark_is_sent_again(board: Board, model: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     (mark,) = (board.cache / "device" / "trees").glob("*.whole")
@@ -115,7 +116,7 @@ def test_an_agent_without_its_mark_is_sent_again(board: Board, model: Path) -> N
 
 
 def test_the_cache_is_shown_and_cleared(board: Board, model: Path) -> None:
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
         with pytest.raises(TargetError, match="in use by a check"):
             clear_device_cache(board.address)
@@ -127,7 +128,7 @@ def test_the_cache_is_shown_and_cleared(board: Board, model: Path) -> None:
 
 
 def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) -> None:
-    address = ssh_address.parse(board.address)
+    address = parse(board.address)
     items = [
         Item("file", sha256(bytes([at]) * 1000).hexdigest(), 1000, 1000, "the model", bytes([at]) * 1000)
         for at in range(4)
@@ -160,7 +161,7 @@ def test_the_agent_is_packed_alike_every_time(model: Path) -> None:
 def test_remains_of_a_courier_that_was_killed_are_removed(
     board: Board, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model, latency=LONG), silent) as lines:
         until(lines, "start")
         monkeypatch.setenv("EDGECHECK_SSH", "false")  # no way back to its results

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets import open_target, ssh_address
+from edgecheck.targets import open_target
 from edgecheck.targets.courier import place
 from edgecheck.targets.ssh_cache import device_cache
 from edgecheck.targets.ssh_cargo import Item
@@ -64,7 +65,10 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
     small_disk: Callable[[str], Board], model: Path
 ) -> None:
     board = small_disk("size=10m")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"{USER}@127.0.0.1 has no room: 17.")
     assert f" are needed in {board.cache}, 10" in caught.value.message
@@ -75,7 +79,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
 @needs_root
 def test_old_things_make_room_for_new_ones(small_disk: Callable[[str], Board]) -> None:
     board = small_disk("size=24m")
-    address = ssh_address.parse(board.address)
+    address = parse(board.address)
     for content in (b"1" * 5_000_000, b"2" * 5_000_000, b"3" * 5_000_000):
         with connected(address, PATIENCE) as courier:
             courier.bring([_item(content)], print)
@@ -87,7 +91,10 @@ def test_old_things_make_room_for_new_ones(small_disk: Callable[[str], Board]) -
 @pytest.mark.parametrize("inodes", [10, 24])
 def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Callable[[str], Board], model: Path, inodes: int) -> None:
     board = small_disk(f"size=50m,nr_inodes={inodes}")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"The disk of {USER}@127.0.0.1 is full: ")
     assert "No space left on device" in caught.value.message
@@ -97,7 +104,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Callable[[str], Boar
 @pytest.mark.parametrize("home", ["/sys", "/proc/self/no-such-folder"])
 def test_a_home_that_cannot_be_written_is_done_without(boards: Callable[..., Board], model: Path, home: str) -> None:
     board = boards(HOME=home)
-    with open_target(board.address, profile()).launch(workload(model, latency=QUICK), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model, latency=QUICK), silent) as lines:
         assert until(lines, "end")["outcome"] == "completed"
     assert device_cache(board.address).folder == str(_fallback(board) / "device")
     assert _fallback(board).stat().st_mode & 0o777 == 0o700
@@ -133,7 +140,10 @@ def test_no_place_at_all_is_told(boards: Callable[..., Board], model: Path, tmp_
     mounts = "".join(f"mount -t tmpfs -o ro tmpfs {place}\n" for place in ("/var/tmp", "/tmp"))
     script.write_text(f'set -e\n{mounts}exec sh -c "$SSH_ORIGINAL_COMMAND"\n')
     board.force(f"exec unshare --mount sh {script}")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"Nothing can be kept on {USER}@127.0.0.1: /sys/.cache/edgecheck: ")
     assert f"; /var/tmp/edgecheck-{os.getuid()}: Read-only file system" in caught.value.message
@@ -146,13 +156,13 @@ def _fallback(board: Board) -> Path:
 @needs_root
 def test_a_disk_from_which_nothing_may_run_is_passed_over(small_disk: Callable[[str], Board], model: Path) -> None:
     board = small_disk("size=50m,noexec")
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
     assert device_cache(board.address).folder == str(_fallback(board) / "device")
 
 
 def test_what_is_kept_is_for_its_user_alone(board: Board, model: Path) -> None:
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
         folders = [path for path in board.cache.rglob("*") if path.is_dir() and "trees" not in path.parts]
         assert {path.stat().st_mode & 0o077 for path in folders if path.name in {"device", "jobs", "files"}} == {0}

@@ -47,7 +47,9 @@ def _saved(path: Path, nodes: list[Any], weights: list[Any]) -> Path:
 
 def workload(*model: Path, samples: Path | None = None, requirements: tuple[str, ...] = (), **job: object) -> Workload:
     """One that runs nothing but what `job` asks for."""
-    return Workload({"protocol": 1, "format": "onnx", **job}, model, samples, requirements)
+    return Workload(
+        job={"protocol": 1, "format": "onnx", **job}, model=model, samples=samples, requirements=requirements
+    )
 
 
 def silent(_words: str) -> None:
