@@ -32,9 +32,10 @@ import psutil  # noqa: E402 - as the next lines, after the path is set
 
 from edgecheck.core.address import parse  # noqa: E402
 from edgecheck.session import SAMPLING  # noqa: E402
-from edgecheck.targets import Workload, ssh_client  # noqa: E402
-from edgecheck.targets.ssh import SshTarget  # noqa: E402
-from edgecheck.targets.ssh_cache import clear_device_cache, device_cache  # noqa: E402
+from edgecheck.targets import Workload  # noqa: E402
+from edgecheck.targets.ssh.cache import clear_device_cache, device_cache  # noqa: E402
+from edgecheck.targets.ssh.openssh import OpenSsh  # noqa: E402
+from edgecheck.targets.ssh.target import SshTarget  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 from tests.targets import sshd  # noqa: E402
 from tests.targets.tcp_relay import TcpRelay, relayed  # noqa: E402
@@ -85,7 +86,7 @@ def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
     )
     job = board.folder / "job.json"
     job.write_text(json.dumps({**workload.job, "model": str(workload.model[0]), "python_path": [str(runtime)]}))
-    argv = ssh_client.ssh_argv(target.address, ["python3", str(agent / "edgecheck_agent" / "supervisor.py"), str(job)])
+    argv = OpenSsh(target.address).argv(["python3", str(agent / "edgecheck_agent" / "supervisor.py"), str(job)])
     begun = time.perf_counter()
     done = subprocess.run(argv, check=True, capture_output=True)
     assert b'"done"' in done.stdout

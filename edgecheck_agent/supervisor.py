@@ -23,7 +23,7 @@ import json
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import child, device_lock, device_state, jobs, passes, watching, wire
+from edgecheck_agent import child, device_lock, device_state, jobs, passes, stdout, watching
 
 BAD_JOB = 2
 FAULT = 70
@@ -33,7 +33,7 @@ READY_ARGUMENTS = 3
 def main(arguments: List[str]) -> int:
     """Do what the arguments say. Returns the exit code."""
     watch = watching.Watch()
-    out = wire.Wire(watch)
+    out = stdout.Stdout(watch)
     try:
         if arguments == ["--probe"]:
             out.emit("device", **device_state.state("before"))
@@ -62,7 +62,7 @@ def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
     return None, arguments
 
 
-def _run(job: Dict[str, Any], watch: watching.Watch, out: wire.Wire, waiting: child.Ready) -> None:
+def _run(job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout, waiting: child.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
     with device_lock.taken(job, watch, out):

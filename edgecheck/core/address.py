@@ -65,7 +65,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             ),
             TargetKind(
                 scheme="ssh",
-                module="edgecheck.targets.ssh",
+                module="edgecheck.targets.ssh.target",
                 form="ssh://user@host",
                 remark=" (as for ssh, with :port where it takes one)",
                 title="a device: ssh://USER@HOST[:PORT]",

@@ -25,7 +25,7 @@ from edgecheck.core.verdict import Standing, Status, judge
 from edgecheck.errors import TargetError
 from edgecheck.session import Wanted, run_on
 from edgecheck.targets import Target, open_target
-from edgecheck.targets.ssh_cache import device_cache
+from edgecheck.targets.ssh.cache import device_cache
 from examples.real_models import fetch
 from tests import builders
 from tests.builders import limit

@@ -18,9 +18,9 @@ from edgecheck.core.address import parse
 from edgecheck.core.run import Outcome
 from edgecheck.core.units import Unit, show
 from edgecheck.session import Wanted, run_on
-from edgecheck.targets.ssh import SshTarget, open_target
-from edgecheck.targets.ssh_cargo import agent_item
-from edgecheck.targets.ssh_wire import Patience
+from edgecheck.targets.ssh.target import SshTarget, open_target
+from edgecheck.targets.ssh.upload import agent_item
+from edgecheck.targets.ssh.wire import Patience
 from tests.builders import ARTIFACT, budget, limit, profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed

@@ -14,10 +14,12 @@ import pytest
 
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets import courier, open_target, ssh_courier
-from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
-from edgecheck.targets.ssh_cargo import Item, cargo_for
-from edgecheck.targets.ssh_wire import PATIENCE
+from edgecheck.targets import open_target
+from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
+from edgecheck.targets.ssh.client import connected
+from edgecheck.targets.ssh.openssh import OpenSsh
+from edgecheck.targets.ssh.upload import Item, upload_for
+from edgecheck.targets.ssh.wire import PATIENCE
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from tests.targets.sshd import Board
 
 pytestmark = pytest.mark.ssh
+
+
+def item(digest: str, content: bytes, size: int | None = None) -> Item:
+    """A file to send, of the announced size, else of its real one."""
+    size = len(content) if size is None else size
+    return Item(kind="file", digest=digest, size=size, room=size, what="the model", content=content)
 
 
 @pytest.fixture
@@ -74,23 +82,23 @@ def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, 
 def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> None:
     address = parse(board.address)
     content = os.urandom(300_000)
-    half = Item("file", "0" * 64, len(content), len(content), "the model", content[:150_000])
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    half = item("0" * 64, content[:150_000], len(content))
+    with connected(OpenSsh(address), PATIENCE) as reached:
         reached.bring([half], print)
         reached.wire.kill()
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    with connected(OpenSsh(address), PATIENCE) as reached:
         assert reached.ask("offer", items=[half.offer], limit=10**9)["missing"] == [half.digest]
     assert list((board.cache / "device" / "files").iterdir()) == []
 
 
 def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
-    wrong = Item("file", "0" * 64, 5, 5, "the model", b"hello")
+    wrong = item("0" * 64, b"hello")
     address = parse(board.address)
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    with connected(OpenSsh(address), PATIENCE) as reached:
         reached.bring([wrong], print)
         with pytest.raises(TargetError) as caught:
             reached.ask("cache")
-    assert caught.value.message.startswith(f"What was sent to {address} did not arrive whole")
+    assert caught.value.message.startswith(f"What was sent to {address.login} was damaged on the way")
     assert list((board.cache / "device" / "files").iterdir()) == []
 
 
@@ -129,14 +137,11 @@ def test_the_cache_is_shown_and_cleared(board: Board, model: Path) -> None:
 
 def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) -> None:
     address = parse(board.address)
-    items = [
-        Item("file", sha256(bytes([at]) * 1000).hexdigest(), 1000, 1000, "the model", bytes([at]) * 1000)
-        for at in range(4)
-    ]
+    items = [item(sha256(bytes([at]) * 1000).hexdigest(), bytes([at]) * 1000) for at in range(4)]
     kept = board.cache / "device" / "files"
 
     def bring(*these: Item) -> set[str]:
-        with ssh_courier.connected(address, PATIENCE) as reached:
+        with connected(OpenSsh(address), PATIENCE) as reached:
             missing = reached.ask("offer", items=[item.offer for item in these], limit=2500)["missing"]
             for item in these:
                 if item.digest in missing:
@@ -154,7 +159,7 @@ def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) 
 
 
 def test_the_agent_is_packed_alike_every_time(model: Path) -> None:
-    one, other = (cargo_for(workload(model), None).items["agent"] for _ in range(2))
+    one, other = (upload_for(workload(model), None).items["agent"] for _ in range(2))
     assert (one.digest, one.content) == (other.digest, other.content)
 
 
@@ -182,8 +187,7 @@ def test_remains_of_a_courier_that_was_killed_are_removed(
 
 _READS_AHEAD = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
-from link import Link
+from edgecheck.targets.courier.link import Link
 link, end = Link(30), time.monotonic() + 0.5
 link.until(lambda: time.monotonic() > end)
 held = len(link._buffer)
@@ -197,7 +201,7 @@ def test_an_upload_that_waits_for_the_disk_does_not_fill_the_devices_memory(tmp_
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * 30_000_000 + b"end.")
     with upload.open("rb") as stdin:
-        argv = [sys.executable, "-c", _READS_AHEAD, str(Path(courier.__file__).parent)]
+        argv = [sys.executable, "-c", _READS_AHEAD]
         done = subprocess.run(argv, stdin=stdin, capture_output=True, text=True, check=True)
     held, last = done.stdout.split()
     assert 1_000_000 < int(held) < 1_200_000

@@ -15,10 +15,11 @@ from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from edgecheck.targets.courier import place
-from edgecheck.targets.ssh_cache import device_cache
-from edgecheck.targets.ssh_cargo import Item
-from edgecheck.targets.ssh_courier import connected
-from edgecheck.targets.ssh_wire import PATIENCE
+from edgecheck.targets.ssh.cache import device_cache
+from edgecheck.targets.ssh.client import connected
+from edgecheck.targets.ssh.openssh import OpenSsh
+from edgecheck.targets.ssh.upload import Item
+from edgecheck.targets.ssh.wire import PATIENCE
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.workloads import QUICK, events, silent, until, workload
@@ -81,9 +82,9 @@ def test_old_things_make_room_for_new_ones(small_disk: Callable[[str], Board]) -
     board = small_disk("size=24m")
     address = parse(board.address)
     for content in (b"1" * 5_000_000, b"2" * 5_000_000, b"3" * 5_000_000):
-        with connected(address, PATIENCE) as courier:
-            courier.bring([_item(content)], print)
-            courier.ask("cache")
+        with connected(OpenSsh(address), PATIENCE) as client:
+            client.bring([_item(content)], print)
+            client.ask("cache")
     assert [one.digest for one in device_cache(board.address).kept] == [_item(b"3" * 5_000_000).digest]
 
 
@@ -169,4 +170,11 @@ def test_what_is_kept_is_for_its_user_alone(board: Board, model: Path) -> None:
 
 
 def _item(content: bytes) -> Item:
-    return Item("file", sha256(content).hexdigest(), len(content), len(content), "the model", content)
+    return Item(
+        kind="file",
+        digest=sha256(content).hexdigest(),
+        size=len(content),
+        room=len(content),
+        what="the model",
+        content=content,
+    )

@@ -1,4 +1,4 @@
-"""A device over SSH: one connection a check, in which the courier brings what is missing and the agent's lines come."""
+"""A check on a device over SSH: one connection, through which the courier brings what is missing and runs the agent."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import getpass
 import json
 import secrets
 import socket
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecheck.core.address import Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError
-from edgecheck.targets.ssh_cargo import cargo_for
-from edgecheck.targets.ssh_courier import Courier, connected, lost
-from edgecheck.targets.ssh_pipes import WireBrokenError
-from edgecheck.targets.ssh_refusals import printable
-from edgecheck.targets.ssh_wire import PATIENCE, Patience
+from edgecheck.targets.interface import Workload
+from edgecheck.targets.ssh.client import CourierClient, connected, lost
+from edgecheck.targets.ssh.openssh import OpenSsh, printable
+from edgecheck.targets.ssh.upload import upload_for
+from edgecheck.targets.ssh.wire import PATIENCE, Opener, Patience, WireBrokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
     from edgecheck.bundles import Bundle
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.targets.interface import Workload
 
 #: The agent's exit codes that say nothing more than its lines do.
 _EXPECTED = (0, 2, 70)
@@ -35,7 +33,7 @@ def open_target(address: Address, profile: DeviceProfile) -> SshTarget:
     return SshTarget(address=address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SshTarget:
     """See `Target`."""
 
@@ -48,50 +46,51 @@ class SshTarget:
     @contextmanager
     def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
+        opener = OpenSsh(self.address)
         with ExitStack() as stack:
             tell(f"connecting to {self.address.login}")
-            courier = stack.enter_context(connected(self.address, self.patience))
-            journal = _Journal(self, secrets.token_hex(16))
-            cargo = cargo_for(_signed(workload, self.patience), _bundle(workload, courier, tell))
-            courier.bring(cargo.items.values(), tell)
-            courier.start(journal.token, cargo, "job.json")
-            yield stack.enter_context(closing(journal.lines(courier)))
+            client = stack.enter_context(connected(opener, self.patience))
+            journal = _Journal(opener, self.patience, secrets.token_hex(16))
+            upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, tell))
+            client.bring(upload.items.values(), tell)
+            client.start(journal.token, upload, "job.json")
+            yield stack.enter_context(closing(journal.lines(client)))
 
 
 @dataclass(slots=True)
 class _Journal:
     """The agent's lines, and the way back to them when the connection breaks."""
 
-    target: SshTarget
+    opener: Opener
+    patience: Patience
     token: str
     received: int = 0
-    """Bytes of whole lines."""
+    """Bytes of complete lines."""
 
-    def lines(self, courier: Courier) -> Generator[bytes]:
-        """Each line as it comes; those that a broken connection kept back are fetched once.
+    def lines(self, client: CourierClient) -> Generator[bytes]:
+        """Each line as it comes; after a broken connection, the missing ones are fetched once.
 
         Raises:
-            TargetError: the connection was lost and the agent was not done, or it ended otherwise than by itself.
+            TargetError: the connection was lost before the agent was done, or something ended the agent.
         """
         try:
-            yield from self._until_left(courier)
+            yield from self._until_left(client)
         except WireBrokenError as error:
-            courier.wire.kill()
+            client.wire.kill()
             yield from self._rest(error)
 
     def _rest(self, broken: WireBrokenError) -> Iterator[bytes]:
-        patience = self.target.patience
         try:
-            with connected(self.target.address, replace(patience, greeting=patience.silence)) as courier:
-                courier.ask("resume", token=self.token, received=self.received)
-                yield from self._until_left(courier)
+            with connected(self.opener, replace(self.patience, greeting=self.patience.silence)) as client:
+                client.ask("resume", token=self.token, received=self.received)
+                yield from self._until_left(client)
         except TargetError as error:
-            raise lost(self.target.address, broken) from error
+            raise lost(self.opener, broken) from error
 
-    def _until_left(self, courier: Courier) -> Iterator[bytes]:
-        """Lines until the courier says how the agent ended."""
+    def _until_left(self, client: CourierClient) -> Iterator[bytes]:
+        """Lines until the courier reports how the agent ended."""
         while True:
-            line = courier.wire.line()
+            line = client.wire.line()
             if b'"event": "left"' in line[:20]:
                 self._ended(json.loads(line))
                 return
@@ -102,11 +101,11 @@ class _Journal:
         code, complaint = left.get("code"), printable(str(left.get("complaint", ""))).splitlines()
         if code not in _EXPECTED:
             why = f": {complaint[-1]}" if complaint else ""
-            raise TargetError(f"the agent on {self.target.address.login} ended with exit code {code}{why}")
+            raise TargetError(f"the agent on {self.opener.address.login} ended with exit code {code}{why}")
 
 
 def _signed(workload: Workload, patience: Patience) -> Workload:
-    """With who we are, for others who wait, and with the agent's own eye on us."""
+    """The workload with a holder's name, for others who wait, and with the agent watching the connection."""
     holder = socket.gethostname()
     with suppress(KeyError, OSError):  # a container's user may have no name
         holder = f"{getpass.getuser()}@{holder}"
@@ -114,9 +113,9 @@ def _signed(workload: Workload, patience: Patience) -> Workload:
     return replace(workload, job=job)
 
 
-def _bundle(workload: Workload, courier: Courier, tell: Callable[[str], None]) -> Bundle | None:
+def _bundle(workload: Workload, client: CourierClient, tell: Callable[[str], None]) -> Bundle | None:
     if not workload.requirements:
         return None
     from edgecheck.bundles import bundle_for, platform_of
 
-    return bundle_for(workload.requirements, platform_of(courier.greeting["facts"]), progress=tell)
+    return bundle_for(workload.requirements, platform_of(client.greeting["facts"]), progress=tell)

@@ -11,7 +11,7 @@ from edgecheck_agent import watching
 NOBODY_READS_S = 60.0
 
 
-class Wire:
+class Stdout:
     """Writes the supervisor's events."""
 
     def __init__(self, watch: watching.Watch) -> None:

@@ -1,4 +1,4 @@
-"""What has to lie on the device for a check: each thing by its sha256, and by its name in the job's folder."""
+"""What a check needs on the device: each thing by its sha256, and by its name in the job's folder."""
 
 from __future__ import annotations
 
@@ -6,71 +6,69 @@ import gzip
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from edgecheck.errors import ModelError
 from edgecheck.targets.agent_files import PACKAGE, agent_folder
+from edgecheck.targets.interface import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import IO
-
     from edgecheck.bundles import Bundle
-    from edgecheck.targets.interface import Workload
 
-#: Byte code and slack of the file system come on top of an archive's files (numpy and onnxruntime: 9 %).
+#: Byte code and unused ends of disk blocks add to an archive's files (numpy and onnxruntime: 9 %).
 _BYTE_CODE = 1.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing."""
+    """One thing that is sent."""
 
     kind: Literal["file", "tree"]
-    """As it is, or a gzipped tar to unpack."""
+    """A file as it is, or a gzipped tar to unpack."""
     digest: str
     """sha256 of the file, or of the tar inside."""
     size: int
     """Bytes to send."""
     room: int
-    """Bytes of the device's disk."""
+    """Bytes that it takes on the device's disk."""
     what: str
-    """For a person: `the model`."""
+    """What it is, for a person: `the model`."""
     content: Path | bytes
 
     def open(self) -> IO[bytes]:
-        """Its bytes, from the start."""
+        """Open its content for reading."""
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
     @property
     def offer(self) -> dict[str, object]:
-        """What the courier needs to know of it."""
+        """What the courier needs to know about it."""
         return {"kind": self.kind, "digest": self.digest, "size": self.size, "room": self.room, "what": self.what}
 
 
 @dataclass(frozen=True, slots=True)
-class Cargo:
+class Upload:
     """Everything for one start of the agent."""
 
     items: Mapping[str, Item]
-    """By its name in the job's folder."""
+    """By their names in the job's folder."""
     job: Mapping[str, object]
-    """With the paths filled in, from the job's folder on."""
+    """With its paths filled in, relative to the job's folder."""
 
 
-def cargo_for(workload: Workload, bundle: Bundle | None) -> Cargo:
-    """What `workload` needs, with the runtime of `bundle`; None: the device's own.
+def upload_for(workload: Workload, bundle: Bundle | None) -> Upload:
+    """What `workload` needs, with the runtime in `bundle`; None: with the device's own runtime.
 
     Raises:
-        ModelError: a file of the model is gone.
+        ModelError: a file of the model cannot be read.
     """
     main, *others = workload.model
     items = {"agent": agent_item()}
     for path in others:
-        items[f"model/{_beside(path, main)}"] = _file(path, "the model's weights")
+        items[f"model/{_relative(path, main)}"] = _file(path, "the model's weights")
     model = f"model/model.{workload.job['format']}"  # not the user's name for it: it may be anything
     while model in items:
         model += "_"
@@ -79,22 +77,24 @@ def cargo_for(workload: Workload, bundle: Bundle | None) -> Cargo:
         items["samples.npz"] = _file(workload.samples, "the samples")
     if bundle is not None:
         room = round(bundle.unpacked_size * _BYTE_CODE)
-        items["runtime"] = Item("tree", bundle.digest, bundle.size, room, "the runtime", bundle.path)
+        items["runtime"] = Item(
+            kind="tree", digest=bundle.digest, size=bundle.size, room=room, what="the runtime", content=bundle.path
+        )
     job = {
         **workload.job,
         "model": model,
         "samples": "samples.npz" if workload.samples is not None else None,
         "python_path": ["runtime"] if bundle is not None else [],
     }
-    return Cargo(items, job)
+    return Upload(items, job)
 
 
-def _beside(path: Path, main: Path) -> str:
-    """What the model calls a file that holds a part of it."""
+def _relative(path: Path, main: Path) -> str:
+    """The name by which the model refers to a file with a part of it."""
     try:
         return path.relative_to(main.parent).as_posix()
     except ValueError:
-        raise ModelError(f"{path} belongs to {main.name} and lies outside of its folder.") from None
+        raise ModelError(f"{path} belongs to {main.name} and is outside of its folder.") from None
 
 
 def _file(path: Path, what: str) -> Item:
@@ -106,7 +106,7 @@ def _file(path: Path, what: str) -> Item:
                 size += len(piece)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    return Item("file", digest.hexdigest(), size, size, what, path)
+    return Item(kind="file", digest=digest.hexdigest(), size=size, room=size, what=what, content=path)
 
 
 @cache
@@ -123,4 +123,4 @@ def agent_item() -> Item:
             unpacked += len(content)
     packed = gzip.compress(tar.getvalue(), 9, mtime=0)
     digest = hashlib.sha256(tar.getvalue()).hexdigest()
-    return Item("tree", digest, len(packed), 4 * unpacked, "the agent", packed)
+    return Item(kind="tree", digest=digest, size=len(packed), room=4 * unpacked, what="the agent", content=packed)

@@ -1,19 +1,18 @@
-"""Addresses: what is understood, what is refused, and that nothing in one ever reaches a shell."""
+"""Addresses: what is understood, what is refused, and what the table of targets says of each kind."""
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-from pathlib import Path
+from importlib import import_module
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edgecheck.core.address import Address, parse, parse_device
+from edgecheck.core import address
+from edgecheck.core.address import EMULATED, LOCAL, TARGETS, Address, Sharing, parse, parse_device
 from edgecheck.errors import UsageError
-from edgecheck.targets.shell import quoted
-from edgecheck.targets.ssh_client import ssh_argv
+from edgecheck.targets import open_target
+from tests.builders import profile
+
+EXAMPLES = {"local": LOCAL, "qemu": EMULATED, "ssh": parse("ssh://pi@board")}
 
 
 @pytest.mark.parametrize(
@@ -74,52 +73,46 @@ def test_what_is_no_address_is_refused_with_the_reason(text: str, why: str) -> N
     assert caught.value.hint
 
 
-def test_ssh_is_given_each_part_as_a_word_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGECHECK_SSH", "ssh -F 'my config'")
-    argv = ssh_argv(parse("ssh://anna%20berg@[::1]:2222"), ["python3", "-c", "print('$HOME')"])
-    assert argv[:3] == ["ssh", "-F", "my config"]
-    assert argv[-7:] == ["-l", "anna berg", "-p", "2222", "--", "::1", """python3 -c 'print('"'"'$HOME'"'"')'"""]
-    for option in ("BatchMode=yes", "StrictHostKeyChecking=yes", "ControlMaster=no", "ForwardAgent=no"):
-        assert argv[argv.index(option) - 1] == "-o"
+def test_words_alone_are_addresses_too() -> None:
+    assert (parse("local"), parse("qemu")) == (LOCAL, EMULATED)
 
 
-def test_a_variable_that_is_no_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGECHECK_SSH", "ssh -F 'my config")
-    with pytest.raises(UsageError, match="EDGECHECK_SSH is no command: No closing quotation"):
-        ssh_argv(parse("ssh://board"), ["true"])
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "usb",
+            "No target is called 'usb'.",
+            "A target is written local, qemu, or ssh://user@host (as for ssh, with :port where it takes one).",
+        ),
+        ("local://here", "'local://here' is not the address of this machine.", "It is written `local`."),
+        ("qemu://pi", "'qemu://pi' is not the address of the emulated machine.", "It is written `qemu`."),
+    ],
+)
+def test_what_no_target_has_is_refused(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-_WORDS = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20), min_size=1)
+@pytest.mark.parametrize("text", ["local", "qemu", "pi@board", "usb://1"])
+def test_a_device_is_not_this_machine_or_a_word(text: str) -> None:
+    with pytest.raises(UsageError, match="is not the address of a device: it is not of that form"):
+        parse_device(text)
 
 
-@given(_WORDS)
-def test_a_shell_takes_a_quoted_line_apart_into_the_same_words(words: list[str]) -> None:
-    assert shlex.split(quoted(words)) == words
+@pytest.mark.parametrize("kind", TARGETS.values(), ids=TARGETS)
+def test_each_row_says_what_its_module_does(kind: address.TargetKind) -> None:
+    where = EXAMPLES[kind.scheme]
+    assert where.kind is kind
+    assert import_module(kind.module).open_target
+    target = open_target(where, profile(emulation_cpu="cortex-a72"))
+    assert target.address == where
+    assert target.emulated == kind.emulated == address.is_emulated(where.text)
+    assert kind.is_this_machine == address.is_this_machine(where.text) == (kind.sharing is Sharing.ALONE)
+    assert parse(kind.form).kind is kind
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_hostile_words_arrive_unharmed(tmp_path: Path, shell: str) -> None:
-    words = [
-        "",
-        "a b",
-        "it's",
-        '"',
-        "$(touch here)",
-        "`touch here`",
-        ";touch here",
-        "-n",
-        "two\nlines",
-        "\\",
-        "*",
-        "~",
-        "!x",
-    ]
-    line = quoted(["printf", "%s\\0", *words])
-    done = subprocess.run([shell, "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split("\0")[:-1] == words
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_word_that_no_argument_can_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="NUL"):
-        quoted(["a\0b"])
+def test_an_address_of_a_newer_edgecheck_is_of_no_kind() -> None:
+    assert not address.is_this_machine("usb://1")
+    assert not address.is_emulated("usb://1")

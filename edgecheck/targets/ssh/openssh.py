@@ -1,30 +1,99 @@
-"""Why ssh did not get through, in words, with the command that mends it."""
+"""The user's own OpenSSH client: how it is started, and why it did not get through, with the command that fixes it."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from edgecheck.errors import TargetError
-from edgecheck.targets.ssh_client import program, typed
+from edgecheck.core.address import Address
+from edgecheck.errors import TargetError, UsageError
+from edgecheck.targets.shell import quoted
 
-if TYPE_CHECKING:
-    from edgecheck.core.address import Address
+#: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
+VARIABLE = "EDGECHECK_SSH"
 
-#: What ssh exits with when the wire, and not the command at its other end, failed.
+#: The exit code of ssh if the connection failed, rather than the command on the device.
 BROKEN_WIRE = 255
+
+_OPTIONS = (
+    "BatchMode=yes",  # nobody is there to type a password
+    "StrictHostKeyChecking=yes",
+    "ConnectTimeout=15",
+    "ControlMaster=no",  # use the user's shared connection if there is one, and leave none behind
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "EscapeChar=none",
+    "LogLevel=INFO",  # below that, ssh does not say why a connection ended
+)
+_UNVERIFIED = re.compile(r"stricthostkeychecking\W+(no|off)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSsh:
+    """Starts commands on the device at `address`; see `Opener`."""
+
+    address: Address
+    name: str = "ssh"
+    package: str = "Install the OpenSSH client (openssh-client)."
+
+    def argv(self, remote: Sequence[str]) -> list[str]:
+        """The command that runs `remote` on the device.
+
+        Raises:
+            UsageError: the user's variable is not a command, or accepts any host key.
+        """
+        options = [word for option in _OPTIONS for word in ("-o", option)]
+        user = ["-l", self.address.user] if self.address.user else []
+        port = ["-p", str(self.address.port)] if self.address.port else []
+        return [*program(), *options, *user, *port, "--", self.address.host, quoted(remote)]
+
+    def refusal(self, code: int, said: str) -> TargetError:
+        """The error for an ssh that printed `said` and ended with `code` before the courier greeted."""
+        return refusal(self.address, code, said)
+
+    def try_it(self) -> str:
+        """The command that shows a person whether ssh gets through, and lets it ask them its questions."""
+        return _typed(self.address, *program(), rest=("true",))
+
+
+def program() -> list[str]:
+    """The user's ssh, as a command.
+
+    Raises:
+        UsageError: as `OpenSsh.argv` does.
+    """
+    text = os.environ.get(VARIABLE, "")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{VARIABLE} is not a command: {error}.", "It is written as in a shell: ssh -F my.conf"
+        ) from error
+    if _UNVERIFIED.search(" ".join(words)):
+        raise UsageError(
+            f"{VARIABLE} turns the check of host keys off.",
+            "edgecheck always checks them: put the device's key into a known_hosts file of its own "
+            "(-o UserKnownHostsFile=FILE).",
+        )
+    return words or ["ssh"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What ssh or the device's shell prints, and what to say then; the first that matches counts."""
+    """What ssh or the device's shell prints, and the message and hint for it; the first match counts."""
 
     pattern: str
     message: str
     hint: str
     by_ssh: bool = True
-    """Whether ssh itself says so, and not the device."""
+    """Whether ssh itself prints it, and not the device."""
 
 
 _RULES = (
@@ -82,7 +151,7 @@ _RULES = (
     _Rule(
         r"edgecheck needs Python",
         "The Python of {who} is too old: {detail}.",
-        "Install Python 3.6 or newer beside it and name it: {address}?python=/path/to/python3",
+        "Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
         by_ssh=False,
     ),
     _Rule(
@@ -94,12 +163,12 @@ _RULES = (
 )
 
 
-#: What sshd says of an account without a home, in which all else may work.
+#: What sshd prints for an account without a home, on which everything else may work.
 _BY_THE_WAY = re.compile(r"^Could not chdir to home directory.*\n?", re.MULTILINE)
 
 
 def refusal(address: Address, code: int, said: str) -> TargetError:
-    """The error for an ssh that ended with `code` before the device greeted, having `said` this."""
+    """See `OpenSsh.refusal`."""
     text = _BY_THE_WAY.sub("", printable(said))
     for rule in _RULES:
         places = [found.start() for found in re.finditer(rule.pattern, text, re.IGNORECASE)]
@@ -107,11 +176,11 @@ def refusal(address: Address, code: int, said: str) -> TargetError:
             words = _words(address, text, places[-1])  # a banner comes before
             return TargetError(rule.message.format(**words), rule.hint.format(**words))
     last = _line_at(text, len(text)) or f"exit code {code}"
+    try_it = OpenSsh(address).try_it()
     if code == BROKEN_WIRE:
-        return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it(address)}")
+        return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
     return TargetError(
-        f"{address.login} did not start {address.python}: {last}.",
-        f"Its login must end in a shell: {try_it(address)}",
+        f"{address.login} did not start {address.python}: {last}.", f"Its login must end in a shell: {try_it}"
     )
 
 
@@ -123,26 +192,27 @@ def _words(address: Address, text: str, at: int) -> dict[str, str]:
         "python": address.python,
         "address": address.text.partition("?")[0],
         "detail": _line_at(text, at),
-        "try_it": try_it(address),
-        "verbose": typed(address, *program(), "-v", rest=("true",)),
-        "copy_id": typed(address, "ssh-copy-id", *program()[1:]),
-        "keyscan": typed(replace(address, user=""), "ssh-keyscan"),
+        "try_it": OpenSsh(address).try_it(),
+        "verbose": _typed(address, *program(), "-v", rest=("true",)),
+        "copy_id": _typed(address, "ssh-copy-id", *program()[1:]),
+        "keyscan": _typed(replace(address, user=""), "ssh-keyscan"),
         "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
     }
 
 
-def try_it(address: Address) -> str:
-    """The line that shows a person whether ssh gets through, and asks them what it would ask."""
-    return typed(address, *program(), rest=("true",))
+def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:
+    """A line for the user to type: `ssh -p 2222 pi@raspberrypi`."""
+    port = ["-p", str(address.port)] if address.port else []
+    return quoted([*program, *port, address.login, *rest])
 
 
 def _line_at(text: str, at: int) -> str:
-    """The line of `text` around `at`, without its closing point."""
+    """The line of `text` around `at`, without its full stop."""
     before, after = text[:at].rstrip("\n") if at == len(text) else text[:at], text[at:]
     return (before.rpartition("\n")[2] + after.partition("\n")[0]).strip().rstrip(".")
 
 
 def printable(text: str) -> str:
-    """What a device or ssh wrote, without what could drive a terminal."""
+    """What a device or ssh printed, without characters that could control a terminal."""
     lines = text.replace("\r", "\n").split("\n")
     return "\n".join("".join(each for each in line if each.isprintable()) for line in lines if line.strip())

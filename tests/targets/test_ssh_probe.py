@@ -15,7 +15,7 @@ from edgecheck.config import Profiles
 from edgecheck.core.arm_cores import fastest
 from edgecheck.core.described import described, nearest, seen_in
 from edgecheck.core.device import Identity
-from edgecheck.targets.probing import probe
+from edgecheck.targets.ssh.cache import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK
 
