@@ -218,7 +218,11 @@ class Ready:
             runtime = jobs.parse_runtime(text)
             sampling.psutil_or_none(runtime["python_path"])
             self._worker = Child(runtime, 1, shares=True)
-            self._worker.get_ready(watch)
+            try:
+                self._worker.get_ready(watch)
+            except BaseException:
+                self._worker.close()
+                raise
 
     def __enter__(self) -> "Ready":
         return self
