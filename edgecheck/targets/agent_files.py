@@ -1,4 +1,4 @@
-"""Where the agent is on this machine: a package of its own, which targets copy to devices and never import."""
+"""Where the agent is on this machine: a separate package, which targets copy to devices and never import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 #: The package's name, and the name of its folder on a device.
 PACKAGE = "edgecheck_agent"
 
-#: The file that starts the agent, from the folder in which the package is.
+#: The file that starts the agent, relative to the folder that contains the package.
 START = f"{PACKAGE}/supervisor.py"
 
 

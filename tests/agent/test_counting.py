@@ -88,7 +88,7 @@ def test_each_limit_is_decided_on_its_own_and_the_last_one_ends_the_measuring() 
     assert watched.next_look(10_580) == 10_580
 
 
-def test_nothing_to_watch_is_done_at_once() -> None:
+def test_with_nothing_to_watch_it_is_done_immediately() -> None:
     watched = Looks([])
     assert watched.done
     assert watched.feed([]) == []

@@ -1,4 +1,4 @@
-"""Two checks on one device: the second waits, told by whom."""
+"""Two checks on one device: the second waits, and learns for whom."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def short(lock: Path | Literal[True], **fields: object) -> dict[str, object]:
     return job(fetch("emotion_quantized.tflite"), load={"processes": 1}, lock=named, **fields)
 
 
-def test_the_second_waits_for_the_first_and_is_told_who_it_is(tmp_path: Path) -> None:
+def test_the_second_waits_for_the_first_and_learns_who_it_is(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     first = job(fetch("nmp.tflite"), latency=LONG, lock=str(lock), holder="anna@desk", watch_stdin=True)
     with Live(first) as one:
@@ -36,10 +36,10 @@ def test_the_second_waits_for_the_first_and_is_told_who_it_is(tmp_path: Path) ->
             assert waiting["holder"] == f"anna@desk pid {one.process.pid}"
             one.hang_up()
             assert one.rest().code == 143
-            told = two.rest()
-    assert told.code == 0
-    assert told.kinds[0] == "device"
-    assert told.end["outcome"] == "completed"
+            heard = two.rest()
+    assert heard.code == 0
+    assert heard.kinds[0] == "device"
+    assert heard.end["outcome"] == "completed"
 
 
 def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         live.until("start")
         live.process.kill()
         live.process.wait(5)
-        told = run(short(lock))
-    assert told.of("waiting") == []
-    assert told.code == 0
+        heard = run(short(lock))
+    assert heard.of("waiting") == []
+    assert heard.code == 0
 
 
 def test_without_a_holder_the_user_and_the_machine_are_named(tmp_path: Path) -> None:
@@ -64,18 +64,18 @@ def test_waiting_has_an_end(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with Live(job(fetch("nmp.tflite"), latency=LONG, lock=str(lock), holder="anna@desk")) as live:
         live.until("start")
-        told = run(short(lock, lock_timeout_s=0.3))
-    assert told.code == 2
-    assert told.kinds == ["waiting", "problem"]
-    (problem,) = told.of("problem")
+        heard = run(short(lock, lock_timeout_s=0.3))
+    assert heard.code == 2
+    assert heard.kinds == ["waiting", "problem"]
+    (problem,) = heard.of("problem")
     assert problem["code"] == "device-busy"
     assert problem["message"].startswith("the device was still in use by anna@desk pid ")
 
 
 def test_a_place_where_no_lock_can_be_is_a_doubt(tmp_path: Path) -> None:
-    told = run(short(tmp_path / "no" / "such" / "lock"))
-    assert told.code == 0
-    assert told.codes() == {"no-lock"}
+    heard = run(short(tmp_path / "no" / "such" / "lock"))
+    assert heard.code == 0
+    assert heard.codes() == {"no-lock"}
 
 
 def test_the_lock_names_nobody_once_it_is_free(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_holder_cannot_drive_the_terminal_of_those_who_wait(tmp_path: Path) ->
     with Live(job(fetch("nmp.tflite"), latency=LONG, lock=str(lock))) as live:
         live.until("start")
         lock.write_text("\x1b[2Janna\nover\x07\u202e")
-        told = run(short(lock, lock_timeout_s=0.3))
-    assert [each["holder"] for each in told.of("waiting")] == ["[2Jannaover"]
+        heard = run(short(lock, lock_timeout_s=0.3))
+    assert [each["holder"] for each in heard.of("waiting")] == ["[2Jannaover"]
 
 
 def test_a_lock_that_is_removed_while_it_is_held_lets_nobody_share_the_new_one(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_what_another_has_laid_out_in_its_place_is_a_doubt_and_not_written_to(
     lock, own = tmp_path / "lock", tmp_path / "diary"
     own.write_text("dear diary")
     trap(lock, own)
-    told = run(short(lock))
-    assert told.code == 0
-    (note,) = told.of("note")
+    heard = run(short(lock))
+    assert heard.code == 0
+    (note,) = heard.of("note")
     assert note["code"] == "no-lock"
     assert str(lock) in note["message"]
     assert own.read_text() == "dear diary"

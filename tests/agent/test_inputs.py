@@ -11,16 +11,16 @@ from onnx import TensorProto, helper
 
 from examples.real_models import fetch
 from tests.agent import small_models
-from tests.agent.agent_runs import QUICK, Array, Told, decoded, job, run
+from tests.agent.agent_runs import QUICK, AgentRun, Array, decoded, job, run
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
 
 def fed(path: Path, kind: int, shape: list[int | str | None], **fields: object) -> Array:
-    """What a model that gives back its input was fed."""
-    told = run(job(small_models.identity(path, kind, shape), outputs=True, **fields))
-    assert told.ending == ("completed", "exit", None), told.end
-    return decoded(told.of("output")[0])
+    """What a model that returns its input was fed."""
+    heard = run(job(small_models.identity(path, kind, shape), outputs=True, **fields))
+    assert heard.ending == ("completed", "exit", None), heard.end
+    return decoded(heard.of("output")[0])
 
 
 @pytest.mark.parametrize("name", ["float", "float16", "double"])
@@ -59,15 +59,15 @@ def test_a_lone_real_number_has_no_axes(tmp_path: Path) -> None:
 
 
 def test_text_comes_and_goes(tmp_path: Path) -> None:
-    told = run(job(small_models.identity(tmp_path / "m.onnx", TensorProto.STRING, [2]), outputs=True))
-    assert told.of("output")[0]["values"] == ["edgecheck", "edgecheck"]
-    assert told.of("inputs")[0]["inputs"][0]["dtype"] == "string"
+    heard = run(job(small_models.identity(tmp_path / "m.onnx", TensorProto.STRING, [2]), outputs=True))
+    assert heard.of("output")[0]["values"] == ["edgecheck", "edgecheck"]
+    assert heard.of("inputs")[0]["inputs"][0]["dtype"] == "string"
 
 
 def test_a_type_that_numpy_has_not_is_refused_by_name(tmp_path: Path) -> None:
-    told = run(job(small_models.identity(tmp_path / "m.onnx", TensorProto.BFLOAT16, [2]), outputs=True))
-    assert told.ending[0] == "refused"
-    assert "bfloat16" in told.end["message"] or told.end["reason"] == "unsupported-operator"
+    heard = run(job(small_models.identity(tmp_path / "m.onnx", TensorProto.BFLOAT16, [2]), outputs=True))
+    assert heard.ending[0] == "refused"
+    assert "bfloat16" in heard.end["message"] or heard.end["reason"] == "unsupported-operator"
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
@@ -93,49 +93,49 @@ def test_a_map_and_a_not_a_number_come_out_as_json(tmp_path: Path) -> None:
         [node, helper.make_node("Identity", ["x"], ["y"])], [scores], [zipped, result], domains=["ai.onnx.ml"]
     )
     np.savez(tmp_path / "s.npz", x=np.array([[[0.25, np.nan]]], dtype=np.float32))
-    told = run(job(small_models.save(tmp_path / "m.onnx", whole), samples=str(tmp_path / "s.npz"), outputs=True))
-    zipmap, plain = told.of("output")
+    heard = run(job(small_models.save(tmp_path / "m.onnx", whole), samples=str(tmp_path / "s.npz"), outputs=True))
+    zipmap, plain = heard.of("output")
     assert (zipmap["dtype"], zipmap["values"]) == ("other", [[[10, 0.25], [20, "nan"]]])
     assert np.isnan(decoded(plain)[0, 1])
-    assert told.codes() == {"nan-output"}
+    assert heard.codes() == {"nan-output"}
 
 
 # Open dimensions
 
 
 def test_an_open_batch_is_1_and_no_doubt() -> None:
-    told = run(job(fetch("mtcnn_rnet.onnx"), outputs=True))
-    assert told.of("inputs")[0]["inputs"][0]["shape"] == [1, 24, 24, 3]
-    assert told.codes() == set()
+    heard = run(job(fetch("mtcnn_rnet.onnx"), outputs=True))
+    assert heard.of("inputs")[0]["inputs"][0]["shape"] == [1, 24, 24, 3]
+    assert heard.codes() == set()
 
 
 def test_a_model_that_fails_at_1_is_not_called_broken() -> None:
-    told = run(job(fetch("mtcnn_pnet.onnx"), outputs=True))
-    assert told.ending == ("refused", "first-inference", "open-dimension")
-    assert told.end["message"] == "input input_1: shape [?, ?, ?, 3]; give inputs: {input_1: [1, H, W, 3]}"
+    heard = run(job(fetch("mtcnn_pnet.onnx"), outputs=True))
+    assert heard.ending == ("refused", "first-inference", "open-dimension")
+    assert heard.end["message"] == "input input_1: shape [?, ?, ?, 3]; give inputs: {input_1: [1, H, W, 3]}"
 
 
-def test_it_runs_in_the_shape_that_is_asked_for() -> None:
-    told = run(job(fetch("mtcnn_pnet.onnx"), inputs={"input_1": [1, 128, 128, 3]}, outputs=True))
-    assert told.ending == ("completed", "exit", None)
-    assert told.of("output")[0]["shape"] == [1, 59, 59, 4]
+def test_it_runs_in_the_requested_shape() -> None:
+    heard = run(job(fetch("mtcnn_pnet.onnx"), inputs={"input_1": [1, 128, 128, 3]}, outputs=True))
+    assert heard.ending == ("completed", "exit", None)
+    assert heard.of("output")[0]["shape"] == [1, 59, 59, 4]
 
 
-def test_a_batch_that_must_not_be_1_is_asked_for(tmp_path: Path) -> None:
-    told = run(job(small_models.needs_three_rows(tmp_path / "m.onnx"), outputs=True))
-    assert told.ending == ("refused", "first-inference", "open-dimension")
-    assert told.end["message"] == "input x: shape [?, 4]; give inputs: {x: [N, 4]}"
+def test_a_batch_that_must_not_be_1_is_requested(tmp_path: Path) -> None:
+    heard = run(job(small_models.needs_three_rows(tmp_path / "m.onnx"), outputs=True))
+    assert heard.ending == ("refused", "first-inference", "open-dimension")
+    assert heard.end["message"] == "input x: shape [?, 4]; give inputs: {x: [N, 4]}"
 
 
-def test_pictures_with_channels_first_are_asked_for_as_such() -> None:
-    told = run(job(fetch("ocr_classify.onnx"), outputs=True))
-    assert told.codes() == {"guessed-dimension"}
-    assert told.of("note")[0]["message"] == "input x: shape [?, 3, ?, ?]; give inputs: {x: [1, 3, H, W]}"
+def test_pictures_with_channels_first_are_requested_as_such() -> None:
+    heard = run(job(fetch("ocr_classify.onnx"), outputs=True))
+    assert heard.codes() == {"guessed-dimension"}
+    assert heard.of("note")[0]["message"] == "input x: shape [?, 3, ?, ?]; give inputs: {x: [1, 3, H, W]}"
 
 
 def test_a_guess_that_runs_is_a_doubt_that_names_every_input() -> None:
-    told = run(job(fetch("voicefilter.int8.onnx"), outputs=True))
-    assert told.of("note")[0]["message"] == (
+    heard = run(job(fetch("voicefilter.int8.onnx"), outputs=True))
+    assert heard.of("note")[0]["message"] == (
         "input stacked_logmel: shape [?, ?, 512] and input dvec: shape [?, 256] and input h0: shape [3, ?, 512]"
         " and input c0: shape [3, ?, 512]; give inputs:"
         " {stacked_logmel: [1, D1, 512], dvec: [1, 256], h0: [3, D1, 512], c0: [3, D1, 512]}"
@@ -143,9 +143,9 @@ def test_a_guess_that_runs_is_a_doubt_that_names_every_input() -> None:
 
 
 def test_an_open_batch_of_a_tflite_file_is_resized() -> None:
-    told = run(job(fetch("nmp.tflite"), inputs={"input_2": [2, 43844, 1]}, outputs=True))
-    assert told.ending == ("completed", "exit", None)
-    assert {event["shape"][0] for event in told.of("output")} == {2}
+    heard = run(job(fetch("nmp.tflite"), inputs={"input_2": [2, 43844, 1]}, outputs=True))
+    assert heard.ending == ("completed", "exit", None)
+    assert {event["shape"][0] for event in heard.of("output")} == {2}
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_an_open_batch_of_a_tflite_file_is_resized() -> None:
         ({"input_2": [24, 24, 3]}, "input input_2 has shape [?, 24, 24, 3] and does not take [24, 24, 3]"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_told(inputs: dict[str, list[int]], message: str) -> None:
-    told = run(job(fetch("mtcnn_rnet.onnx"), inputs=inputs, outputs=True))
-    assert told.ending == ("refused", "load", "wrong-sample")
-    assert told.end["message"] == message
+def test_a_shape_that_does_not_fit_is_reported(inputs: dict[str, list[int]], message: str) -> None:
+    heard = run(job(fetch("mtcnn_rnet.onnx"), inputs=inputs, outputs=True))
+    assert heard.ending == ("refused", "load", "wrong-sample")
+    assert heard.end["message"] == message
 
 
 # Samples
@@ -167,8 +167,8 @@ def test_a_shape_that_does_not_fit_is_told(inputs: dict[str, list[int]], message
 
 def sampled(
     tmp_path: Path, shape: list[int | str | None], arrays: dict[str, Array], kind: int = small_models.FLOAT
-) -> Told:
-    """A model that gives back its input, on the samples."""
+) -> AgentRun:
+    """A model that returns its input, on the samples."""
     np.savez_compressed(tmp_path / "s.npz", **arrays)  # type: ignore[arg-type] # none of them is named allow_pickle
     model = small_models.identity(tmp_path / "m.onnx", kind, shape)
     return run(job(model, samples=str(tmp_path / "s.npz"), outputs=True))
@@ -176,18 +176,18 @@ def sampled(
 
 def test_every_sample_is_run_once_in_order_and_gets_its_batch_axis(tmp_path: Path) -> None:
     given = np.arange(12, dtype=np.float64).reshape(3, 4)
-    told = sampled(tmp_path, ["n", 4], {"x": given})
-    assert [event["sample"] for event in told.of("output")] == [0, 1, 2]
-    for event, sample in zip(told.of("output"), given, strict=True):
+    heard = sampled(tmp_path, ["n", 4], {"x": given})
+    assert [event["sample"] for event in heard.of("output")] == [0, 1, 2]
+    for event, sample in zip(heard.of("output"), given, strict=True):
         assert decoded(event).dtype == np.float32
         assert (decoded(event) == sample[np.newaxis]).all()
-    assert told.of("inputs")[0]["inputs"][0]["source"] == "samples"
+    assert heard.of("inputs")[0]["inputs"][0]["source"] == "samples"
 
 
 def test_samples_decide_open_dimensions(tmp_path: Path) -> None:
-    told = sampled(tmp_path, ["n", "m"], {"x": np.zeros((2, 1, 7), dtype=np.float32)})
-    assert told.of("output")[0]["shape"] == [1, 7]
-    assert told.codes() == set()
+    heard = sampled(tmp_path, ["n", "m"], {"x": np.zeros((2, 1, 7), dtype=np.float32)})
+    assert heard.of("output")[0]["shape"] == [1, 7]
+    assert heard.codes() == set()
 
 
 def test_one_array_needs_not_have_the_inputs_name(tmp_path: Path) -> None:
@@ -198,14 +198,14 @@ def test_text_goes_into_a_tflite_file_too(tmp_path: Path) -> None:
     """Are two texts equal? One sample where they are, one where they are not."""
     model = small_models.text_equality(tmp_path / "m.tflite")
     np.savez(tmp_path / "s.npz", a=np.array([["é"], ["x"]]), b=np.array([["é"], ["y"]]))
-    told = run(job(model, samples=str(tmp_path / "s.npz"), outputs=True))
-    assert [decoded(event).tolist() for event in told.of("output")] == [[True], [False]]
+    heard = run(job(model, samples=str(tmp_path / "s.npz"), outputs=True))
+    assert [decoded(event).tolist() for event in heard.of("output")] == [[True], [False]]
     assert run(job(model, outputs=True)).end["outcome"] == "completed"
 
 
 def test_text_samples_arrive(tmp_path: Path) -> None:
-    told = sampled(tmp_path, [2], {"x": np.array([["grüß", "gott"]])}, TensorProto.STRING)
-    assert told.of("output")[0]["values"] == ["grüß", "gott"]
+    heard = sampled(tmp_path, [2], {"x": np.array([["grüß", "gott"]])}, TensorProto.STRING)
+    assert heard.of("output")[0]["values"] == ["grüß", "gott"]
 
 
 @pytest.mark.parametrize(("real", "stored"), [(0.0, -128), (2.855, -100), (100.0, 127)])
@@ -215,8 +215,8 @@ def test_real_samples_are_quantised_for_an_integer_input(real: float, stored: in
     outputs = []
     for array in given:
         np.savez(tmp_path / "s.npz", x=array)
-        told = run(job(fetch("hey_mycroft.tflite"), samples=str(tmp_path / "s.npz"), outputs=True))
-        outputs.append(int(decoded(told.of("output")[0])[0, 0]))
+        heard = run(job(fetch("hey_mycroft.tflite"), samples=str(tmp_path / "s.npz"), outputs=True))
+        outputs.append(int(decoded(heard.of("output")[0])[0, 0]))
     assert outputs == [{-128: 9, -100: 5, 127: 2}[stored]] * 2
 
 
@@ -231,24 +231,24 @@ def test_real_samples_are_quantised_for_an_integer_input(real: float, stored: in
         ({"x": np.array([{"a": 1}], dtype=object)}, "s.npz cannot be read: x.npy holds Python objects"),
     ],
 )
-def test_samples_that_do_not_fit_are_told(arrays: dict[str, Array], message: str, tmp_path: Path) -> None:
-    told = sampled(tmp_path, [1, 4], arrays)
-    assert told.end["outcome"] == "refused"
-    assert told.end["reason"] == "wrong-sample"
-    assert message in told.end["message"]
+def test_samples_that_do_not_fit_are_reported(arrays: dict[str, Array], message: str, tmp_path: Path) -> None:
+    heard = sampled(tmp_path, [1, 4], arrays)
+    assert heard.end["outcome"] == "refused"
+    assert heard.end["reason"] == "wrong-sample"
+    assert message in heard.end["message"]
 
 
 def test_samples_in_columns_are_read_in_their_order(tmp_path: Path) -> None:
     given = np.arange(12, dtype=np.float32).reshape(3, 4)
-    told = sampled(tmp_path, [1, 4], {"x": np.asfortranarray(given)})
-    assert np.concatenate([decoded(event) for event in told.of("output")]).tolist() == given.tolist()
+    heard = sampled(tmp_path, [1, 4], {"x": np.asfortranarray(given)})
+    assert np.concatenate([decoded(event) for event in heard.of("output")]).tolist() == given.tolist()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"<html></html>"])
-def test_a_file_that_is_no_npz_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_npz_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "s.npz").write_bytes(content)
-    told = run(job(fetch("mtcnn_rnet.onnx"), samples=str(tmp_path / "s.npz"), outputs=True))
-    assert told.end["reason"] == "wrong-sample"
+    heard = run(job(fetch("mtcnn_rnet.onnx"), samples=str(tmp_path / "s.npz"), outputs=True))
+    assert heard.end["reason"] == "wrong-sample"
 
 
 def test_samples_that_are_not_used_cost_no_memory(tmp_path: Path) -> None:
@@ -263,8 +263,8 @@ def test_samples_that_are_not_used_cost_no_memory(tmp_path: Path) -> None:
         for _ in range(1600):
             file.write(bytes(65536 * 4))
     model = small_models.identity(tmp_path / "m.onnx", small_models.FLOAT, [1, 65536])
-    told = run(job(model, samples=str(samples), latency=QUICK, memory={"processes": [1, 1], "inferences": 3}))
-    assert [end["outcome"] for end in told.of("end")] == ["completed", "completed"]
+    heard = run(job(model, samples=str(samples), latency=QUICK, memory={"processes": [1, 1], "inferences": 3}))
+    assert [end["outcome"] for end in heard.of("end")] == ["completed", "completed"]
     for process, most in ((1, 80e6 + 2 * 64e6), (2, 80e6)):
-        marks = {event["phase"]: event for event in told.of("phase", process=process)}
+        marks = {event["phase"]: event for event in heard.of("phase", process=process)}
         assert marks["steady"]["hwm"] - marks["start"]["rss"] < most

@@ -1,4 +1,4 @@
-"""A job that cannot be understood is one problem, told before anything runs."""
+"""A job that cannot be understood is one problem, reported before anything runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.agent_runs import SUPERVISOR, Live, run, told
+from tests.agent.agent_runs import SUPERVISOR, Live, agent_run, run
 
 GOOD: dict[str, object] = {"protocol": 1, "model": "m.onnx", "format": "onnx"}
 
@@ -67,7 +67,7 @@ def on_the_command_line(*arguments: str | Path) -> tuple[int, list[str]]:
     done = subprocess.run(
         [sys.executable, SUPERVISOR, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    result = told(done.stdout, done.stderr, done.returncode)
+    result = agent_run(done.stdout, done.stderr, done.returncode)
     return result.code, [event["message"] for event in result.of("problem")]
 
 
@@ -81,11 +81,11 @@ def test_a_job_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     assert message.startswith("the job cannot be read: ")
 
 
-def test_wrong_arguments_are_told_how_it_is_called() -> None:
+def test_wrong_arguments_are_answered_with_the_usage() -> None:
     assert on_the_command_line() == (2, ["usage: supervisor.py [--ready RUNTIME] JOB.json, or - for stdin, or --probe"])
 
 
-def test_a_job_that_asks_for_nothing_tells_the_device() -> None:
+def test_a_job_without_passes_describes_the_device() -> None:
     result = run(GOOD)
     assert (result.code, result.kinds) == (0, ["device", "device", "done"])
 

@@ -34,7 +34,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
     with Live(holding) as live:
         live.until("start")
         runs.append(run(job(model, lock=str(lock), lock_timeout_s=0.1)))
-    events = {event["event"]: event for told in runs for event in told.events}
+    events = {event["event"]: event for heard in runs for event in heard.events}
     events["phase"] = runs[0].of("phase", phase="model-loaded")[0]
     return events
 

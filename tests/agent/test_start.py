@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from examples.real_models import fetch
-from tests.agent.agent_runs import AGENT, Told, job, told
+from tests.agent.agent_runs import AGENT, AgentRun, agent_run, job
 
 POISON = "raise SystemExit(__file__)\n"
 
@@ -26,11 +26,11 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def started(folder: Path, cwd: Path, **fields: object) -> Told:
+def started(folder: Path, cwd: Path, **fields: object) -> AgentRun:
     text = json.dumps(job(fetch("emotion_quantized.tflite"), load={"processes": 1}, **fields))
     argv = [sys.executable, str(folder / "supervisor.py"), "-"]
     done = subprocess.run(argv, input=text.encode(), capture_output=True, cwd=cwd, timeout=60, check=False)
-    return told(done.stdout, done.stderr, done.returncode)
+    return agent_run(done.stdout, done.stderr, done.returncode)
 
 
 def test_neither_what_lies_next_to_it_nor_the_working_folder_supplies_modules(copy: Path) -> None:

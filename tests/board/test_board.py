@@ -202,7 +202,7 @@ def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
     assert max(rss for _, rss in worker.samples) == pytest.approx(worker.peak, rel=0.05)
 
 
-def test_a_disk_without_room_is_told_and_nothing_is_sent(
+def test_a_disk_without_room_is_reported_and_nothing_is_sent(
     board: EmulatedBoard, first_check: Done, tmp_path: Path
 ) -> None:
     """The card of a board that is in use: the runtime would not fit."""

@@ -66,7 +66,7 @@ def test_an_address_is_taken_apart(text: str, user: str, host: str, port: int | 
         ("ssh://a%5C@board", "'a\\\\' cannot be a user's name"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_reason(text: str, why: str) -> None:
+def test_what_is_not_an_address_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_device(text)
     assert why in caught.value.message

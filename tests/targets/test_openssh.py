@@ -16,7 +16,7 @@ from edgecheck.targets.shell import quoted
 from edgecheck.targets.ssh.openssh import OpenSsh
 
 
-def test_ssh_is_given_each_part_as_a_word_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssh_gets_each_part_as_a_separate_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGECHECK_SSH", "ssh -F 'my config'")
     argv = OpenSsh(parse("ssh://anna%20berg@[::1]:2222")).argv(["python3", "-c", "print('$HOME')"])
     assert argv[:3] == ["ssh", "-F", "my config"]
@@ -25,7 +25,7 @@ def test_ssh_is_given_each_part_as_a_word_of_its_own(monkeypatch: pytest.MonkeyP
         assert argv[argv.index(option) - 1] == "-o"
 
 
-def test_a_variable_that_is_no_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_a_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGECHECK_SSH", "ssh -F 'my config")
     with pytest.raises(UsageError, match="EDGECHECK_SSH is not a command: No closing quotation"):
         OpenSsh(parse("ssh://board")).argv(["true"])
@@ -62,6 +62,6 @@ def test_hostile_words_arrive_unharmed(tmp_path: Path, shell: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_word_that_no_argument_can_be_is_refused() -> None:
+def test_a_word_that_cannot_be_an_argument_is_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
         quoted(["a\0b"])

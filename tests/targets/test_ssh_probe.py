@@ -80,7 +80,7 @@ def loaded(text: str, folder: Path) -> DeviceProfile:
     return Profiles((folder,)).get("found")
 
 
-def test_a_raspberry_pi_is_described_whole(known: list[DeviceProfile]) -> None:
+def test_a_raspberry_pi_is_described_completely(known: list[DeviceProfile]) -> None:
     assert described(PI, known, "ssh://pi@rack-1") == EXPECTED
 
 

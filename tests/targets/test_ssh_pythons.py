@@ -40,7 +40,7 @@ def test_every_python_carries_the_conversation(board: Board, model: Path, versio
 
 
 @pytest.mark.skipif("3.6" not in PYTHONS, reason="there is no Python 3.6 here")
-def test_the_oldest_python_gives_the_results_of_a_broken_connection_back(board: Board, model: Path) -> None:
+def test_the_oldest_python_returns_the_results_of_a_broken_connection(board: Board, model: Path) -> None:
     target = open_target(parse(f"{board.address}?python={PYTHONS['3.6']}"), profile())
     with target.launch(workload(model, latency=LONG), silent) as lines:
         board.processes("sshd")[0].kill()

@@ -1,4 +1,4 @@
-"""Why a device cannot be reached, and the command that mends it."""
+"""Why a device cannot be reached, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_account_without_a_shell(board: Board, model: Path) -> None:
     assert error.hint.startswith("Its login must end in a shell: ")
 
 
-def test_a_banner_is_no_reason(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+def test_a_banner_is_not_a_reason(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
     (tmp_path / "banner").write_text("Authorised users only. Permission denied to all others.\n")
     board = boards(settings=f"Banner {tmp_path}/banner\n")
     with open_target(parse(board.address), profile()).launch(workload(model, latency=LONG), silent) as lines:
@@ -201,7 +201,7 @@ def test_a_login_that_prints_things(boards: Callable[..., Board], model: Path) -
         assert events(lines)[-1]["event"] == "done"
 
 
-def test_a_login_that_is_no_shell(board: Board, model: Path) -> None:
+def test_a_login_that_is_not_a_shell(board: Board, model: Path) -> None:
     board.force("echo This account is currently not available. >&2; exit 1")
     error = refused(board.address, model)
     assert error.message == f"{USER}@127.0.0.1 did not start python3: This account is currently not available."

@@ -1,4 +1,4 @@
-"""What is on the device is not sent again, and what is to be there is whole."""
+"""What is on the device is not sent again, and what should be there is complete."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, 
     assert [one for one in words if one.startswith("sending")] == ["sending the model, 79 B"]
 
 
-def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> None:
+def test_an_upload_that_was_cut_short_is_not_taken_for_complete(board: Board) -> None:
     address = parse(board.address)
     content = os.urandom(300_000)
     half = item("0" * 64, content[:150_000], len(content))

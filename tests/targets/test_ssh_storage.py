@@ -36,7 +36,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk, w
 
 @contextmanager
 def mounted(place: Path, options: str) -> Iterator[None]:
-    """A disk of its own in RAM."""
+    """A separate disk in RAM."""
     place.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
     try:
@@ -62,7 +62,7 @@ def small_disk(tmp_path: Path, boards: Callable[..., Board]) -> Iterator[Callabl
 
 
 @needs_root
-def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_sent(
     small_disk: Callable[[str], Board], model: Path
 ) -> None:
     board = small_disk("size=10m")
@@ -90,7 +90,9 @@ def test_old_things_make_room_for_new_ones(small_disk: Callable[[str], Board]) -
 
 @needs_root
 @pytest.mark.parametrize("inodes", [10, 24])
-def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Callable[[str], Board], model: Path, inodes: int) -> None:
+def test_a_disk_that_fills_up_meanwhile_is_reported(
+    small_disk: Callable[[str], Board], model: Path, inodes: int
+) -> None:
     board = small_disk(f"size=50m,nr_inodes={inodes}")
     with (
         pytest.raises(TargetError) as caught,
@@ -135,7 +137,7 @@ def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_no_place_at_all_is_told(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+def test_having_no_place_at_all_is_reported(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
     board = boards(HOME="/sys")
     script = tmp_path / "read-only.sh"
     mounts = "".join(f"mount -t tmpfs -o ro tmpfs {place}\n" for place in ("/var/tmp", "/tmp"))

@@ -1,4 +1,4 @@
-"""Small models and short jobs, and what comes of them as events."""
+"""Small models and short jobs, and the events that they lead to."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def workload(*model: Path, samples: Path | None = None, requirements: tuple[str,
 
 
 def silent(_words: str) -> None:
-    """Told what happens, and not interested."""
+    """Ignore progress messages."""
 
 
 def events(lines: Iterable[bytes]) -> list[dict[str, Any]]:

@@ -151,4 +151,4 @@ def _served(link: links.Link) -> "dict[str, Any]":
 def _stop(_number: int, _frame: "FrameType | None") -> None:
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # nothing is to disturb the cleaning up
-    raise links.Gone("told to stop")
+    raise links.Gone("stopped by a signal")

@@ -84,7 +84,7 @@ def _receive_tree(link: links.Link, store: stores.Store, item: "dict[str, Any]")
 
 
 def _feed(link: links.Link, unpacker: "subprocess.Popen[bytes]", size: int) -> None:
-    assert unpacker.stdin is not None  # noqa: S101 - it was asked for as a pipe
+    assert unpacker.stdin is not None  # noqa: S101 - a pipe was requested
     with suppress(BrokenPipeError), unpacker.stdin as pipe:
         while size:
             piece = link.piece(min(size, _PIECE))

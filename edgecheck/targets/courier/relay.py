@@ -35,7 +35,7 @@ class Relay:
         kept: "IO[bytes]",
         complaint: "Callable[[], str]",
     ) -> None:
-        assert agent.stdin is not None  # noqa: S101 - it was asked for as a pipe
+        assert agent.stdin is not None  # noqa: S101 - a pipe was requested
         assert agent.stdout is not None  # noqa: S101 - as above
         self._link = link
         self._agent = agent

@@ -84,25 +84,25 @@ class CourierClient:
             raise _failure(self.opener, str(self.greeting.get("folder")), answer["error"])
         return answer
 
-    def bring(self, items: Iterable[Item], tell: Callable[[str], None]) -> None:
+    def bring(self, items: Iterable[Item], progress: Callable[[str], None]) -> None:
         """Send what the device's cache does not have; raises as `ask` does."""
         wanted = {item.digest: item for item in items}
         offers = [item.offer for item in wanted.values()]
         answer = self.ask("offer", items=offers, limit=CACHE_LIMIT)
         for digest in answer["missing"]:
-            self._put(wanted[digest], tell)
+            self._put(wanted[digest], progress)
 
-    def _put(self, item: Item, tell: Callable[[str], None]) -> None:
+    def _put(self, item: Item, progress: Callable[[str], None]) -> None:
         total, step = show(item.size, Unit.BYTES), max(item.size // 10, _WORTH_REPORTING)
         extra = {"unpacker": _text("edgecheck.bundles.unpacker")} if item.kind == "tree" else {}
-        tell(f"sending {item.what}, {total}")
+        progress(f"sending {item.what}, {total}")
         done = 0
 
         def sent(size: int) -> None:
             nonlocal done
             done += size
             if done % step < size and done < item.size:
-                tell(f"sending {item.what}, {show(done, Unit.BYTES)} of {total}")
+                progress(f"sending {item.what}, {show(done, Unit.BYTES)} of {total}")
 
         with item.open() as content:
             try:

@@ -44,15 +44,15 @@ class SshTarget:
     tight: None = None
 
     @contextmanager
-    def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
+    def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         opener = OpenSsh(self.address)
         with ExitStack() as stack:
-            tell(f"connecting to {self.address.login}")
+            progress(f"connecting to {self.address.login}")
             client = stack.enter_context(connected(opener, self.patience))
             journal = _Journal(opener, self.patience, secrets.token_hex(16))
-            upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, tell))
-            client.bring(upload.items.values(), tell)
+            upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
+            client.bring(upload.items.values(), progress)
             client.start(journal.token, upload, "job.json")
             yield stack.enter_context(closing(journal.lines(client)))
 
@@ -113,9 +113,9 @@ def _signed(workload: Workload, patience: Patience) -> Workload:
     return replace(workload, job=job)
 
 
-def _bundle(workload: Workload, client: CourierClient, tell: Callable[[str], None]) -> Bundle | None:
+def _bundle(workload: Workload, client: CourierClient, progress: Callable[[str], None]) -> Bundle | None:
     if not workload.requirements:
         return None
     from edgecheck.bundles import bundle_for, platform_of
 
-    return bundle_for(workload.requirements, platform_of(client.greeting["facts"]), progress=tell)
+    return bundle_for(workload.requirements, platform_of(client.greeting["facts"]), progress=progress)
