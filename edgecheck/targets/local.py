@@ -8,20 +8,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.core.address import LOCAL, Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.interrupts import held
 from edgecheck.targets.agent_files import START, agent_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.targets.interface import Workload
+from edgecheck.targets.interface import Workload
 
 #: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
 GRACE = 5.0
@@ -33,7 +29,7 @@ def open_target(address: Address, profile: DeviceProfile) -> LocalTarget:
     return LocalTarget(address=address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTarget:
     """See `Target`."""
 

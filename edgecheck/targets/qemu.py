@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck import bundles
 from edgecheck.core.address import EMULATED, Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.emulator import build, disks, machine, saved
-from edgecheck.emulator.running import How
+from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.emulator.spec import MachineSpec, affordable
 from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.targets.agent_files import START, agent_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.emulator.running import Ending, Running
-    from edgecheck.targets.interface import Workload
+from edgecheck.targets.interface import Workload
 
 #: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
 #: If that is more than the device has, the fit is tried once more in a machine of the device's size.
@@ -58,7 +53,7 @@ def open_target(address: Address, profile: DeviceProfile) -> QemuTarget:
     return QemuTarget(profile=profile, address=address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QemuTarget:
     """See `Target`."""
 

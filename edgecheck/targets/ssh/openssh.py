@@ -85,7 +85,7 @@ def program() -> list[str]:
     return words or ["ssh"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
     """What ssh or the device's shell prints, and the message and hint for it; the first match counts."""
 
@@ -98,66 +98,67 @@ class _Rule:
 
 _RULES = (
     _Rule(
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed",
-        "{who} shows another host key than it had before: it was installed anew, or it is another device.",
-        "If that is right, forget the old key and accept the new one: {forget} && {try_it}",
+        pattern=r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed",
+        message="{who} shows another host key than it had before: it was installed anew, or it is another device.",
+        hint="If that is right, forget the old key and accept the new one: {forget} && {try_it}",
     ),
     _Rule(
-        r"Host key verification failed|No .* host key is known|authenticity of host",
-        "The host key of {who} is not known here.",
-        "Connect once by hand and compare the fingerprint: {try_it} (in CI: {keyscan} >> ~/.ssh/known_hosts)",
+        pattern=r"Host key verification failed|No .* host key is known|authenticity of host",
+        message="The host key of {who} is not known here.",
+        hint="Connect once by hand and compare the fingerprint: {try_it} (in CI: {keyscan} >> ~/.ssh/known_hosts)",
     ),
     _Rule(
-        r"Permission denied \([^)]*(password|keyboard-interactive)",
-        "{who} wants a password, and takes none of your keys.",
-        "Give it your key once: {copy_id}",
+        pattern=r"Permission denied \([^)]*(password|keyboard-interactive)",
+        message="{who} wants a password, and takes none of your keys.",
+        hint="Give it your key once: {copy_id}",
     ),
     _Rule(
-        r"Permission denied",
-        "{who} takes none of your keys ({detail}).",
-        "See which ones are offered: {verbose} (a key with a passphrase needs ssh-add first)",
+        pattern=r"Permission denied",
+        message="{who} takes none of your keys ({detail}).",
+        hint="See which ones are offered: {verbose} (a key with a passphrase needs ssh-add first)",
     ),
     _Rule(
-        r"Too many authentication failures",
-        "{who} was offered too many keys.",
-        "Name the right one in ~/.ssh/config: IdentityFile and IdentitiesOnly yes.",
+        pattern=r"Too many authentication failures",
+        message="{who} was offered too many keys.",
+        hint="Name the right one in ~/.ssh/config: IdentityFile and IdentitiesOnly yes.",
     ),
     _Rule(
-        r"Could not resolve hostname",
-        "There is no host called {host}.",
-        "Check the name, and that the device is on this network; some networks do not carry .local names.",
+        pattern=r"Could not resolve hostname",
+        message="There is no host called {host}.",
+        hint="Check the name, and that the device is on this network; some networks do not carry .local names.",
     ),
     _Rule(
-        r"Connection refused",
-        "{who} is there and runs no SSH server on that port.",
-        "On the device: sudo systemctl enable --now ssh (on a Raspberry Pi also: raspi-config, Interface Options).",
+        pattern=r"Connection refused",
+        message="{who} is there and runs no SSH server on that port.",
+        hint="On the device: sudo systemctl enable --now ssh "
+        "(on a Raspberry Pi also: raspi-config, Interface Options).",
     ),
     _Rule(
-        r"timed out|No route to host|Network is unreachable|Host is down",
-        "{who} does not answer ({detail}).",
-        "Check that it is on and on this network: {try_it}",
+        pattern=r"timed out|No route to host|Network is unreachable|Host is down",
+        message="{who} does not answer ({detail}).",
+        hint="Check that it is on and on this network: {try_it}",
     ),
     _Rule(
-        r"Unable to negotiate",
-        "The server of {who} and your ssh have nothing in common ({detail}).",
-        "The one is too old for the other. What it offers can be allowed for this host alone, in ~/.ssh/config: "
+        pattern=r"Unable to negotiate",
+        message="The server of {who} and your ssh have nothing in common ({detail}).",
+        hint="The one is too old for the other. What it offers can be allowed for this host alone, in ~/.ssh/config: "
         "HostKeyAlgorithms +ssh-rsa, for example.",
     ),
     _Rule(
-        r"Connection (closed|reset)|kex_exchange_identification",
-        "{who} hung up before the login ({detail}).",
-        "It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
+        pattern=r"Connection (closed|reset)|kex_exchange_identification",
+        message="{who} hung up before the login ({detail}).",
+        hint="It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
     ),
     _Rule(
-        r"edgecheck needs Python",
-        "The Python of {who} is too old: {detail}.",
-        "Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
+        pattern=r"edgecheck needs Python",
+        message="The Python of {who} is too old: {detail}.",
+        hint="Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
         by_ssh=False,
     ),
     _Rule(
-        r"(not found|No such file or directory|no such file|Unknown command)",
-        "There is no {python} on {who} ({detail}).",
-        "Install it (sudo apt install python3), or name another: {address}?python=/path/to/python3",
+        pattern=r"(not found|No such file or directory|no such file|Unknown command)",
+        message="There is no {python} on {who} ({detail}).",
+        hint="Install it (sudo apt install python3), or name another: {address}?python=/path/to/python3",
         by_ssh=False,
     ),
 )
