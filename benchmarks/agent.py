@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from edgecheck.core.looks import for_agent  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 
-AGENT = ROOT / "edgecheck" / "agent"
+AGENT = ROOT / "edgecheck_agent"
 MODELS = ("face_detection_short_range.tflite", "face_landmark.tflite", "mtcnn_onet.onnx")
 INFERENCES = 400
 
@@ -144,7 +144,7 @@ def _worker_alone(model: Path, folder: Path) -> int:
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nexec /usr/bin/time -v -o {folder}/told {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
-    code = f"import sys; sys.executable = {str(python)!r}; sys.argv = ['supervisor.py', '-']; import supervisor"
+    code = f"import sys; sys.executable = {str(python)!r}; from edgecheck_agent import supervisor"
     job = {"protocol": 1, "model": str(model), "format": model.suffix[1:], "memory": {"processes": [1, 1]}}
     subprocess.run(
         [sys.executable, "-c", f"{code}; sys.exit(supervisor.main(['-']))"],
@@ -152,7 +152,7 @@ def _worker_alone(model: Path, folder: Path) -> int:
         check=True,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(AGENT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )
     match = re.search(r"Maximum resident set size \(kbytes\): (\d+)", (folder / "told").read_text())
     assert match is not None

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from edgecheck import agent, bundles
+from edgecheck import bundles
 from edgecheck.emulator import build, disk, disks, machine, saved
 from edgecheck.emulator.deadline import Deadline
 from edgecheck.emulator.hardware import Hardware, Memory
@@ -35,6 +35,7 @@ from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.emulator.spec import MachineSpec
 from edgecheck.emulator.store import Store
+from edgecheck.targets.agent_files import START, agent_folder
 from edgecheck.targets.qemu import PYTHON_PATH, command_for
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -121,7 +122,7 @@ def _spec(image: Image, store: Store) -> MachineSpec:
     bundle = bundles.bundle_for(REQUIREMENTS, bundles.DevicePlatform(image.python, "aarch64"))
     parts = {
         "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, _silent),
-        "agent": disks.agent(Path(agent.__file__).parent, store, _silent),
+        "agent": disks.agent(agent_folder(), store, _silent),
     }
     return MachineSpec(image, "cortex-a72", RAM_BYTES, parts, command_for(RUNTIME))
 
@@ -163,7 +164,7 @@ def _cold(spec: MachineSpec, state: saved.Saved, model: Path) -> float:
         with Qemu(hardware) as qemu:
             running = Running(qemu, deadline)
             running.ready()
-            running.start(("python3", "/agent/supervisor.py", "-"))
+            running.start(("python3", f"/agent/{START}", "-"))
             running.mount()
             running.go(_stdin(model, LATENCY | MEMORY))
             for _ in running.lines():

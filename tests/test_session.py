@@ -13,6 +13,7 @@ from edgecheck.checks import session
 from edgecheck.checks.session import Wanted, job, run_on
 from edgecheck.converters.convert import Workshop, convert
 from edgecheck.converters.interface import Request
+from edgecheck.core.address import LOCAL
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model
 from edgecheck.core.device import THIS_MACHINE
@@ -49,7 +50,7 @@ def test_an_emulated_machine_is_asked_for_counts_and_not_for_times(artifact: Art
 
 def test_a_run_comes_back_whole(artifact: Artifact) -> None:
     told: list[str] = []
-    seen = run_on(open_target("local", profile(THIS_MACHINE)), artifact, wanted("load_time"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, wanted("load_time"), tell=told.append)
     assert [worker.purpose for worker in seen.workers[:5]] == [Purpose.LATENCY, *[Purpose.LOAD] * 4]
     assert {worker.purpose for worker in seen.workers[5:]} == {Purpose.MEMORY}
     assert all(worker.ending.outcome is Outcome.COMPLETED for worker in seen.workers)
@@ -67,7 +68,7 @@ def test_a_device_that_reports_throttling_is_measured_again_and_then_believed_no
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(session, "COOL_DOWN", 0.0)
     told: list[str] = []
-    seen = run_on(open_target("local", profile(THIS_MACHINE)), artifact, wanted("latency_p50"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, wanted("latency_p50"), tell=told.append)
     assert any(words.startswith("cooling down") for words in told)
     assert told.count("latency pass") == 2
     assert seen.throttled == "under-voltage, throttled"

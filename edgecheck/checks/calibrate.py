@@ -13,6 +13,7 @@ from edgecheck.checks.session import Wanted, time_on
 from edgecheck.converters.calibration.layers import NETWORKS
 from edgecheck.converters.interface import AS_IS, Request
 from edgecheck.converters.process import Task, perform
+from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.calibration import FEWEST, Pair, fitted
@@ -47,7 +48,7 @@ class Place:
     """The device and how to reach it."""
 
     profile: DeviceProfile
-    address: str
+    address: Address
     effort: Effort = EFFORT
 
 
@@ -75,7 +76,7 @@ def calibrate(place: Place, tell: Callable[[str], None], *, networks: Sequence[s
     """
     ensure_possible(place, networks)
     device = open_target(place.address, place.profile)
-    machine = open_target("qemu", place.profile)
+    machine = open_target(EMULATED, place.profile)
     pairs: dict[str, list[Pair]] = {"float": [], "int8": []}
     runtime = ""
     with _generated(networks, tell) as artifacts:
@@ -114,7 +115,8 @@ def ensure_possible(place: Place, networks: Sequence[str]) -> None:
         )
     if open_target(place.address, profile).emulated:
         raise UsageError(
-            f"{place.address!r} has no clock to calibrate: it is emulated.", "Name the device itself: ssh://pi@board"
+            f"{place.address.text!r} has no clock to calibrate: it is emulated.",
+            "Name the device itself: ssh://pi@board",
         )
     _ensure_networks(networks)
 

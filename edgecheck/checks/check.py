@@ -10,6 +10,7 @@ from edgecheck.checks.session import Wanted, run_on
 from edgecheck.converters.convert import Workshop, compressed, convert
 from edgecheck.converters.interface import READY, Request
 from edgecheck.converters.routes import formats_of
+from edgecheck.core.address import Address
 from edgecheck.core.caveats import caveats
 from edgecheck.core.device_match import standing
 from edgecheck.core.finding import Evidence, Likeness, Unmeasured
@@ -47,8 +48,8 @@ class Check:
     limits: tuple[Limit, ...]
     source: str
     """The model's format, by its bytes."""
-    target: str
-    """The address to run on; empty: only files are judged."""
+    target: Address | None
+    """The address to run on; None: only files are judged."""
     candidates: tuple[Variant, ...] = ()
     """Where the variant is `auto`: those to choose from."""
 
@@ -168,7 +169,7 @@ def _judged(check: Check, evidence: Evidence) -> CheckResult:
         budget=check.budget,
         variant=check.variant,
         profile=check.profile,
-        target=check.target,
+        target=str(check.target or ""),
         verdicts=verdicts,
         artifact=evidence.artifact,
         run=run,
@@ -200,7 +201,7 @@ def _undecided(prepared: Prepared) -> CheckResult:
         budget=check.budget,
         variant=check.variant,
         profile=check.profile,
-        target=check.target if evidence is not None else "",
+        target=str(check.target or "") if evidence is not None else "",
         verdicts=verdicts,
         artifact=evidence.artifact if evidence is not None else None,
         findings=_without_device(evidence) if evidence is not None else None,

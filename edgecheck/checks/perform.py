@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edgecheck.anatomy.formats import identify
 from edgecheck.checks import check as check_module
 from edgecheck.checks.check import Check
+from edgecheck.core.address import Address, Sharing
 from edgecheck.targets import nearest
 
 if TYPE_CHECKING:
@@ -104,16 +105,16 @@ __all__ = ["Addresses", "Check", "fit", "perform", "plan", "plan_fit"]
 class Addresses:
     """Where devices are."""
 
-    by_device: Mapping[str, str]
-    default: str = ""
-    """For every device that has none of its own; empty: the best that can be had."""
+    by_device: Mapping[str, Address]
+    default: Address | None = None
+    """For every device that has none of its own; None: the best that can be had."""
 
-    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> str:
-        """The target for `profile`; empty where every limit is read from files."""
+    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
+        """The target for `profile`; None where every limit is read from files."""
         named = self.by_device.get(profile.id) or self.default
         if named:
             return named
-        return "" if not any(limit.metric.needs_device for limit in limits) else nearest(profile)
+        return None if not any(limit.metric.needs_device for limit in limits) else nearest(profile)
 
 
 def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
@@ -209,9 +210,10 @@ def fit(
 
 
 def _lane(check: Check) -> str:
-    return check.target
+    return str(check.target or "")
 
 
 def _lanes(checks: Sequence[Check], machines: int) -> dict[str, int]:
-    boards = {check.target: 1 for check in checks if check.target not in ("", "local")}
-    return boards | {"qemu": machines}
+    widths = {Sharing.ONE: 1, Sharing.SEVERAL: machines}
+    targets = {check.target for check in checks if check.target is not None}
+    return {str(target): widths[target.kind.sharing] for target in targets if target.kind.sharing in widths}

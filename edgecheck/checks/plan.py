@@ -13,11 +13,11 @@ from edgecheck.anatomy.formats import identify
 from edgecheck.checks.perform import Addresses
 from edgecheck.config import Profiles, limits_from_texts, load_budgets
 from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
+from edgecheck.core.address import Address, parse
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.limits import OnUnknown, combined
 from edgecheck.errors import UsageError
-from edgecheck.targets import SCHEMES, WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,12 +145,11 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     Raises:
         UsageError: an address that no target speaks, a device that no budget has, or one board for several devices.
     """
-    named: dict[str, str] = {}
+    named: dict[str, Address] = {}
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
         parts = _NAMED.fullmatch(text)
-        device, address = (parts[1], parts[2]) if parts else ("", text)
-        _ensure_known(address)
+        device, address = (parts[1], parse(parts[2])) if parts else ("", parse(text))
         if device and device not in devices:
             raise UsageError(
                 f"--target {text}: no budget here has the device {device!r}.",
@@ -159,9 +158,9 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
         if named.setdefault(device, address) != address:
             which = device or "every device"
             raise UsageError(f"{which} is at {named[device]} and at {address}.", "Give --target once for each device.")
-    default = named.pop("", "")
+    default = named.pop("", None)
     others = devices - set(named)
-    if "://" in default and len(others) > 1:
+    if default is not None and default.kind.has_host and len(others) > 1:
         raise UsageError(
             f"--target {default} is one board, and the budgets have {len(others)} devices.",
             f"Say which it is: --target {min(others)}={default}",
@@ -171,16 +170,6 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
 
 #: `DEVICE=ADDRESS`; an address may hold an equals sign of its own behind its scheme.
 _NAMED = re.compile(r"([\w.+-]+)=(.*)")
-
-
-def _ensure_known(address: str) -> None:
-    scheme = address.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise UsageError(f"No target is called {address!r}.", WRITTEN)
-    if scheme == "ssh":
-        from edgecheck.targets import ssh_address
-
-        ssh_address.parse(address)
 
 
 # RF-SECTION shard: `--shard 2/4`: a part of the checks, the same part on every machine.

@@ -96,15 +96,15 @@ def time_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callabl
 
 def _workload(target: Target, artifact: Artifact, wanted: Wanted) -> Workload:
     return Workload(
-        job(artifact, wanted, emulated=target.emulated),
-        tuple(Path(file) for file in artifact.files),
-        Path(wanted.budget.samples) if wanted.budget.samples else None,
-        wanted.requirements,
+        job=job(artifact, wanted, emulated=target.emulated),
+        model=tuple(Path(file) for file in artifact.files),
+        samples=Path(wanted.budget.samples) if wanted.budget.samples else None,
+        requirements=wanted.requirements,
     )
 
 
 def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run:
-    reader = RunReader(target.address, emulated=target.emulated)
+    reader = RunReader(str(target.address), emulated=target.emulated)
     with target.launch(workload, tell) as lines:
         broken = _follow(lines, reader, tell)
     return reader.run(broken)

@@ -13,6 +13,7 @@ from edgecheck.cli import editing
 from edgecheck.cli.progress import Progress
 from edgecheck.config.listing import comes_along
 from edgecheck.config.text_file import shown_path
+from edgecheck.core.address import parse
 from edgecheck.core.device import Constant
 from edgecheck.errors import UsageError
 
@@ -41,7 +42,7 @@ def command(profiles: Profiles, address: str, device: str, networks: tuple[str, 
     from edgecheck.checks.calibrate import Place, calibrate, ensure_possible
 
     profile = profiles.get(device)
-    place = Place(profile, address)
+    place = Place(profile, parse(address))
     ensure_possible(place, networks)
     _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:

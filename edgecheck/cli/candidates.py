@@ -34,7 +34,9 @@ def limits(_context: click.Context, _parameter: click.Parameter, incomplete: str
 
 def targets(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The kinds of address."""
-    kinds = {"local": "this machine", "qemu": "the emulated machine", "ssh://": "a device: ssh://USER@HOST[:PORT]"}
+    from edgecheck.core.address import TARGETS
+
+    kinds = {f"{kind.scheme}://" if kind.has_host else kind.scheme: kind.title for kind in TARGETS.values()}
     return _beginning(incomplete, kinds)
 
 

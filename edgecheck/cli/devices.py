@@ -59,7 +59,7 @@ def probe_command(profiles: Profiles, address: str) -> None:
     nearest known profile, and is marked.
     """
     from edgecheck.core.profile_draft import described
-    from edgecheck.targets.probing import probe
+    from edgecheck.targets.ssh.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # the shell has made the file that this goes into

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.config.examples import PROJECT_HINT
 from edgecheck.config.text_file import shown_path
+from edgecheck.core.address import Address
 from edgecheck.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Project:
     """Files and folders to check when none is named; without a file `./budgets`, if there is such a folder."""
     profiles: tuple[Path, ...] = ()
     """Folders to search for profiles first."""
-    targets: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Address] = field(default_factory=dict)
     """Addresses by device."""
 
 

@@ -9,26 +9,19 @@ from edgecheck.config.fields import FileKeys, Reads, TakesTextError, Text, key
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.translation import validate
 from edgecheck.config.yaml_reader import read_file
+from edgecheck.core.address import TARGETS, Address, kind_of, parse
 from edgecheck.core.units import shown
 from edgecheck.errors import UsageError
-from edgecheck.targets import SCHEMES, ssh_address
 
 
-def _read_address(raw: object) -> str:
+def _read_address(raw: object) -> Address:
     if not isinstance(raw, str):
         raise TakesTextError("an address, such as ssh://pi@raspberrypi.local")
-    scheme = raw.partition("://")[0]
-    if scheme not in SCHEMES:
-        advice = did_you_mean(raw, SCHEMES) or f"; takes an address of {', '.join(SCHEMES)}"
+    if kind_of(raw) is None:
+        advice = did_you_mean(raw, TARGETS) or f"; takes an address of {', '.join(TARGETS)}"
         raise ValueError(f"no target is called {shown(raw)}{advice}")
-    if scheme == "ssh":
-        _check_ssh(raw)
-    return raw
-
-
-def _check_ssh(raw: str) -> None:
     try:
-        ssh_address.parse(raw)
+        return parse(raw)
     except UsageError as error:
         raise ValueError(f"{error.message} {error.hint}") from error
 
@@ -37,7 +30,7 @@ _Paths = Annotated[
     Annotated[Text, Tag("<value>")] | Annotated[list[Text], Tag("<list>")],
     Discriminator(lambda raw: "<list>" if isinstance(raw, list) else "<value>"),
 ]
-_Address = Annotated[str, Reads(_read_address, {"type": "string"})]
+_Address = Annotated[Address, Reads(_read_address, {"type": "string"})]
 
 
 class ProjectKeys(FileKeys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import is_this_machine
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.metrics import Direction, Provenance
 
@@ -78,7 +79,7 @@ def differences(head: Side, base: Side, provenance: Provenance) -> tuple[str, ..
     ]
     if provenance is Provenance.MEASURED:
         pairs.append(("target", now.target, then.target))
-        if now.target == then.target == "local":
+        if now.target == then.target and is_this_machine(now.target):
             pairs.append(("machine", head.host, base.host))
     return tuple(f"{what}: now {_or_unknown(new)}, then {_or_unknown(old)}" for what, new, old in pairs if new != old)
 

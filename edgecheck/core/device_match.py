@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import is_this_machine
 from edgecheck.core.verdict import Standing
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def standing(profile: DeviceProfile, run: Run | None) -> Standing:
         return Standing(
             f"measured on {state.cpu_kind}, by a translation of {state.machine} programs, not on any device"
         )
-    if profile.is_this_machine and run.target == "local":
+    if profile.is_this_machine and is_this_machine(run.target):
         return Standing()
     if profile.is_this_machine:
         return Standing(f"measured on {run.target}, not on this machine")

@@ -9,16 +9,15 @@ that, over all its looks together, a wrong pass and a wrong fail each have at mo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import mul
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import edgecheck_agent.statistics as shared
 from edgecheck.core import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from edgecheck.core.run import LookCount
 
 # RF-SECTION binomial: The binomial distribution: how many of n independent observations are exceedances.
@@ -77,8 +76,7 @@ _EARLY = 0.05
 _AT_FIRST = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One row of a table."""
 
     n: int
@@ -126,15 +124,9 @@ def decide(count: LookCount, table: Sequence[Look]) -> Decision:
 def judge(exceedances: int, inferences: int, block: int, table: Sequence[Look]) -> Decision:
     """The rule itself: `inferences // block` observations, of which `exceedances / block` exceed.
 
-    Between two looks the earlier one passes and the later one fails: exceedances never become fewer, so both would
-    have decided the same.
+    The agent applies it to the same table: see `edgecheck_agent.statistics.decide`.
     """
-    before, after = _around(inferences, block, table)
-    if before is not None and exceedances <= before.pass_at_most * block:
-        return "pass"
-    if after is not None and exceedances >= after.fail_at_least * block:
-        return "fail"
-    return ""
+    return cast("Decision", shared.decide((exceedances, exceedances), inferences, block, table))
 
 
 def quantile_bounds(
@@ -150,20 +142,13 @@ def quantile_bounds(
     ordered = sorted(latencies)
     n = len(ordered)
     block = block_length(latencies, quantile) if block is None else block
-    before, after = _around(n, block, look_table(quantile, error=error))
+    before, after = shared.rows_around(n, block, look_table(quantile, error=error))
     low = high = None
     if after is not None and after.fail_at_least * block <= n:
         low = ordered[n - after.fail_at_least * block]
     if before is not None and before.pass_at_most >= 0:
         high = ordered[n - 1 - before.pass_at_most * block]
     return low, high
-
-
-def _around(inferences: int, block: int, table: Sequence[Look]) -> tuple[Look | None, Look | None]:
-    """The last look that has been reached, and the first that has not been passed by."""
-    before = [look for look in table if look.n * block <= inferences]
-    after = [look for look in table if look.n * block >= inferences]
-    return before[-1] if before else None, after[0] if after else None
 
 
 def block_length(latencies: Sequence[float], quantile: float) -> int:
@@ -177,9 +162,7 @@ def block_length(latencies: Sequence[float], quantile: float) -> int:
 
 def least_block(latency: float) -> int:
     """Inferences of `latency` seconds that count as one observation while no longer disturbance is seen."""
-    if latency * BURST_COUNT <= BURST_TIME:
-        return BURST_COUNT
-    return math.ceil(BURST_TIME / latency)
+    return shared.least_block(latency, BURST_TIME, BURST_COUNT)
 
 
 def inferences_needed(quantile: float, block: int = 1) -> int:

@@ -62,17 +62,18 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, store: Store,
 
 
 def agent(folder: Path, store: Store, progress: Progress) -> Path:
-    """The disk with the Python files of `folder`."""
-    files = sorted(folder.glob("*.py"))
+    """The disk with the Python package in `folder`: a folder of the same name."""
+    files = {f"{folder.name}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
     content = hashlib.sha256()
-    for file in files:
-        content.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for name, text in files.items():
+        content.update(name.encode() + b"\0" + text + b"\0")
 
     def build(place: Path) -> Mapping[str, Any]:
-        with tempfile.TemporaryDirectory(prefix=".agent-", dir=place.parent) as name:
-            for file in files:
-                (Path(name) / file.name).write_bytes(file.read_bytes())
-            disk.make(Path(name), place / _FILE)
+        with tempfile.TemporaryDirectory(prefix=".agent-", dir=place.parent) as scratch:
+            (Path(scratch) / folder.name).mkdir()
+            for name, text in files.items():
+                (Path(scratch) / name).write_bytes(text)
+            disk.make(Path(scratch), place / _FILE)
         return {}
 
     return store.ensure(DISKS, f"agent-{content.hexdigest()[:16]}", build, progress).folder / _FILE

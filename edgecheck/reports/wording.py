@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.verdict import Status, show_pair
@@ -239,7 +240,7 @@ def next_step(report: Report) -> str:
             return clean(f"Next: {hints[0]}")
         if strangers:
             device = strangers[0].profile.id
-            emulated = "" if strangers[0].target == "qemu" else ", or on an emulated one: --target qemu"
-            return f"Next: measure on the device itself: --target {device}=ssh://user@host{emulated}."
+            emulated = "" if is_emulated(strangers[0].target) else f", or on an emulated one: {on_an_emulated_one()}"
+            return f"Next: measure on the device itself: {on_the_device(device)}{emulated}."
         return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
     return ""

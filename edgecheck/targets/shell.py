@@ -1,20 +1,17 @@
-"""The one place where a command becomes a line for a shell."""
+"""The only place where a command becomes a line for a shell."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 
 def quoted(argv: Sequence[str]) -> str:
-    """The line that a POSIX shell takes apart into exactly `argv`.
+    """The line that a POSIX shell splits into exactly `argv`.
 
     Raises:
-        ValueError: a word holds a NUL, which no argument can.
+        ValueError: a word contains a NUL, which no argument can.
     """
     if any("\0" in word for word in argv):
-        raise ValueError("an argument cannot hold a NUL")
+        raise ValueError("an argument cannot contain a NUL")
     return shlex.join(argv)

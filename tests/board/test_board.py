@@ -16,6 +16,7 @@ import pytest
 from edgecheck.checks.calibrate import Place, calibrate
 from edgecheck.checks.session import Wanted, run_on
 from edgecheck.config import Profiles
+from edgecheck.core.address import parse
 from edgecheck.core.budget import Effort
 from edgecheck.core.finding import Evidence, Measurement
 from edgecheck.core.measurement import measure
@@ -24,7 +25,7 @@ from edgecheck.core.run import Outcome, Purpose
 from edgecheck.core.verdict import Standing, Status, judge
 from edgecheck.errors import TargetError
 from edgecheck.targets import Target, open_target
-from edgecheck.targets.ssh_cache import device_cache
+from edgecheck.targets.ssh.cache import device_cache
 from examples.real_models import fetch
 from tests import builders
 from tests.builders import limit
@@ -62,7 +63,7 @@ MEMORY, TIMED = wanted("ram_peak"), wanted("latency_p50")
 
 
 def target(address: str) -> Target:
-    return open_target(address, builders.profile())
+    return open_target(parse(address), builders.profile())
 
 
 def budget(folder: Path, device: str) -> str:
@@ -171,7 +172,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
 
 def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard, first_check: Done) -> None:
     assert first_check.code == 3
-    place = Place(Profiles().get("raspberry-pi-4-2gb"), board.address, QUICK)
+    place = Place(Profiles().get("raspberry-pi-4-2gb"), parse(board.address), QUICK)
     with pytest.raises(TargetError, match="not on a Raspberry Pi 4 Model B"):
         calibrate(place, silent, networks=("dense", "stem"))
 
@@ -201,7 +202,7 @@ def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
     assert max(rss for _, rss in worker.samples) == pytest.approx(worker.peak, rel=0.05)
 
 
-def test_a_disk_without_room_is_told_and_nothing_is_sent(
+def test_a_disk_without_room_is_reported_and_nothing_is_sent(
     board: EmulatedBoard, first_check: Done, tmp_path: Path
 ) -> None:
     """The card of a board that is in use: the runtime would not fit."""

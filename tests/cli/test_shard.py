@@ -37,7 +37,7 @@ def checks(*names: str, folder: str = "") -> tuple[Check, ...]:
             replace(profile(), id=device),
             (),
             "onnx",
-            "",
+            None,
         )
         for name in names
         for device in ("one", "two", "three")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from edgecheck.agent.counting import Looks
 from edgecheck.core import looks
+from edgecheck_agent.counting import Looks
 from tests.vectorised_looks import Watch
 
 if TYPE_CHECKING:

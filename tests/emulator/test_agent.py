@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from edgecheck import agent, bundles
+from edgecheck import bundles
 from edgecheck.emulator import disks, machine, saved
 from edgecheck.emulator.image import Image
 from edgecheck.emulator.running import Ending
 from edgecheck.emulator.spec import MachineSpec
 from edgecheck.emulator.store import Store
+from edgecheck.targets.agent_files import START, agent_folder
 from examples.real_models import fetch
 
 pytestmark = pytest.mark.emulator
 
-AGENT = Path(agent.__file__).parent
-SUPERVISOR = ("python3", "/agent/supervisor.py", "-")
+SUPERVISOR = ("python3", f"/agent/{START}", "-")
 REQUIREMENTS = ("ai-edge-litert==2.3.0", "onnxruntime==1.32.0")
 
 Event = dict[str, Any]
@@ -37,7 +37,7 @@ def board(store: Store, image: Image) -> MachineSpec:
     unpack = functools.partial(bundles.unpack, bundle)
     parts = {
         "bundle": disks.bundle(bundle.digest, unpack, image, store, print),
-        "agent": disks.agent(AGENT, store, print),
+        "agent": disks.agent(agent_folder(), store, print),
     }
     return MachineSpec(image, "cortex-a72", 1 << 30, parts, SUPERVISOR)
 

@@ -8,18 +8,19 @@ import pytest
 
 from edgecheck.checks.plan import addresses
 from edgecheck.config import Project
+from edgecheck.core.address import parse
 from edgecheck.errors import UsageError
 from tests.builders import budget, profile
 
 PI, JETSON, PHONE = (profile(name) for name in ("pi", "jetson", "phone"))
-PROJECT = Project(Path(), (), targets={"pi": "ssh://pi@yaml", "jetson": "ssh://jet@yaml"})
+PROJECT = Project(Path(), (), targets={"pi": parse("ssh://pi@yaml"), "jetson": parse("ssh://jet@yaml")})
 
 
 def where(*texts: str, of: tuple[str, ...] = ("pi", "jetson")) -> dict[str, str]:
     """The address of each device, for a metric that needs one."""
     profiles = {each.id: each for each in (PI, JETSON, PHONE)}
     found = addresses(texts, PROJECT, [budget(*((profiles[name], ()) for name in of))])
-    return {name: found.by_device.get(name) or found.default for name in of}
+    return {name: str(found.by_device.get(name) or found.default) for name in of}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_what_is_named_on_the_command_line_wins_in_any_order(texts: tuple[str, .
         (("pi=qemu", "pi=ssh://pi@b"), "pi is at qemu and at ssh://pi@b."),
         (("phone=qemu",), "--target phone=qemu: no budget here has the device 'phone'."),
         (("pi=usb",), "No target is called 'usb'."),
-        (("pi=ssh://pi@desk:ssh",), "'ssh://pi@desk:ssh' is no address of a device: 'ssh' is no port."),
+        (("pi=ssh://pi@desk:ssh",), "'ssh://pi@desk:ssh' is not the address of a device: 'ssh' is not a port."),
     ],
 )
 def test_what_contradicts_itself_is_told(texts: tuple[str, ...], told: str) -> None:

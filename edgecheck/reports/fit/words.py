@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
 from edgecheck.core.fitting import UNCHANGED, Outcome, others, why_not
 from edgecheck.core.metrics import METRICS, Direction
@@ -185,9 +186,9 @@ def next_step(fit: Fit) -> str:
         case Outcome.UNDECIDED if result.hint:
             return clean(f"Next: {result.hint}")
         case _:
-            can_emulate = bool(result.profile.emulation_cpu) and result.target != "qemu"
-            emulated = ", or on an emulated one: --target qemu" if can_emulate else ""
-            return clean(f"Next: measure on the device itself: --target {result.profile.id}=ssh://user@host{emulated}")
+            can_emulate = bool(result.profile.emulation_cpu) and not is_emulated(result.target)
+            emulated = f", or on an emulated one: {on_an_emulated_one()}" if can_emulate else ""
+            return clean(f"Next: measure on the device itself: {on_the_device(result.profile.id)}{emulated}")
 
 
 def _is_ready_alone(fit: Fit) -> bool:
