@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from edgecheck.core.limits import Source
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
 
 #: Annotations of one kind that GitHub shows per step.
 MOST = 10
@@ -28,9 +27,8 @@ _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """A line per annotation, the worst first; where every limit holds one notice that says so."""
-    del style
     told = [(_command(verdict, result), verdict) for result, verdict in _against(report)]
     errors = [line for line, verdict in told if verdict.status is Status.FAIL]
     errors += [line for line, verdict in told if verdict.status is Status.UNKNOWN]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.run import DeviceState
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
     from edgecheck.reports.plots import Plot
     from edgecheck.reports.tile_map import TileMap
 
@@ -70,9 +69,8 @@ class _Check:
     """The anchor of the check that drew the same file's bytes already; empty where none did."""
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """The page."""
-    del style
     environment = Environment(
         loader=PackageLoader("edgecheck.reports"),
         autoescape=True,

@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.run import Run
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
 
 #: Raised when a reader of the last version could be misled; the schema is `report-VERSION.schema.json` beside this.
 SCHEMA_VERSION = 1
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """The report as one JSON object, a line for each check."""
-    del style
     head = _text(_head(report) | _end(report))
     checks = ",\n".join(map(line, report.results))
     return f'{head[:-1]}, "checks": [\n{checks}\n]}}\n'

@@ -16,15 +16,13 @@ from edgecheck.reports.wording import one_line
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
 
 #: The element that a status puts into its test case. JUnit knows no warning: a case that warns passes, and says so.
 _ELEMENT = {Status.FAIL: "failure", Status.UNKNOWN: "error"}
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """The report as one XML document."""
-    del style
     root = ET.Element("testsuites", name="edgecheck", time=_time(report.seconds))
     for result in report.results:
         root.append(_suite(result, report))

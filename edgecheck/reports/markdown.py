@@ -12,7 +12,6 @@ from edgecheck.reports.wording import one_line, shortened
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck -->"
@@ -33,9 +32,8 @@ _MENTION = re.compile(r"([@#])(?=\w)")
 _LINK = re.compile(r"://|(?<=www)\.", re.IGNORECASE)
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """The report as GitHub-flavoured Markdown of at most `LARGEST` bytes and a little."""
-    del style
     head = [MARKER, f"### {_MARK[report.status]} {wording.sentence(report)}", *_not_passed(report)]
     if step := wording.next_step(report):
         head += ["", text(step)]

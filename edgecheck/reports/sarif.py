@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from edgecheck.core.report import CheckResult, Report
     from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -26,9 +25,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL = {Status.FAIL: "error", Status.UNKNOWN: "warning", Status.WARN: "warning"}
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report) -> str:
     """The report as one SARIF log with one run."""
-    del style
     results = [
         _result(verdict, result)
         for result in report.results

@@ -30,7 +30,9 @@ ALL = {"fits": FITS, "nothing": NOTHING, "stranger": STRANGER, "too small": TOO_
 
 
 def report(*fits: Fit) -> FitReport:
-    return FitReport(fits, "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+    return FitReport(
+        fits=fits, version="0.1.0", host="Linux x86_64 ci", started="2026-01-01T00:00:00+00:00", seconds=4.5
+    )
 
 
 def test_a_table_the_reasons_the_answer_and_the_next_step() -> None:
@@ -99,7 +101,7 @@ def test_the_exit_code(names: tuple[str, ...], code: int) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_json_is_as_its_schema_says(name: str) -> None:
     schema = Path(__file__).parents[2] / "edgecheck" / "reports" / "fit-1.schema.json"
-    document = json.loads(render_fit("json", report(ALL[name]), Style()))
+    document = json.loads(render_fit("json", report(ALL[name])))
     Draft202012Validator(json.loads(schema.read_text(encoding="utf-8"))).validate(document)
     (fit,) = document["fits"]
     told = [each["variant"] for each in fit["others"]]
@@ -108,7 +110,7 @@ def test_json_is_as_its_schema_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_markdown_has_a_cell_for_each_variant_and_limit(name: str) -> None:
-    text = render_fit("markdown", report(ALL[name]), Style())
+    text = render_fit("markdown", report(ALL[name]))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {9}
     assert text.startswith("<!-- edgecheck fit -->\n")

@@ -17,7 +17,7 @@ from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import CheckResult, Part, Report, WayOut
 from edgecheck.core.run import Phase, PhaseMark
 from edgecheck.core.verdict import Status, judge
-from edgecheck.reports import Style, plots, render, tile_map, wording
+from edgecheck.reports import plots, render, tile_map, wording
 from edgecheck.reports.html import MOST_DRAWN
 from edgecheck.reports.reading import read_report
 from tests.builders import MIB, latency_worker, limit, memory_worker, run
@@ -105,14 +105,14 @@ METRIC_P90 = Measurement(METRICS["latency_p90"], 0.0115, Provenance.MEASURED)
 
 
 def test_the_verdict_comes_first() -> None:
-    told = page(render("html", EVERYTHING, Style())).words
+    told = page(render("html", EVERYTHING)).words
     assert told[0] == ("title", f"✘ edgecheck: {wording.sentence(EVERYTHING)}")
     assert told[1] == ("h1", f"✘ {wording.sentence(EVERYTHING)}")
     assert told[2] == ("p", "Next: make the model smaller or faster, or raise the limit at b.yaml:3.")
 
 
 def test_every_number_is_the_terminals() -> None:
-    told = words(render("html", EVERYTHING, Style()))
+    told = words(render("html", EVERYTHING))
     for verdict in EVERYTHING.verdicts:
         for number in (*wording.found_and_bound(verdict), wording.margin(verdict)):
             assert not number or number in told
@@ -121,7 +121,7 @@ def test_every_number_is_the_terminals() -> None:
 
 
 def test_what_does_not_pass_leads_to_its_check() -> None:
-    tags = page(render("html", EVERYTHING, Style())).tags
+    tags = page(render("html", EVERYTHING)).tags
     links = [attributes["href"] for tag, attributes in tags if tag == "a" if attributes["href"] != "#check-1-bytes"]
     anchors = {f"#{attributes['id']}" for tag, attributes in tags if attributes.get("class") == "check"}
     assert len(links) == sum(verdict.status is not Status.PASS for verdict in EVERYTHING.verdicts)
@@ -135,12 +135,12 @@ def test_every_drawing_has_words_and_a_table() -> None:
         "Latencies of steady inferences",
         "Projected latency on the device",
     ]
-    tags = page(render("html", report(rich()), Style())).tags
+    tags = page(render("html", report(rich()))).tags
     pictures = [attributes for tag, attributes in tags if tag == "svg" and attributes.get("role") == "img"]
     parts = tile_map.tile_map(TILES)
     labels = [*(f"{plot.title}: {plot.summary}" for plot in drawn), parts.summary]
     assert [one["aria-label"] for one in pictures] == labels
-    told = words(render("html", report(rich()), Style()))
+    told = words(render("html", report(rich())))
     for plot in drawn:
         assert plot.summary in told
         assert all(cell in told for row in plot.rows for cell in row if cell)
@@ -149,7 +149,7 @@ def test_every_drawing_has_words_and_a_table() -> None:
 
 
 def test_the_bytes_of_a_file_are_drawn_once_and_found_from_every_check_of_it() -> None:
-    text = render("html", EVERYTHING, Style())
+    text = render("html", EVERYTHING)
     tags = page(text).tags
     assert [attributes["id"] for _, attributes in tags if (attributes.get("id") or "").endswith("-bytes")] == [
         "check-1-bytes"
@@ -159,13 +159,13 @@ def test_the_bytes_of_a_file_are_drawn_once_and_found_from_every_check_of_it() -
 
 def test_what_json_tells_draws_the_same_page() -> None:
     whole = report(rich())
-    read = read_report(render("json", whole, Style()), "head.json")
+    read = read_report(render("json", whole), "head.json")
     assert read.results[0].tiles == TILES
-    assert render("html", read, Style()) == render("html", whole, Style())
+    assert render("html", read) == render("html", whole)
 
 
 def test_without_the_files_parts_there_is_no_drawing_of_them() -> None:
-    text = render("html", report(replace(rich(), tiles=None)), Style())
+    text = render("html", report(replace(rich(), tiles=None)))
     assert "Where the bytes are" not in text
 
 
@@ -240,7 +240,7 @@ def test_what_was_all_alike_is_drawn_too() -> None:
 
 
 def test_the_page_loads_nothing() -> None:
-    text = render("html", report(rich()), Style())
+    text = render("html", report(rich()))
     tags = page(text).tags
     assert {tag for tag, _ in tags} <= _TAGS
     policy = next(attributes["content"] for tag, attributes in tags if attributes.get("http-equiv"))
@@ -255,7 +255,7 @@ def test_the_page_loads_nothing() -> None:
 
 def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
     many = Report((result(CRASH), *[rich()] * 100), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
-    text = render("html", many, Style())
+    text = render("html", many)
     assert text.count('class="check"') == 101
     assert text.count('role="img"') == 3 * (MOST_DRAWN - 1) + 1
     assert "Only the 60 checks with the worst answers are drawn" in text
@@ -263,12 +263,12 @@ def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_hostile_names_are_text_and_nothing_else(trick: str) -> None:
-    text = render("html", hostile_report(trick), Style())
+    text = render("html", hostile_report(trick))
     assert not set(text) & STEERING
     tags = page(text).tags
     assert {tag for tag, _ in tags} <= _TAGS
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
-    plain = [(tag, sorted(attributes)) for tag, attributes in page(render("html", hostile_report("x"), Style())).tags]
+    plain = [(tag, sorted(attributes)) for tag, attributes in page(render("html", hostile_report("x"))).tags]
     assert [(tag, sorted(attributes)) for tag, attributes in tags] == plain
     text.encode()
 
@@ -280,7 +280,7 @@ def test_a_real_chromium_shows_it_without_a_complaint(width: int, tmp_path: Path
     if chromium is None:
         pytest.skip("needs Debian's chromium: sh tools/debian-packages.sh")
     place, shot = tmp_path / "report.html", tmp_path / "shot.png"
-    place.write_text(render("html", report(rich(), *hostile_report(*TRICKS).results), Style()), encoding="utf-8")
+    place.write_text(render("html", report(rich(), *hostile_report(*TRICKS).results)), encoding="utf-8")
     common = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     common += ["--enable-logging=stderr", "--v=0", f"--window-size={width},1200"]
     done = subprocess.run(

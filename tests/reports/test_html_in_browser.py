@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgecheck.reports import Style, render
+from edgecheck.reports import render
 from edgecheck.reports.size.treemap import tiles_of
 from examples.real_models import fetch
 from tests.reports.sample import EVERYTHING, SEEN, report, result
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def shown(browser: Chrome, tmp_path: Path) -> Chrome:
     place = tmp_path / "report.html"
-    place.write_text(render("html", EVERYTHING, Style()), encoding="utf-8")
+    place.write_text(render("html", EVERYTHING), encoding="utf-8")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.get(place.as_uri())
     return browser
@@ -85,7 +85,7 @@ def test_every_tile_says_what_it_is(shown: Chrome) -> None:
 def test_what_is_written_on_a_tile_stays_on_it(browser: Chrome, tmp_path: Path) -> None:
     place = tmp_path / "report.html"
     tiles = tiles_of(fetch("face_detection_short_range.tflite"))
-    place.write_text(render("html", report(replace(result(SEEN), tiles=tiles)), Style()), encoding="utf-8")
+    place.write_text(render("html", report(replace(result(SEEN), tiles=tiles))), encoding="utf-8")
     browser.get(place.as_uri())
     beyond = of(
         browser,

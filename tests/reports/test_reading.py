@@ -19,7 +19,7 @@ from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import Report
 from edgecheck.core.verdict import judge
 from edgecheck.errors import UsageError
-from edgecheck.reports import Style, render
+from edgecheck.reports import render
 from edgecheck.reports.json_report import document
 from edgecheck.reports.reading import read_report
 from tests.builders import MIB, limit
@@ -28,7 +28,7 @@ from tests.reports.sample import EVERYTHING, PROFILE, SEEN, report, result
 
 
 def again(whole: Report) -> Report:
-    return read_report(render("json", whole, Style()), "head.json")
+    return read_report(render("json", whole), "head.json")
 
 
 def judged(*verdicts: Any) -> Report:
@@ -70,7 +70,7 @@ def test_every_format_says_the_same(whole: Report, name: str) -> None:
     called = replace(PROFILE, name=PROFILE.id)
     expected = replace(whole, results=tuple(replace(one, profile=called) for one in whole.results))
     told = replace(again(whole), results=tuple(replace(one, profile=called) for one in again(whole).results))
-    assert render(name, told, Style()) == render(name, expected, Style())
+    assert render(name, told) == render(name, expected)
 
 
 def test_the_bound_is_the_one_that_was_judged() -> None:
@@ -104,10 +104,10 @@ def test_hostile_names_come_back(trick: str) -> None:
 
 
 def test_half_a_character_is_replaced() -> None:
-    text = render("json", EVERYTHING, Style()).replace("net.onnx", r"net\ud800.onnx")
+    text = render("json", EVERYTHING).replace("net.onnx", r"net\ud800.onnx")
     read = read_report(text, "head.json")
     assert read.results[0].budget.model.path.name == "net\N{REPLACEMENT CHARACTER}.onnx"
-    render("json", read, Style()).encode()
+    render("json", read).encode()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_is_no_report_is_told(text: str, message: str) -> None:
 
 
 def test_one_that_is_cut_off_anywhere_is_told() -> None:
-    text = render("json", report(result(SEEN)), Style())
+    text = render("json", report(result(SEEN)))
     for length in range(0, len(text) - 2, 97):
         with pytest.raises(UsageError):
             read_report(text[:length], "head.json")
@@ -207,7 +207,7 @@ ANY = st.recursive(
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), value=ANY)
 def test_any_value_anywhere_is_read_or_told(data: st.DataObject, value: Any) -> None:
-    whole = json.loads(render("json", report(result(SEEN)), Style()))
+    whole = json.loads(render("json", report(result(SEEN))))
     inner: Any = whole
     while True:
         keys = sorted(inner) if isinstance(inner, dict) else range(len(inner))
@@ -220,4 +220,4 @@ def test_any_value_anywhere_is_read_or_told(data: st.DataObject, value: Any) -> 
         read = read_report(json.dumps(whole), "head.json")
     except UsageError:
         return
-    render("markdown", read, Style())
+    render("markdown", read)

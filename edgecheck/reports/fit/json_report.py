@@ -12,16 +12,14 @@ from edgecheck.reports.json_report import document
 
 if TYPE_CHECKING:
     from edgecheck.core.fitting import Fit, Trial
-    from edgecheck.reports import Style
     from edgecheck.reports.fit.report import FitReport
 
 #: Raised when a reader of the last version could be misled; the schema is `fit-VERSION.schema.json` beside this.
 SCHEMA_VERSION = 1
 
 
-def render(report: FitReport, style: Style) -> str:
+def render(report: FitReport) -> str:
     """The report as one JSON object."""
-    del style
     return json.dumps(_document(report), allow_nan=False, indent=1) + "\n"
 
 

@@ -12,7 +12,6 @@ from edgecheck.reports.wording import shortened
 
 if TYPE_CHECKING:
     from edgecheck.core.fitting import Fit
-    from edgecheck.reports import Style
     from edgecheck.reports.fit.report import FitReport
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
@@ -22,9 +21,8 @@ _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Statu
 _ANSWER = {Outcome.FITS: "✅", Outcome.NOTHING: "❌", Outcome.UNDECIDED: "❔"}
 
 
-def render(report: FitReport, style: Style) -> str:
+def render(report: FitReport) -> str:
     """A table for each model and device, under its answer."""
-    del style
     foot = f"<sub>edgecheck {text(report.version)} on {text(report.host)}, {report.seconds:,.1f} s</sub>"
     return "\n\n".join([MARKER, *map(_fit, report.fits), foot]) + "\n"
 

@@ -16,7 +16,6 @@ from edgecheck.reports.size.plotly_script import script, trusted
 from edgecheck.reports.size.treemap import GROUPS, Treemap, columns, treemap
 
 if TYPE_CHECKING:
-    from edgecheck.reports import Style
     from edgecheck.reports.size.report import SizeReport
 
 MOST_CHANGES = 200
@@ -41,13 +40,12 @@ class _Line:
     is_tensor: bool
 
 
-def render(report: SizeReport, style: Style) -> str:
+def render(report: SizeReport) -> str:
     """The page.
 
     Raises:
         UsageError: plotly is not installed.
     """
-    del style
     environment = Environment(
         loader=PackageLoader("edgecheck.reports"),
         autoescape=True,

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgecheck.anatomy.tables import Row
     from edgecheck.anatomy.values import Anatomy, Tensor
-    from edgecheck.reports import Style
     from edgecheck.reports.size.report import Growth, SizeReport
 
 #: Raised when a reader of the last version could be misled; the schema is `size-VERSION.schema.json` beside this.
 SCHEMA_VERSION = 1
 
 
-def render(report: SizeReport, style: Style) -> str:
+def render(report: SizeReport) -> str:
     """The report as one JSON object, in ASCII: a name can neither steer a terminal nor be unwritable."""
-    del style
     return json.dumps(document(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 

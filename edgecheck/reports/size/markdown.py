@@ -12,7 +12,6 @@ from edgecheck.reports.size import words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecheck.reports import Style
     from edgecheck.reports.size.report import Growth, SizeReport
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
@@ -23,9 +22,8 @@ _MOST_ROWS = 100
 _BACKTICKS = re.compile(r"`+")
 
 
-def render(report: SizeReport, style: Style) -> str:
+def render(report: SizeReport) -> str:
     """What grew first, where it was asked; then the largest rows and what would make the model smaller."""
-    del style
     report = replace(report, view=replace(report.view, top=min(report.view.top or _MOST_ROWS, _MOST_ROWS)))
     growth = report.growth
     title = words.verdict(growth, report) if growth is not None else words.title(report)
