@@ -73,10 +73,10 @@ def test_every_tile_says_what_it_is(shown: Chrome) -> None:
     titles = of(shown, '[...document.querySelectorAll("svg.tiles g > title")].map(title => title.textContent)')
     assert titles == [
         "net.onnx: 1.50 MB, 100.0%, weight, 2 tensors",
-        "(structure): 100 kB, 6.7%, structure",
         "conv: 1.40 MB, 93.3%, weight, 2 tensors",
-        "conv/bias: 10.0 kB, 0.7%, weight, Conv, float32, 64",
         "conv/kernel: 1.39 MB, 92.7%, weight, Conv, float32, 64 x 3 x 3 x 3",
+        "conv/bias: 10.0 kB, 0.7%, weight, Conv, float32, 64",
+        "(structure): 100 kB, 6.7%, structure",
     ]
     picture = of(shown, 'document.querySelector("svg.tiles").getAttribute("aria-label")')
     assert picture.startswith("net.onnx, 1.50 MB: the largest parts are conv/kernel 92.7%")

@@ -1,29 +1,30 @@
-"""The anatomy of a model as one HTML file that needs no network: a treemap, a table, and the advice."""
+"""The anatomy of a model as one HTML file that fetches nothing: a treemap, a table, and the advice."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.anatomy.tables import By, Row
 from edgecheck.anatomy.values import Kind
+from edgecheck.reports import tile_map
 from edgecheck.reports.size import words
-from edgecheck.reports.size.plotly_script import script, trusted
-from edgecheck.reports.size.treemap import GROUPS, Treemap, columns, treemap
-
-if TYPE_CHECKING:
-    from edgecheck.reports.size.report import SizeReport
+from edgecheck.reports.size.report import SizeReport
+from edgecheck.reports.size.treemap import GROUPS, Treemap, treemap
+from edgecheck.reports.size.zooming import CANVASES, as_parts, script_data
 
 MOST_CHANGES = 200
+
+#: Rows of the table; the rest is summed up, so that a browser can hold the page.
 MOST_ROWS = 5000
-"""Rows of the table; the rest is summed up, so that a browser can hold the page."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
     """A row of the table, in words and in numbers to sort by."""
 
@@ -35,17 +36,13 @@ class _Line:
     dtype: str
     shape: str
     zeros: float | None
+    #: Its tile in the treemap; None where it has none.
     tile: int | None
-    """Its tile in the treemap, where it has one."""
     is_tensor: bool
 
 
 def render(report: SizeReport) -> str:
-    """The page.
-
-    Raises:
-        UsageError: plotly is not installed.
-    """
+    """The report as one HTML page."""
     environment = Environment(
         loader=PackageLoader("edgecheck.reports"),
         autoescape=True,
@@ -54,7 +51,8 @@ def render(report: SizeReport) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    plotly, behaviour, drawn = script(), _template("size.js"), treemap(report.anatomy)
+    script, drawn = _template("size.js"), treemap(report.anatomy)
+    parts = as_parts(drawn.tiles)
     return environment.get_template("size.html").render(
         words=words,
         report=report,
@@ -65,12 +63,14 @@ def render(report: SizeReport) -> str:
         else [],
         kinds=_kinds(report),
         lines=_lines(report, drawn),
-        data={"tiles": columns(drawn.tiles), "groups": dict(GROUPS)},
+        summary=tile_map.summary(parts),
+        canvas=CANVASES["wide"],
+        tiles=tile_map.drawn(parts, tile_map.canvas(*CANVASES["wide"]), "group-{}".format),
         groups={key: name for key, name in GROUPS.items() if any(tile.group == key for tile in drawn.tiles)},
+        data=script_data(drawn.tiles),
         look=_template("size.css"),
-        behaviour=behaviour,
-        plotly=plotly,
-        policy=f"default-src 'none'; script-src {trusted(behaviour)} {plotly.trust}; "
+        script=script,
+        policy=f"default-src 'none'; script-src {_trusted(script)}; "
         "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
     )
 
@@ -79,8 +79,13 @@ def _template(name: str) -> str:
     return (resources.files("edgecheck.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
+def _trusted(script: str) -> str:
+    """The hash by which a content security policy allows this script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
 def _kinds(report: SizeReport) -> list[tuple[str, int, str]]:
-    """Kind, bytes and share of what there is."""
+    """Kind, bytes and share, for the kinds that occur."""
     totals = report.anatomy.totals
     sizes = [(kind.value, getattr(totals, kind.value)) for kind in Kind]
     return [(name, size, words.share(size, totals.size)) for name, size in sizes if size]

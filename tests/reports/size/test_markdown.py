@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from edgecheck.reports.size.markdown import code
 from tests.cli.command import edgecheck
-from tests.size.models import HOSTILE, hostile
+from tests.reports.size.models import HOSTILE, hostile
 
 
 @pytest.fixture(scope="module")

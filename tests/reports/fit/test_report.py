@@ -100,7 +100,7 @@ def test_the_exit_code(names: tuple[str, ...], code: int) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_json_is_as_its_schema_says(name: str) -> None:
-    schema = Path(__file__).parents[2] / "edgecheck" / "reports" / "fit-1.schema.json"
+    schema = Path(__file__).parents[3] / "edgecheck" / "reports" / "fit-1.schema.json"
     document = json.loads(render_fit("json", report(ALL[name])))
     Draft202012Validator(json.loads(schema.read_text(encoding="utf-8"))).validate(document)
     (fit,) = document["fits"]

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from examples.real_models import fetch
 from tests.cli.command import edgecheck
-from tests.size.models import hostile, noise, plain, save
+from tests.reports.size.models import hostile, noise, plain, save
 
 MODELS = ("mtcnn_onet.onnx", "emotion.hdf5", "hey_jarvis.tflite", "facenet_onet.pt", "profanity_vectorizer.joblib")
 GROUPINGS = ("layer", "prefix", "operator", "dtype", "role", "tensor", "file")

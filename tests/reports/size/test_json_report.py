@@ -14,7 +14,7 @@ from edgecheck.anatomy.tables import By
 from examples.real_models import fetch
 from tests.anatomy.real_anatomies import bytes_on_disk
 from tests.cli.command import edgecheck
-from tests.size.models import hostile, plain
+from tests.reports.size.models import hostile, plain
 
 SCHEMA = json.loads((resources.files("edgecheck.reports") / "size-1.schema.json").read_text(encoding="utf-8"))
 
