@@ -258,7 +258,7 @@ def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
     text = render("html", many)
     assert text.count('class="check"') == 101
     assert text.count('role="img"') == 3 * (MOST_DRAWN - 1) + 1
-    assert "Only the 60 checks with the worst answers are drawn" in text
+    assert "Only the 60 checks with the worst results have drawings" in text
 
 
 @pytest.mark.parametrize("trick", TRICKS)

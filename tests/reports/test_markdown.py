@@ -160,7 +160,7 @@ onnx, as it is; ran on onnxruntime 1.32.0, 1 thread
 | ✅ pass | ram\\_peak | 61.0 MiB | ≤ 80.0 MiB | 24% room | b.yaml:3 |
 | ✅ pass | load\\_time | 10.0 ms | ≤ 1.00 s | 99% room | command line |
 
-- also seen: measured: ram\\_model 21.0 MiB, latency\\_first 20.0 ms, latency\\_p50 10.0 ms, latency\\_p90 10.0 ms
+- not limited: measured: ram\\_model 21.0 MiB, latency\\_first 20.0 ms, latency\\_p50 10.0 ms, latency\\_p90 10.0 ms
 
 </details>
 

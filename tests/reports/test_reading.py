@@ -115,10 +115,10 @@ def test_half_a_character_is_replaced() -> None:
     [
         ("", "head.json is empty."),
         ("\n \n", "head.json is empty."),
-        ("{", "head.json is not whole JSON: Expecting property name"),
-        ("[" * 200_000, "head.json is not whole JSON: it nests too deeply."),
-        ("[]", "head.json is JSON, but no report of edgecheck's."),
-        ('{"schema": "other"}', "head.json is JSON, but no report of edgecheck's."),
+        ("{", "head.json is not valid JSON: Expecting property name"),
+        ("[" * 200_000, "head.json is not valid JSON: it nests too deeply."),
+        ("[]", "head.json is JSON, but not a report of edgecheck."),
+        ('{"schema": "other"}', "head.json is JSON, but not a report of edgecheck."),
         ('{"schema": "edgecheck-report"}', "head.json is a report of version None; this edgecheck reads version 1."),
         (
             '{"schema": "edgecheck-report", "version": 2}',

@@ -102,7 +102,7 @@ net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local
   ! warn  download    1.20 MB  ≤ 1.10 MB   9.1% over  static     pi.yaml:9
   ✔ pass  ram_peak   61.0 MiB  ≤ 80.0 MiB   24% room  measured   b.yaml:3
   ✔ pass  load_time   10.0 ms  ≤ 1.00 s     99% room  measured   command line
-  also seen  measured: ram_model 21.0 MiB, latency_first 20.0 ms, latency_p50 10.0 ms, latency_p90 10.0 ms
+  not limited  measured: ram_model 21.0 MiB, latency_first 20.0 ms, latency_p50 10.0 ms, latency_p90 10.0 ms
 
 Of 4 limits in 1 check, 1 does not hold, 1 crossed a warning.
 Next: make the model smaller or faster, or raise the limit at b.yaml:3.

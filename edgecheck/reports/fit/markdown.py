@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from edgecheck.core.fitting import Outcome
+from edgecheck.core.fitting import Fit, Outcome
 from edgecheck.core.verdict import Status
 from edgecheck.reports.fit import words
+from edgecheck.reports.fit.report import FitReport
 from edgecheck.reports.markdown import text
 from edgecheck.reports.wording import shortened
-
-if TYPE_CHECKING:
-    from edgecheck.core.fitting import Fit
-    from edgecheck.reports.fit.report import FitReport
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck fit -->"
@@ -35,12 +30,14 @@ def _fit(fit: Fit) -> str:
         [text(row.metric), text(row.bound), *map(_cell, row.cells), text(row.provenance)] for row in words.rows(fit)
     ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    notes = "\n".join(f"- **{text(variant)}**: {text(shortened(why))}" for variant, why in words.beside(fit) if why)
+    notes = "\n".join(
+        f"- **{text(variant)}**: {text(shortened(why))}" for variant, why in words.not_recommended(fit) if why
+    )
     blocks = [
         f"### {_ANSWER[fit.outcome]} {text(words.title(fit))}",
         text(words.answer(fit)),
         table,
-        notes,
+        "\n".join(notes),
         text(words.doubt(fit)),
         text(words.next_step(fit)),
     ]

@@ -1,22 +1,18 @@
-"""What grew, grouped as the view groups: layers as they were matched, everything else by its name."""
+"""Changes from an older model, grouped as the view is: layers as they were matched, everything else by name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edgecheck.anatomy.comparing import Change, Comparison, Status, compare
 from edgecheck.anatomy.tables import By, table
-
-if TYPE_CHECKING:
-    from edgecheck.anatomy.values import Anatomy
-    from edgecheck.reports.size.report import View
+from edgecheck.anatomy.values import Anatomy
+from edgecheck.reports.size.report import View
 
 
 def changes_in(new: Anatomy, old: Anatomy, view: View) -> Comparison:
     """The changes by `view`; their deltas sum to the difference of the sizes.
 
     Raises:
-        ModelError: a file is no longer there.
+        ModelError: a file has disappeared.
     """
     if view.by is By.LAYER:
         return compare(new, old)

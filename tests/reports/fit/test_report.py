@@ -194,13 +194,13 @@ def test_random_inputs_are_a_doubt() -> None:
     random = replace(trial, result=replace(trial.result, findings={**found, "agreement": seeded}))
     fit = replace(FITS, trials=(random, *FITS.trials[1:]))
     for form in ("terminal", "markdown"):
-        assert "Agreement is on random inputs" in render_fit(form, report(fit), Style(width=120))
-        assert "Agreement is on random inputs" not in render_fit(form, report(FITS), Style(width=120))
+        assert "Agreement was measured on random inputs" in render_fit(form, report(fit), Style(width=120))
+        assert "Agreement was measured on random inputs" not in render_fit(form, report(FITS), Style(width=120))
 
 
 def test_a_quantised_file_needs_the_model_that_it_was_made_from() -> None:
     alone, _ = play({Variant("as-is"): World(size=2e6, agreement=None)})
-    assert last_line(alone).startswith("Next: give the model that this file was made from, ")
+    assert last_line(alone).startswith("Next: pass the model that this file was made from, ")
     assert "1 (itself)" in render_fit("terminal", report(alone), Style(width=200))
 
 
