@@ -51,7 +51,7 @@ def render(name: str, report: Report, style: Style | None = None) -> str:
 
 
 def rendered(formats: Mapping[str, str], name: str, report: object, style: Style | None = None) -> str:
-    """The report by the module that `formats` names; the reports of `size` and `fit` have formats of their own.
+    """The report by the module that `formats` names; the reports of `size` and `fit` have other formats.
 
     Raises:
         KeyError: the format is unknown.

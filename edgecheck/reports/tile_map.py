@@ -39,7 +39,7 @@ class Tile:
     place: Rectangle
     #: Its CSS class.
     look: str
-    #: Written on it; empty where there is no room.
+    #: Written on it; empty if there is no room.
     label: str
     #: Shown when the mouse is over it: path, size, share, group, type and shape.
     details: str

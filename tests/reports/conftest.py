@@ -1,4 +1,4 @@
-"""A real Chromium, and the pages that it is shown."""
+"""A real Chromium, and pages opened in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """One Chromium for all tests, with a profile of its own."""
+    """One Chromium for all tests, with a new profile."""
     pytest.importorskip("selenium", reason="selenium is not installed")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:

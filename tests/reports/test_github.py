@@ -1,4 +1,4 @@
-"""GitHub's workflow commands, read back by the runner's own rules."""
+"""GitHub's workflow commands, read back by the rules of the runner."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_nothing_judged_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("file", ["/opt/profiles/pi.yaml", "../pi.yaml"])
-def test_a_limit_from_outside_of_the_repository_names_no_file(file: str) -> None:
+def test_a_limit_from_outside_the_repository_names_no_file(file: str) -> None:
     one = result(SEEN)
     moved = replace(one.verdicts[0], limit=replace(one.verdicts[0].limit, source=Source("profile", file, 9)))
     (only,) = read(render("github", report(replace(one, verdicts=(moved,)))))

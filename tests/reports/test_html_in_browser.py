@@ -44,7 +44,7 @@ def test_the_page_is_as_wide_as_the_screen(width: int, shown: Chrome) -> None:
     shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         assert of(shown, "document.documentElement.scrollWidth") <= width
-        # What is wider scrolls in its own place.
+        # What is wider scrolls by itself.
         assert of(shown, 'document.querySelector("svg.tiles").getBoundingClientRect().width') >= min(width - 60, 300)
     finally:
         shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -1,3 +1,5 @@
+"""The JSON report, by its schema."""
+
 from __future__ import annotations
 
 import json
@@ -70,10 +72,10 @@ def test_every_sample_is_there() -> None:
 
 
 def _with_nan() -> Report:
-    (whole,) = report(result(SEEN)).results
-    nan = replace(whole.findings["size"], value=math.nan)  # type: ignore[index]
-    verdicts = (replace(whole.verdicts[0], finding=nan), *whole.verdicts[1:])
-    return report(replace(whole, findings={"size": nan}, verdicts=verdicts))
+    checked = result(SEEN)
+    nan = replace(checked.findings["size"], value=math.nan)  # type: ignore[index]
+    verdicts = (replace(checked.verdicts[0], finding=nan), *checked.verdicts[1:])
+    return report(replace(checked, findings={"size": nan}, verdicts=verdicts))
 
 
 def test_nan_is_null_and_never_invalid_json(validator: Draft202012Validator) -> None:
@@ -92,10 +94,10 @@ def test_figures_name_metrics_only() -> None:
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_hostile_names_are_escaped_and_come_back_whole(trick: str) -> None:
+def test_hostile_names_are_escaped_and_come_back_complete(trick: str) -> None:
     text = render("json", hostile_report(trick))
     assert not set(text) & STEERING
-    text.encode()  # also where a name has bytes that are no UTF-8
+    text.encode()  # also if a name has bytes that are not UTF-8
     (check,) = json.loads(text)["checks"]
     assert check["model"] == str(PurePath(f"{trick}.onnx"))
     assert check["tiles"]["name"] == [trick] * 5

@@ -86,7 +86,7 @@ def test_it_is_what_jenkins_accepts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("whole", "broken"),
+    ("valid", "broken"),
     [
         ('name="edgecheck"', 'label="edgecheck"'),
         ('<testcase name="size"', '<testcase file="b.yaml" name="size"'),
@@ -94,10 +94,10 @@ def test_it_is_what_jenkins_accepts() -> None:
         ("<properties>", "<properties>text"),
     ],
 )
-def test_the_schema_can_refuse(whole: str, broken: str) -> None:
+def test_the_schema_can_refuse(valid: str, broken: str) -> None:
     text = render("junit", EVERYTHING)
-    assert whole in text
-    assert violations(parsed(text.replace(whole, broken)))
+    assert valid in text
+    assert violations(parsed(text.replace(valid, broken)))
 
 
 def test_a_test_case_for_each_limit() -> None:
@@ -131,9 +131,9 @@ def test_every_number_is_the_terminals(seen: object) -> None:
     one = result(seen)  # type: ignore[arg-type]
     (suite,) = parsed(render("junit", report(one)))
     for case, verdict in zip(suite.findall("testcase"), one.verdicts, strict=True):
-        told = " ".join(filter(None, [child.get("message") or child.text for child in case]))
+        message = " ".join(filter(None, [child.get("message") or child.text for child in case]))
         for number in (*wording.found_and_bound(verdict), wording.margin(verdict)):
-            assert verdict.status is Status.PASS or number in told
+            assert verdict.status is Status.PASS or number in message
 
 
 def test_a_failure_reads_well() -> None:
@@ -146,7 +146,7 @@ def test_a_failure_reads_well() -> None:
     assert failure.text == "net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local\nlimit: b.yaml:3"
 
 
-def test_a_check_without_limits_is_no_green_suite() -> None:
+def test_a_check_without_limits_is_not_a_green_suite() -> None:
     root = parsed(render("junit", report(replace(result(SEEN), verdicts=()))))
     assert (root.get("tests"), root.get("errors")) == ("1", "1")
     error = root.find("testsuite/testcase/error")

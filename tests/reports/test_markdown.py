@@ -79,8 +79,8 @@ def test_the_worst_stands_first() -> None:
 
 def test_a_crash_says_where() -> None:
     lines = render("markdown", report(result(CRASH))).splitlines()
-    told = "b.yaml:3: the process died of SIGSEGV in the first inference |"
-    assert [line for line in lines if line.startswith("| ❌ fail | net.onnx") and line.endswith(told)]
+    reason = "b.yaml:3: the process died of SIGSEGV in the first inference |"
+    assert [line for line in lines if line.startswith("| ❌ fail | net.onnx") and line.endswith(reason)]
 
 
 def test_a_thousand_checks_still_fit_a_comment() -> None:
@@ -94,7 +94,7 @@ def test_a_thousand_checks_still_fit_a_comment() -> None:
     assert markdown.count("</details>") == 1
 
 
-def test_nothing_judged_is_told() -> None:
+def test_nothing_judged_is_reported() -> None:
     markdown = render("markdown", report(replace(result(SEEN), verdicts=())))
     assert "### ❔ Nothing was judged." in markdown
     assert "no limit is set for it, so nothing was judged" in markdown

@@ -124,7 +124,7 @@ def test_every_rule_that_is_used_is_described() -> None:
     assert rules["size"] == "bytes of the artifact, all its files"
 
 
-def test_a_limit_of_the_command_line_is_told_at_the_model() -> None:
+def test_a_limit_from_the_command_line_is_placed_at_the_model() -> None:
     one = result(None)
     at_model = replace(one, verdicts=(replace(one.verdicts[3], ignored=False),))
     (only,) = results(render("sarif", report(at_model)))
@@ -136,7 +136,7 @@ def test_nothing_judged_is_a_result() -> None:
     assert (only["ruleId"], only["level"]) == ("limits", "warning")
 
 
-def test_where_every_limit_holds_there_is_no_alert() -> None:
+def test_if_every_limit_holds_there_is_no_alert() -> None:
     one = result(SEEN)
     assert results(render("sarif", report(replace(one, verdicts=one.verdicts[2:])))) == []
 

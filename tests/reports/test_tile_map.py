@@ -65,7 +65,7 @@ def test_an_empty_file_is_drawn_too() -> None:
         ({"size": (1, 1, 1, -1, 1)}, "negative"),
     ],
 )
-def test_what_is_no_tree_is_refused(change: dict[str, tuple[int, ...]], message: str) -> None:
+def test_what_is_not_a_tree_is_refused(change: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TILES, **change)  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ def test_a_real_model(name: str) -> None:
     assert len(tiles.size) < 200
 
 
-def test_a_file_that_is_gone_or_no_model_has_no_parts(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_not_a_model_has_no_parts(tmp_path: Path) -> None:
     assert tiles_of(tmp_path / "gone.onnx") is None
     (tmp_path / "text.onnx").write_text("no model", encoding="utf-8")
     assert tiles_of(tmp_path / "text.onnx") is None

@@ -53,7 +53,7 @@ def test_the_part_comes_first_and_each_before_those_inside_it() -> None:
     assert all(order.index(parent) < order.index(part) for part, parent in enumerate(PARENTS) if parent >= 0)
 
 
-def test_an_opened_part_fills_the_canvas_and_shows_its_own_alone() -> None:
+def test_an_opened_part_fills_the_canvas_and_shows_only_what_is_inside() -> None:
     placed = list(nested(1, WHOLE, SIZES, parts_inside(PARENTS)))
     assert {one.part for one in placed} == {1, 3, 4}
     assert placed[0].place == WHOLE

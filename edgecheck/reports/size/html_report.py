@@ -36,7 +36,7 @@ class _Line:
     dtype: str
     shape: str
     zeros: float | None
-    #: Its tile in the treemap; None where it has none.
+    #: Index of its tile in the treemap; None if it has none.
     tile: int | None
     is_tensor: bool
 

@@ -18,7 +18,7 @@ _READY_SECONDS = 60
 
 
 def written(model: Path, *arguments: str) -> Path:
-    """The HTML report on `model`, beside it."""
+    """The HTML report on `model`, next to it."""
     place = model.with_suffix(".html")
     done = edgecheck("size", model, *arguments, "--format", f"html={place}", cwd=model.parent)
     assert (done.code, done.out, done.err) == (0, "", "")

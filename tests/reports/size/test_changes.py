@@ -1,3 +1,5 @@
+"""What grew from an older model, in every format."""
+
 from __future__ import annotations
 
 import json

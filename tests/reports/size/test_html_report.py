@@ -1,3 +1,5 @@
+"""The HTML page as text: its policy, its data, and that it names no other place."""
+
 from __future__ import annotations
 
 import base64

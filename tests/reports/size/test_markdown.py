@@ -1,3 +1,5 @@
+"""The anatomy in Markdown, as a strict renderer shows it."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""The anatomy on a terminal, and the words that every format of it shares (`size.words`)."""
+
 from __future__ import annotations
 
 import re
@@ -93,7 +95,7 @@ def test_a_hostile_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
         (["cut.onnx"], "cut.onnx is damaged"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
     content = plain(tmp_path / "net.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     (tmp_path / "notes.txt").write_text("no model\n", encoding="utf-8")

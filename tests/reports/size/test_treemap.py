@@ -15,7 +15,7 @@ from tests.reports.size.models import noise, save
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tiles_sum_to_the_model(name: str) -> None:
-    found, whole = treemap(anatomy(name)), anatomy(name)
+    found, model = treemap(anatomy(name)), anatomy(name)
     sums = [[0, 0, 0] for _ in found.tiles]
     parents = set()
     for index, tile in enumerate(found.tiles):
@@ -28,7 +28,7 @@ def test_tiles_sum_to_the_model(name: str) -> None:
         tile = found.tiles[index]
         assert sums[index] == [tile.stored, tile.memory, tile.params]
     first = found.tiles[0]
-    assert (first.stored, first.params) == (whole.size, whole.totals.params)
+    assert (first.stored, first.params) == (model.size, model.totals.params)
     assert len(found.tiles) < 4 * FINEST
 
 
