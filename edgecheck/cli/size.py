@@ -127,6 +127,6 @@ def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> Size
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
-    from edgecheck.reports.size.changes import changes_in
+    from edgecheck.anatomy.changes import changes_by
 
-    return Growth(old, changes_in(anatomy, old, view))
+    return Growth(old, changes_by(view.by, view.depth, anatomy, old))

@@ -17,8 +17,8 @@ __all__ = ["FORMATS", "Style", "render", "rendered"]
 class Style:
     """How text for a terminal is laid out."""
 
-    #: Columns.
     width: int = 100
+    """Columns."""
     color: bool = False
 
 

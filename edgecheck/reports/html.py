@@ -40,8 +40,8 @@ class _Line:
     origin: str
     source: str
     reason: str
-    #: The part of the bar that is filled, from 0 to 1; None without a figure.
     share: float | None
+    """The part of the bar that is filled, from 0 to 1; None without a figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ class _Check:
     device: tuple[tuple[str, str, str], ...]
     plots: tuple[Plot, ...]
     bytes: TileMap | None
-    #: The anchor of the earlier check that draws the bytes of the same file; empty if there is none.
     bytes_at: str
+    """The anchor of the earlier check that draws the bytes of the same file; empty if there is none."""
 
 
 def render(report: Report) -> str:

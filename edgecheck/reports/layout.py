@@ -22,11 +22,11 @@ _GAP = 2
 class Column:
     """How a column of a grid is laid out."""
 
-    #: `left` or `right`.
     justify: str = "left"
+    """`left` or `right`."""
     style: str = ""
-    #: Width in characters, at least; if it is set, long words are folded, not cut off.
     least: int | None = None
+    """Width in characters, at least; if it is set, long words are folded, not cut off."""
     wraps: bool = True
 
 

@@ -29,12 +29,12 @@ class Mark:
 
     at: float
     words: str
-    #: `error`, `warn`, `phase` or `figure`; empty for a tick.
     kind: str = ""
-    #: The row of its words above the plot; 0 is the lowest.
+    """`error`, `warn`, `phase` or `figure`; empty for a tick."""
     row: int = 0
-    #: The part of its words that is at the mark: `start`, `middle` or `end`.
+    """The row of its words above the plot; 0 is the lowest."""
     anchor: str = "middle"
+    """The part of its words that is at the mark: `start`, `middle` or `end`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +53,17 @@ class Plot:
 
     title: str
     summary: str
-    #: Ticks of the horizontal axis.
     across: tuple[Mark, ...]
-    #: Ticks of the vertical axis.
+    """Ticks of the horizontal axis."""
     upward: tuple[Mark, ...] = ()
-    #: Each as `x,y x,y`.
+    """Ticks of the vertical axis."""
     lines: tuple[str, ...] = ()
+    """Each as `x,y x,y`."""
     bars: tuple[Bar, ...] = ()
-    #: Vertical lines.
     upright: tuple[Mark, ...] = ()
-    #: Horizontal lines.
+    """Vertical lines."""
     level: tuple[Mark, ...] = ()
+    """Horizontal lines."""
     heading: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
 

@@ -37,12 +37,12 @@ class Tile:
     """One rectangle."""
 
     place: Rectangle
-    #: Its CSS class.
     look: str
-    #: Written on it; empty if there is no room.
+    """Its CSS class."""
     label: str
-    #: Shown when the mouse is over it: path, size, share, group, type and shape.
+    """Written on it; empty if there is no room."""
     details: str
+    """Shown when the mouse is over it: path, size, share, group, type and shape."""
     has_parts: bool
 
 
@@ -52,8 +52,8 @@ class TileMap:
 
     summary: str
     tiles: tuple[Tile, ...]
-    #: CSS class and words of each colour that occurs.
     legend: tuple[tuple[str, str], ...]
+    """CSS class and words of each colour that occurs."""
     heading: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 

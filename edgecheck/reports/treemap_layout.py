@@ -48,8 +48,8 @@ class Placed:
 
     part: int
     place: Rectangle
-    #: Whether the parts inside it are drawn.
     is_opened: bool
+    """Whether the parts inside it are drawn."""
 
 
 def parts_inside(parents: Sequence[int]) -> Mapping[int, Sequence[int]]:

@@ -15,12 +15,12 @@ class FitReport:
     """Which variant fits, for each model and device."""
 
     fits: tuple[Fit, ...]
-    #: Of edgecheck.
     version: str
-    #: System, machine and name of the computer it ran on.
+    """Of edgecheck."""
     host: str
-    #: ISO 8601, UTC.
+    """System, machine and name of the computer it ran on."""
     started: str
+    """ISO 8601, UTC."""
     seconds: float
 
     @property

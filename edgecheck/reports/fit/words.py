@@ -20,10 +20,10 @@ from edgecheck.reports.wording import clean, source
 class Cell:
     """One metric of one variant."""
 
-    #: Empty if there is none.
     figure: str = ""
-    #: None if nothing is judged.
+    """Empty if there is none."""
     status: Status | None = None
+    """None if nothing is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class Row:
     """One metric of all variants."""
 
     metric: str
-    #: With its sign; empty without a limit.
     bound: str
-    #: One for each column.
+    """With its sign; empty without a limit."""
     cells: tuple[Cell, ...]
+    """One for each column."""
     provenance: str
 
 

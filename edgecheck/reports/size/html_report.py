@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from operator import attrgetter
@@ -11,17 +12,31 @@ from operator import attrgetter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.anatomy.tables import By, Row
-from edgecheck.anatomy.values import Kind
+from edgecheck.anatomy.values import Kind, Role
 from edgecheck.reports import tile_map
 from edgecheck.reports.size import words
 from edgecheck.reports.size.report import SizeReport
-from edgecheck.reports.size.treemap import GROUPS, Treemap, treemap
+from edgecheck.reports.size.treemap import Treemap, treemap
 from edgecheck.reports.size.zooming import CANVASES, as_parts, script_data
 
 MOST_CHANGES = 200
 
 #: Rows of the table; the rest is summed up, so that a browser can hold the page.
 MOST_ROWS = 5000
+
+
+#: Group of a tile -> what its colour stands for, in the order of the legend.
+GROUPS: Mapping[str, str] = {
+    Role.WEIGHT.value: "weights",
+    Role.CONSTANT.value: "constants",
+    Role.VOCABULARY.value: "vocabulary",
+    Role.OPTIMIZER.value: "optimiser state",
+    Role.UNUSED.value: "unused storage",
+    Kind.STRUCTURE.value: "structure",
+    Kind.METADATA.value: "metadata",
+    Kind.PADDING.value: "padding",
+    Kind.UNCLAIMED.value: "unclaimed",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +51,8 @@ class _Line:
     dtype: str
     shape: str
     zeros: float | None
-    #: Index of its tile in the treemap; None if it has none.
     tile: int | None
+    """Index of its tile in the treemap; None if it has none."""
     is_tensor: bool
 
 
@@ -97,7 +112,14 @@ def _lines(report: SizeReport, drawn: Treemap) -> list[_Line]:
     lines = [_line(row, report, places.get(row.name) if row.name else None) for row in rows]
     if rest := report.rows[MOST_ROWS:]:
         stored, memory, params = (sum(map(attrgetter(of), rest)) for of in ("stored", "memory", "params"))
-        others = Row(f"({len(rest):,} others)", Kind.TENSORS, stored, memory, params, len(rest))
+        others = Row(
+            name=f"({len(rest):,} others)",
+            kind=Kind.TENSORS,
+            stored=stored,
+            memory=memory,
+            params=params,
+            tensors=len(rest),
+        )
         lines.append(_line(others, report, None))
     return lines
 

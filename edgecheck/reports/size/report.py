@@ -23,10 +23,10 @@ class View:
     """How the bytes are grouped, and how many rows are shown."""
 
     by: By
-    #: For `By.PREFIX`: how many components of a path make a group.
     depth: int
-    #: Rows before the rest is summed up; 0 for all.
+    """For `By.PREFIX`: how many components of a path make a group."""
     top: int
+    """Rows before the rest is summed up; 0 for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class SizeReport:
 
     anatomy: Anatomy
     view: View
-    #: All rows of the view; they sum to the size of the model.
     rows: tuple[Row, ...]
+    """All rows of the view; they sum to the size of the model."""
     advice: tuple[Advice, ...]
     drivers: tuple[str, ...]
     copies: tuple[Repeated, ...]
-    #: Of edgecheck.
     version: str
-    #: Index into the tensors -> what their contents are like; None where they were not read.
+    """Of edgecheck."""
     measured: Mapping[int, Measured] | None = None
-    #: Name of a row -> the share of its numbers that are zero, where known.
+    """Index into the tensors -> what their contents are like; None where they were not read."""
     zeros: Mapping[str, float] | None = None
+    """Name of a row -> the share of its numbers that are zero, where known."""
     growth: Growth | None = None
 
 

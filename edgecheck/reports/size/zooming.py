@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from edgecheck.core.report import Tiles
 from edgecheck.core.units import Unit, show
-from edgecheck.reports.size.treemap import Tile, columns
+from edgecheck.reports.size.treemap import Tile
 from edgecheck.reports.tile_map import CHARACTER, canvas
 from edgecheck.reports.treemap_layout import LEAST_HEIGHT, LEAST_WIDTH, Rectangle, nested, parts_inside
 
@@ -40,7 +41,8 @@ def script_data(tiles: Sequence[Tile]) -> dict[str, Any]:
             views = {tile: _drawing(tile, canvas(width, height), sizes, inside) for tile in inside or (0,)}
             at[name][measure] = {tile: numbers.setdefault(view, len(numbers)) for tile, view in views.items()}
     return {
-        "tiles": columns(tuple(tiles)),
+        # Column by column, which takes half the bytes.
+        "tiles": {field.name: [getattr(tile, field.name) for tile in tiles] for field in fields(Tile)},
         "shown": {name: [show(getattr(tile, name), unit) for tile in tiles] for name, unit in MEASURES.items()},
         "canvases": {name: list(size) for name, size in CANVASES.items()},
         "label": {"width": LEAST_WIDTH, "height": LEAST_HEIGHT, "character": CHARACTER},

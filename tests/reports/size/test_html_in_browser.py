@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.reports.size.treemap import GROUPS
+from edgecheck.reports.size.html_report import GROUPS
 from tests.reports.size.models import hostile, noise, save
 from tests.reports.size.pages import written
 
