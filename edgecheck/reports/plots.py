@@ -172,7 +172,7 @@ def _latencies(result: CheckResult) -> Plot | None:
         summary=f"{len(latencies):,} inferences from {show(least)} to {show(max(latencies))}: "
         + ", ".join(f"{name} {show(value)}" for name, value in shares)
         + "".join(f"; {limit.words}" for limit in limits)
-        + (f"; {beyond:,} slower ones are not drawn" if beyond else "")
+        + (f"; {_many(beyond, 'slower one is', 'slower ones are')} not drawn" if beyond else "")
         + ".",
         across=_ticks(across, show),
         bars=_histogram(latencies, across),
@@ -276,4 +276,4 @@ def _in_rows(marks: Iterable[Mark]) -> tuple[Mark, ...]:
 
 
 def _many(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    return f"{count:,} {one if count == 1 else more}"

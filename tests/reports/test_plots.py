@@ -32,7 +32,7 @@ def test_an_interval_is_drawn_against_its_limits() -> None:
 
 def test_latencies_far_out_are_named_and_not_drawn() -> None:
     latencies = plots.plots(rich())[1]
-    assert latencies.summary.endswith("latency_p90 limit 5.00 s; 1 slower ones are not drawn.")
+    assert latencies.summary.endswith("latency_p90 limit 5.00 s; 1 slower one is not drawn.")
     assert sum(mark.words == "latency_p90 limit 5.00 s" for mark in latencies.upright) == 0
 
 
