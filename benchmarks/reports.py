@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgecheck.core.report import Report, Tiles  # noqa: E402
-from edgecheck.reports import FORMATS, Style, render  # noqa: E402
+from edgecheck.reports import FORMATS, render  # noqa: E402
 from edgecheck.reports.reading import read_report  # noqa: E402
 from tests.builders import MIB, latency_worker, memory_worker, run  # noqa: E402
 from tests.reports.sample import CRASH, result  # noqa: E402
@@ -58,7 +58,7 @@ def main() -> int:
     total, text = 0.0, {}
     for name in FORMATS:
         started = time.process_time()
-        text[name] = render(name, whole, Style())
+        text[name] = render(name, whole)
         took = time.process_time() - started
         total += took
         print(f"{name:<10} {took:6.2f} s   {len(text[name].encode()) / 1e6:8.2f} MB")

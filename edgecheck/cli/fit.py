@@ -23,7 +23,6 @@ from edgecheck.converters.convert import Workshop
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
-from edgecheck.reports import Style
 from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
 
 if TYPE_CHECKING:
@@ -110,10 +109,16 @@ def command(
         for fit in perform.fit(checks, workshop, progress.tell, machines=machines, every=every):
             fits.append(fit)
             progress.next()
-    report = FitReport(tuple(fits), __version__, this_host(), begun, time.monotonic() - started)
+    report = FitReport(
+        fits=tuple(fits),
+        version=__version__,
+        host=this_host(),
+        started=begun,
+        seconds=time.monotonic() - started,
+    )
     for name, file in formats or (("terminal", ""),):
         if file:
-            write_report(Path(file), render_fit(name, report, Style()))
+            write_report(Path(file), render_fit(name, report))
         else:
             sys.stdout.write(render_fit(name, report, terminal_style()))
     return report.exit_code

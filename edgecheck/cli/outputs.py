@@ -38,13 +38,13 @@ def tell(report: Report, *, printed: str) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     if printed != "github":
-        click.echo(render("github", report, Style()), err=True, nl=False)
+        click.echo(render("github", report), err=True, nl=False)
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if not place:
         return
     try:
         with Path(place).open("a", encoding="utf-8") as summary:
-            summary.write(render("markdown", report, Style()))
+            summary.write(render("markdown", report))
     except OSError as error:
         click.echo(f"edgecheck: the job summary was not written: {place}: {error.strerror}.", err=True)
 
@@ -114,9 +114,9 @@ class Outputs:
 
             sys.stdout.write(terminal.paint(terminal.closing(report), terminal_style()))
         else:
-            sys.stdout.write(render(self._printed, report, Style()))
+            sys.stdout.write(render(self._printed, report))
         for name, path in self._files:
-            write_report(path, render(name, report, Style()))
+            write_report(path, render(name, report))
 
     def tell_job(self, report: Report) -> None:
         """A job on GitHub gets annotations and a summary; elsewhere nothing happens."""

@@ -79,7 +79,7 @@ def command(
     to the size of the model, to the byte.
     """
     view = _view(by, depth, top)
-    _check_outputs(formats)
+    ensure_places(formats)
     report = _look(model, view, against, quick=quick)
     for name, file in formats or (("terminal", ""),):
         text = render_size(name, report, terminal_style())
@@ -97,15 +97,6 @@ def _view(by: str | None, depth: int | None, top: int) -> View:
     if by not in (None, By.LAYER, By.PREFIX):
         raise UsageError(f"--depth has no meaning with --by {by}.", "Use --by prefix, or leave --depth out.")
     return View(By.PREFIX, depth, top)
-
-
-def _check_outputs(formats: tuple[tuple[str, str], ...]) -> None:
-    """Say what cannot be written before anything is read."""
-    ensure_places(formats)
-    if any(name == "html" for name, _ in formats):
-        from edgecheck.reports.size.plotly_script import require
-
-        require()
 
 
 def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:
@@ -136,6 +127,6 @@ def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> Size
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
-    from edgecheck.reports.size.changes import changes_in
+    from edgecheck.anatomy.changes import changes_by
 
-    return Growth(old, changes_in(anatomy, old, view))
+    return Growth(old, changes_by(view.by, view.depth, anatomy, old))

@@ -1,4 +1,4 @@
-"""The JSON report read back, so that it can be told in another format or compared."""
+"""Reads a JSON report back, so that it can be rendered in another format or compared."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import math
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.comparability import SUFFIX, against_baseline
 from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
-from edgecheck.core.finding import Measurement, Unmeasured
+from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
 from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
@@ -24,30 +24,26 @@ from edgecheck.errors import UsageError
 from edgecheck.reports.json_report import SCHEMA_VERSION
 from edgecheck.reports.shapes import ShapeError, built, listed, mapping, scalar
 
-if TYPE_CHECKING:
-    from edgecheck.core.finding import Finding
-
 _AGAIN = "Write it again: edgecheck check … --format json=FILE"
 
 
 def read_report(text: str, name: str) -> Report:
-    """The report that `text` holds.
+    """The report in `text`.
 
-    What JSON does not tell is left empty: the profile's hardware, the budget's other devices. What a report says in
-    any format does not depend on it.
+    What JSON leaves out stays empty: the profile's hardware, the budget's other devices. No format uses it.
 
     Args:
         text: As `--format json` writes it.
-        name: The file's, for messages.
+        name: Of the file, for messages.
 
     Raises:
-        UsageError: it is empty, cut off, no report, or of another version.
+        UsageError: it is empty, cut off, not a report, or of another version.
     """
     if not text.strip():
         raise UsageError(f"{name} is empty.", _AGAIN)
     data = _json(text, name)
     if not isinstance(data, dict) or data.get("schema") != "edgecheck-report":
-        raise UsageError(f"{name} is JSON, but no report of edgecheck's.", "Name a file that --format json wrote.")
+        raise UsageError(f"{name} is JSON, but not a report of edgecheck.", "Name a file written by --format json.")
     version = data.get("version")
     if version != SCHEMA_VERSION:
         raise UsageError(
@@ -65,11 +61,11 @@ def _json(text: str, name: str) -> object:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         why = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UsageError(f"{name} is not whole JSON: {why}.", _AGAIN) from error
+        raise UsageError(f"{name} is not valid JSON: {why}.", _AGAIN) from error
 
 
 def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _report(data: dict[str, Any]) -> Report:
@@ -189,7 +185,7 @@ def _verdict(raw: object, place: str) -> Verdict:
 
 
 def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
-    """The bound that the status speaks of, by the rules of `core.verdict.judge`."""
+    """The bound that the status refers to, by the rules of `core.verdict.judge`."""
     of_warning = status is Status.WARN and not reason.endswith("(on_unknown: warn)")
     first, second = (limit.warn, limit.error) if of_warning else (limit.error, limit.warn)
     bound = second if first is None else first
@@ -199,7 +195,7 @@ def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
 
 
 def _metric(name: str, described: object, place: str) -> Metric:
-    """The metric; one that this version does not know is made from what the report says of it."""
+    """The metric; one unknown to this version is made from its description in the report."""
     if name in METRICS:
         return METRICS[name]
     if name.removesuffix(SUFFIX) in METRICS:

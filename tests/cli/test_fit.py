@@ -132,7 +132,7 @@ def test_a_quantised_file_is_only_what_it_is(tmp_path: Path) -> None:
     shutil.copyfile(fetch("hey_jarvis.tflite"), tmp_path / "wake.tflite")
     done = edgecheck("fit", "wake.tflite", "--limit", "size=20kB", cwd=tmp_path)
     assert done.code == 1
-    assert "give the model that this file was made from" in done.out
+    assert "pass the model that this file was made from" in done.out
     assert "float16" not in done.out
 
 

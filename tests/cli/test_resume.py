@@ -49,7 +49,7 @@ def interrupt(folder: Path, after: int, *options: str) -> str:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        after -= "also seen" in line
+        after -= "not limited" in line
         if not after:
             break
     process.send_signal(signal.SIGINT)

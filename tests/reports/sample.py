@@ -7,11 +7,12 @@ from dataclasses import replace
 from edgecheck.core.budget import Effort, Variant
 from edgecheck.core.caveats import caveats
 from edgecheck.core.device_match import standing
-from edgecheck.core.finding import Evidence
+from edgecheck.core.finding import Evidence, Measurement
 from edgecheck.core.limits import OnUnknown, Source
 from edgecheck.core.measurement import measure_all
-from edgecheck.core.report import CheckResult, Report, Tiles
-from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, Run
+from edgecheck.core.metrics import METRICS, Provenance
+from edgecheck.core.report import CheckResult, Part, Report, Tiles, WayOut
+from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Phase, PhaseMark, Purpose, Run
 from edgecheck.core.verdict import judge
 from tests.builders import ARTIFACT, MIB, budget, died, latency_worker, limit, memory_worker, profile, run
 
@@ -68,3 +69,33 @@ def report(*results: CheckResult) -> Report:
 
 
 EVERYTHING = report(result(SEEN), result(CRASH), result(PC), result(None))
+
+PROJECTED = Measurement(
+    METRICS["latency_p50"], 0.0123, Provenance.PROJECTED, 0.0098, 0.0154, interval=True, basis="15.4M instructions"
+)
+P90 = Measurement(METRICS["latency_p90"], 0.0115, Provenance.MEASURED)
+SEEN_AT = zip(Phase, (0.0, 0.1, 0.15, 0.16, 0.3), (8, 40, 50, 60, 61), strict=True)
+MARKS = tuple(PhaseMark(phase, at, rss * MIB, rss * MIB) for phase, at, rss in SEEN_AT)
+MEMORY = replace(
+    memory_worker(40 * MIB, 61 * MIB), marks=MARKS, samples=tuple((at / 1000, (8 + at // 6) * MIB) for at in range(300))
+)
+RICH = run(latency_worker(*(0.01 + at % 17 * 1e-4 for at in range(400)), 0.9), MEMORY, MEMORY)
+
+
+def rich() -> CheckResult:
+    """A check with every drawing in it."""
+    checked = result(RICH)
+    verdicts = (
+        *checked.verdicts,
+        judge(limit("latency_p50", 0.014, 0.011), PROJECTED),
+        judge(limit("latency_p90", 5.0), P90),
+    )
+    way_out = WayOut(
+        ("size",), (Part("dense_3", 1_180_000, "float32"),), (Part("int8", 900_000, "a byte each"),), ("Note.",)
+    )
+    return replace(
+        checked,
+        findings={**(checked.findings or {}), "latency_p50": PROJECTED},
+        verdicts=verdicts,
+        ways_out=(way_out,),
+    )

@@ -1,28 +1,22 @@
-"""What `edgecheck fit` found, as one value, and the table of formats that it can be written in."""
+"""What `edgecheck fit` found, as one value, and the table of formats it can be written in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
 
-from edgecheck.core.fitting import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edgecheck.core.fitting import Fit
-    from edgecheck.reports import Style
+from edgecheck.core.fitting import Fit, Outcome
+from edgecheck.reports import Style, rendered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitReport:
     """Which variant fits, for each model and device."""
 
     fits: tuple[Fit, ...]
     version: str
-    """edgecheck's own."""
+    """Of edgecheck."""
     host: str
     """System, machine and name of the computer it ran on."""
     started: str
@@ -31,14 +25,14 @@ class FitReport:
 
     @property
     def exit_code(self) -> int:
-        """0 something fits everywhere, 1 nothing does somewhere, 3 it is not known and nothing is certain not to."""
+        """0: a variant fits everywhere. 1: nothing fits somewhere. 3: nothing is known not to fit, but some is open."""
         outcomes = {fit.outcome for fit in self.fits}
         if Outcome.NOTHING in outcomes:
             return 1
         return 3 if Outcome.UNDECIDED in outcomes or not outcomes else 0
 
 
-#: Format name -> module with `render(report: FitReport, style: Style) -> str`.
+#: Format name -> module with `render(report: FitReport) -> str`; the terminal's takes a `Style` too.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "terminal": "edgecheck.reports.fit.terminal",
@@ -48,10 +42,10 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def render_fit(name: str, report: FitReport, style: Style) -> str:
-    """The report as the format called `name`.
+def render_fit(name: str, report: FitReport, style: Style | None = None) -> str:
+    """The report in the format called `name`.
 
     Raises:
-        KeyError: there is no such format.
+        KeyError: the format is unknown.
     """
-    return cast("str", import_module(FORMATS[name]).render(report, style))
+    return rendered(FORMATS, name, report, style)

@@ -1,60 +1,53 @@
-"""The table of variant and limit, and the sentences about it, that every format of `edgecheck fit` tells alike."""
+"""What every format of `edgecheck fit` has in common: the table of limits and variants, and the sentences about it."""
 
 from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
-from edgecheck.core.fitting import UNCHANGED, Outcome, others, why_not
-from edgecheck.core.metrics import METRICS, Direction
+from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
+from edgecheck.core.limits import Limit
+from edgecheck.core.metrics import METRICS, Direction, Metric
 from edgecheck.core.units import Unit
-from edgecheck.core.verdict import Status
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports.wording import clean, source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.core.fitting import Fit, Trial
-    from edgecheck.core.limits import Limit
-    from edgecheck.core.metrics import Metric
-    from edgecheck.core.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one variant shows of one metric."""
+    """One metric of one variant."""
 
     figure: str = ""
-    """Empty where there is none."""
+    """Empty if there is none."""
     status: Status | None = None
-    """None where nothing is judged."""
+    """None if nothing is judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One metric over all variants."""
+    """One metric of all variants."""
 
     metric: str
     bound: str
-    """With its sign; empty where there is no limit."""
+    """With its sign; empty without a limit."""
     cells: tuple[Cell, ...]
     """One for each column."""
     provenance: str
 
 
-#: Stands where there is no figure.
+#: In place of a figure that is not there.
 NONE = "\N{EN DASH}"
 
-#: Shown of every variant, limit or not.
+#: Metrics that are shown with and without a limit.
 _ALWAYS = ("size", "agreement", "top1")
 
 
 def title(fit: Fit) -> str:
-    """Model, device and the target that showed it."""
+    """Model, device and target."""
     result = fit.trials[0].result
     target = next((trial.result.target for trial in fit.trials if trial.result.target), "")
     return clean(
@@ -63,7 +56,7 @@ def title(fit: Fit) -> str:
 
 
 def columns(fit: Fit) -> tuple[tuple[str, str], ...]:
-    """Each variant's name and what became of it: the tried by what they lose, then the others."""
+    """Name and state of each variant: those that were tried, by what they lose, then the others."""
     tried = [(clean(str(trial.variant)), _state(trial, fit)) for trial in fit.trials]
     return (*tried, *((clean(str(variant)), "not tried") for variant in fit.left))
 
@@ -73,7 +66,7 @@ def _state(trial: Trial, fit: Fit) -> str:
 
 
 def rows(fit: Fit) -> tuple[Row, ...]:
-    """A row for each limit, in the metrics' order, and for what is always shown."""
+    """A row for each limit and for what is always shown, in the order of `METRICS`."""
     limits = {limit.metric.name: limit for limit in limits_of(fit)}
     known = [metric for name, metric in METRICS.items() if name in limits or name in _ALWAYS]
     made = (_row(metric, limits.get(metric.name), fit) for metric in known)
@@ -81,7 +74,7 @@ def rows(fit: Fit) -> tuple[Row, ...]:
 
 
 def limits_of(fit: Fit) -> tuple[Limit, ...]:
-    """The limits that hold on the device."""
+    """The limits for the device."""
     result = fit.trials[0].result
     return next(limits for profile, limits in result.budget.devices if profile.id == result.profile.id)
 
@@ -90,7 +83,12 @@ def _row(metric: Metric, limit: Limit | None, fit: Fit) -> Row:
     findings = [_finding(trial, metric) for trial in fit.trials]
     origins = dict.fromkeys(found.provenance.value for found in findings if found is not None)
     cells = [_cell(trial, metric, found) for trial, found in zip(fit.trials, findings, strict=True)]
-    return Row(metric.name, _bound(limit), (*cells, *(Cell() for _ in fit.left)), ", ".join(origins))
+    return Row(
+        metric=metric.name,
+        bound=_bound(limit),
+        cells=(*cells, *(Cell() for _ in fit.left)),
+        provenance=", ".join(origins),
+    )
 
 
 def _finding(trial: Trial, metric: Metric) -> Measurement | None:
@@ -107,16 +105,16 @@ def _cell(trial: Trial, metric: Metric, found: Measurement | None) -> Cell:
     return Cell(_shown(found) if found is not None else "", status)
 
 
+_MOST_NINES = 7  # float32 has no more digits
+
+
 def _shown(found: Measurement) -> str:
-    """Its text; an agreement that only rounds to 1 shows where it begins to differ."""
+    """The figure; a ratio that only rounds to 1 shows the digits in which it differs: `0.9999`."""
     text = found.metric.show(found.value)
     if text != "1" or found.value >= 1 or found.metric.unit is not Unit.RATIO:
         return text
     nines = math.floor(-math.log10(1 - found.value))
     return f"0.{'9' * nines}" if nines < _MOST_NINES else text
-
-
-_MOST_NINES = 7  # float32 itself knows no more
 
 
 def _bound(limit: Limit | None) -> str:
@@ -127,13 +125,13 @@ def _bound(limit: Limit | None) -> str:
     return f"{sign} {limit.metric.show(bound)}" if bound is not None else ""
 
 
-def beside(fit: Fit) -> Iterator[tuple[str, str]]:
-    """Variants that are not the answer, and why; those of which the same is to be said together."""
-    by_words: dict[str, list[str]] = {}
+def not_recommended(fit: Fit) -> Iterator[tuple[str, str]]:
+    """Variants that are not the answer, and why; those with the same reason together."""
+    by_reason: dict[str, list[str]] = {}
     for each in others(fit):
-        by_words.setdefault(clean(each.words), []).append(clean(each.variant))
-    for words, variants in by_words.items():
-        yield ", ".join(variants), words
+        by_reason.setdefault(clean(each.words), []).append(clean(each.variant))
+    for reason, variants in by_reason.items():
+        yield ", ".join(variants), reason
 
 
 def answer(fit: Fit) -> str:
@@ -175,13 +173,13 @@ def _sentence(clause: str) -> str:
 
 
 def next_step(fit: Fit) -> str:
-    """What to do about it."""
+    """What to do next."""
     result = fit.nearest.result
     match fit.outcome:
         case Outcome.FITS:
             return clean(f"Next: {_ship(fit)}")
         case Outcome.NOTHING:
-            ready = "give the model that this file was made from, " if _is_ready_alone(fit) else ""
+            ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
         case Outcome.UNDECIDED if result.hint:
             return clean(f"Next: {result.hint}")
@@ -192,7 +190,7 @@ def next_step(fit: Fit) -> str:
 
 
 def _is_ready_alone(fit: Fit) -> bool:
-    """Whether it was a ready file that nothing can be made of."""
+    """Whether the model is a ready file from which no variant can be made."""
     return not fit.left and [trial.variant.name for trial in fit.trials] == [UNCHANGED]
 
 
@@ -210,8 +208,8 @@ def _ship(fit: Fit) -> str:
 
 
 def doubt(fit: Fit) -> str:
-    """That agreement was measured on random numbers, where it was; empty where it was not."""
+    """A warning if agreement was measured on random inputs; otherwise empty."""
     found = [_finding(trial, METRICS["agreement"]) for trial in fit.trials]
     if any(each is not None and "random" in each.basis for each in found):
-        return "Agreement is on random inputs, which say less than real ones: give samples."
+        return "Agreement was measured on random inputs, which say less than real ones: provide samples."
     return ""

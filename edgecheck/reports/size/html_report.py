@@ -1,30 +1,45 @@
-"""The anatomy of a model as one HTML file that needs no network: a treemap, a table, and the advice."""
+"""The anatomy of a model as one HTML file that fetches nothing: a treemap, a table, and the advice."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.anatomy.tables import By, Row
-from edgecheck.anatomy.values import Kind
+from edgecheck.anatomy.values import Kind, Role
+from edgecheck.reports import tile_map
 from edgecheck.reports.size import words
-from edgecheck.reports.size.plotly_script import script, trusted
-from edgecheck.reports.size.treemap import GROUPS, Treemap, columns, treemap
-
-if TYPE_CHECKING:
-    from edgecheck.reports import Style
-    from edgecheck.reports.size.report import SizeReport
+from edgecheck.reports.size.report import SizeReport
+from edgecheck.reports.size.treemap import Treemap, treemap
+from edgecheck.reports.size.zooming import CANVASES, as_parts, script_data
 
 MOST_CHANGES = 200
+
+#: Rows of the table; the rest is summed up, so that a browser can hold the page.
 MOST_ROWS = 5000
-"""Rows of the table; the rest is summed up, so that a browser can hold the page."""
 
 
-@dataclass(frozen=True, slots=True)
+#: Group of a tile -> what its colour stands for, in the order of the legend.
+GROUPS: Mapping[str, str] = {
+    Role.WEIGHT.value: "weights",
+    Role.CONSTANT.value: "constants",
+    Role.VOCABULARY.value: "vocabulary",
+    Role.OPTIMIZER.value: "optimiser state",
+    Role.UNUSED.value: "unused storage",
+    Kind.STRUCTURE.value: "structure",
+    Kind.METADATA.value: "metadata",
+    Kind.PADDING.value: "padding",
+    Kind.UNCLAIMED.value: "unclaimed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
     """A row of the table, in words and in numbers to sort by."""
 
@@ -37,17 +52,12 @@ class _Line:
     shape: str
     zeros: float | None
     tile: int | None
-    """Its tile in the treemap, where it has one."""
+    """Index of its tile in the treemap; None if it has none."""
     is_tensor: bool
 
 
-def render(report: SizeReport, style: Style) -> str:
-    """The page.
-
-    Raises:
-        UsageError: plotly is not installed.
-    """
-    del style
+def render(report: SizeReport) -> str:
+    """The report as one HTML page."""
     environment = Environment(
         loader=PackageLoader("edgecheck.reports"),
         autoescape=True,
@@ -56,7 +66,8 @@ def render(report: SizeReport, style: Style) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    plotly, behaviour, drawn = script(), _template("size.js"), treemap(report.anatomy)
+    script, drawn = _template("size.js"), treemap(report.anatomy)
+    parts = as_parts(drawn.tiles)
     return environment.get_template("size.html").render(
         words=words,
         report=report,
@@ -67,12 +78,14 @@ def render(report: SizeReport, style: Style) -> str:
         else [],
         kinds=_kinds(report),
         lines=_lines(report, drawn),
-        data={"tiles": columns(drawn.tiles), "groups": dict(GROUPS)},
+        summary=tile_map.summary(parts),
+        canvas=CANVASES["wide"],
+        tiles=tile_map.drawn(parts, tile_map.canvas(*CANVASES["wide"]), "group-{}".format),
         groups={key: name for key, name in GROUPS.items() if any(tile.group == key for tile in drawn.tiles)},
+        data=script_data(drawn.tiles),
         look=_template("size.css"),
-        behaviour=behaviour,
-        plotly=plotly,
-        policy=f"default-src 'none'; script-src {trusted(behaviour)} {plotly.trust}; "
+        script=script,
+        policy=f"default-src 'none'; script-src {_trusted(script)}; "
         "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
     )
 
@@ -81,8 +94,13 @@ def _template(name: str) -> str:
     return (resources.files("edgecheck.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
+def _trusted(script: str) -> str:
+    """The hash by which a content security policy allows this script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
 def _kinds(report: SizeReport) -> list[tuple[str, int, str]]:
-    """Kind, bytes and share of what there is."""
+    """Kind, bytes and share, for the kinds that occur."""
     totals = report.anatomy.totals
     sizes = [(kind.value, getattr(totals, kind.value)) for kind in Kind]
     return [(name, size, words.share(size, totals.size)) for name, size in sizes if size]
@@ -94,7 +112,14 @@ def _lines(report: SizeReport, drawn: Treemap) -> list[_Line]:
     lines = [_line(row, report, places.get(row.name) if row.name else None) for row in rows]
     if rest := report.rows[MOST_ROWS:]:
         stored, memory, params = (sum(map(attrgetter(of), rest)) for of in ("stored", "memory", "params"))
-        others = Row(f"({len(rest):,} others)", Kind.TENSORS, stored, memory, params, len(rest))
+        others = Row(
+            name=f"({len(rest):,} others)",
+            kind=Kind.TENSORS,
+            stored=stored,
+            memory=memory,
+            params=params,
+            tensors=len(rest),
+        )
         lines.append(_line(others, report, None))
     return lines
 

@@ -1,46 +1,45 @@
-"""What `edgecheck size` found, as one value, and the table of formats that it can be written in."""
+"""What `edgecheck size` found, as one value, and the table of formats it can be written in."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from edgecheck.anatomy.advice import Advice
+from edgecheck.anatomy.comparing import Comparison
+from edgecheck.anatomy.duplicates import Repeated
+from edgecheck.anatomy.tables import By, Row
+from edgecheck.anatomy.values import Anatomy
+from edgecheck.reports import Style, rendered
 
-    from edgecheck.anatomy.advice import Advice
-    from edgecheck.anatomy.comparing import Comparison
-    from edgecheck.anatomy.duplicates import Repeated
+if TYPE_CHECKING:  # it imports numpy, which --quick does not need
     from edgecheck.anatomy.measuring import Measured
-    from edgecheck.anatomy.tables import By, Row
-    from edgecheck.anatomy.values import Anatomy
-    from edgecheck.reports import Style
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the bytes are grouped, and how many rows a person is shown."""
+    """How the bytes are grouped, and how many rows are shown."""
 
     by: By
     depth: int
-    """For prefixes: how many names of a path are told apart."""
+    """For `By.PREFIX`: how many components of a path make a group."""
     top: int
     """Rows before the rest is summed up; 0 for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The same against an older model."""
+    """The change from an older model."""
 
     old: Anatomy
     comparison: Comparison
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SizeReport:
-    """One model, looked into."""
+    """The anatomy of one model, and what follows from it."""
 
     anatomy: Anatomy
     view: View
@@ -50,15 +49,15 @@ class SizeReport:
     drivers: tuple[str, ...]
     copies: tuple[Repeated, ...]
     version: str
-    """edgecheck's own."""
+    """Of edgecheck."""
     measured: Mapping[int, Measured] | None = None
-    """By index into the tensors: what their contents are like; None where they were not read."""
+    """Index into the tensors -> what their contents are like; None where they were not read."""
     zeros: Mapping[str, float] | None = None
-    """By name of a row: the share of its numbers that are zero, where it is known."""
+    """Name of a row -> the share of its numbers that are zero, where known."""
     growth: Growth | None = None
 
 
-#: Format name -> module with `render(report: SizeReport, style: Style) -> str`.
+#: Format name -> module with `render(report: SizeReport) -> str`; the terminal's takes a `Style` too.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "terminal": "edgecheck.reports.size.terminal",
@@ -69,11 +68,10 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def render_size(name: str, report: SizeReport, style: Style) -> str:
-    """The report as the format called `name`.
+def render_size(name: str, report: SizeReport, style: Style | None = None) -> str:
+    """The report in the format called `name`.
 
     Raises:
-        KeyError: there is no such format.
-        UsageError: the format needs a package that is not installed.
+        KeyError: the format is unknown.
     """
-    return cast("str", import_module(FORMATS[name]).render(report, style))
+    return rendered(FORMATS, name, report, style)

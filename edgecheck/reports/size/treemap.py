@@ -14,7 +14,7 @@ from edgecheck.errors import ModelError
 from edgecheck.reports.size import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edgecheck.anatomy.tables import Node
@@ -25,19 +25,6 @@ FINEST = 2000
 
 FINEST_OF_CHECK = 200
 """The same for the small picture in the report of a check, which may have hundreds of them."""
-
-#: What a tile's colour says, in the order of the legend.
-GROUPS: Mapping[str, str] = {
-    Role.WEIGHT.value: "weights",
-    Role.CONSTANT.value: "constants",
-    Role.VOCABULARY.value: "vocabulary",
-    Role.OPTIMIZER.value: "optimiser state",
-    Role.UNUSED.value: "unused storage",
-    Kind.STRUCTURE.value: "structure",
-    Kind.METADATA.value: "metadata",
-    Kind.PADDING.value: "padding",
-    Kind.UNCLAIMED.value: "unclaimed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +164,3 @@ def _params(node: Node) -> int:
 
 def _count(tensors: int) -> str:
     return f"{tensors:,} tensor{'s' if tensors != 1 else ''}" if tensors else ""
-
-
-def columns(tiles: tuple[Tile, ...]) -> Mapping[str, list[int] | list[str]]:
-    """The tiles, column by column, which takes half the bytes in a page."""
-    fields: Iterator[str] = iter(Tile.__dataclass_fields__)
-    return {field: [getattr(tile, field) for tile in tiles] for field in fields}

@@ -1,3 +1,5 @@
+"""The anatomy on a terminal, and the words that every format of it shares (`size.words`)."""
+
 from __future__ import annotations
 
 import re
@@ -8,7 +10,7 @@ from rich.cells import cell_len
 
 from examples.real_models import fetch
 from tests.cli.command import edgecheck
-from tests.size.models import hostile, noise, plain, save
+from tests.reports.size.models import hostile, noise, plain, save
 
 MODELS = ("mtcnn_onet.onnx", "emotion.hdf5", "hey_jarvis.tflite", "facenet_onet.pt", "profanity_vectorizer.joblib")
 GROUPINGS = ("layer", "prefix", "operator", "dtype", "role", "tensor", "file")
@@ -93,7 +95,7 @@ def test_a_hostile_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
         (["cut.onnx"], "cut.onnx is damaged"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
     content = plain(tmp_path / "net.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     (tmp_path / "notes.txt").write_text("no model\n", encoding="utf-8")

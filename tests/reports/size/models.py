@@ -1,4 +1,4 @@
-"""Small ONNX models of the tests' own, whose bytes are known."""
+"""Small ONNX models whose bytes are known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+#: Names that somebody else's model may have.
 HOSTILE = (
     "<script>window.pwned=1</script>",
     "<img src=x onerror=pwned=2>",
@@ -25,7 +26,6 @@ HOSTILE = (
     "a" * 5000,
     "line\nbreak\r\n| a | b |",
 )
-"""Names that somebody else's model may have."""
 
 
 def save(path: Path, weights: Mapping[str, np.ndarray]) -> Path:

@@ -18,7 +18,7 @@ _READY_SECONDS = 60
 
 
 def written(model: Path, *arguments: str) -> Path:
-    """The HTML report on `model`, beside it."""
+    """The HTML report on `model`, next to it."""
     place = model.with_suffix(".html")
     done = edgecheck("size", model, *arguments, "--format", f"html={place}", cwd=model.parent)
     assert (done.code, done.out, done.err) == (0, "", "")
@@ -74,9 +74,36 @@ class Page:
         return [str(name) for name in self.run(script)]
 
     def tiles(self) -> list[str]:
-        """The texts of the tiles that plotly has drawn."""
-        found = self.run("return [...document.querySelectorAll('#plot .slicetext')].map(text => text.textContent)")
+        """The words written on the tiles, an outer one before those inside it."""
+        found = self.run("return [...document.querySelectorAll('.tiles text')].map(text => text.textContent)")
         return [str(text) for text in found]
+
+    def tile(self, words: str) -> WebElement:
+        """The rectangle of the tile that bears these words."""
+        script = (
+            "return [...document.querySelectorAll('.tiles g')].find(g => g.textContent === arguments[0]).firstChild"
+        )
+        found: WebElement = self.run(script, words)
+        return found
+
+    def click(self, words: str) -> None:
+        """Click at the top left of the tile that bears these words, where no tile inside it is."""
+        from selenium.webdriver import ActionChains
+
+        tile = self.tile(words)
+        self.run("document.getElementById('map-section').scrollIntoView()")
+        left, top = -tile.size["width"] // 2 + 4, -tile.size["height"] // 2 + 4
+        ActionChains(self.browser).move_to_element_with_offset(tile, left, top).click().perform()
+
+    def chosen(self) -> str:
+        """The words of the tile with the outline; empty without one."""
+        script = """
+            const at = (rect) => ["x", "y", "width", "height"].map((name) => rect.getAttribute(name)).join();
+            const outline = document.querySelector(".tiles .chosen");
+            return outline && [...document.querySelectorAll(".tiles g")]
+                .find((g) => at(g.firstChild) === at(outline)).textContent;
+        """
+        return str(self.run(script) or "")
 
     def requests(self) -> list[str]:
         """Every address that the page has asked for since it was opened."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.size.models import hostile, noise, save
-from tests.size.pages import written
+from edgecheck.reports.size.html_report import GROUPS
+from tests.reports.size.models import hostile, noise, save
+from tests.reports.size.pages import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.size.pages import Page
+    from tests.reports.size.pages import Page
 
-pytest.importorskip("plotly", reason="plotly is not installed: pip install 'edgecheck[html]'")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 RIGHT, LEFT, ENTER, ESCAPE, TAB, END = "\ue014", "\ue012", "\ue007", "\ue00c", "\ue004", "\ue010"
@@ -46,21 +47,83 @@ def test_nothing_is_fetched_and_nothing_is_complained_of(page: Page, report: Pat
     assert page.run("return document.documentElement.dataset.ready") == "yes"
     assert [address for address in page.requests() if not address.startswith(("file://", "data:"))] == []
     assert page.browser.get_log("browser") == []
-    assert page.run("return window.Plotly.version").count(".") == 2
 
 
 def test_a_click_opens_a_tile_and_the_path_leads_back(page: Page, report: Path) -> None:
+    page.open(report)
+    assert page.path == ["net.onnx"]
+    page.click("backbone 38.4 kB")
+    assert page.path == ["net.onnx", "backbone"]
+    assert page.status.startswith("backbone, 38,400 bytes, ")
+    assert page.tiles() == ["backbone 38.4 kB", "block_1/conv/weight 23.0 kB", "block_2/conv/weight 15.4 kB"]
+    page.all("#path button")[0].click()
+    assert page.path == ["net.onnx"]
+
+
+def test_a_click_on_a_tensor_chooses_it_and_one_on_the_strip_goes_back(page: Page, report: Path) -> None:
+    page.open(report)
+    page.click("block_2/conv/weight 15.4 kB")
+    assert page.path == ["net.onnx", "backbone"]
+    assert page.status.startswith("block_2/conv/weight, 15,360 bytes, ")
+    assert page.chosen() == "block_2/conv/weight 15.4 kB"
+    page.click("backbone 38.4 kB")
+    assert page.path == ["net.onnx"]
+    assert page.chosen() == "backbone 38.4 kB"
+
+
+def test_the_mouse_over_a_tile_shows_its_details(page: Page, report: Path) -> None:
     from selenium.webdriver import ActionChains
 
     page.open(report)
-    assert page.path == ["net.onnx"]
-    page.run("document.getElementById('plot').scrollIntoView()")
-    backbone = next(tile for tile in page.all("#plot .slicetext") if tile.text.startswith("backbone"))
-    ActionChains(page.browser).move_to_element(backbone).click().perform()
-    assert page.path == ["net.onnx", "backbone"]
-    assert page.status.startswith("backbone, 38,400 bytes, ")
-    page.all("#path button")[0].click()
-    assert page.path == ["net.onnx"]
+    assert not page.one("#tip").is_displayed()
+    page.run("document.getElementById('map-section').scrollIntoView()")
+    ActionChains(page.browser).move_to_element(page.tile("block_1/conv/weight 23.0 kB")).perform()
+    assert page.one("#tip").text == ("block_1/conv/weight, 23,040 bytes, 42.5 % of the model, MatMul, float32, 64 x 90")
+    ActionChains(page.browser).move_to_element(page.one("#map")).perform()
+    assert not page.one("#tip").is_displayed()
+
+
+def test_the_script_draws_what_the_page_has_without_it(page: Page, report: Path) -> None:
+    written = re.findall(r"<text [^>]*>([^<]+)</text>", report.read_text(encoding="utf-8"))
+    page.open(report)
+    assert page.tiles() == written
+    assert len(written) > 5
+
+
+def test_without_scripts_the_treemap_and_the_table_are_there(page: Page, report: Path) -> None:
+    page.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.browser.get(report.as_uri())
+        assert page.one("#plot svg").is_displayed()
+        assert page.one("noscript p").text == "Opening a tile needs JavaScript; the table has the same figures."
+        assert [each for each in page.all("button, select, input, #keys") if each.is_displayed()] == []
+        assert page.one("#rows").is_displayed()
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_what_is_written_on_a_tile_stays_on_it(page: Page, worst: Path) -> None:
+    page.open(worst)
+    beyond = page.run(
+        "return [...document.querySelectorAll('.tiles text')].map(text =>"
+        " text.getBBox().width + 3 - text.parentNode.width.baseVal.value)"
+    )
+    assert len(beyond) > 5
+    assert sum(width > 0 for width in beyond) <= 1, "only the name of glyphs that are wider than letters"
+    cut = page.run(
+        "return [...document.querySelectorAll('.tiles g > svg')].every(label =>"
+        " getComputedStyle(label).overflow === 'hidden'"
+        " && label.width.baseVal.value === label.parentNode.firstChild.width.baseVal.value)"
+    )
+    assert cut
+
+
+def test_thousands_of_tiles_are_drawn_quickly(page: Page, tmp_path: Path) -> None:
+    weights = {f"layer_{at}.weight": noise(4, at) for at in range(1900)}
+    page.open(written(save(tmp_path / "net.onnx", weights), "--quick"))
+    assert page.run("return document.querySelectorAll('.tiles g').length") > 1900
+    redraw = "document.getElementById('measure').dispatchEvent(new Event('change'))"
+    assert page.run(f"const start = performance.now(); {redraw}; return performance.now() - start") < 500
 
 
 def test_the_treemap_works_from_the_keyboard(page: Page, report: Path) -> None:
@@ -141,7 +204,7 @@ def test_text_can_be_read_in_light_and_dark(scheme: str, page: Page, report: Pat
     assert (luminance(page, "--ground") > 0.5) is (scheme == "light")
     for text in ("--text", "--dim", "--link", "--more", "--less"):
         assert contrast(page, text, "--ground") >= 4.5, text
-    for group in page.run("return Object.keys(JSON.parse(document.getElementById('data').textContent).groups)"):
+    for group in GROUPS:
         assert contrast(page, "--tile-text", f"--{group}") >= 4.5, group
     page.one("#theme").click()
     assert (luminance(page, "--ground") > 0.5) is (scheme == "dark")
@@ -167,7 +230,7 @@ def test_hostile_names_stay_text(page: Page, worst: Path) -> None:
     assert (
         page.run("return document.querySelectorAll('main img, main b, main svg a, main td a, main th a').length") == 0
     )
-    assert page.run("return document.scripts.length") == 4, "data, packed plotly, ours, plotly"
+    assert page.run("return document.scripts.length") == 2, "the data and our script"
     assert any(tile.startswith("<b>bold</b>") for tile in page.tiles())
     page.run("document.getElementById('plot').focus()")
     for _ in range(14):

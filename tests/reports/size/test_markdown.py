@@ -1,3 +1,5 @@
+"""The anatomy in Markdown, as a strict renderer shows it."""
+
 from __future__ import annotations
 
 import re
@@ -7,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from edgecheck.reports.size.markdown import code
 from tests.cli.command import edgecheck
-from tests.size.models import HOSTILE, hostile
+from tests.reports.size.models import HOSTILE, hostile
 
 
 @pytest.fixture(scope="module")

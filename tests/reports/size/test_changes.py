@@ -1,3 +1,5 @@
+"""What grew from an older model, in every format."""
+
 from __future__ import annotations
 
 import json
@@ -9,7 +11,7 @@ import pytest
 
 from examples.real_models import fetch
 from tests.cli.command import edgecheck
-from tests.size.models import noise, plain, save
+from tests.reports.size.models import noise, plain, save
 
 #: A change, a relative change or none, and the old and the new bytes.
 ROW = re.compile(r" *([+-][\d,]+|0) +(?:[+-][\d.]+ %|new|gone|0 %)? +([\d,]+) +([\d,]+) .*")

@@ -1,3 +1,5 @@
+"""The anatomy as JSON, by its schema."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,7 @@ from edgecheck.anatomy.tables import By
 from examples.real_models import fetch
 from tests.anatomy.real_anatomies import bytes_on_disk
 from tests.cli.command import edgecheck
-from tests.size.models import hostile, plain
+from tests.reports.size.models import hostile, plain
 
 SCHEMA = json.loads((resources.files("edgecheck.reports") / "size-1.schema.json").read_text(encoding="utf-8"))
 
@@ -48,7 +50,7 @@ def test_zeros_are_counted_where_weights_are_read(tmp_path: Path) -> None:
     assert {row["zeros"] for row in size(path, "--quick", cwd=tmp_path)["rows"]} == {None}
 
 
-def test_hostile_names_are_told_whole(tmp_path: Path) -> None:
+def test_hostile_names_are_complete(tmp_path: Path) -> None:
     names = {tensor["name"] for tensor in size(hostile(tmp_path / "net.onnx"), cwd=tmp_path)["tensors"]}
     assert {"a" * 5000, "\x1b[2J\x07\x9b31m"} <= names
 
@@ -70,7 +72,7 @@ def test_the_schema_knows_every_word_of_the_anatomy() -> None:
     assert set(SCHEMA["properties"]["by"]["enum"]) == {each.value for each in By}
 
 
-def test_a_file_is_written_beside_the_table(tmp_path: Path) -> None:
+def test_files_are_written_besides_the_table(tmp_path: Path) -> None:
     path = plain(tmp_path / "net.onnx")
     arguments = ("--format", "terminal", "--format", "json=a.json", "--format", "markdown=b.md")
     done = edgecheck("size", path, *arguments, cwd=tmp_path)

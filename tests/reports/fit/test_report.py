@@ -1,4 +1,4 @@
-"""Which variant fits, in every format."""
+"""Which variant fits, in every format: the modules of `edgecheck.reports.fit`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ FITS = play(worlds(float32=BIG))[0]
 NOTHING = play(
     worlds(float32=BIG, float16=BIG, int8_weights=World(p50=0.2), int8_dynamic=World(zeros=True), int8=World(p50=0.09))
 )[0]
-STRANGER = play({variant: replace(world, run=PC) for variant, world in worlds().items()})[0]
+ELSEWHERE = play({variant: replace(world, run=PC) for variant, world in worlds().items()})[0]
 TOO_SMALL = play(worlds(float32=World(ram=130 * MIB, ready=110 * MIB, agreement=0.9999999)))[0]
 NOT_MADE = play(dict.fromkeys(worlds(), World(made=False, problem="keras is not installed here.")))[0]
-ALL = {"fits": FITS, "nothing": NOTHING, "stranger": STRANGER, "too small": TOO_SMALL, "not made": NOT_MADE}
+ALL = {"fits": FITS, "nothing": NOTHING, "elsewhere": ELSEWHERE, "too small": TOO_SMALL, "not made": NOT_MADE}
 
 
 def report(*fits: Fit) -> FitReport:
-    return FitReport(fits, "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+    return FitReport(
+        fits=fits, version="0.1.0", host="Linux x86_64 ci", started="2026-01-01T00:00:00+00:00", seconds=4.5
+    )
 
 
 def test_a_table_the_reasons_the_answer_and_the_next_step() -> None:
@@ -66,7 +68,7 @@ def test_what_no_conversion_changes() -> None:
 
 
 def test_where_nothing_can_be_decided() -> None:
-    text = render_fit("terminal", report(STRANGER), Style(width=300))
+    text = render_fit("terminal", report(ELSEWHERE), Style(width=300))
     assert "Undecided for Raspberry Pi 4 Model B (2 GB). float32: no variant can be decided here: measured on" in text
     assert text.endswith("Next: measure on the device itself: --target raspberry-pi-4-2gb=ssh://user@host\n")
 
@@ -86,8 +88,8 @@ def test_a_narrow_terminal_loses_no_figure(name: str, width: int) -> None:
     [
         (("fits",), 0),
         (("fits", "nothing"), 1),
-        (("stranger", "fits"), 3),
-        (("stranger", "nothing"), 1),
+        (("elsewhere", "fits"), 3),
+        (("elsewhere", "nothing"), 1),
         (("not made",), 3),
         ((), 3),
     ],
@@ -98,17 +100,17 @@ def test_the_exit_code(names: tuple[str, ...], code: int) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_json_is_as_its_schema_says(name: str) -> None:
-    schema = Path(__file__).parents[2] / "edgecheck" / "reports" / "fit-1.schema.json"
-    document = json.loads(render_fit("json", report(ALL[name]), Style()))
+    schema = Path(__file__).parents[3] / "edgecheck" / "reports" / "fit-1.schema.json"
+    document = json.loads(render_fit("json", report(ALL[name])))
     Draft202012Validator(json.loads(schema.read_text(encoding="utf-8"))).validate(document)
     (fit,) = document["fits"]
-    told = [each["variant"] for each in fit["others"]]
-    assert sorted([fit["nearest"], *told]) == sorted(str(variant) for variant in worlds())
+    named = [each["variant"] for each in fit["others"]]
+    assert sorted([fit["nearest"], *named]) == sorted(str(variant) for variant in worlds())
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_markdown_has_a_cell_for_each_variant_and_limit(name: str) -> None:
-    text = render_fit("markdown", report(ALL[name]), Style())
+    text = render_fit("markdown", report(ALL[name]))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {9}
     assert text.startswith("<!-- edgecheck fit -->\n")
@@ -192,17 +194,17 @@ def test_random_inputs_are_a_doubt() -> None:
     random = replace(trial, result=replace(trial.result, findings={**found, "agreement": seeded}))
     fit = replace(FITS, trials=(random, *FITS.trials[1:]))
     for form in ("terminal", "markdown"):
-        assert "Agreement is on random inputs" in render_fit(form, report(fit), Style(width=120))
-        assert "Agreement is on random inputs" not in render_fit(form, report(FITS), Style(width=120))
+        assert "Agreement was measured on random inputs" in render_fit(form, report(fit), Style(width=120))
+        assert "Agreement was measured on random inputs" not in render_fit(form, report(FITS), Style(width=120))
 
 
 def test_a_quantised_file_needs_the_model_that_it_was_made_from() -> None:
     alone, _ = play({Variant("as-is"): World(size=2e6, agreement=None)})
-    assert last_line(alone).startswith("Next: give the model that this file was made from, ")
+    assert last_line(alone).startswith("Next: pass the model that this file was made from, ")
     assert "1 (itself)" in render_fit("terminal", report(alone), Style(width=200))
 
 
-def test_a_limit_of_a_warning_alone_is_shown_and_told() -> None:
+def test_a_limit_that_only_warns_is_shown_and_named() -> None:
     warned = limit("size", None, 100_000)
     (trial,) = play({Variant("int8"): World()})[0].trials
     verdict = judge(warned, (trial.result.findings or {})["size"])
