@@ -48,12 +48,12 @@ _BOOT = (
 _LOADER = """
 import sys, types
 for name, text in {modules!r}:
-    parent, _, leaf = name.rpartition(".")
-    for at, sign in enumerate(parent + "."):
-        if sign == ".":
-            sys.modules.setdefault(parent[:at], types.ModuleType(parent[:at]))
+    *packages, leaf = name.split(".")
+    for last in range(len(packages)):
+        package = ".".join(packages[: last + 1])
+        sys.modules.setdefault(package, types.ModuleType(package))
     module = sys.modules[name] = types.ModuleType(name)
-    setattr(sys.modules[parent], leaf, module)
+    setattr(sys.modules[package], leaf, module)
     exec(compile(text, name.replace(".", "/") + ".py", "exec"), module.__dict__)
 module.main({silence!r})
 """
