@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from examples.real_models import fetch, link
+from tests.quick import forbid_processes, is_quick
 
 ROOT = Path(__file__).parents[1]
 
 # The same examples on every run, and no opinion on how long one may take on a machine that others use.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests: `make quick` runs these, and `make test` the others after them."""
+    for item in items:
+        if is_quick(item):
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A quick test that starts a process fails."""
+    if item.get_closest_marker("quick") is None:
+        return (yield)
+    with forbid_processes():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
