@@ -1,4 +1,4 @@
-"""What every test can count on: a fixed width, no colour variables, and the repository's root."""
+"""For every test: a fixed width, no colour variables, a separate lock, and the quick tests marked and guarded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.quick import forbid_processes, is_quick
 
 ROOT = Path(__file__).parents[1]
 
-# The same examples on every run, and no opinion on how long one may take on a machine that others use.
+# The same examples on every run, without a deadline: the machine may be busy.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
@@ -44,13 +44,13 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """This machine's lock is for people who measure on it; other tests that run meanwhile are not waited for."""
+    """A lock other than this machine's, so that tests do not wait for other checks."""
     monkeypatch.setenv("EDGECHECK_LOCK", str(tmp_path_factory.getbasetemp() / "measuring.lock"))
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository."""
+    """The root of the repository."""
     return ROOT
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-#: Files other than Python whose text is checked; folders with all that is in them.
-PROSE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs", "action.yml", "templates", "Makefile", "device_profiles",
-         "budgets", "examples", "tools", "benchmarks", ".pre-commit-hooks.yaml")  # fmt: skip
+#: Pages and other files with prose; folders with everything in them.
+PROSE = (
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs", "action.yml", "templates", ".pre-commit-hooks.yaml"),
+    *("Makefile", "tools", "device_profiles", "budgets", "examples", "benchmarks"),
+)
 
 #: Packages whose strings, docstrings and comments are checked.
 PACKAGES = ("edgecheck", "edgecheck_agent")
@@ -72,26 +74,28 @@ _NO = r"(?<!there\s)\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|\
 
 RULES = (
     _rule(_NO, "is not a …, unknown …, has no …"),
-    _rule(r"\b(?:tell|tells|telling|told)\b", "say, report, show, print, name, distinguish"),
-    _rule(r"\b(?:give|gives|giving|gave|given)(?: \w+)? back\b", "return"),
+    _rule(r"\b(?:tell|tells|telling|told)\b(?!:)", "say, report, show, print, name, distinguish"),
+    _rule(r"\b(?:give|gives|giving|gave|given)(?: \w+){0,2} back\b", "return"),
     _rule(r"\b(?:be|been) had\b", "be available, be obtained"),
     _rule(r"(?<!not\s)\bso many\b", "this many, n, as many as"),
-    _rule(r"\bof (?:its|their|his|her|your|our|my|\w+['\u2019]s) own\b", "its …, a separate …, your …"),  # noqa: RUF001
+    _rule(r"\bof (?:its|their|his|her|your|our|my|\w+['\u2019]s) own\b", "its …, a separate …, your …"),
     _rule(r"\bof (?:ours|yours|theirs)\b", "our, your, their"),
     _rule(r"\bbeside\b", "next to, with, besides"),
     _rule(r"\bmend(?:s|ed|ing)?\b", "fix"),
     _rule(r"\bwhole\b(?! numbers?\b)(?<!as\sa\swhole)(?<!on\sthe\swhole)", "complete, entire, all, full"),
-    _rule(r"\b(?:comes|came|come|becomes|became|become) of (?:it|them|this|that|the|each|every|a)\b", "result, outcome"),
+    _rule(
+        r"\b(?:comes|came|come|becomes|became|become) of (?:it|them|this|that|the|each|every|a)\b", "result, outcome"
+    ),
     _rule(r"\bon the spot\b", "generated, on demand"),
     _rule(r"\banew\b", "again"),
     _rule(r"\b(?:say|says|said) of\b", "say about, report for"),
     _rule(r"\bstrangers?\b", "another …, unknown …"),
-    _rule(r"\ba person who\b|\bfor a person\b", "someone who, as text, for display"),
+    _rule(r"\ba person who\b", "someone who, users who"),
 )
 
 
 def findings(texts: Iterator[Text]) -> list[Finding]:
-    """Every place in `texts` that a rule advises against."""
+    """Every match of a rule in `texts`, by path and line."""
     found = []
     for text in texts:
         for rule in RULES:
@@ -130,23 +134,22 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    """The text with code between backticks masked, as long as it was."""
+    """The text with inline code masked by as many letters."""
     return re.sub(r"(`+)[^`]+?\1", lambda match: re.sub(r"[^\n]", "x", match[0]), text)
 
 
 def _without_code(text: str) -> str:
-    """Markdown without fenced and indented code; no line is moved."""
+    """Markdown without fenced and indented code, on the same lines."""
     text = re.sub(r"(?ms)^( *)(```+|~~~+)[^\n]*\n.*?^\1\2", _blank, text)
     return _inline(re.sub(r"(?m)(?<=\n\n) {4}[^\n]*(?:\n {4}[^\n]*)*", _blank, text))
 
 
 def _of_python(name: str, source: str) -> Iterator[Text]:
     for node in _strings(ast.parse(source)):
-        if isinstance(node, ast.Constant):
-            yield Text(name, node.lineno, _inline(str(node.value)))
-        else:
-            parts = [str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values]
-            yield Text(name, node.lineno, _inline("".join(parts)))
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        words = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts)
+        if " " in words:  # else it is a name, not prose
+            yield Text(name, node.lineno, _inline(words))
     yield from _comments(name, source)
 
 
