@@ -57,7 +57,14 @@ def _check(budget: str, *options: str, must: int) -> None:
     Raises:
         SystemExit: the exit code is not `must`.
     """
-    command = [Path(sys.executable).parent / "edgecheck", "check", GATE / budget, "--target", "qemu", *options]
+    command = [
+        str(Path(sys.executable).parent / "edgecheck"),
+        "check",
+        str(GATE / budget),
+        "--target",
+        "qemu",
+        *options,
+    ]
     code = subprocess.run(command, check=False, cwd=ROOT).returncode
     print(f"exit code {code}\n", flush=True)
     if code != must:
