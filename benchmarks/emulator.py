@@ -2,10 +2,10 @@
 
     python benchmarks/emulator.py [--checks 20] [MODEL...]
 
-Models are names of examples/real_models.yaml or paths of .tflite files. Where TensorFlow can be imported,
-MobileNetV2 (random weights, float and int8) is made and added. Everything is built before the clock starts, except in
-the first table. A check is one process in one machine, which is watched and then counted. Beside it stands the same
-without a saved machine: boot, import, job.
+Models are names from examples/real_models.yaml or paths of .tflite files. If TensorFlow can be imported, MobileNetV2
+(random weights, float and int8) is added. Everything is built before the clock starts, except in the first table. A
+check is one process in one machine, whose memory is sampled and whose instructions are then counted. For comparison,
+the same is done without a saved machine: boot, import, job.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ open(sys.argv[1] + "/mobilenet_v2_int8.tflite", "wb").write(converter.convert())
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the agent, and when its lines came, in seconds from its start."""
+    """One run of the agent; times in seconds since its start."""
 
     seconds: float
     inference_seconds: float
@@ -82,7 +82,7 @@ class Pass:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
-    parser.add_argument("--checks", type=int, default=20, help="how many to run side by side (%(default)s)")
+    parser.add_argument("--checks", type=int, default=20, help="how many to run in parallel (%(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models = [Path(name) if Path(name).exists() else fetch(name) for name in options.models]
@@ -103,7 +103,7 @@ def _mobilenets(folder: Path) -> list[Path]:
 
 
 def _prepared(scratch: Path) -> tuple[MachineSpec, saved.Saved]:
-    """Build everything anew, in a store of its own, and say how long each took."""
+    """Build everything from scratch, in a separate store, and print how long each step took."""
     print("| built from nothing | seconds |\n| --- | --- |")
     store = Store(scratch / "cache")
     begun = time.perf_counter()
@@ -198,7 +198,7 @@ def _repeats(spec: MachineSpec, state: saved.Saved, model: Path) -> None:
     for loop in loops:
         loop.kill()
         loop.wait()
-    print(f"\n{model.name}, three checks alone and three beside a busy loop on every core:")
+    print(f"\n{model.name}, three checks alone and three with a busy loop on every core:")
     for what, found in (
         ("instructions", [seen.instructions for seen in (*idle, *busy)]),
         ("peak RSS", [seen.peak for seen in (*idle, *busy)]),

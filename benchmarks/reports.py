@@ -40,7 +40,7 @@ def report(checks: int) -> Report:
 
 
 def tiles() -> Tiles:
-    """As many as a small network has."""
+    """As many tiles as a small network has."""
     layers = range(30)
     sizes = [900 - 20 * at for at in layers]
     return Tiles(
@@ -53,7 +53,7 @@ def tiles() -> Tiles:
 
 
 def main() -> int:
-    """The exit code is 1 where it took too long."""
+    """Measure and print; the exit code is 1 if it took too long."""
     whole = report(int(sys.argv[1]) if sys.argv[1:] else 1000)
     total, text = 0.0, {}
     for name in FORMATS:

@@ -129,17 +129,17 @@ def effect_of_sampling(target: SshTarget, workload: Workload, rounds: int) -> No
     """Print ratios of the p50 and the p99."""
     timed = replace(workload, job={**workload.job, "latency": LATENCY | {"min_count": 1000, "max_s": 10}})
     both = replace(timed, job={**timed.job, "memory": {"processes": [2, 2], "interval_s": SAMPLING}})
-    ratios: dict[str, list[tuple[float, float]]] = {"in processes of its own": [], "of the process that is timed": []}
+    ratios: dict[str, list[tuple[float, float]]] = {"in a separate process": [], "of the timed process": []}
     for _ in range(rounds):
         plain = latencies(target, timed)
         for name, other in (
-            ("in processes of its own", latencies(target, both)),
-            ("of the process that is timed", latencies(target, timed, meanwhile=SAMPLING)),
+            ("in a separate process", latencies(target, both)),
+            ("of the timed process", latencies(target, timed, meanwhile=SAMPLING)),
         ):
             ratios[name].append((middle(other) / middle(plain), tail(other) / tail(plain)))
     for name, pairs in ratios.items():
         p50, p99 = (statistics.median(each) for each in zip(*pairs, strict=True))
-        aim = "aim: 1.00" if name.startswith("in processes") else "what it is not done for"
+        aim = "aim: 1.00" if name.startswith("in a") else "shown for comparison"
         print(f"latency with sampling {name:<29} p50 {p50:.3f}, p99 {p99:.2f} times   {aim}")
 
 
@@ -194,7 +194,7 @@ def report(firsts: list[Check], seconds: list[Check], hands: list[float]) -> Non
     print(f"the agent by hand, over ssh         {hand:.2f} s")
     print(f"a first check sends and unpacks for {sending:.2f} s")
     print(
-        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, beside sending"
+        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, without sending"
     )
     print(f"overhead of a second check          {statistics.median(over_second):.2f} s   aim: under 0.5 s")
 

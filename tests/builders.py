@@ -1,4 +1,4 @@
-"""Values for tests of the pure parts, with only what a test cares about written out."""
+"""Values for tests of the pure parts, with defaults for what a test does not care about."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def limit(
 
 
 def profile(device: str = "raspberry-pi-4-2gb", **changes: object) -> DeviceProfile:
-    whole = DeviceProfile(
+    default = DeviceProfile(
         id=device,
         name="Raspberry Pi 4 Model B (2 GB)",
         kind="single-board-computer",
@@ -50,7 +50,7 @@ def profile(device: str = "raspberry-pi-4-2gb", **changes: object) -> DeviceProf
         python="3.11",
         runtimes={"onnx": ("onnxruntime==1.32.0",)},
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]
 
 
 def budget(*devices: tuple[DeviceProfile, tuple[Limit, ...]]) -> Budget:
@@ -87,14 +87,14 @@ def memory_worker(ready: int, peak: int, samples: tuple[tuple[float, int], ...] 
 
 
 def latency_worker(*latencies: float, **changes: object) -> WorkerRun:
-    whole = WorkerRun(
+    default = WorkerRun(
         Purpose.LATENCY,
         marks=(mark(Phase.START, 8 * MIB), mark(Phase.STEADY, 60 * MIB, 61 * MIB)),
         load_time=0.01,
         first_inference=0.02,
         latencies=latencies,
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]
 
 
 def died(purpose: Purpose, ending: Ending) -> WorkerRun:
@@ -102,10 +102,10 @@ def died(purpose: Purpose, ending: Ending) -> WorkerRun:
 
 
 def run(*workers: WorkerRun, **changes: object) -> Run:
-    whole = Run(
+    default = Run(
         target="local",
         workers=workers,
         runtime=RuntimeFacts("onnxruntime", "1.32.0"),
         before=DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", machine="aarch64", system="Linux"),
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgecheck.core.artifact import Artifact
     from examples.teaching.table import Row
 
-#: Where the lessons put their models, unless they are told another place.
+#: Where the lessons write their models by default.
 MODELS = Path(__file__).parent / "models"
 
 
@@ -43,7 +43,7 @@ def weights(model: Path) -> int:
 
 
 def folder() -> Path:
-    """Where this lesson puts its models: the first argument, or beside the lessons."""
+    """Where this lesson writes its models: the first argument, or a folder next to the lessons."""
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else MODELS
     place.mkdir(parents=True, exist_ok=True)
     return place

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.vectorised_looks import Marks, Series
 
+pytestmark = pytest.mark.slow
+
 RUNS = 3000
 ERROR = 0.01
 MARGIN = 3 * math.sqrt(ERROR * (1 - ERROR) / RUNS)
