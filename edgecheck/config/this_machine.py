@@ -12,7 +12,7 @@ import psutil
 
 from edgecheck.core.device import THIS_MACHINE, Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.limits import Limit, Source
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import RAM_PEAK, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +46,8 @@ def this_machine(*, cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> DeviceP
         ram=ram,
         storage=storage,
         limits=(
-            Limit(METRICS["size"], storage.available, source),
-            Limit(METRICS["ram_peak"], ram.available, source),
+            Limit(SIZE, storage.available, source),
+            Limit(RAM_PEAK, ram.available, source),
         ),
         python=".".join(platform.python_version_tuple()[:2]),
         runtimes={},

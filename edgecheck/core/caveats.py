@@ -163,7 +163,7 @@ def _slow_first(worker: WorkerRun, effort: Effort) -> Iterator[Caveat]:
 
 
 def _memory(run: Run) -> Iterator[Caveat]:
-    for worker in run.watched:
+    for worker in run.memory_workers:
         sampled = max((rss for _, rss in worker.samples), default=0)
         if worker.peak and sampled and sampled < worker.peak * (1 - MEMORY_AGREES):
             yield Caveat(

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from edgecheck.core.device_match import standing
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.measurement import is_measured_on
-from edgecheck.core.metrics import Direction
+from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, RAM_MODEL, RAM_PEAK, Direction
 from edgecheck.core.report import Tried, worst
 from edgecheck.core.verdict import Status, show_pair
 
@@ -56,13 +56,13 @@ class Trial:
         """One minus the agreement with the source; None where that could not be measured."""
         if self.variant.name == UNCHANGED and not self.variant.prune:
             return 0.0
-        found = (self.result.findings or {}).get("agreement")
+        found = (self.result.findings or {}).get(AGREEMENT.name)
         return 1.0 - found.value if isinstance(found, Measurement) else None
 
     @property
     def unusable(self) -> str:
         """Why its outputs are worth nothing, whatever the limits say; empty where they are not."""
-        found = (self.result.findings or {}).get("agreement")
+        found = (self.result.findings or {}).get(AGREEMENT.name)
         return found.reason if isinstance(found, Unmeasured) and found.fails else ""
 
     @property
@@ -289,11 +289,11 @@ def impossible(trials: Sequence[Trial]) -> str:
 def _runtime_alone(result: CheckResult, verdict: Verdict) -> str:
     """Bytes that are there without any model, where they are beyond the limit."""
     findings = result.findings or {}
-    whole, model = verdict.finding, findings.get("ram_model")
+    whole, model = verdict.finding, findings.get(RAM_MODEL.name)
     alone = None
-    if verdict.metric.name == "ram_peak" and isinstance(whole, Measurement) and isinstance(model, Measurement):
+    if verdict.metric == RAM_PEAK and isinstance(whole, Measurement) and isinstance(model, Measurement):
         alone = whole.value - model.value
-    elif verdict.metric.name == "footprint" and isinstance(whole, Measurement) and result.artifact is not None:
+    elif verdict.metric == FOOTPRINT and isinstance(whole, Measurement) and result.artifact is not None:
         alone = whole.value - result.artifact.size
     if alone is None or not alone > verdict.bound:
         return ""
@@ -319,8 +319,8 @@ def _target_in_the_way(result: CheckResult) -> str:
     for verdict in result.verdicts:
         if verdict.status is not Status.UNKNOWN or verdict.ignored or not verdict.metric.needs_device:
             continue
-        if stranger := standing(result.profile, run).stranger:
-            return f"no variant can be decided here: {stranger}"
+        if mismatch := match(result.profile, run).mismatch:
+            return f"no variant can be decided here: {mismatch}"
         if not is_measured_on(verdict.metric, run):
             return f"no variant can be decided here: {verdict.metric.name}: {verdict.reason}"
     return ""

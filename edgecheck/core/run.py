@@ -210,8 +210,8 @@ class Run:
     emulated: bool = False
 
     @property
-    def watched(self) -> tuple[WorkerRun, ...]:
-        """The workers that show the memory: those of its own pass, or the one process of an emulated machine."""
+    def memory_workers(self) -> tuple[WorkerRun, ...]:
+        """The workers that show the memory: those of the memory pass, or the one process of an emulated machine."""
         return self.of(Purpose.MEMORY) or self.of(Purpose.DETERMINISTIC)
 
     def of(self, *purposes: Purpose) -> tuple[WorkerRun, ...]:

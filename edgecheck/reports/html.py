@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.verdict import Status
 from edgecheck.reports import plots, tile_map, wording
 from edgecheck.reports.wording import one_line
@@ -139,7 +139,7 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
 def _ways_out(result: CheckResult) -> list[str]:
     lines = []
     for found in result.ways_out:
-        show = METRICS.get(found.metrics[0], METRICS["size"]).show
+        show = METRICS.get(found.metrics[0], SIZE).show
         of = " and ".join(found.metrics)
         lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
         lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]

@@ -207,7 +207,13 @@ def _metric(name: str, described: object, place: str) -> Metric:
     data = mapping(described, place)
     direction = data.get("direction", Direction.AT_MOST.value)
     unit = built(Unit, data.get("unit"), f"{place}.unit")
-    return Metric(name, name, unit, built(Direction, direction, f"{place}.direction"))
+    return Metric(
+        name=name,
+        title=name,
+        unit=unit,
+        family=None,
+        direction=built(Direction, direction, f"{place}.direction"),
+    )
 
 
 def _measurement(metric: Metric, raw: object, place: str) -> Measurement:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.verdict import Status
 from edgecheck.reports import wording
 from edgecheck.reports.layout import Column, Grid, indented, plain_lines
@@ -41,7 +41,7 @@ _COLUMNS_way_out_lines = (Column("right", wraps=False), Column(least=8), Column(
 
 def _table(parts: tuple[Part, ...], metric: str) -> RenderableType:
     """Sizes in the units of the metric that they explain."""
-    show = METRICS[metric].show if metric in METRICS else METRICS["size"].show
+    show = METRICS.get(metric, SIZE).show
     return indented(
         Grid(
             _COLUMNS_way_out_lines,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import SIZE
 from edgecheck.reports.wording import one_line, shortened
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _detail(parts: Tiles, at: int) -> str:
 
 
 def _size(size: int) -> str:
-    return METRICS["size"].show(size)
+    return SIZE.show(size)
 
 
 def _unbroken(size: int) -> str:

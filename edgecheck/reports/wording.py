@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from edgecheck.core import text as core_text
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.verdict import Status, show_pair
@@ -67,24 +68,8 @@ def shortened(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-_FOREIGN = dict.fromkeys(
-    (
-        *range(32),
-        *range(127, 160),
-        *(0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
-        *range(0xD800, 0xE000),
-        *(0xFFFE, 0xFFFF),
-    ),
-    "\N{REPLACEMENT CHARACTER}",
-)
-"""What a terminal, XML, UTF-8 or a reader's eye does not stand: control characters, line separators and marks that turn
-the direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
-file's name), and what Unicode says is no character."""
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with a replacement character for each that is not shown."""
-    return text if text.isprintable() else text.translate(_FOREIGN)
+#: The core's: anatomy's tiles are made of the same text.
+clean = core_text.clean
 
 
 def found_and_bound(verdict: Verdict) -> tuple[str, str]:
@@ -182,15 +167,12 @@ def not_chosen(result: CheckResult) -> list[str]:
     return [clean(f"{', '.join(variants)}: {words}") for words, variants in by_words.items()]
 
 
-_MINOR = frozenset({"latency_p75", "latency_p95", "latency_p99", "latency_mean"})
-
-
 def also_seen(result: CheckResult) -> str:
     """The figures that no limit asked for, each with its provenance; JSON has the other percentiles too."""
-    limited = {verdict.metric.name for verdict in result.verdicts} | _MINOR
+    limited = {verdict.metric.name for verdict in result.verdicts}
     seen: dict[Provenance, list[str]] = {}
     for name, finding in (result.findings or {}).items():
-        if name not in limited and isinstance(finding, Measurement):
+        if name not in limited and finding.metric.shown_by_default and isinstance(finding, Measurement):
             seen.setdefault(finding.provenance, []).append(f"{clean(name)} {finding.metric.show(finding.value)}")
     return "; ".join(f"{origin.value}: {', '.join(figures)}" for origin, figures in seen.items())
 

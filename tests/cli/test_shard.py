@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.checks.perform import Check
+from edgecheck.checks.check import Check
 from edgecheck.checks.plan import Shard
 from edgecheck.core.budget import Model, Variant
 from examples.real_models import fetch

@@ -131,7 +131,7 @@ def test_without_rules_nothing_is_said() -> None:
     [
         (Unmeasured(METRICS["size"], "it crashed", fails=True), 1.0, Status.FAIL, "it crashed"),
         (Unmeasured(METRICS["size"], "nothing was run"), 1.0, Status.UNKNOWN, "nothing was run"),
-        (None, 1.0, Status.UNKNOWN, "there is no figure of it"),
+        (None, 1.0, Status.UNKNOWN, "it has no figure"),
         (1.0, None, Status.UNKNOWN, "the baseline has no figure"),
         (1.0, Unmeasured(METRICS["size"], "?"), Status.UNKNOWN, "the baseline has no figure"),
     ],
@@ -198,9 +198,7 @@ def test_an_answer_on_latencies_says_how_sure_it_is() -> None:
         "it grew by 20.0% from 9.99 ms, by a test with an error of 1%; 10% or 500 us, whichever is more is allowed"
     )
     unknown = verdict(timed(*series(1, level=0.011)), base, allow("latency_p50", 0.1))
-    assert unknown.reason == (
-        "it grew by 10.0% from 9.99 ms, and what was seen does not tell whether by more than 10%: measure longer"
-    )
+    assert unknown.reason == ("it grew by 10.0% from 9.99 ms; whether by more than 10% is not certain: measure longer")
 
 
 def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
@@ -210,14 +208,14 @@ def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
 
 
 def test_no_inferences_are_no_samples() -> None:
-    assert comparison.figures((), 0.5) == []
-    assert comparison.needed((), 0.5) == 1
+    assert comparison.batch_figures((), 0.5) == []
+    assert comparison.inferences_for_batches((), 0.5) == 1
 
 
 def test_two_numbers_are_no_samples() -> None:
     found = verdict(timed(0.01, 0.01, 0.011), timed(0.01, 0.01, 0.01), allow("latency_p50", 0.5))
     assert found.status is Status.UNKNOWN
-    assert found.reason == "there are too few inferences to compare: `measure: {min_count: 400}` gives enough"
+    assert found.reason == "there are too few inferences to compare: set `measure: {min_count: 400}`"
 
 
 RUNS = 250
@@ -268,9 +266,7 @@ def test_the_answer_on_processes_reads_well() -> None:
     fail = verdict(processes(0.20, 0.21, 0.22, 0.23, 0.24), base, allow("load_time", 0.1))
     assert fail.reason == "it grew by 83.3% from 120 ms, by a test with an error of 1%; 10% is allowed"
     unknown = verdict(base, base, allow("load_time", 0.0))
-    assert unknown.reason == (
-        "it stayed at 120 ms, and what was seen does not tell whether by more than 0%: measure longer"
-    )
+    assert unknown.reason == ("it stayed at 120 ms; whether by more than 0% is not certain: measure longer")
 
 
 def test_a_process_that_died_shows_nothing() -> None:
@@ -387,7 +383,7 @@ def test_results_of_two_machines_are_not_compared() -> None:
 def test_what_was_emulated_is_not_compared_with_what_was_measured() -> None:
     worker = memory_worker(40 * MIB, 60 * MIB)
     found = verdict(ran(run(worker)), ran(run(worker, emulated=True)), allow("ram_peak", 0.05))
-    assert (found.status, found.reason) == (Status.UNKNOWN, "now it is measured, in the baseline it is emulated")
+    assert (found.status, found.reason) == (Status.UNKNOWN, "it is measured now and emulated in the baseline")
 
 
 @pytest.mark.parametrize(("peak", "status"), [(62, Status.PASS), (64, Status.FAIL)])

@@ -113,7 +113,7 @@ def test_a_model_that_the_devices_memory_kills_fails_whatever_it_took_with_room(
     assert isinstance(found, Unmeasured)
     assert found.fails
     assert found.reason == (
-        "in a machine with the device's RAM the kernel killed the process for memory (with room it takes 300 MiB)"
+        "in a machine with the device's RAM the kernel killed the process for memory (with more RAM it takes 300 MiB)"
     )
     assert value("ram_peak", emulated(roomy, fit=(roomy,))).value == 300 * MIB
 

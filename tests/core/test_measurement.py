@@ -64,8 +64,8 @@ def test_without_a_kernels_mark_the_samples_decide() -> None:
 
 def test_no_memory_reading_at_all_is_no_figure() -> None:
     blind = WorkerRun(Purpose.MEMORY)
-    assert reason("ram_peak", run(blind)).reason == "local gave no figure for ram_peak"
-    assert reason("ram_model", run(blind)).reason == "local gave no figure for ram_model"
+    assert reason("ram_peak", run(blind)).reason == "local returned no figure for ram_peak"
+    assert reason("ram_model", run(blind)).reason == "local returned no figure for ram_model"
 
 
 def test_load_time_is_the_median_over_fresh_processes() -> None:
@@ -128,10 +128,10 @@ def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
     assert (finding.reason, finding.fails) == ("give inputs: {image: [1, H, W, 3]}", False)
 
 
-def test_a_device_that_slowed_itself_down_twice_gives_no_times_and_keeps_its_memory() -> None:
+def test_a_device_that_throttled_twice_has_no_times_but_its_memory() -> None:
     seen = run(latency_worker(*[0.01] * 50), memory_worker(40 * MIB, 60 * MIB), throttled="under-voltage")
     assert reason("latency_p50", seen).reason == (
-        "the device slowed itself down twice (under-voltage): mend its supply or cooling"
+        "the device throttled twice (under-voltage): fix its power supply or cooling"
     )
     assert value("ram_peak", seen).value == 60 * MIB
 
@@ -164,7 +164,7 @@ def test_agreement_with_the_source_model() -> None:
     assert isinstance(found, Measurement)
     assert (found.value, found.count, found.basis) == (0.997, 16, "16 samples")
     assert measure(METRICS["top1"], Evidence(ARTIFACT, likeness=seen)) == Unmeasured(
-        METRICS["top1"], "the outputs are no classes"
+        METRICS["top1"], "the outputs are not class scores"
     )
     assert reason("agreement", None).reason == "the artifact was not compared with its source"
     failed = measure(METRICS["agreement"], Evidence(ARTIFACT, likeness_problem="keras is not installed here."))

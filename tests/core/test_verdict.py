@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from edgecheck.core.device_match import DeviceMatch
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.looks import inferences_needed, look_table
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import LookCount
-from edgecheck.core.verdict import Standing, Status, judge, show_pair
+from edgecheck.core.verdict import Status, judge, show_pair
 from tests.builders import limit
 
 PASS, WARN, UNKNOWN, FAIL = Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL
@@ -80,13 +81,13 @@ def test_the_devices_own_answer_is_a_fail() -> None:
     assert judge(limit("ram_peak", 100), crash).status is FAIL
 
 
-def test_a_stranger_is_never_judged_but_for_files() -> None:
-    stranger = Standing("measured on x86-64, not on a Raspberry Pi 4")
-    measured = judge(limit("ram_peak", 100), found("ram_peak", 1, Provenance.MEASURED), stranger)
-    crashed = judge(limit("ram_peak", 100), Unmeasured(METRICS["ram_peak"], "crashed", fails=True), stranger)
-    static = judge(limit("size", 100), found("size", 101), stranger)
-    assert (measured.status, measured.reason) == (UNKNOWN, stranger.stranger)
-    assert (crashed.status, crashed.reason) == (UNKNOWN, f"{stranger.stranger}: crashed")
+def test_on_another_device_only_files_are_judged() -> None:
+    mismatch = DeviceMatch("measured on x86-64, not on a Raspberry Pi 4")
+    measured = judge(limit("ram_peak", 100), found("ram_peak", 1, Provenance.MEASURED), mismatch)
+    crashed = judge(limit("ram_peak", 100), Unmeasured(METRICS["ram_peak"], "crashed", fails=True), mismatch)
+    static = judge(limit("size", 100), found("size", 101), mismatch)
+    assert (measured.status, measured.reason) == (UNKNOWN, mismatch.mismatch)
+    assert (crashed.status, crashed.reason) == (UNKNOWN, f"{mismatch.mismatch}: crashed")
     assert static.status is FAIL
 
 

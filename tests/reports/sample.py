@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgecheck.core.budget import Effort, Variant
 from edgecheck.core.caveats import caveats
-from edgecheck.core.device_match import standing
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Evidence
 from edgecheck.core.limits import OnUnknown, Source
 from edgecheck.core.measurement import measure_all
@@ -46,13 +46,13 @@ PC = replace(SEEN, before=DeviceState(system="Linux", machine="x86_64"))
 
 def result(seen: Run | None, problem: str = "") -> CheckResult:
     findings = measure_all(Evidence(ARTIFACT, seen))
-    place = standing(PROFILE, seen)
+    matched = match(PROFILE, seen)
     return CheckResult(
         budget=budget((PROFILE, LIMITS)),
         variant=Variant("as-is"),
         profile=PROFILE,
         target="local" if seen else "",
-        verdicts=tuple(judge(one, findings[one.metric.name], place) for one in LIMITS),
+        verdicts=tuple(judge(one, findings[one.metric.name], matched) for one in LIMITS),
         artifact=ARTIFACT,
         run=seen,
         findings=findings,

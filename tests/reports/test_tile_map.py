@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecheck.anatomy.tiles import tiles_of
 from edgecheck.core.report import Tiles
 from edgecheck.reports import tile_map
-from edgecheck.reports.size.treemap import tiles_of
 from edgecheck.reports.tile_map import Rectangle, Tile, squarified
 from examples.real_models import fetch
 from tests.reports.sample import TILES

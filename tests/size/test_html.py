@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.anatomy.reading import read
-from edgecheck.reports.size.treemap import FINEST, treemap
+from edgecheck.anatomy.tiles import FINEST, treemap
 from examples.real_models import fetch
 from tests.anatomy.real_anatomies import NAMES, anatomy
 from tests.cli.command import edgecheck
