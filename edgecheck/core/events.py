@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgecheck.core.run import (
     Activity,
@@ -20,18 +21,13 @@ from edgecheck.core.run import (
     WorkerRun,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-Event = "Mapping[str, Any]"
-
-#: The protocol that this reader speaks.
+#: The version of the protocol that this reader speaks.
 PROTOCOL = 1
 
 
 @dataclass(slots=True)
 class _Worker:
-    """One worker, while its events come."""
+    """One worker, while its events arrive."""
 
     purpose: Purpose
     marks: list[PhaseMark] = field(default_factory=list)
@@ -47,12 +43,13 @@ class _Worker:
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
 
-    def see(self, at: float, available: int | None) -> None:
-        """Keep what is available to the machine if it is less than ever."""
+    def add_available(self, at: float, available: int | None) -> None:
+        """Keep the machine's available memory if it is a new minimum."""
         if available is not None and (not self.available or available < self.available[-1][1]):
             self.available.append((at, available))
 
     def frozen(self, lost: str) -> WorkerRun:
+        """The worker as a value; `lost` is its ending's message where no end was reported."""
         ending = self.ending or Ending(Outcome.KILLED, reason="lost", message=lost)
         return WorkerRun(
             self.purpose,
@@ -72,7 +69,7 @@ class _Worker:
 
 
 class RunReader:
-    """Takes events in order; `run` is what they amount to at any moment."""
+    """Collects events in order; `run` is the run so far."""
 
     def __init__(self, target: str, *, emulated: bool = False) -> None:
         self._target = target
@@ -85,18 +82,18 @@ class RunReader:
         self._done = False
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        """Take one event; events and fields that are not known are passed over (a newer agent may send more)."""
+        """Take one event; unknown events and fields are ignored (a newer agent may send more)."""
         handler = _HANDLERS.get(event.get("event", ""))
         if handler is not None:
             handler(self, event)
 
     @property
     def done(self) -> bool:
-        """Whether the agent said that it delivered everything."""
+        """Whether the agent reported that it is done."""
         return self._done
 
     def run(self, broken: str = "") -> Run:
-        """What was seen so far; `broken` says why no more came."""
+        """The run so far; `broken` says why no more events came."""
         broken = self._problem or broken
         return Run(
             target=self._target,
@@ -114,7 +111,7 @@ class RunReader:
 
     def _on_start(self, event: Mapping[str, Any]) -> None:
         worker = self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
-        worker.see(0.0, event.get("available"))
+        worker.add_available(0.0, event.get("available"))
 
     def _on_device(self, event: Mapping[str, Any]) -> None:
         self._states[event["when"]] = device_state(event)
@@ -145,7 +142,7 @@ class RunReader:
         worker = self._worker(event)
         worker.samples.extend((at, rss) for at, rss in event["samples"])
         for (at, _), available in zip(event["samples"], event.get("available") or (), strict=False):
-            worker.see(at, available)
+            worker.add_available(at, available)
         worker.sampler = event.get("source", worker.sampler)
 
     def _on_latencies(self, event: Mapping[str, Any]) -> None:

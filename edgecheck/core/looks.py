@@ -1,4 +1,4 @@
-"""When a percentile is within its limit, when it is beyond, and when to go on measuring.
+"""When a percentile is within its limit, when it is beyond, and when measuring must go on.
 
 A latency percentile is judged by counting exceedances: inferences slower than the limit. "p90 is within 50 ms" says
 that at most one inference in ten exceeds 50 ms. A table names the counts at which measuring may end; it is made so
@@ -21,17 +21,15 @@ if TYPE_CHECKING:
 
     from edgecheck.core.run import LookCount
 
-# RF-SECTION binomial: The binomial distribution: how many of n independent observations are exceedances.
-
 #: Standard deviations kept on either side of the mean; the mass left out is below 1e-15.
 _REACH = 8.5
 
 
 def probabilities(n: int, p: float) -> tuple[int, list[float]]:
-    """The first count k whose probability among `n` is worth keeping, and the probabilities from k on.
+    """The binomial distribution: the first count k whose probability among `n` is worth keeping, and those from k on.
 
-    P(K = k) = n! / (k! (n-k)!) p^k (1-p)^(n-k), through the logarithm of the gamma function. `p` is within 0 and 1,
-    both excluded. What is left out is the far ends: each holds less than 1e-15.
+    P(K = k) = n! / (k! (n-k)!) p^k (1-p)^(n-k), through the logarithm of the gamma function. `p` is between 0 and 1,
+    both excluded. The far ends are left out: each has a probability of less than 1e-15.
     """
     width = _REACH * math.sqrt(n * p * (1 - p)) + _REACH**2 / 3
     first, last = max(0, math.ceil(n * p - width)), min(n, math.floor(n * p + width))
@@ -65,12 +63,12 @@ BURST_TIME = 0.25
 
 Decision = Literal["pass", "fail", ""]
 
-#: Fewer observations never fail a limit, so that one disturbance does not.
+#: Fewer observations never fail a limit, so that a single disturbance does not.
 _FIRST = 8
 #: From one look to the next the observations grow by this factor: before a pass is possible, and after.
 _APPROACH = 1.5
 _GROWTH = 1.25
-#: A table ends where this many exceedances, in variance, have been seen: it then tells 9 % of the share apart.
+#: A table ends where this many exceedances, in variance, have been seen: it then resolves 9 % of the share.
 _VARIANCE = 1000
 #: Of the error, what the looks before the first possible pass may spend on fails, and what that look may spend.
 _EARLY = 0.05
@@ -103,7 +101,7 @@ def look_table(quantile: float, *, error: float = ERROR) -> tuple[Look, ...]:
     if not (0 < quantile < 1 and 0 < error < 0.5):  # noqa: PLR2004 - the ends of a probability
         raise ValueError(f"no table of looks for quantile {quantile} and error {error}")
     exceed = 1 - quantile
-    # A limit is looked at again after its decision: a pass may yet become a fail, which this share is kept for.
+    # A limit is checked again after its decision: a pass may yet become a fail, for which this share is kept.
     spent = error * (1 - error)
     first_pass = max(_FIRST, fewest_without(exceed, spent * _AT_FIRST))
     rows: list[Look] = []
@@ -115,9 +113,9 @@ def look_table(quantile: float, *, error: float = ERROR) -> tuple[Look, ...]:
 
 
 def decide(count: LookCount, table: Sequence[Look]) -> Decision:
-    """What the agent decided on one limit, where its own counts bear that out; empty where nothing is decided.
+    """The agent's decision on one limit if its counts support it; empty where nothing is decided.
 
-    The agent may hold back a decision that the counts alone would allow, because of a trend in the latencies.
+    The agent may withhold a decision that the counts alone would allow, because of a trend in the latencies.
     """
     counted = judge(count.exceedances, count.inferences, count.block, table)
     return counted if counted == count.decision else ""
@@ -160,7 +158,7 @@ def quantile_bounds(
 
 
 def _around(inferences: int, block: int, table: Sequence[Look]) -> tuple[Look | None, Look | None]:
-    """The last look that has been reached, and the first that has not been passed by."""
+    """The last look that has been reached, and the next one (the same where it is just reached)."""
     before = [look for look in table if look.n * block <= inferences]
     after = [look for look in table if look.n * block >= inferences]
     return before[-1] if before else None, after[0] if after else None
@@ -176,7 +174,7 @@ def block_length(latencies: Sequence[float], quantile: float) -> int:
 
 
 def least_block(latency: float) -> int:
-    """Inferences of `latency` seconds that count as one observation while no longer disturbance is seen."""
+    """Inferences of `latency` seconds that count as one observation unless longer disturbances are seen."""
     if latency * BURST_COUNT <= BURST_TIME:
         return BURST_COUNT
     return math.ceil(BURST_TIME / latency)
@@ -188,9 +186,9 @@ def inferences_needed(quantile: float, block: int = 1) -> int:
 
 
 def for_agent(limit: str, quantile: float, bound: float, span: float) -> dict[str, object]:
-    """What the agent needs to watch one limit (docs/reference/agent-protocol.md).
+    """What the agent needs to decide one limit (docs/reference/agent-protocol.md).
 
-    `bound` is in seconds. `span` is the measuring time, in seconds, that the verdict is to speak for: the time allowed.
+    `bound` is in seconds. `span` is the measuring time, in seconds, that the verdict is for: the time allowed.
     """
     return {
         "id": limit,
@@ -223,7 +221,7 @@ def _spending(n: int, first_pass: int) -> tuple[float, float]:
 
 
 class _Walk:
-    """The distribution of the exceedances of a model at the boundary that is not decided yet."""
+    """The distribution of the exceedances of an undecided model at the boundary."""
 
     def __init__(self, exceed: float, error: float) -> None:
         self._exceed = exceed

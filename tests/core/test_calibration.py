@@ -49,7 +49,7 @@ def test_networks_that_are_all_alike_do_not_make_it_certain() -> None:
 @pytest.mark.parametrize(
     ("pairs", "why"),
     [
-        ([], "a spread takes 2 networks or more, not 0"),
+        ([], "a spread needs 2 networks or more, not 0"),
         (PAIRS[:1], "or more, not 1"),
         ([*PAIRS, Pair("d", 0.0, 1e6)], r"d took 0\.0 s"),
         ([*PAIRS, Pair("d", math.nan, 1e6)], "d took nan s"),

@@ -32,8 +32,8 @@ def test_other_runtime_than_the_profiles() -> None:
 @pytest.mark.parametrize(
     ("flags", "advice"),
     [
-        (("under-voltage",), "Look at its power supply and run again."),
-        (("throttled",), "Look at its cooling and run again."),
+        (("under-voltage",), "Check its power supply and run again."),
+        (("throttled",), "Check its cooling and run again."),
     ],
 )
 def test_throttling_names_its_cause(flags: tuple[str, ...], advice: str) -> None:
@@ -56,8 +56,8 @@ def test_noise_and_a_slow_first_run() -> None:
 def test_the_advice_asks_for_more_than_was_done() -> None:
     slow = run(latency_worker(0.1, *[0.010] * 50))
     assert [caveats(slow, profile(), "onnx", Effort(warmup_time=seconds))[0].advice for seconds in (0.5, 2.0)] == [
-        "Give `measure: {warmup_time: 2 s}` in the budget.",
-        "Give `measure: {warmup_time: 8 s}` in the budget.",
+        "Set `measure: {warmup_time: 2 s}` in the budget.",
+        "Set `measure: {warmup_time: 8 s}` in the budget.",
     ]
 
 
@@ -68,7 +68,7 @@ def test_outliers() -> None:
     assert codes(run(latency_worker(*some))) == []
     (caveat,) = caveats(run(latency_worker(*many)), profile(), "onnx", Effort())
     assert caveat.code == "outliers"
-    assert caveat.message == "10% of the latencies lie far outside of the others, over 1.5 times the median."
+    assert caveat.message == "10% of the latencies are far from the rest, over 1.5 times the median."
 
 
 def test_a_machine_at_rest_has_outliers_that_nobody_needs_to_hear_of() -> None:

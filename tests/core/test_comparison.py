@@ -320,7 +320,7 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
             {"runtime": RuntimeFacts("onnxruntime", "1.33.0")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.33.0",
         ),
-        ({"runtime": None}, "runtime: now onnxruntime 1.32.0, then not known"),
+        ({"runtime": None}, "runtime: now onnxruntime 1.32.0, then unknown"),
         (
             {"runtime": RuntimeFacts("onnxruntime", "1.32.0", "3.11.2", "1.26.4")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.32.0 (Python 3.11.2, numpy 1.26.4)",
@@ -330,11 +330,11 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
         ({"machine": "x86_64"}, "architecture: now aarch64, then x86_64"),
         ({"cpu_names": ("Cortex-A76",) * 4}, "processor: now 4 x Cortex-A72, then 4 x Cortex-A76"),
         ({"cpu_names": (), "cpu_parts": ("0xd08",)}, "processor: now 4 x Cortex-A72, then 4 x 0xd08"),
-        ({"cpu_names": ()}, "processor: now 4 x Cortex-A72, then not known"),
+        ({"cpu_names": ()}, "processor: now 4 x Cortex-A72, then unknown"),
         ({"libc": "glibc 2.41"}, "C library: now glibc 2.36, then glibc 2.41"),
         ({"page_size": 16384}, "page size: now 4096, then 16384"),
         ({"governors": ("ondemand",)}, "governor: now performance, then ondemand"),
-        ({"power_mode": "10W"}, "power mode: now not known, then 10W"),
+        ({"power_mode": "10W"}, "power mode: now unknown, then 10W"),
         ({"ram_total": 3800 * MIB}, "RAM: now 1,900 MiB, then 3,800 MiB"),
     ],
 )
@@ -375,7 +375,7 @@ def test_results_of_two_machines_are_not_compared() -> None:
     found = verdict(timed(*series(1)), base, allow("latency_p50", 0.5))
     assert found.status is Status.UNKNOWN
     assert found.reason == (
-        "not comparable: board: now Raspberry Pi 4 Model B Rev 1.5, then not known; "
+        "not comparable: board: now Raspberry Pi 4 Model B Rev 1.5, then unknown; "
         "architecture: now aarch64, then x86_64"
     )
 
