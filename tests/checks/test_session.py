@@ -1,4 +1,4 @@
-"""The session against the real agent: what is repeated, what is asked for, and how a run comes back."""
+"""Runs by the real agent: the job that it receives, what is repeated, and the run that is returned."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_emulated_machine_is_asked_for_counts_and_not_for_times(artifact: Art
     assert asked["deterministic"] == {"tolerance": 0.001, "batch_s": 0.01, "max_batches": 20}
 
 
-def test_a_run_comes_back_whole(artifact: Artifact) -> None:
+def test_a_run_is_complete(artifact: Artifact) -> None:
     told: list[str] = []
     seen = run_on(open_target("local", profile(THIS_MACHINE)), artifact, needs("load_time"), tell=told.append)
     assert [worker.purpose for worker in seen.workers[:5]] == [Purpose.LATENCY, *[Purpose.LOAD] * 4]
@@ -57,7 +57,7 @@ def test_a_run_comes_back_whole(artifact: Artifact) -> None:
     assert "latency pass" in told
 
 
-def test_a_device_that_reports_throttling_is_measured_again_and_then_believed_no_more(
+def test_a_device_that_reports_throttling_is_measured_twice_and_then_distrusted(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The board's own tool, as the firmware prints it, on a PATH of this test's."""

@@ -71,7 +71,7 @@ def test_outliers() -> None:
     assert caveat.message == "10% of the latencies are far from the rest, over 1.5 times the median."
 
 
-def test_a_machine_at_rest_has_outliers_that_nobody_needs_to_hear_of() -> None:
+def test_outliers_of_a_machine_at_rest_are_not_reported() -> None:
     latencies = [0.012 if at % 4 == 0 else 0.010 + at % 3 * 1e-5 for at in range(100)]
     assert statistics.outliers(latencies)
     assert codes(run(latency_worker(*latencies))) == []
@@ -92,7 +92,7 @@ def test_a_peak_shorter_than_the_sampling() -> None:
     assert seen[0].message == "The kernel's high-water mark is 100.0 MiB; the samples reached 60.0 MiB."
 
 
-def test_throttling_of_the_past_is_no_doubt_about_this_run() -> None:
+def test_past_throttling_is_not_a_caveat_of_this_run() -> None:
     old = DeviceState(throttled=("under-voltage has occurred",))
     assert codes(run(before=old, after=old)) == []
     assert codes(run(before=DeviceState(), after=old)) == ["throttled"]

@@ -99,7 +99,7 @@ def test_growth_from_nothing_has_no_share() -> None:
     )
 
 
-def test_a_verdict_on_a_limit_stays_beside_it() -> None:
+def test_a_verdict_on_a_limit_stays_next_to_it() -> None:
     whole = result(None)
     judged = judged_against(Side(whole, "ci"), [allow("size", 0.0)], reported(whole))
     assert judged.verdicts[:-1] == whole.verdicts
@@ -107,7 +107,7 @@ def test_a_verdict_on_a_limit_stays_beside_it() -> None:
 
 
 @pytest.mark.parametrize("change", ["budget", "variant", "profile"])
-def test_a_new_check_has_nothing_to_regress_from_and_it_is_told(change: str) -> None:
+def test_a_new_check_has_nothing_to_regress_from_and_a_caveat_says_so(change: str) -> None:
     head, base = figured(size=2), figured(size=1)
     others = {
         "budget": replace(base.budget, path="other.yaml"),
@@ -136,7 +136,7 @@ def test_without_rules_nothing_is_said() -> None:
         (1.0, Unmeasured(METRICS["size"], "?"), Status.UNKNOWN, "the baseline has no figure"),
     ],
 )
-def test_a_missing_figure_is_no_pass(now: Any, then: Any, status: Status, reason: str) -> None:
+def test_a_missing_figure_is_not_a_pass(now: Any, then: Any, status: Status, reason: str) -> None:
     sides = []
     for value in (now, then):
         figure = Measurement(METRICS["size"], value, Provenance.STATIC) if isinstance(value, float) else value
@@ -160,7 +160,7 @@ def test_what_is_unknown_counts_as_the_budget_says(rule: OnUnknown, status: Stat
     assert (found.status, found.ignored) == (status, ignored)
 
 
-def test_drift_that_was_there_already_is_told_apart() -> None:
+def test_earlier_drift_is_reported_as_inherited() -> None:
     base, origin, rule = figured(size=1_000_000), figured(size=1_050_000), allow("size", 0.01)
     inherited = verdict(figured(size=1_055_000), base, rule, origin)
     assert inherited.status is Status.WARN
@@ -207,12 +207,12 @@ def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
     assert verdict(head, base, allow("latency_p50", 0.01, 0.002)).status is Status.FAIL
 
 
-def test_no_inferences_are_no_samples() -> None:
+def test_without_inferences_there_are_no_samples() -> None:
     assert comparison.batch_figures((), 0.5) == []
     assert comparison.inferences_for_batches((), 0.5) == 1
 
 
-def test_two_numbers_are_no_samples() -> None:
+def test_three_inferences_are_too_few_samples() -> None:
     found = verdict(timed(0.01, 0.01, 0.011), timed(0.01, 0.01, 0.01), allow("latency_p50", 0.5))
     assert found.status is Status.UNKNOWN
     assert found.reason == "there are too few inferences to compare: set `measure: {min_count: 400}`"
@@ -256,7 +256,7 @@ def test_fresh_processes_by_a_rank_test(metric: str, now: tuple[float, ...], sta
     assert found.status is status
 
 
-def test_one_slow_process_is_no_regression() -> None:
+def test_one_slow_process_is_not_a_regression() -> None:
     base = (0.10, 0.11, 0.12, 0.13, 0.14)
     assert verdict(processes(*base[:4], 9.0), processes(*base), allow("load_time", 0.1)).status is not Status.FAIL
 
@@ -338,14 +338,14 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
         ({"ram_total": 3800 * MIB}, "RAM: now 1,900 MiB, then 3,800 MiB"),
     ],
 )
-def test_what_differs_is_told(changed: dict[str, Any], differ: str) -> None:
+def test_differences_are_named(changed: dict[str, Any], differ: str) -> None:
     of_run = {name: value for name, value in changed.items() if name in ("runtime", "target")}
     of_state = {name: value for name, value in changed.items() if name not in of_run}
     base = replace(SEEN, before=replace(BOARD, **of_state), **of_run)
     assert differences(side(SEEN), side(base), Provenance.MEASURED) == (differ,)
 
 
-def test_another_machine_forbids_to_compare_times() -> None:
+def test_times_of_another_machine_are_not_compared() -> None:
     assert differences(side(SEEN), side(SEEN, "Linux x86_64 other"), Provenance.MEASURED) == (
         "machine: now Linux x86_64 ci, then Linux x86_64 other",
     )
@@ -360,7 +360,7 @@ def test_what_is_emulated_is_the_same_on_any_host() -> None:
     assert differences(side(SEEN), side(SEEN, "Linux x86_64 other"), Provenance.EMULATED) == ()
 
 
-def test_a_little_less_ram_is_another_kernel_and_no_other_machine() -> None:
+def test_a_little_less_ram_is_another_kernel_not_another_machine() -> None:
     base = replace(SEEN, before=replace(BOARD, ram_total=1895 * MIB))
     assert differences(side(SEEN), side(base), Provenance.MEASURED) == ()
 

@@ -15,7 +15,7 @@ def test_the_board_itself_may_be_judged() -> None:
     assert match(profile(), run(before=PI)).mismatch == ""
 
 
-def test_a_pc_never_stands_for_a_raspberry_pi() -> None:
+def test_a_pc_is_never_judged_as_a_raspberry_pi() -> None:
     assert match(profile(), run(before=PC)).mismatch == (
         "measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)"
     )
@@ -41,7 +41,7 @@ def test_a_profile_by_which_nothing_can_be_recognised_says_so() -> None:
 @pytest.mark.parametrize(
     ("name", "shown"), [("NVIDIA Jetson Nano", "an NVIDIA J"), ("Orange Pi 5", "an Orange"), ("Nano", "a Nano")]
 )
-def test_names_have_their_article(name: str, shown: str) -> None:
+def test_names_have_the_right_article(name: str, shown: str) -> None:
     assert f"not on {shown}" in match(profile(name=name), run(before=PC)).mismatch
 
 
@@ -55,7 +55,7 @@ def test_this_machine_and_files_and_the_emulator() -> None:
 
 
 @pytest.mark.parametrize("expected", [profile(), profile(THIS_MACHINE)], ids=["a board", "this machine"])
-def test_a_translated_program_is_on_no_device(expected: DeviceProfile) -> None:
+def test_a_translated_program_does_not_run_on_any_device(expected: DeviceProfile) -> None:
     """An arm64 container on a PC, and an x86-64 one on a Mac."""
     on_a_pc = DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", machine="aarch64", cpu_kind="x86")
     assert match(expected, run(before=on_a_pc)).mismatch == (
@@ -68,7 +68,7 @@ def test_a_translated_program_is_on_no_device(expected: DeviceProfile) -> None:
     ("machine", "kind"),
     [("x86_64", "x86"), ("aarch64", "aarch64"), ("aarch64", ""), ("armv7l", "v7l"), ("riscv64", "")],
 )
-def test_a_program_of_the_processors_own_kind_is_not_translated(machine: str, kind: str) -> None:
+def test_a_program_for_the_processors_architecture_is_not_translated(machine: str, kind: str) -> None:
     assert not match(profile(THIS_MACHINE), run(before=DeviceState(machine=machine, cpu_kind=kind))).mismatch
 
 

@@ -38,7 +38,7 @@ def test_instructions_are_those_of_the_last_batch() -> None:
     assert (found.value, found.provenance) == (100, Provenance.EMULATED)
 
 
-def test_counts_that_do_not_settle_are_no_figure() -> None:
+def test_counts_that_do_not_settle_are_unmeasured() -> None:
     found = finding("instructions", emulated(replace(COUNTED, agreed=False)))
     assert isinstance(found, Unmeasured)
     assert found.reason == "the counts of 2 batches did not settle"
@@ -58,7 +58,7 @@ def test_a_projection_is_an_interval_that_another_runtime_widens() -> None:
     )
 
 
-def test_int8_takes_its_own_constant_and_its_own_runtime_keeps_it_narrow() -> None:
+def test_int8_has_a_separate_constant_whose_runtime_keeps_it_narrow() -> None:
     found = value("latency_p50", emulated(COUNTED), artifact=replace(ARTIFACT, arithmetic="int8"))
     assert found.value == pytest.approx(0.066)
     assert found.high == pytest.approx(0.066 * math.exp(1.6449 * 0.16))
@@ -100,11 +100,11 @@ def test_tails_and_load_times_are_not_judged_on_an_emulated_machine() -> None:
         assert not found.fails
 
 
-def test_memory_is_the_kernels_own() -> None:
+def test_memory_is_the_kernels_mark() -> None:
     assert value("ram_peak", emulated(memory_worker(30 * MIB, 50 * MIB))).provenance is Provenance.EMULATED
 
 
-def test_a_model_that_the_devices_memory_kills_fails_whatever_it_took_with_room() -> None:
+def test_a_model_killed_in_the_devices_memory_fails_whatever_it_took_with_more() -> None:
     ending = Ending(
         Outcome.KILLED_FOR_MEMORY, Activity.LOAD, "out-of-memory", "the kernel killed the process for memory"
     )

@@ -62,7 +62,7 @@ def test_without_a_kernels_mark_the_samples_decide() -> None:
     assert bare.mark(Phase.FIRST_INFERENCE) is None
 
 
-def test_no_memory_reading_at_all_is_no_figure() -> None:
+def test_without_any_memory_reading_there_is_no_figure() -> None:
     blind = WorkerRun(Purpose.MEMORY)
     assert reason("ram_peak", run(blind)).reason == "local returned no figure for ram_peak"
     assert reason("ram_model", run(blind)).reason == "local returned no figure for ram_model"
@@ -111,7 +111,7 @@ def test_the_mean_is_an_interval() -> None:
         ),
     ],
 )
-def test_how_a_worker_died_is_a_failure_with_its_phase(ending: Ending, sentence: str) -> None:
+def test_a_workers_death_is_a_failure_that_names_its_phase(ending: Ending, sentence: str) -> None:
     finding = reason("ram_peak", run(died(Purpose.MEMORY, ending)))
     assert (finding.reason, finding.fails) == (sentence, True)
 
@@ -136,17 +136,17 @@ def test_a_device_that_throttled_twice_has_no_times_but_its_memory() -> None:
     assert value("ram_peak", seen).value == 60 * MIB
 
 
-def test_a_broken_wire_is_unknown() -> None:
+def test_a_broken_connection_is_unknown() -> None:
     assert reason("ram_peak", run(broken="the connection was lost")).reason == "the connection was lost"
     assert not reason("ram_peak", run(broken="the connection was lost")).fails
 
 
-def test_a_worker_that_was_lost_with_the_wire_is_unknown() -> None:
+def test_a_worker_lost_with_the_connection_is_unknown() -> None:
     lost = died(Purpose.MEMORY, Ending(Outcome.KILLED, Activity.START, "lost", "the connection was lost"))
     assert not reason("ram_peak", run(lost, broken="the connection was lost")).fails
 
 
-def test_an_emulated_machine_gives_memory_and_no_clock() -> None:
+def test_an_emulated_machine_shows_memory_but_no_times() -> None:
     seen = run(memory_worker(40 * MIB, 60 * MIB), latency_worker(*[0.01] * 50), emulated=True)
     assert value("ram_peak", seen).provenance is Provenance.EMULATED
     assert reason("latency_p90", seen).reason == (
@@ -172,6 +172,6 @@ def test_agreement_with_the_source_model() -> None:
     assert failed.reason == "keras is not installed here."
 
 
-def test_all_at_once() -> None:
+def test_measure_all() -> None:
     findings = measure_all(Evidence(ARTIFACT, run(memory_worker(1, 2))))
     assert list(findings) == list(METRICS)

@@ -76,7 +76,7 @@ def test_absent_is_unknown_and_says_why() -> None:
     )
 
 
-def test_the_devices_own_answer_is_a_fail() -> None:
+def test_the_devices_answer_is_a_fail() -> None:
     crash = Unmeasured(METRICS["ram_peak"], "crashed in the first inference: SIGSEGV", fails=True)
     assert judge(limit("ram_peak", 100), crash).status is FAIL
 
@@ -128,7 +128,7 @@ def test_an_undecided_warning_is_at_worst_that_warning() -> None:
         (1.0, math.nan, UNKNOWN),
     ],
 )
-def test_an_interval_is_judged_whole(low: float | None, high: float | None, status: Status) -> None:
+def test_the_entire_interval_is_judged(low: float | None, high: float | None, status: Status) -> None:
     finding = replace(found("latency_mean", 10), interval=True, low=low, high=high)
     assert judge(limit("latency_mean", 10), finding).status is status
 
@@ -158,7 +158,7 @@ def test_a_percentile_is_judged_by_the_counts() -> None:
     assert failed.reason == f"{first.n} of {first.n} inferences took over 50.0 ms"
 
 
-def test_a_decision_that_its_own_counts_do_not_bear_out_is_not_taken() -> None:
+def test_a_decision_that_its_counts_do_not_support_is_not_accepted() -> None:
     assert judge(limit("latency_p90", 0.05), counted(20, 44, "pass")).status is UNKNOWN
 
 
@@ -170,7 +170,7 @@ def test_an_undecided_percentile_says_how_close_it_was() -> None:
     )
 
 
-def test_too_few_inferences_for_a_pass_are_told() -> None:
+def test_too_few_inferences_for_a_pass_are_reported() -> None:
     verdict = judge(limit("latency_p90", 0.05), counted(0, 20, ""))
     needed = inferences_needed(0.9, 1)
     assert verdict.reason == (

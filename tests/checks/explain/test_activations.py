@@ -30,7 +30,7 @@ def test_what_a_later_operator_takes_stays_alive() -> None:
     assert (found.peak, found.operator) == (90, "B")
 
 
-def test_what_follows_from_weights_alone_is_no_activation() -> None:
+def test_what_depends_on_weights_alone_is_not_an_activation() -> None:
     steps = (Step("DequantizeLinear", ("w",), ("big",)), Step("MatMul", ("x", "big"), ("a",)))
     found = peak_of(flow(*steps, sizes={"x": 10, "a": 30}, results=("a",)))
     assert found == Activations(40, "MatMul", "a", has_open=False)

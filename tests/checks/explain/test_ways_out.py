@@ -87,14 +87,14 @@ def test_a_peak_is_split_into_its_phases() -> None:
     assert [part.name for part in found.savings] == ["int8"]
 
 
-def test_a_runtime_that_is_over_the_limit_by_itself_is_told() -> None:
+def test_a_runtime_that_exceeds_the_limit_by_itself_is_reported() -> None:
     seen = memory_run(40 * MIB, 48 * MIB, 52 * MIB)
     (found,) = explained(Evidence(artifact(LANDMARK), seen), ram_peak=30 * MIB, ram_model=1 * MIB)
     assert found.metrics == ("ram_peak", "ram_model")
     assert found.notes == ("The runtime alone takes 40.0 MiB: no model holds a limit of 30.0 MiB with it.",)
 
 
-def test_activations_that_no_shape_tells_are_said_to_be_unknown() -> None:
+def test_activations_without_shapes_are_reported_as_not_counted() -> None:
     seen = memory_run(40 * MIB, 48 * MIB, 52 * MIB)
     (found,) = explained(Evidence(artifact(ONET), seen), ram_peak=50 * MIB)
     assert found.parts[2].words == "up to the peak"
@@ -137,7 +137,7 @@ def test_the_terminal_shows_it(width: int) -> None:
     ) in text
 
 
-def test_json_keeps_it_and_gives_it_back() -> None:
+def test_json_keeps_it_and_is_read_back() -> None:
     text = render("json", report(replace(result(SEEN), ways_out=(FOUND,))), Style())
     assert json.loads(text)["checks"][0]["ways_out"][0]["parts"][1] == {
         "name": "(15 others)",
