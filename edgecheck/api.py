@@ -90,7 +90,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         samples=_in(home, samples),
     )
     request = InvocationRequest(
-        selection,
+        selection=selection,
         targets=_several(targets),
         baseline=_in(home, baseline),
         merge_base=_in(home, merge_base),

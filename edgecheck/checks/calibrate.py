@@ -187,7 +187,7 @@ def _needs(artifact: Artifact, board: Board) -> Needs:
         effort=board.effort,
         devices=((profile, ()),),
     )
-    return Needs(budget, (), profile.runtimes[FORMAT], profile.ram.available)
+    return Needs(budget=budget, limits=(), requirements=profile.runtimes[FORMAT], device_memory=profile.ram.available)
 
 
 def _latency(run: Run) -> float:

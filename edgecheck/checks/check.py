@@ -35,7 +35,7 @@ def check_variant(check: Check, workshop: Workshop, tell: Callable[[str], None])
     return judge(attempt, findings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One variant of one model on one device, with the limits that hold there."""
 
@@ -77,7 +77,7 @@ def convert(check: Check, workshop: Workshop, tell: Callable[[str], None], *, co
         artifact = conversion.compressed(conversion.convert(request_of(check), workshop, tell=tell), workshop)
     except (UndecidedError, ModelError) as error:
         return Attempt(check, error=error)
-    evidence = Evidence(artifact, profile=check.profile, threads=check.budget.threads)
+    evidence = Evidence(artifact=artifact, profile=check.profile, threads=check.budget.threads)
     evidence = _with_runtime_size(check, evidence, tell)
     converted = Path(artifact.path) != Path(check.budget.model.path)
     if converted or compare or any(limit.metric.family is Family.LIKENESS for limit in check.limits):
@@ -94,7 +94,9 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
         target = open_target(check.target, check.profile)
         bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
         pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
-        needs = Needs(check.budget, check.limits, pins, check.profile.ram.available)
+        needs = Needs(
+            budget=check.budget, limits=check.limits, requirements=pins, device_memory=check.profile.ram.available
+        )
         seen = run_on(target, evidence.artifact, needs, tell=tell)
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
@@ -192,7 +194,10 @@ def _with_likeness(check: Check, evidence: Evidence, workshop: Workshop, tell: C
         return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
     which = "random samples, seeded" if seen.seeded else "samples"
     basis = f"{seen.samples} {which}" + (f"; {seen.note}" if seen.note else "")
-    return replace(evidence, likeness=Likeness(seen.cosine, seen.top1, seen.samples, basis, seen.failure))
+    return replace(
+        evidence,
+        likeness=Likeness(cosine=seen.cosine, top1=seen.top1, samples=seen.samples, basis=basis, failure=seen.failure),
+    )
 
 
 def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
@@ -200,7 +205,7 @@ def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
     unusable = evidence is not None and evidence.likeness is not None and evidence.likeness.failure
     if not unusable or any(limit.metric == AGREEMENT for limit in check.limits):
         return check.limits
-    return (*check.limits, Limit(AGREEMENT, 0.0, Source("every artifact")))
+    return (*check.limits, Limit(metric=AGREEMENT, error=0.0, source=Source("every artifact")))
 
 
 def _ways_out(verdicts: Sequence[Verdict], evidence: Evidence) -> tuple[WayOut, ...]:

@@ -22,7 +22,7 @@ from edgecheck.converters.convert import Workshop
 from edgecheck.core.report import CheckResult, Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationRequest:
     """What to check, where, and against what."""
 
@@ -37,7 +37,7 @@ class InvocationRequest:
     """The part of the checks to do; None: all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """Planned checks, and the report without any result yet."""
 
@@ -82,7 +82,7 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
     empty = Report(
         results=(), version=__version__, host=this_host(), started=now(), seconds=0.0, shard=str(request.shard or "")
     )
-    return Invocation(checks, baseline, empty, request.machines)
+    return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines)
 
 
 def this_host() -> str:

@@ -25,7 +25,7 @@ AUTO = "auto"
 _YAML = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What the command line selects, before any file is read."""
 
@@ -199,7 +199,16 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
         ModelError: a model is missing, damaged, or not a model.
     """
     return tuple(
-        _with_candidates(Check(budget, variant, profile, limits, source, addresses.of(profile, limits)))
+        _with_candidates(
+            Check(
+                budget=budget,
+                variant=variant,
+                profile=profile,
+                limits=limits,
+                source=source,
+                target=addresses.of(profile, limits),
+            )
+        )
         for budget in budgets
         for source in [identify(Path(budget.model.path)).value]
         for variant in budget.variants or (Variant(AUTO),)

@@ -43,7 +43,7 @@ SAMPLING = 0.01
 MEMORY_INFERENCES = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a check needs from a run."""
 

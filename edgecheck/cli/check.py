@@ -126,8 +126,18 @@ def command(
     budget is checked against --limit and its profile's limits, on this
     machine unless --device says otherwise.
     """
-    selection = Selection(paths, devices, limits, profiles, on_unknown, trust, variants)
-    request = InvocationRequest(selection, targets, baseline, merge_base, machines, shard)
+    selection = Selection(
+        paths=paths,
+        devices=devices,
+        limits=limits,
+        profiles=profiles,
+        on_unknown=on_unknown,
+        trust=trust,
+        variants=variants,
+    )
+    request = InvocationRequest(
+        selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
+    )
     planned, before = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
     report = planned.empty
     with ExitStack() as stack:

@@ -99,7 +99,19 @@ def command(
     started = time.monotonic()
     ensure_places(formats)
     project = load_project(Path.cwd())
-    budgets = select(Selection(paths, devices, limits, profiles, None, trust, (AUTO,), samples), project)
+    budgets = select(
+        Selection(
+            paths=paths,
+            devices=devices,
+            limits=limits,
+            profiles=profiles,
+            on_unknown=None,
+            trust=trust,
+            variants=(AUTO,),
+            samples=samples,
+        ),
+        project,
+    )
     _ensure_limits(budgets)
     checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     begun = now()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """The result of a conversion, or a ready file as it is."""
 

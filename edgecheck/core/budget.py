@@ -35,7 +35,7 @@ class Variant:
         return f"{self.name} pruned {self.prune:.0%}" if self.prune else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How long a latency is measured; seconds and counts of inferences."""
 
@@ -49,7 +49,7 @@ class Effort:
     """For all processes of one check together."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """One model, its variants, and the devices that it must fit, with the limits on each."""
 

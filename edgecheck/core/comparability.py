@@ -14,7 +14,7 @@ from edgecheck.core.run import DeviceState, RuntimeFacts
 SUFFIX = " vs baseline"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """How much one metric may grow: the share or the floor, whichever is more.
 

@@ -64,12 +64,14 @@ def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | No
     now, then = _finding(head, allowance), _finding(base, allowance)
     # Without a figure in the baseline there is no bound; the reason says so.
     bound = allowance.bound(then.value) if isinstance(then, Measurement) and not math.isnan(then.value) else 0.0
-    limit = Limit(against_baseline(allowance.metric), bound, allowance.source, on_unknown=allowance.on_unknown)
+    limit = Limit(
+        metric=against_baseline(allowance.metric), error=bound, source=allowance.source, on_unknown=allowance.on_unknown
+    )
     status, reason = _answer(head, base, allowance, merge_base)
     ignored = status is Status.UNKNOWN and allowance.on_unknown is OnUnknown.IGNORE
     if status is Status.UNKNOWN and allowance.on_unknown in _INSTEAD:
         status, reason = _INSTEAD[allowance.on_unknown], f"{reason} (on_unknown: {allowance.on_unknown.value})"
-    return Verdict(limit, status, now, bound, reason, ignored)
+    return Verdict(limit=limit, status=status, finding=now, bound=bound, reason=reason, ignored=ignored)
 
 
 _INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}

@@ -21,7 +21,7 @@ class Identity:
     """A `CPU part` of `/proc/cpuinfo`, such as `0xd08`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:
     """The core that runs a single-thread inference, and the number of cores."""
 
@@ -63,7 +63,7 @@ class Scaling:
     spread: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """The constants that turn instruction counts into this device's latency."""
 
@@ -75,7 +75,7 @@ class Projection:
     """The device whose constants were scaled to this one's clock; empty where they were measured on this one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
     """One device, as its YAML file describes it."""
 

@@ -41,7 +41,11 @@ def instructions(metric: Metric, workers: tuple[WorkerRun, ...]) -> Finding:
     if not workers[-1].agreed:
         return Unmeasured(metric, f"the counts of {len(batches)} batches did not settle")
     return Measurement(
-        metric, total / count, Provenance.EMULATED, count=count, basis=f"two batches of {count:,} that agree to 0.1 %"
+        metric=metric,
+        value=total / count,
+        provenance=Provenance.EMULATED,
+        count=count,
+        basis=f"two batches of {count:,} that agree to 0.1 %",
     )
 
 
@@ -65,9 +69,9 @@ def _latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence)
     shown = counted.metric.show(counted.value)
     threads = f" over {scaling.factor:g} ({evidence.threads} threads)" if evidence.threads > 1 else ""
     return Measurement(
-        metric,
-        interval.estimate,
-        Provenance.PROJECTED,
+        metric=metric,
+        value=interval.estimate,
+        provenance=Provenance.PROJECTED,
         low=interval.low,
         high=interval.high,
         interval=True,

@@ -25,7 +25,7 @@ from edgecheck.core.run import (
 PROTOCOL = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Worker:
     """One worker, while its events arrive."""
 
@@ -50,21 +50,21 @@ class _Worker:
 
     def frozen(self, lost: str) -> WorkerRun:
         """The worker as a value; `lost` is its ending's message where no end was reported."""
-        ending = self.ending or Ending(Outcome.KILLED, reason="lost", message=lost)
+        ending = self.ending or Ending(outcome=Outcome.KILLED, reason="lost", message=lost)
         return WorkerRun(
-            self.purpose,
-            tuple(self.marks),
-            tuple(self.samples),
-            self.sampler,
-            tuple(self.available),
-            self.load_time,
-            self.first_inference,
-            tuple(self.latencies),
-            tuple(self.counts.values()),
-            self.batches,
-            self.agreed,
-            tuple(self.notes),
-            ending,
+            purpose=self.purpose,
+            marks=tuple(self.marks),
+            samples=tuple(self.samples),
+            sampler=self.sampler,
+            available=tuple(self.available),
+            load_time=self.load_time,
+            first_inference=self.first_inference,
+            latencies=tuple(self.latencies),
+            counts=tuple(self.counts.values()),
+            batches=self.batches,
+            agreed=self.agreed,
+            notes=tuple(self.notes),
+            ending=ending,
         )
 
 
@@ -110,7 +110,7 @@ class RunReader:
         return self._workers[event["process"]]
 
     def _on_start(self, event: Mapping[str, Any]) -> None:
-        worker = self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
+        worker = self._workers[event["process"]] = _Worker(purpose=Purpose(event["purpose"]))
         worker.add_available(0.0, event.get("available"))
 
     def _on_device(self, event: Mapping[str, Any]) -> None:
@@ -118,21 +118,24 @@ class RunReader:
 
     def _on_runtime(self, event: Mapping[str, Any]) -> None:
         self._runtime = RuntimeFacts(
-            event["name"], event["version"], event.get("python") or "", event.get("numpy") or ""
+            name=event["name"],
+            version=event["version"],
+            python=event.get("python") or "",
+            numpy=event.get("numpy") or "",
         )
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         worker.marks.append(
             PhaseMark(
-                Phase(event["phase"]),
-                event["at_s"],
-                event.get("rss"),
-                event.get("hwm"),
-                event.get("pss"),
-                event.get("uss"),
-                event.get("major_faults"),
-                event.get("swap"),
+                phase=Phase(event["phase"]),
+                at=event["at_s"],
+                rss=event.get("rss"),
+                peak_rss=event.get("hwm"),
+                pss=event.get("pss"),
+                uss=event.get("uss"),
+                major_faults=event.get("major_faults"),
+                swap=event.get("swap"),
             )
         )
         worker.load_time = event.get("load_s", worker.load_time)
@@ -151,7 +154,11 @@ class RunReader:
     def _on_look(self, event: Mapping[str, Any]) -> None:
         for count in event["counts"]:
             self._worker(event).counts[count["id"]] = LookCount(
-                count["id"], count["n"], count["exceedances"], count["block"], count["decision"] or ""
+                limit=count["id"],
+                inferences=count["n"],
+                exceedances=count["exceedances"],
+                block=count["block"],
+                decision=count["decision"] or "",
             )
 
     def _on_batches(self, event: Mapping[str, Any]) -> None:
@@ -168,12 +175,12 @@ class RunReader:
 
     def _on_end(self, event: Mapping[str, Any]) -> None:
         self._worker(event).ending = Ending(
-            Outcome(event["outcome"]),
-            Activity(event["phase"]),
-            event.get("reason") or "",
-            event.get("message") or "",
-            event.get("signal") or "",
-            event.get("stderr_tail") or "",
+            outcome=Outcome(event["outcome"]),
+            during=Activity(event["phase"]),
+            reason=event.get("reason") or "",
+            message=event.get("message") or "",
+            signal=event.get("signal") or "",
+            stderr=event.get("stderr_tail") or "",
         )
 
     def _on_done(self, _event: Mapping[str, Any]) -> None:

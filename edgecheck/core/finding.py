@@ -11,7 +11,7 @@ from edgecheck.core.metrics import Metric, Provenance
 from edgecheck.core.run import LookCount, Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """A metric's figure, in its base unit."""
 
@@ -44,7 +44,7 @@ class Unmeasured:
 Finding = Measurement | Unmeasured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
     """The artifact's outputs compared with its source model's, on the same samples."""
 
@@ -59,7 +59,7 @@ class Likeness:
     """Why the artifact's outputs are unusable: not a number, or all zero; empty where they are usable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything that figures are read from."""
 

@@ -33,7 +33,7 @@ class Source:
         return f"{self.file}:{self.line}" if self.file else self.kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """The bounds on one metric, in its base unit; at least one of `error` and `warn` is set."""
 

@@ -25,7 +25,7 @@ _RUNTIMES = {"tflite": ("tflite_runtime", "ai_edge_litert"), "onnx": ("onnxrunti
 _GUESSED_CLOCK = 1e9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedDevice:
     """The facts in the agent's `device` event, every text on one line; empty, None or 0 where one is missing."""
 

@@ -1,6 +1,6 @@
 """How each metric is read: from files, from a comparison of outputs, or from the workers of a run on a device.
 
-An emulated machine has readers of its own (`emulated`), and so has memory that a GPU shares (`shared_memory`).
+Emulated machines have separate readers (`emulated`), and so does memory that a GPU shares (`shared_memory`).
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ def _params(metric: Metric, evidence: Evidence) -> Finding:
 def _of_file(metric: Metric, evidence: Evidence, value: int | None) -> Finding:
     if value is None:
         return Unmeasured(metric, f"{metric.name} cannot be read from {evidence.artifact.format} files yet")
-    return Measurement(metric, value, Provenance.STATIC)
+    return Measurement(metric=metric, value=value, provenance=Provenance.STATIC)
 
 
 def _footprint(metric: Metric, evidence: Evidence) -> Finding:
     if evidence.runtime_size is None:
         return Unmeasured(metric, evidence.runtime_problem or "the runtime that is deployed with it is not known")
     return Measurement(
-        metric,
-        evidence.artifact.size + evidence.runtime_size,
-        Provenance.STATIC,
+        metric=metric,
+        value=evidence.artifact.size + evidence.runtime_size,
+        provenance=Provenance.STATIC,
         basis=f"the artifact and {SIZE.show(evidence.runtime_size)} of runtime",
     )
 
@@ -74,7 +74,9 @@ def _likeness(metric: Metric, evidence: Evidence, value_of: Callable[[Likeness],
     value = value_of(likeness)
     if value is None:
         return Unmeasured(metric, "the outputs are not class scores")
-    return Measurement(metric, value, Provenance.MEASURED, count=likeness.samples, basis=likeness.basis)
+    return Measurement(
+        metric=metric, value=value, provenance=Provenance.MEASURED, count=likeness.samples, basis=likeness.basis
+    )
 
 
 #: By name: how a metric is read that needs no device.
@@ -117,9 +119,9 @@ def highest(metric: Metric, values: Iterable[int | None]) -> Measurement | None:
     if not known:
         return None
     return Measurement(
-        metric,
-        max(known),
-        Provenance.MEASURED,
+        metric=metric,
+        value=max(known),
+        provenance=Provenance.MEASURED,
         low=min(known),
         high=max(known),
         count=len(known),
@@ -149,9 +151,9 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
     if len(known) < FRESH_LOADS:
         return None
     return Measurement(
-        metric,
-        statistics.median(known),
-        Provenance.MEASURED,
+        metric=metric,
+        value=statistics.median(known),
+        provenance=Provenance.MEASURED,
         low=min(known),
         high=max(known),
         count=len(known),
@@ -170,9 +172,9 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
     block = max((count.block for count in counts.values()), default=None)
     low, high = looks.quantile_bounds(latencies, metric.quantile, block=block)
     return Measurement(
-        metric,
-        statistics.percentile(latencies, metric.quantile),
-        Provenance.MEASURED,
+        metric=metric,
+        value=statistics.percentile(latencies, metric.quantile),
+        provenance=Provenance.MEASURED,
         low=low,
         high=high,
         count=len(latencies),
@@ -187,9 +189,9 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         return None
     bounds = statistics.mean_bounds(latencies, block=looks.block_length(latencies, 0.5), error=looks.ERROR)
     return Measurement(
-        metric,
-        sum(latencies) / len(latencies),
-        Provenance.MEASURED,
+        metric=metric,
+        value=sum(latencies) / len(latencies),
+        provenance=Provenance.MEASURED,
         low=bounds[0] if bounds else None,
         high=bounds[1] if bounds else None,
         interval=True,

@@ -26,7 +26,7 @@ class Part:
     """A clause about it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut:
     """The bytes behind metrics whose limits failed, and what would make them fewer."""
 
@@ -40,7 +40,7 @@ class WayOut:
     """Further remarks, a sentence each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
     """Where the bytes of an artifact are: a tree of parts for a treemap, as columns, parents before their children.
 
@@ -81,7 +81,7 @@ class Tried:
     """The reason, in a clause."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """One artifact on one device: the answer and its evidence."""
 
@@ -117,7 +117,7 @@ class CheckResult:
         return worst(self.verdicts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Every check of one invocation."""
 

@@ -49,7 +49,7 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseMark:
     """The worker's reading at a phase boundary; bytes, and seconds since the worker's start."""
 
@@ -64,7 +64,7 @@ class PhaseMark:
     swap: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookCount:
     """The agent's last count for one limit on a percentile."""
 
@@ -79,7 +79,7 @@ class LookCount:
     """`pass`, `fail`, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """The outcome of a worker, and what explains it."""
 
@@ -104,7 +104,7 @@ class Note:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRun:
     """One fresh inference process."""
 
@@ -127,7 +127,7 @@ class WorkerRun:
     agreed: bool = False
     """Whether the last two batches agreed."""
     notes: tuple[Note, ...] = ()
-    ending: Ending = Ending(Outcome.COMPLETED)
+    ending: Ending = Ending(outcome=Outcome.COMPLETED)
 
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""
@@ -140,7 +140,7 @@ class WorkerRun:
         return max([*marks, *(rss for _, rss in self.samples)], default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeFacts:
     """The inference runtime that ran, as the worker reported it."""
 
@@ -153,7 +153,7 @@ class RuntimeFacts:
         return f"{self.name} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """What the target reported about itself; empty or None where it cannot be read."""
 
@@ -189,7 +189,7 @@ class DeviceState:
     """Over the last minute."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """Everything that was seen of one artifact on one target."""
 

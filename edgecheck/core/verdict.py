@@ -25,7 +25,7 @@ class Status(Enum):
 _SIDE = {Direction.AT_MOST: "over", Direction.AT_LEAST: "under"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One limit's answer."""
 
@@ -80,7 +80,7 @@ def judge(limit: Limit, finding: Finding, match: DeviceMatch = SAME_DEVICE) -> V
                 ignored = True
             case OnUnknown.UNKNOWN:
                 pass
-    return Verdict(limit, status, finding, bound, reason, ignored)
+    return Verdict(limit=limit, status=status, finding=finding, bound=bound, reason=reason, ignored=ignored)
 
 
 def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> tuple[Status, float, str]:

@@ -56,7 +56,9 @@ QUICK = Effort(warmup_count=1, warmup_time=0, min_count=5, min_time=0, max_time=
 def needs(metric: str) -> Needs:
     """What a check of that one limit needs."""
     limits = (limit(metric, 1e9),)
-    return Needs(replace(builders.budget((builders.profile(), limits)), effort=QUICK), limits, RUNTIME)
+    return Needs(
+        budget=replace(builders.budget((builders.profile(), limits)), effort=QUICK), limits=limits, requirements=RUNTIME
+    )
 
 
 MEMORY, TIMED = needs("ram_peak"), needs("latency_p50")
@@ -195,7 +197,7 @@ def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
     (worker, *_) = run.of(Purpose.MEMORY)
     assert worker.sampler == "/proc"
     assert len(worker.samples) > 5
-    found = measure(METRICS["ram_peak"], Evidence(ARTIFACT, run))
+    found = measure(METRICS["ram_peak"], Evidence(artifact=ARTIFACT, run=run))
     assert isinstance(found, Measurement)
     assert found.basis.endswith(" processes, sampled from /proc")
     assert worker.peak is not None
@@ -250,7 +252,9 @@ def test_a_connection_that_is_cut_leaves_what_was_complete_and_nothing_on_the_bo
     assert len(run.of(Purpose.LATENCY)[0].latencies) >= 5
     assert run.workers[-1].ending.reason == "lost"
     verdicts = {
-        name: judge(limit(name, 1e9), measure(METRICS[name], Evidence(ARTIFACT, run)), DeviceMatch()).status
+        name: judge(
+            limit(name, 1e9), measure(METRICS[name], Evidence(artifact=ARTIFACT, run=run)), DeviceMatch()
+        ).status
         for name in ("latency_mean", "ram_peak")
     }
     assert verdicts == {"latency_mean": Status.PASS, "ram_peak": Status.UNKNOWN}

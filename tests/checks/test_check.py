@@ -28,7 +28,15 @@ def check(model: Path, *, target: str = "", **bounds: float) -> Check:
     device = profile(THIS_MACHINE)
     limits = tuple(limit(metric, bound) for metric, bound in bounds.items())
     planned = replace(budget((device, limits)), model=Model(model), effort=QUICK)
-    return Check(planned, Variant("as-is"), device, limits, "tflite", target, fingerprint="abc")
+    return Check(
+        budget=planned,
+        variant=Variant("as-is"),
+        profile=device,
+        limits=limits,
+        source="tflite",
+        target=target,
+        fingerprint="abc",
+    )
 
 
 def test_without_a_target_files_are_judged_and_the_rest_is_unknown(workshop: Workshop) -> None:

@@ -33,7 +33,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def needs(*metrics: str) -> Needs:
     device = profile(THIS_MACHINE)
     whole: Budget = replace(budget((device, ())), model=Model(fetch("okay_nabu.tflite")), effort=QUICK)
-    return Needs(whole, tuple(limit(metric, 1e9) for metric in metrics), device_memory=2**30)
+    return Needs(budget=whole, limits=tuple(limit(metric, 1e9) for metric in metrics), device_memory=2**30)
 
 
 def test_load_processes_are_started_only_where_a_limit_asks(artifact: Artifact) -> None:

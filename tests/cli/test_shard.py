@@ -32,12 +32,12 @@ def here(tmp_path: Path) -> Path:
 def checks(*names: str, folder: str = "") -> tuple[Check, ...]:
     return tuple(
         Check(
-            replace(budget(), path=f"{folder}{name}.yaml", model=Model(PurePath(f"{folder}{name}.onnx"))),
-            Variant("as-is"),
-            replace(profile(), id=device),
-            (),
-            "onnx",
-            "",
+            budget=replace(budget(), path=f"{folder}{name}.yaml", model=Model(PurePath(f"{folder}{name}.onnx"))),
+            variant=Variant("as-is"),
+            profile=replace(profile(), id=device),
+            limits=(),
+            source="onnx",
+            target="",
         )
         for name in names
         for device in ("one", "two", "three")

@@ -57,7 +57,7 @@ class World:
 
 
 def figure(name: str, value: float, provenance: Provenance = Provenance.MEASURED) -> Measurement:
-    return Measurement(METRICS[name], value, provenance, basis="16 samples")
+    return Measurement(metric=METRICS[name], value=value, provenance=provenance, basis="16 samples")
 
 
 def trial(variant: Variant | str, world: World, *, ran: bool = True) -> Trial:

@@ -20,7 +20,7 @@ def test_a_clean_run_has_none() -> None:
 
 
 def test_other_runtime_than_the_profiles() -> None:
-    seen = run(runtime=RuntimeFacts("onnxruntime", "1.20.0"))
+    seen = run(runtime=RuntimeFacts(name="onnxruntime", version="1.20.0"))
     (caveat,) = caveats(seen, profile(), "onnx", Effort())
     assert caveat.message == (
         "Ran on onnxruntime 1.20.0; the profile of Raspberry Pi 4 Model B (2 GB) pins onnxruntime==1.32.0."

@@ -29,22 +29,25 @@ HERE = Source("budget", "b.yaml", 12)
 
 
 def allow(metric: str, growth: float, floor: float = 0.0, **changes: Any) -> Allowance:
-    return replace(Allowance(METRICS[metric], growth, HERE, floor), **changes)
+    return replace(Allowance(metric=METRICS[metric], growth=growth, source=HERE, floor=floor), **changes)
 
 
 def figured(**values: float) -> CheckResult:
     """A check with these figures, read from files."""
-    found = {name: Measurement(METRICS[name], value, Provenance.STATIC) for name, value in values.items()}
+    found = {
+        name: Measurement(metric=METRICS[name], value=value, provenance=Provenance.STATIC)
+        for name, value in values.items()
+    }
     return replace(result(None), verdicts=(), findings=found)
 
 
 def ran(seen: Run, size: int = ARTIFACT.size) -> CheckResult:
-    findings = measure_all(Evidence(replace(ARTIFACT, size=size), seen, profile=PROFILE))
+    findings = measure_all(Evidence(artifact=replace(ARTIFACT, size=size), run=seen, profile=PROFILE))
     return replace(result(seen), verdicts=(), findings=findings)
 
 
 def reported(one: CheckResult, host: str = "Linux x86_64 ci") -> Report:
-    return Report((one,), "0.1.0", host, "2026-01-01T00:00:00+00:00", 1.0)
+    return Report(results=(one,), version="0.1.0", host=host, started="2026-01-01T00:00:00+00:00", seconds=1.0)
 
 
 def verdict(head: CheckResult, base: CheckResult, rule: Allowance, origin: CheckResult | None = None) -> Verdict:
@@ -122,7 +125,7 @@ def test_a_new_check_has_nothing_to_regress_from_and_a_caveat_says_so(change: st
 
 def test_without_rules_nothing_is_said() -> None:
     head = figured(size=2)
-    empty = Report((), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
+    empty = Report(results=(), version="0.1.0", host="ci", started="2026-01-01T00:00:00+00:00", seconds=1.0)
     assert judged_against(Side(head, "ci"), [], empty) == head
 
 
@@ -139,7 +142,11 @@ def test_without_rules_nothing_is_said() -> None:
 def test_a_missing_figure_is_not_a_pass(now: Any, then: Any, status: Status, reason: str) -> None:
     sides = []
     for value in (now, then):
-        figure = Measurement(METRICS["size"], value, Provenance.STATIC) if isinstance(value, float) else value
+        figure = (
+            Measurement(metric=METRICS["size"], value=value, provenance=Provenance.STATIC)
+            if isinstance(value, float)
+            else value
+        )
         sides.append(replace(figured(), findings={"size": figure} if figure else {}))
     found = verdict(sides[0], sides[1], allow("size", 0.5))
     assert (found.status, found.reason) == (status, reason)
@@ -272,7 +279,7 @@ def test_the_answer_on_processes_reads_well() -> None:
 def test_a_process_that_died_shows_nothing() -> None:
     whole = processes(0.10, 0.11, 0.12, 0.13, 0.14)
     assert whole.run is not None
-    crashed = replace(whole.run.workers[0], load_time=99.0, ending=Ending(Outcome.CRASHED))
+    crashed = replace(whole.run.workers[0], load_time=99.0, ending=Ending(outcome=Outcome.CRASHED))
     head = replace(whole, run=replace(whole.run, workers=(crashed, *whole.run.workers)))
     assert verdict(head, whole, allow("load_time", 0.5)).status is Status.PASS
 
@@ -317,12 +324,12 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
     ("changed", "differ"),
     [
         (
-            {"runtime": RuntimeFacts("onnxruntime", "1.33.0")},
+            {"runtime": RuntimeFacts(name="onnxruntime", version="1.33.0")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.33.0",
         ),
         ({"runtime": None}, "runtime: now onnxruntime 1.32.0, then unknown"),
         (
-            {"runtime": RuntimeFacts("onnxruntime", "1.32.0", "3.11.2", "1.26.4")},
+            {"runtime": RuntimeFacts(name="onnxruntime", version="1.32.0", python="3.11.2", numpy="1.26.4")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.32.0 (Python 3.11.2, numpy 1.26.4)",
         ),
         ({"target": "ssh://pi@a"}, "target: now local, then ssh://pi@a"),

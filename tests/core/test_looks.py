@@ -170,7 +170,7 @@ def test_the_rule_counts_in_blocks_and_between_looks_decides_only_what_both_woul
 @pytest.mark.parametrize("said", ["pass", "fail", ""])
 @pytest.mark.parametrize(("exceedances", "counted"), [(0, "pass"), (3, ""), (7, "fail")])
 def test_a_decision_stands_only_where_the_agent_and_its_counts_agree(said: str, exceedances: int, counted: str) -> None:
-    count = LookCount("latency_p90:error", 8, exceedances, 1, said)
+    count = LookCount(limit="latency_p90:error", inferences=8, exceedances=exceedances, block=1, decision=said)
     assert looks.decide(count, EASY) == (said if said == counted else "")
 
 

@@ -34,7 +34,7 @@ def recorded() -> Run:
 
 
 def finding(metric: str, seen: Run, of: DeviceProfile | None = JETSON) -> Finding:
-    return measure(METRICS[metric], Evidence(ARTIFACT, seen, profile=of))
+    return measure(METRICS[metric], Evidence(artifact=ARTIFACT, run=seen, profile=of))
 
 
 def value(metric: str, seen: Run, of: DeviceProfile | None = JETSON) -> Measurement:
@@ -115,7 +115,7 @@ def test_a_mark_without_figures_leaves_the_fall_from_then_on() -> None:
 def test_without_samples_of_available_memory_the_resident_memory_counts() -> None:
     peak = value("ram_peak", on_jetson(memory_worker(40 * MIB, 60 * MIB)))
     assert peak.value == 60 * MIB
-    assert "no figure" in _reason(finding("ram_peak", on_jetson(WorkerRun(Purpose.MEMORY))))
+    assert "no figure" in _reason(finding("ram_peak", on_jetson(WorkerRun(purpose=Purpose.MEMORY))))
 
 
 def _reason(found: Finding) -> str:

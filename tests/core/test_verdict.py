@@ -18,7 +18,7 @@ PASS, WARN, UNKNOWN, FAIL = Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAI
 
 
 def found(metric: str, value: float, provenance: Provenance = Provenance.STATIC) -> Measurement:
-    return Measurement(METRICS[metric], value, provenance)
+    return Measurement(metric=METRICS[metric], value=value, provenance=provenance)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,9 @@ def test_a_budget_may_ask_for_the_estimate() -> None:
 
 
 def counted(exceedances: int, inferences: int, decision: str) -> Measurement:
-    count = LookCount("latency_p90:error", inferences, exceedances, 1, decision)
+    count = LookCount(
+        limit="latency_p90:error", inferences=inferences, exceedances=exceedances, block=1, decision=decision
+    )
     return replace(found("latency_p90", 0.01, Provenance.MEASURED), counts={count.limit: count})
 
 

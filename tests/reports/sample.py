@@ -31,7 +31,12 @@ SEEN = run(
 CRASH = run(
     died(
         Purpose.MEMORY,
-        Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", "the process died of SIGSEGV in the first inference"),
+        Ending(
+            outcome=Outcome.CRASHED,
+            during=Activity.FIRST_INFERENCE,
+            reason="",
+            message="the process died of SIGSEGV in the first inference",
+        ),
     )
 )
 TILES = Tiles(
@@ -45,7 +50,7 @@ PC = replace(SEEN, before=DeviceState(system="Linux", machine="x86_64"))
 
 
 def result(seen: Run | None, problem: str = "") -> CheckResult:
-    findings = measure_all(Evidence(ARTIFACT, seen))
+    findings = measure_all(Evidence(artifact=ARTIFACT, run=seen))
     matched = match(PROFILE, seen)
     return CheckResult(
         budget=budget((PROFILE, LIMITS)),
@@ -64,7 +69,9 @@ def result(seen: Run | None, problem: str = "") -> CheckResult:
 
 
 def report(*results: CheckResult) -> Report:
-    return Report(results, "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+    return Report(
+        results=results, version="0.1.0", host="Linux x86_64 ci", started="2026-01-01T00:00:00+00:00", seconds=4.5
+    )
 
 
 EVERYTHING = report(result(SEEN), result(CRASH), result(PC), result(None))

@@ -72,10 +72,16 @@ def words(text: str) -> list[str]:
 
 
 PROJECTED = Measurement(
-    METRICS["latency_p50"], 0.0123, Provenance.PROJECTED, 0.0098, 0.0154, interval=True, basis="15.4M instructions"
+    metric=METRICS["latency_p50"],
+    value=0.0123,
+    provenance=Provenance.PROJECTED,
+    low=0.0098,
+    high=0.0154,
+    interval=True,
+    basis="15.4M instructions",
 )
 SEEN_AT = zip(Phase, (0.0, 0.1, 0.15, 0.16, 0.3), (8, 40, 50, 60, 61), strict=True)
-MARKS = tuple(PhaseMark(phase, at, rss * MIB, rss * MIB) for phase, at, rss in SEEN_AT)
+MARKS = tuple(PhaseMark(phase=phase, at=at, rss=rss * MIB, peak_rss=rss * MIB) for phase, at, rss in SEEN_AT)
 MEMORY = replace(
     memory_worker(40 * MIB, 61 * MIB), marks=MARKS, samples=tuple((at / 1000, (8 + at // 6) * MIB) for at in range(300))
 )
@@ -91,7 +97,10 @@ def rich() -> CheckResult:
         judge(limit("latency_p90", 5.0), METRIC_P90),
     )
     way_out = WayOut(
-        ("size",), (Part("dense_3", 1_180_000, "float32"),), (Part("int8", 900_000, "a byte each"),), ("Note.",)
+        metrics=("size",),
+        parts=(Part("dense_3", 1_180_000, "float32"),),
+        savings=(Part("int8", 900_000, "a byte each"),),
+        notes=("Note.",),
     )
     return replace(
         whole,
@@ -101,7 +110,7 @@ def rich() -> CheckResult:
     )
 
 
-METRIC_P90 = Measurement(METRICS["latency_p90"], 0.0115, Provenance.MEASURED)
+METRIC_P90 = Measurement(metric=METRICS["latency_p90"], value=0.0115, provenance=Provenance.MEASURED)
 
 
 def test_the_verdict_comes_first() -> None:
@@ -254,7 +263,13 @@ def test_the_page_loads_nothing() -> None:
 
 
 def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
-    many = Report((result(CRASH), *[rich()] * 100), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
+    many = Report(
+        results=(result(CRASH), *[rich()] * 100),
+        version="0.1.0",
+        host="ci",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )
     text = render("html", many, Style())
     assert text.count('class="check"') == 101
     assert text.count('role="img"') == 3 * (MOST_DRAWN - 1) + 1

@@ -141,7 +141,7 @@ def test_a_host_that_sleeps_is_given_up(board: Board, host: subprocess.Popen[str
 
 def test_a_lost_connection_leaves_a_run_that_says_so(board: Board, model: Path) -> None:
     artifact = replace(ARTIFACT, path=model, files=(model,))
-    wanted = Needs(budget((profile(), (limit("latency_p50", 1),))), (limit("latency_p50", 1),))
+    wanted = Needs(budget=budget((profile(), (limit("latency_p50", 1),))), limits=(limit("latency_p50", 1),))
 
     def cut(words: str) -> None:
         if words == "memory pass":

@@ -23,7 +23,7 @@ from edgecheck.anatomy.onnx.tensors import tensor_type
 from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord, read_tables
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activations:
     """The operator during which the most activations are alive."""
 
@@ -60,7 +60,7 @@ class Step:
     outputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """The main graph, reduced to activations. Each value has a key; a view has the key of its source."""
 
@@ -94,7 +94,7 @@ def peak_of(flow: Flow) -> Activations | None:
                 total += alive[name]
         if step.outputs and (best is None or total > best.peak):
             output = flow.names.get(step.outputs[0], step.outputs[0])
-            best = Activations(total, step.operator, output, flow.has_open)
+            best = Activations(peak=total, operator=step.operator, output=output, has_open=flow.has_open)
         total -= sum(alive.pop(name, 0) for name in ends[at])
     return best
 

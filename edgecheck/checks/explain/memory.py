@@ -28,10 +28,12 @@ def memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Ev
     worker = _highest(evidence.run)
     parts = _phases(worker, weights, found) if worker is not None else _by_file(weights, found)
     return WayOut(
-        tuple(verdict.metric.name for verdict in verdicts),
-        parts,
-        tuple(Part(each.means.value, each.saves, each.sentence) for each in advise(anatomy) if _in_memory(each.means)),
-        tuple(note for note in (_no_room(verdicts, worker), _not_counted(found)) if note),
+        metrics=tuple(verdict.metric.name for verdict in verdicts),
+        parts=parts,
+        savings=tuple(
+            Part(each.means.value, each.saves, each.sentence) for each in advise(anatomy) if _in_memory(each.means)
+        ),
+        notes=tuple(note for note in (_no_room(verdicts, worker), _not_counted(found)) if note),
     )
 
 

@@ -63,9 +63,9 @@ def storage_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: E
     advice = savings(anatomy, repeated(anatomy), measured)
     helping = [_saving(each, verdicts) for each in advice if _concerned(each, verdicts)]
     return WayOut(
-        tuple(verdict.metric.name for verdict in verdicts),
-        tuple(parts),
-        tuple(helping[:SHOWN]),
+        metrics=tuple(verdict.metric.name for verdict in verdicts),
+        parts=tuple(parts),
+        savings=tuple(helping[:SHOWN]),
     )
 
 
