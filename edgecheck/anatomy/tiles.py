@@ -54,13 +54,13 @@ def tiles_of(artifact: Path) -> Tiles | None:
     """The parts of an artifact for the report of its check; None where the file is missing or cannot be read."""
     try:
         status = artifact.stat()
-        return _tiles_of(artifact, status.st_mtime_ns, status.st_size)
+        return _cached_tiles(artifact, status.st_mtime_ns, status.st_size)
     except (OSError, ModelError):
         return None
 
 
 @lru_cache(maxsize=8)  # one artifact is checked on many devices
-def _tiles_of(artifact: Path, _changed: int, _size: int) -> Tiles:
+def _cached_tiles(artifact: Path, _changed: int, _size: int) -> Tiles:
     tiles = treemap(read(artifact), FINEST_OF_CHECK).tiles
     return Tiles(
         parent=tuple(tile.parent for tile in tiles),

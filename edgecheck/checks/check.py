@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ class Attempt:
     check: Check
     evidence: Evidence | None = None
     """None where the conversion failed."""
-    error: EdgecheckError | None = field(default=None)
+    error: EdgecheckError | None = None
     """Why there is no artifact, or no run."""
 
 

@@ -28,7 +28,7 @@ def _memory(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
     return replace(finding, provenance=Provenance.EMULATED)
 
 
-def _instructions(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Finding:
+def _counted(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Finding:
     return instructions(metric, workers)
 
 
@@ -89,7 +89,7 @@ READERS: Mapping[str, MetricReader] = MappingProxyType(
     {
         "ram_peak": MetricReader((Purpose.DETERMINISTIC, Purpose.MEMORY), _memory),
         "ram_model": MetricReader((Purpose.DETERMINISTIC, Purpose.MEMORY), _memory),
-        "instructions": MetricReader((Purpose.DETERMINISTIC,), _instructions),
+        "instructions": MetricReader((Purpose.DETERMINISTIC,), _counted),
         "latency_p50": MetricReader((Purpose.DETERMINISTIC,), _latency),
     }
 )
