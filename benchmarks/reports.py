@@ -36,7 +36,13 @@ def report(checks: int) -> Report:
         assert whole.artifact is not None
         artifact = replace(whole.artifact, sha256=f"{at:064x}")
         results.append(replace(whole, seconds=float(at), artifact=artifact, tiles=tiles()))
-    return Report(tuple(results), "0.1.0", "Linux x86_64 ci", "2026-01-01T00:00:00+00:00", 4.5)
+    return Report(
+        results=tuple(results),
+        version="0.1.0",
+        host="Linux x86_64 ci",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=4.5,
+    )
 
 
 def tiles() -> Tiles:

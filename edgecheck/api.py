@@ -73,7 +73,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. What went wrong in one check is in its result.
     """
-    from edgecheck.checks.invocation import Asked, invocation
+    from edgecheck.checks.invocation import InvocationRequest, plan_invocation
     from edgecheck.checks.plan import Selection
     from edgecheck.config import load_project
 
@@ -89,16 +89,16 @@ def check(  # noqa: PLR0913 - each is an option of the command
         variants=_several(variants),
         samples=_in(home, samples),
     )
-    asked = Asked(
-        selection,
+    request = InvocationRequest(
+        selection=selection,
         targets=_several(targets),
         baseline=_in(home, baseline),
         merge_base=_in(home, merge_base),
         machines=machines,
     )
-    begun = invocation(asked, load_project(home))
-    report = begun.empty
-    for grown in begun.reports(tell):
+    planned = plan_invocation(request, load_project(home))
+    report = planned.empty
+    for grown in planned.reports(tell):
         report = grown
     return report
 

@@ -1,21 +1,17 @@
-"""Results files from earlier checks: found, read, and several of them as one."""
+"""Saved results: read from files, and several reports joined into one."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
 from edgecheck.reports.reading import read_report
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgecheck.core.report import Report
-
-#: What stands for stdin.
+#: The path that means stdin.
 STDIN = Path("-")
 
 
@@ -23,7 +19,7 @@ def load(path: Path) -> Report:
     """The report in a file, or on stdin for `-`.
 
     Raises:
-        UsageError: it cannot be read, or is no report of this version.
+        UsageError: it cannot be read, or is not a report of this version.
     """
     if path == STDIN:
         return read_report(sys.stdin.read(), "stdin")
@@ -39,7 +35,7 @@ def load(path: Path) -> Report:
 
 
 def joined(reports: Sequence[Report]) -> Report:
-    """One report of all checks, in order: of shards, or of several jobs."""
+    """One report with the checks of several (shards, or CI jobs), in order."""
     first, *others = reports
     hosts = dict.fromkeys(report.host for report in reports)
     return replace(
@@ -52,8 +48,8 @@ def joined(reports: Sequence[Report]) -> Report:
     )
 
 
-def absent(reports: Sequence[Report]) -> list[str]:
-    """The shards that are not there, where several reports are parts of one check: `3/4`."""
+def missing_shards(reports: Sequence[Report]) -> list[str]:
+    """Where several reports are shards of one invocation, the shards that are missing: `3/4`."""
     shards = {report.shard for report in reports if report.shard}
     counts = {shard.partition("/")[2] for shard in shards}
     every = [f"{number}/{count}" for count in sorted(counts, key=int) for number in range(1, int(count) + 1)]

@@ -10,7 +10,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck.checks import perform
-from edgecheck.checks.plan import addresses
+from edgecheck.checks.plan import Addresses, addresses, plan
 from edgecheck.cli import candidates
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.ratchet import ShareParam
@@ -81,9 +81,9 @@ def command(
     )
     where = addresses([target] if target else [], project, [budget])
     if not (where.default or where.by_device.get(device)):
-        where = perform.Addresses({}, nearest(profile))
+        where = Addresses({}, nearest(profile))
     with Progress(1) as progress:
-        checks = perform.plan([budget], where)
+        checks = plan([budget], where)
         (result,) = perform.perform(checks, Workshop(user_cache_path("edgecheck")), progress.tell)
     if result.artifact is None or result.problem:
         raise UndecidedError(result.problem, result.hint)

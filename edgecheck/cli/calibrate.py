@@ -39,14 +39,14 @@ def command(profiles: Profiles, address: str, device: str, networks: tuple[str, 
     in the emulated machine with its core, which counts their instructions.
     The constants go into the profile's file; its comments stay.
     """
-    from edgecheck.checks.calibrate import Place, calibrate, ensure_possible
+    from edgecheck.checks.calibrate import Board, calibrate, ensure_possible
 
     profile = profiles.get(device)
-    place = Place(profile, parse(address))
-    ensure_possible(place, networks)
+    board = Board(profile, parse(address))
+    ensure_possible(board, networks)
     _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:
-        done = calibrate(place, progress.tell, networks=networks)
+        done = calibrate(board, progress.tell, networks=networks)
     _tell(done)
     write(profile, done, dry_run=dry_run)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.checks.invocation import Asked, invocation
+from edgecheck.checks.invocation import InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
 from edgecheck.cli.outputs import FormatParam, Outputs
@@ -126,15 +126,25 @@ def command(
     budget is checked against --limit and its profile's limits, on this
     machine unless --device says otherwise.
     """
-    selection = Selection(paths, devices, limits, profiles, on_unknown, trust, variants)
-    asked = Asked(selection, targets, baseline, merge_base, machines, shard)
-    begun, before = resumable(invocation(asked, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
-    report = begun.empty
+    selection = Selection(
+        paths=paths,
+        devices=devices,
+        limits=limits,
+        profiles=profiles,
+        on_unknown=on_unknown,
+        trust=trust,
+        variants=variants,
+    )
+    request = InvocationRequest(
+        selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
+    )
+    planned, before = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
+    report = planned.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
-        results = stack.enter_context(Results(Path.cwd(), len(begun.checks)))
-        progress = stack.enter_context(Progress(len(begun.checks)))
-        for report in begun.reports(progress.tell):
+        results = stack.enter_context(Results(Path.cwd(), len(planned.checks)))
+        progress = stack.enter_context(Progress(len(planned.checks)))
+        for report in planned.reports(progress.tell):
             results.keep(report)  # first: what is shown is safe
             progress.next()
             outputs.show(report.results[-1])
@@ -143,7 +153,7 @@ def command(
         outputs.tell_job(report)
         results.finish()
         before.clear()
-    if shard is not None and not begun.checks:
+    if shard is not None and not planned.checks:
         click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
         return 0
     return exit_code(report, fail_on_warn=fail_on == "warn")

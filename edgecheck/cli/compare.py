@@ -131,4 +131,4 @@ def _by_place(report: Report, name: str) -> dict[tuple[str, str], CheckResult]:
 def _compared(head: Report, baseline: Baseline) -> Report:
     """The report of what grew: the verdicts on limits are the check's, and are left to it."""
     bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
-    return replace(head, results=tuple(baseline.judged(result, head.host) for result in bare))
+    return replace(head, results=tuple(baseline.judge(result, head.host) for result in bare))

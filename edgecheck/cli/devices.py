@@ -58,12 +58,12 @@ def probe_command(profiles: Profiles, address: str) -> None:
     Nothing is installed on it. What it cannot say of itself comes from the
     nearest known profile, and is marked.
     """
-    from edgecheck.core.profile_draft import described
+    from edgecheck.core.profile_draft import draft
     from edgecheck.targets.ssh.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # the shell has made the file that this goes into
-    click.echo(described(probe(address), known, address), nl=False)
+    click.echo(draft(probe(address), known, address), nl=False)
 
 
 command.add_command(calibrate_command)

@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 from edgecheck import __version__
 from edgecheck.checks import perform
 from edgecheck.checks.invocation import now, this_host
-from edgecheck.checks.plan import AUTO, Selection, addresses, select
+from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
 from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.cli.progress import Progress
@@ -98,9 +98,21 @@ def command(
     started = time.monotonic()
     ensure_places(formats)
     project = load_project(Path.cwd())
-    budgets = select(Selection(paths, devices, limits, profiles, None, trust, (AUTO,), samples), project)
+    budgets = select(
+        Selection(
+            paths=paths,
+            devices=devices,
+            limits=limits,
+            profiles=profiles,
+            on_unknown=None,
+            trust=trust,
+            variants=(AUTO,),
+            samples=samples,
+        ),
+        project,
+    )
     _ensure_limits(budgets)
-    checks = perform.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     begun = now()
     fits: list[Fit] = []
     with ExitStack() as stack:

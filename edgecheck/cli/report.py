@@ -46,7 +46,7 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
         for result in report.results:
             outputs.show(result)
         outputs.finish(report)
-    if missing := report_files.absent(reports):
+    if missing := report_files.missing_shards(reports):
         click.echo(f"edgecheck: {_told(missing)} not among these reports.", err=True)
         return UndecidedError.exit_code
     return 0

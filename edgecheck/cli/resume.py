@@ -24,8 +24,8 @@ from edgecheck.errors import EdgecheckError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from edgecheck.checks.check import Check
     from edgecheck.checks.invocation import Invocation
-    from edgecheck.checks.perform import Check
     from edgecheck.core.report import CheckResult, Report
 
 _RUNTIMES = frozenset({"onnxruntime", "ai_edge_litert", "tflite_runtime", "tensorflow", "numpy", "psutil"})
@@ -121,14 +121,15 @@ def resumable(begun: Invocation, folder: Path, *, resuming: bool) -> tuple[Invoc
         folder: The folder that edgecheck is called in.
         resuming: Whether to look for what was done.
     """
-    reports = (begun.earlier.report, begun.earlier.merge_base) if begun.earlier is not None else ()
+    reports = (begun.baseline.report, begun.baseline.merge_base) if begun.baseline is not None else ()
     beside = (*here(), *(_which(report) for report in reports))
     names = tuple(_fingerprint(check, beside) for check in begun.checks)
+    checks = tuple(replace(check, fingerprint=name) for check, name in zip(begun.checks, names, strict=True))
     if not resuming:
-        return replace(begun, fingerprints=names), Interrupted({}, ())
+        return replace(begun, checks=checks), Interrupted({}, ())
     before = interrupted(folder, names)
     click.echo(f"edgecheck: {_told(before, sum(name in before.results for name in names), len(names))}", err=True)
-    return replace(begun, fingerprints=names, done=before.results), before
+    return replace(begun, checks=checks, done=before.results), before
 
 
 def _which(report: Report | None) -> str:

@@ -31,7 +31,7 @@ def allowance_from_text(text: str) -> Allowance:
         growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0
     except ValueError as error:
         raise UsageError(f"--growth {text}: {error}", _EXAMPLE_growth_option) from error
-    return Allowance(metric, growth, Source("command line"), least)
+    return Allowance(metric=metric, growth=growth, source=Source("command line"), floor=least)
 
 
 _EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
@@ -56,7 +56,7 @@ def _limit(text: str) -> tuple[str, Limit | None]:
         raise UsageError(f"--limit {text}: {error}", _EXAMPLE) from error
     if metric.unit is Unit.RATIO and value > 1:
         raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
-    return metric.name, Limit(metric, value, Source("command line"))
+    return metric.name, Limit(metric=metric, error=value, source=Source("command line"))
 
 
 def metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:

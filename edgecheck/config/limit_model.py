@@ -124,12 +124,12 @@ def _limit(metric: Metric, value: Any, source: Source) -> Limit | None:
     if value is False:
         return None
     if not isinstance(value, Levels):
-        return Limit(metric, value, source)
+        return Limit(metric=metric, error=value, source=source)
     return Limit(
-        metric,
-        value.error,  # type: ignore[attr-defined] # the bounds' type depends on the unit
-        source,
-        value.warn,  # type: ignore[attr-defined]
-        OnUnknown(value.on_unknown),
-        value.projected == "point",
+        metric=metric,
+        error=value.error,  # type: ignore[attr-defined] # the bounds' type depends on the unit
+        source=source,
+        warn=value.warn,  # type: ignore[attr-defined]
+        on_unknown=OnUnknown(value.on_unknown),
+        projected_point=value.projected == "point",
     )

@@ -96,6 +96,8 @@ def allowances_in(section: Section | None, node: Node | None) -> tuple[Allowance
 def _allowance(metric: Metric, value: Any, file: str, line: int) -> Allowance:
     source = Source("budget", file, line)
     if not isinstance(value, Growth):
-        return Allowance(metric, value, source)
+        return Allowance(metric=metric, growth=value, source=source)
     floor = value.atleast  # type: ignore[attr-defined] # its type depends on the unit
-    return Allowance(metric, value.growth, source, floor, OnUnknown(value.on_unknown))
+    return Allowance(
+        metric=metric, growth=value.growth, source=source, floor=floor, on_unknown=OnUnknown(value.on_unknown)
+    )

@@ -1,16 +1,13 @@
-"""Arm cores by what /proc/cpuinfo calls them: their names, and what emulates their instruction set.
+"""Arm cores by their codes in /proc/cpuinfo: their names, and the QEMU core with the same instruction set.
 
-Names and parts: gcc's aarch64-cores.def. QEMU knows few of them: the core with the same instruction set stands in.
+Names and parts: gcc's aarch64-cores.def. QEMU has few of them: one with the same instruction set stands in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _V8_0 = "cortex-a72"
 _V8_2 = "cortex-a76"
@@ -25,7 +22,7 @@ class ArmCore:
     """`CPU part` of /proc/cpuinfo."""
     name: str
     emulation: str
-    """As a profile's `emulation.cpu`."""
+    """The value of a profile's `emulation.cpu`."""
 
 
 #: By (`CPU implementer`, `CPU part`), the slowest first.

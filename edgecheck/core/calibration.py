@@ -1,36 +1,33 @@
-"""From networks that ran on the device and in its emulated machine to the constant that projects others."""
+"""From networks that ran on a device and in its emulated machine to the constant that projects other models."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgecheck.core.device import Constant
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-#: Fewer networks have no spread.
+#: The fewest networks that have a spread.
 FEWEST = 2
 
-#: The least spread that is believed: networks that all took the same time to the digit are too much alike.
+#: The least spread that is believed: networks whose times agree more closely are too much alike.
 LEAST_SPREAD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What one network took."""
+    """The time and the instructions of one network."""
 
     network: str
     latency: float
     """Seconds: the median of steady inferences on the device, on one thread."""
     instructions: float
-    """Of one steady inference, as the emulated machine with the device's core counts them."""
+    """Instructions of one steady inference, as counted by the emulated machine with the device's core."""
 
     @property
     def ns_per_instruction(self) -> float:
-        """Nanoseconds that the device took for an instruction."""
+        """Nanoseconds of the device per instruction."""
         return self.latency * 1e9 / self.instructions
 
 
@@ -46,10 +43,10 @@ def fitted(pairs: Sequence[Pair], runtime: str) -> Constant:
         runtime: The runtime that ran them.
 
     Raises:
-        ValueError: there are fewer, or one of their figures is not positive and finite.
+        ValueError: there are fewer than two, or a figure is not positive and finite.
     """
     if len(pairs) < FEWEST:
-        raise ValueError(f"a spread takes {FEWEST} networks or more, not {len(pairs)}")
+        raise ValueError(f"a spread needs {FEWEST} networks or more, not {len(pairs)}")
     for pair in pairs:
         if not (0 < pair.latency < math.inf and 0 < pair.instructions < math.inf):
             raise ValueError(f"{pair.network} took {pair.latency} s and {pair.instructions} instructions")

@@ -1,42 +1,37 @@
-"""May two results be compared at all? What they differ in, where that decides the figures."""
+"""How much a metric may grow from a baseline, and whether two results may be compared at all."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from edgecheck.core.address import is_this_machine
-from edgecheck.core.limits import OnUnknown
-from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.limits import OnUnknown, Source
+from edgecheck.core.metrics import Direction, Metric, Provenance
+from edgecheck.core.report import CheckResult
+from edgecheck.core.run import DeviceState, RuntimeFacts
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.core.limits import Source
-    from edgecheck.core.metrics import Metric
-    from edgecheck.core.report import CheckResult
-    from edgecheck.core.run import DeviceState, RuntimeFacts
-
-# RF-SECTION allowance: How much a metric may grow from a baseline before that is a regression.
-
-#: What the metric of a comparison is called beside the metric itself.
+#: Added to the name of a metric for the verdict on its growth.
 SUFFIX = " vs baseline"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """One metric's. Of the share and the floor the more generous holds: a share of little is less than the noise."""
+    """How much one metric may grow: the share or the floor, whichever is more.
+
+    A share of a small figure can be less than the noise.
+    """
 
     metric: Metric
     growth: float
     """Share of the baseline: 0.01 is 1 %."""
     source: Source
     floor: float = 0.0
-    """In the metric's base unit; a change of no more is never a regression."""
+    """In the metric's base unit; a smaller change is never a regression."""
     on_unknown: OnUnknown = OnUnknown.UNKNOWN
 
     def bound(self, baseline: float) -> float:
-        """The worst value that is no regression from `baseline`; it rises with it. Both in base units."""
+        """The worst value that is not a regression from `baseline`, and rises with it; both in base units."""
         change = max(self.growth * baseline, self.floor)
         return baseline + change if self.metric.direction is Direction.AT_MOST else baseline - change
 
@@ -46,27 +41,27 @@ class Allowance:
 
 
 def against_baseline(metric: Metric) -> Metric:
-    """The metric of the comparison: a verdict on it stands beside the one on the metric itself."""
+    """The metric of the comparison, whose verdict is listed next to the one on the metric itself."""
     return replace(metric, name=f"{metric.name}{SUFFIX}")
 
 
-#: Total RAM differs by as much between two kernels of one machine.
+#: The share by which total RAM differs between two kernels of one machine.
 _SAME_RAM = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two results, and the computer that edgecheck ran on."""
+    """One of the two results, and the computer that ran edgecheck."""
 
     result: CheckResult
     host: str
 
 
 def differences(head: Side, base: Side, provenance: Provenance) -> tuple[str, ...]:
-    """What forbids to compare figures of this provenance, each as `runtime: now x, then y`; empty where nothing does.
+    """Why figures of this provenance cannot be compared, each as `runtime: now x, then y`; empty where they can.
 
-    What is read from files is the same everywhere. What ran must have run with the same runtime on the same kind of
-    machine; what was measured by a clock, on the very same machine.
+    Figures from files are the same everywhere. Figures of a run need the same runtime on the same kind of machine;
+    those measured by a clock, the very same machine.
     """
     if provenance is Provenance.STATIC:
         return ()
@@ -87,8 +82,8 @@ def differences(head: Side, base: Side, provenance: Provenance) -> tuple[str, ..
 def _runtime(facts: RuntimeFacts | None) -> str:
     if facts is None:
         return ""
-    beside = [f"{name} {version}" for name, version in (("Python", facts.python), ("numpy", facts.numpy)) if version]
-    return f"{facts} ({', '.join(beside)})" if beside else str(facts)
+    versions = [f"{name} {version}" for name, version in (("Python", facts.python), ("numpy", facts.numpy)) if version]
+    return f"{facts} ({', '.join(versions)})" if versions else str(facts)
 
 
 def _machine(now: DeviceState, then: DeviceState) -> Iterator[tuple[str, str, str]]:
@@ -110,4 +105,4 @@ def _processor(state: DeviceState) -> str:
 
 
 def _or_unknown(text: str) -> str:
-    return text or "not known"
+    return text or "unknown"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from edgecheck.core.metrics import METRICS, Metric
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
 
 class OnUnknown(Enum):
-    """What becomes of a limit that could not be decided."""
+    """What a limit that could not be decided counts as."""
 
     UNKNOWN = "unknown"
     """It stays unknown: exit code 3."""
@@ -36,9 +33,9 @@ class Source:
         return f"{self.file}:{self.line}" if self.file else self.kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """One metric's bounds in its base unit; at least one of the two is given."""
+    """The bounds on one metric, in its base unit; at least one of `error` and `warn` is set."""
 
     metric: Metric
     error: float | None
@@ -48,11 +45,11 @@ class Limit:
     """Beyond it the check warns."""
     on_unknown: OnUnknown = OnUnknown.UNKNOWN
     projected_point: bool = False
-    """Judge a projection by its estimate instead of its interval."""
+    """Whether a projection is judged by its estimate instead of its interval."""
 
 
 def combined(layers: Iterable[Mapping[str, Limit | None]]) -> tuple[Limit, ...]:
-    """The limits that hold, in the order of reports: of one metric the last layer's, unless that switches it off."""
+    """The limits in force, in the order of reports: for each metric the last layer's, unless that is None (off)."""
     last: dict[str, Limit | None] = {}
     for layer in layers:
         last.update(layer)

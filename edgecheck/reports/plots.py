@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from edgecheck.core import statistics
 from edgecheck.core.finding import Measurement
-from edgecheck.core.metrics import METRICS, Provenance
+from edgecheck.core.metrics import LATENCY_P50, LOAD_TIME, METRICS, RAM_PEAK, Metric, Provenance
 from edgecheck.core.report import CheckResult
 from edgecheck.core.run import Purpose, WorkerRun
 
@@ -98,11 +98,11 @@ def _limit_line(limit: Mark, scale: _Scale) -> Mark:
 
 
 def _memory(result: CheckResult) -> Plot | None:
-    workers = result.run.watched if result.run is not None else ()
+    workers = result.run.memory_workers if result.run is not None else ()
     lines = [(worker, points) for worker in workers if len(points := _readings(worker)) > 1]
     if not lines:
         return None
-    show, limits = METRICS["ram_peak"].show, _limits(result, "ram_peak")
+    show, limits = RAM_PEAK.show, _limits(result, RAM_PEAK)
     highest = max(rss for _, points in lines for _, rss in points)
     across = _across(0.0, max(at for _, points in lines for at, _ in points))
     # A limit far above would flatten the line: only the summary names it.
@@ -117,7 +117,7 @@ def _memory(result: CheckResult) -> Plot | None:
         + ". "
         + ", ".join(f"{number} {mark.phase.value.replace('-', ' ')}" for number, mark in enumerate(first.marks, 1))
         + ".",
-        across=_ticks(across, METRICS["load_time"].show),
+        across=_ticks(across, LOAD_TIME.show),
         upward=_ticks(upward, show, base=2),
         lines=tuple(_line(points, across, upward) for _, points in lines),
         upright=_in_rows(
@@ -129,7 +129,7 @@ def _memory(result: CheckResult) -> Plot | None:
             (
                 str(number),
                 mark.phase.value.replace("-", " "),
-                METRICS["load_time"].show(mark.at),
+                LOAD_TIME.show(mark.at),
                 show(mark.rss) if mark.rss is not None else "",
                 show(mark.peak_rss) if mark.peak_rss is not None else "",
             )
@@ -156,8 +156,8 @@ def _latencies(result: CheckResult) -> Plot | None:
     latencies = workers[-1].latencies if workers else ()
     if len(latencies) < _TICKS:
         return None
-    show = METRICS["latency_p50"].show
-    limits = [limit for name in METRICS if name.startswith("latency_p") for limit in _limits(result, name)]
+    show = LATENCY_P50.show
+    limits = [each for metric in METRICS.values() if metric.quantile is not None for each in _limits(result, metric)]
     # The slowest few, and limits far away, would squeeze the rest into one bar: only the summary names them.
     least, most = min(latencies), statistics.percentile(latencies, 0.9) * 1.5
     near = [limit for limit in limits if least / 2 <= limit.at <= 2 * most]
@@ -207,12 +207,12 @@ def _histogram(values: Iterable[float], across: _Scale) -> tuple[Bar, ...]:
 
 
 def _projection(result: CheckResult) -> Plot | None:
-    finding = (result.findings or {}).get("latency_p50")
+    finding = (result.findings or {}).get(LATENCY_P50.name)
     if not isinstance(finding, Measurement) or finding.provenance is not Provenance.PROJECTED:
         return None
     if finding.low is None or finding.high is None:
         return None
-    show, limits = finding.metric.show, _limits(result, "latency_p50")
+    show, limits = finding.metric.show, _limits(result, LATENCY_P50)
     near = [limit for limit in limits if finding.low / 3 <= limit.at <= finding.high * 3]
     places = [finding.low, finding.high, *(limit.at for limit in near)]
     across = _across(min(places) * 0.9, max(places) * 1.1)
@@ -235,14 +235,14 @@ def _projection(result: CheckResult) -> Plot | None:
     )
 
 
-def _limits(result: CheckResult, name: str) -> list[Mark]:
+def _limits(result: CheckResult, metric: Metric) -> list[Mark]:
     """Both bounds of every limit on the metric, with their values as `at`."""
     return [
         Mark(
-            at=bound, words=f"{name} {'warning' if kind == 'warn' else 'limit'} {verdict.metric.show(bound)}", kind=kind
+            at=bound, words=f"{metric.name} {'warning' if kind == 'warn' else 'limit'} {metric.show(bound)}", kind=kind
         )
         for verdict in result.verdicts
-        if verdict.metric.name == name
+        if verdict.metric == metric
         for kind, bound in (("error", verdict.limit.error), ("warn", verdict.limit.warn))
         if bound is not None
     ]

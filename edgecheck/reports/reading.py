@@ -70,7 +70,7 @@ def _no_constant(constant: str) -> NoReturn:
 
 def _report(data: dict[str, Any]) -> Report:
     return Report(
-        tuple(_check(one, f"checks[{at}]") for at, one in enumerate(listed(data.get("checks"), "checks"))),
+        results=tuple(_check(one, f"checks[{at}]") for at, one in enumerate(listed(data.get("checks"), "checks"))),
         version=_text(data, "edgecheck", ""),
         host=_text(data, "host", ""),
         started=_text(data, "started", ""),
@@ -157,7 +157,7 @@ def _profile(data: dict[str, Any], place: str) -> DeviceProfile:
         kind="",
         soc="",
         identity=Identity(),
-        cpu=Cpu("", 0, 0.0),
+        cpu=Cpu(core="", count=0, clock=0.0),
         ram=Capacity(0, 0),
         storage=Capacity(0, 0),
         limits=(),
@@ -171,7 +171,7 @@ def _verdict(raw: object, place: str) -> Verdict:
     bounds = mapping(data.get("limit"), f"{place}.limit")
     metric = _metric(_text(data, "metric", place), bounds, f"{place}.limit")
     limit = Limit(
-        metric,
+        metric=metric,
         error=_maybe(bounds, "error", f"{place}.limit"),
         warn=_maybe(bounds, "warn", f"{place}.limit"),
         source=built(Source, bounds.get("source"), f"{place}.limit.source"),
@@ -181,7 +181,14 @@ def _verdict(raw: object, place: str) -> Verdict:
     found = data.get("found")
     finding: Finding = Unmeasured(metric, reason) if found is None else _measurement(metric, found, f"{place}.found")
     ignored = scalar(bool, data.get("ignored"), f"{place}.ignored")
-    return Verdict(limit, status, finding, _bound(limit, status, reason, place), reason, ignored)
+    return Verdict(
+        limit=limit,
+        status=status,
+        finding=finding,
+        bound=_bound(limit, status, reason, place),
+        reason=reason,
+        ignored=ignored,
+    )
 
 
 def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
@@ -203,18 +210,24 @@ def _metric(name: str, described: object, place: str) -> Metric:
     data = mapping(described, place)
     direction = data.get("direction", Direction.AT_MOST.value)
     unit = built(Unit, data.get("unit"), f"{place}.unit")
-    return Metric(name, name, unit, built(Direction, direction, f"{place}.direction"))
+    return Metric(
+        name=name,
+        title=name,
+        unit=unit,
+        family=None,
+        direction=built(Direction, direction, f"{place}.direction"),
+    )
 
 
 def _measurement(metric: Metric, raw: object, place: str) -> Measurement:
     data = mapping(raw, place)
     value = _maybe(data, "value", place)
     return Measurement(
-        metric,
-        math.nan if value is None else value,
-        built(Provenance, data.get("provenance"), f"{place}.provenance"),
-        _maybe(data, "low", place),
-        _maybe(data, "high", place),
+        metric=metric,
+        value=math.nan if value is None else value,
+        provenance=built(Provenance, data.get("provenance"), f"{place}.provenance"),
+        low=_maybe(data, "low", place),
+        high=_maybe(data, "high", place),
         count=scalar(int, data.get("count"), f"{place}.count"),
         basis=_text(data, "basis", place),
     )

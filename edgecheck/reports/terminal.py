@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.report import CheckResult, Part, Report, WayOut
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import Style, wording
@@ -129,7 +129,7 @@ _PART_COLUMNS = (Column("right", wraps=False), Column(least=8), Column(style="di
 
 def _parts(parts: tuple[Part, ...], metric: str) -> RenderableType:
     """Sizes in the units of the metric that they explain."""
-    show = METRICS[metric].show if metric in METRICS else METRICS["size"].show
+    show = METRICS.get(metric, SIZE).show
     rows = [(Text(show(part.size)), Text(wording.clean(part.name)), Text(wording.clean(part.words))) for part in parts]
     return indented(Grid(_PART_COLUMNS, rows))
 

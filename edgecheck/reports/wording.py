@@ -8,31 +8,15 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from edgecheck.core import text
 from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status, Verdict, show_pair
 
-#: Characters that no terminal, XML, UTF-8 or reader's eye should meet: control characters, line separators, marks that
-#: change the direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable
-#: bytes of a file's name) and noncharacters.
-_UNSAFE = dict.fromkeys(
-    (
-        *range(32),
-        *range(127, 160),
-        *(0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
-        *range(0xD800, 0xE000),
-        *(0xFFFE, 0xFFFF),
-    ),
-    "\N{REPLACEMENT CHARACTER}",
-)
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with a replacement character for each unsafe one."""
-    return text if text.isprintable() else text.translate(_UNSAFE)
-
+#: The core's: anatomy's tiles are made of the same text.
+clean = text.clean
 
 #: Characters of one message in a table; a compiler's error can be longer than the report around it.
 LONGEST = 400
@@ -177,16 +161,12 @@ def intervals(result: CheckResult) -> list[tuple[str, str]]:
     ]
 
 
-#: Left out of `not_limited`; JSON has them.
-_MINOR = frozenset({"latency_p75", "latency_p95", "latency_p99", "latency_mean"})
-
-
 def not_limited(result: CheckResult) -> str:
-    """The figures without a limit, by provenance."""
-    limited = {verdict.metric.name for verdict in result.verdicts} | _MINOR
+    """The figures without a limit, by provenance; JSON has the less common percentiles too."""
+    limited = {verdict.metric.name for verdict in result.verdicts}
     figures: dict[Provenance, list[str]] = {}
     for name, finding in (result.findings or {}).items():
-        if name not in limited and isinstance(finding, Measurement):
+        if name not in limited and finding.metric.shown_by_default and isinstance(finding, Measurement):
             figures.setdefault(finding.provenance, []).append(f"{clean(name)} {finding.metric.show(finding.value)}")
     return "; ".join(f"{origin.value}: {', '.join(each)}" for origin, each in figures.items())
 

@@ -135,10 +135,10 @@ def test_a_profile_that_cannot_be_calibrated_is_told_before_anything_is_reached(
         ("qemu", "my-pi", (), "'qemu' has no clock to calibrate: it is emulated."),
         ("board", "my-pi", (), "No target is called 'board'."),
         ("ssh://-oProxyCommand=x", "my-pi", (), "cannot be a host's name"),
-        ("ssh://pi@board", "this-machine", (), "this-machine is made on the spot: there is no file to write into."),
+        ("ssh://pi@board", "this-machine", (), "this-machine is generated: there is no file to write into."),
         ("ssh://pi@board", "my-pie", (), "There is no device 'my-pie'; did you mean my-pi?"),
         ("ssh://pi@board", "raspberry-pi-4", (), "is what several devices share"),
-        ("ssh://pi@board", "my-pi", ("dens", "stem"), "There is no network 'dens'."),
+        ("ssh://pi@board", "my-pi", ("dens", "stem"), "Unknown network 'dens'."),
         ("ssh://pi@board", "my-pi", ("dense", "dense"), "One network has no spread."),
     ],
 )

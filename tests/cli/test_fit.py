@@ -249,4 +249,4 @@ class TestAuto:
     def test_it_goes_alone(self, folder: Path) -> None:
         done = edgecheck("check", "net.onnx", "--variant", "auto", "--variant", "int8", cwd=folder)
         assert done.code == 2
-        assert "it goes with no other" in done.err
+        assert "cannot be combined with others" in done.err

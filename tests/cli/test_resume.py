@@ -164,7 +164,7 @@ def test_what_still_grows_is_left_alone(tmp_path: Path) -> None:
 def test_a_growing_file_is_whole_after_each_check(tmp_path: Path) -> None:
     from edgecheck.reports.reading import read_report
 
-    whole = Report((), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 0.0)
+    whole = Report(results=(), version="0.1.0", host="ci", started="2026-01-01T00:00:00+00:00", seconds=0.0)
     with Results(tmp_path, 12) as keeper:
         for count in range(12):
             whole = replace(whole, results=(*whole.results, named(str(count))), seconds=10.0**-count)

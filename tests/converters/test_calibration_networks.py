@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edgecheck.checks.calibrate import _generated
+from edgecheck.checks.calibrate import generated_networks
 from edgecheck.converters import model_files
 from edgecheck.converters.calibration.layers import NETWORKS
 from edgecheck.converters.calibration.tflite_networks import written
@@ -34,7 +34,7 @@ def test_a_network_computes_something(name: str, kind: str) -> None:
 def test_they_are_made_in_a_child_process_the_same_each_time() -> None:
     made = []
     for _ in range(2):
-        with _generated(("separable", "dense"), lambda _words: None) as artifacts:
+        with generated_networks(("separable", "dense"), lambda _words: None) as artifacts:
             made.append([(each.model, each.arithmetic, each.sha256) for each in artifacts])
             places = [Path(each.path) for each in artifacts]
             assert [model_files.inside(place)[1] for place in places] == [each.arithmetic for each in artifacts]

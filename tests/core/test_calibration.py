@@ -35,7 +35,7 @@ def test_a_device_that_is_slower_by_a_factor_has_the_same_spread(
     assert min(ratios) * (1 - 1e-9) <= constant.ns_per_instruction <= max(ratios) * (1 + 1e-9)
 
 
-def test_what_it_projects_for_its_own_networks_is_in_the_interval() -> None:
+def test_projections_of_the_calibration_networks_are_in_the_interval() -> None:
     constant = fitted(PAIRS, "r")
     for pair in PAIRS:
         interval = project(Counters(pair.instructions), constant, "r")
@@ -49,7 +49,7 @@ def test_networks_that_are_all_alike_do_not_make_it_certain() -> None:
 @pytest.mark.parametrize(
     ("pairs", "why"),
     [
-        ([], "a spread takes 2 networks or more, not 0"),
+        ([], "a spread needs 2 networks or more, not 0"),
         (PAIRS[:1], "or more, not 1"),
         ([*PAIRS, Pair("d", 0.0, 1e6)], r"d took 0\.0 s"),
         ([*PAIRS, Pair("d", math.nan, 1e6)], "d took nan s"),

@@ -63,4 +63,10 @@ def hostile_result(trick: str) -> CheckResult:
 
 
 def hostile_report(*tricks: str) -> Report:
-    return Report(tuple(map(hostile_result, tricks)), "0.1.0", "\n".join(tricks), "2026-01-01T00:00:00+00:00", 1.0)
+    return Report(
+        results=tuple(map(hostile_result, tricks)),
+        version="0.1.0",
+        host="\n".join(tricks),
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )

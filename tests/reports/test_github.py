@@ -85,7 +85,9 @@ def test_a_limit_from_outside_the_repository_names_no_file(file: str) -> None:
 
 
 def test_more_than_github_shows_are_counted() -> None:
-    many = Report((result(SEEN),) * 25, "0.1.0", "host", "2026-01-01T00:00:00+00:00", 1.0)
+    many = Report(
+        results=(result(SEEN),) * 25, version="0.1.0", host="host", started="2026-01-01T00:00:00+00:00", seconds=1.0
+    )
     commands = read(render("github", many))
     assert [command.name for command in commands] == ["error"] * 10 + ["warning"] * 10
     assert commands[9].message == "16 more: see the job summary."

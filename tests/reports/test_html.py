@@ -147,7 +147,13 @@ def test_the_page_loads_nothing() -> None:
 
 
 def test_a_thousand_checks_draw_the_worst_and_tell_all() -> None:
-    many = Report((result(CRASH), *[rich()] * 100), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
+    many = Report(
+        results=(result(CRASH), *[rich()] * 100),
+        version="0.1.0",
+        host="ci",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )
     text = render("html", many)
     assert text.count('class="check"') == 101
     assert text.count('role="img"') == 3 * (MOST_DRAWN - 1) + 1

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edgecheck.anatomy.tiles import tiles_of
 from edgecheck.reports import render
-from edgecheck.reports.size.treemap import tiles_of
 from examples.real_models import fetch
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 

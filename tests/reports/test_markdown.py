@@ -84,7 +84,13 @@ def test_a_crash_says_where() -> None:
 
 
 def test_a_thousand_checks_still_fit_a_comment() -> None:
-    many = Report((result(SEEN), result(CRASH)) * 500, "0.1.0", "host", "2026-01-01T00:00:00+00:00", 1.0)
+    many = Report(
+        results=(result(SEEN), result(CRASH)) * 500,
+        version="0.1.0",
+        host="host",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )
     markdown = render("markdown", many)
     assert LARGEST / 2 < len(markdown.encode()) < 65_536
     first = tables(markdown)[0]

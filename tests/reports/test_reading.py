@@ -36,7 +36,9 @@ def judged(*verdicts: Any) -> Report:
 
 
 P50, RAM = METRICS["latency_p50"], METRICS["ram_peak"]
-PROJECTED = Measurement(P50, 0.05, Provenance.PROJECTED, 0.04, 0.06, interval=True, basis="90 % interval")
+PROJECTED = Measurement(
+    metric=P50, value=0.05, provenance=Provenance.PROJECTED, low=0.04, high=0.06, interval=True, basis="90 % interval"
+)
 #: Every way to a bound: both levels, each alone, decided and not, and each rule for what is unknown.
 BOUNDS = judged(
     *(
@@ -45,7 +47,9 @@ BOUNDS = judged(
         for error, warn in ((0.055, 0.05), (0.055, None), (None, 0.055), (0.07, 0.055), (0.07, 0.03), (0.03, 0.02))
         for finding in (PROJECTED, Unmeasured(P50, "nothing was run"), Unmeasured(P50, "it crashed", fails=True))
     ),
-    judge(limit("ram_peak", 80 * MIB, 60 * MIB), Measurement(RAM, math.nan, Provenance.MEASURED)),
+    judge(
+        limit("ram_peak", 80 * MIB, 60 * MIB), Measurement(metric=RAM, value=math.nan, provenance=Provenance.MEASURED)
+    ),
 )
 REPORTS = {
     "everything": EVERYTHING,

@@ -77,7 +77,7 @@ def test_a_metric_of_another_version_is_text_too(name: str) -> None:
     failing = checked.verdicts[0]
     metric = replace(failing.limit.metric, name=name)
     strange = replace(failing, limit=replace(failing.limit, metric=metric), reason="why")
-    found = Measurement(metric, 1.0, Provenance.PROJECTED, 0.5, 2.0, basis=name)
+    found = Measurement(metric=metric, value=1.0, provenance=Provenance.PROJECTED, low=0.5, high=2.0, basis=name)
     text = render("terminal", report(replace(checked, verdicts=(strange,), findings={name: found})), Style(width=100))
     assert "\x1b" not in text
     shown = name.replace("\x1b", "\N{REPLACEMENT CHARACTER}").replace("\n", "\N{REPLACEMENT CHARACTER}")
@@ -86,7 +86,11 @@ def test_a_metric_of_another_version_is_text_too(name: str) -> None:
 
 @pytest.mark.parametrize("width", range(40, 200, 7))
 def test_what_is_wrapped_and_what_fits_look_alike_in_colour_and_without(width: int) -> None:
-    ways = WayOut(("size",), (Part("a/long/path/of/a/layer/" * 3, 123_456, "words " * 12),), (Part("int8", 5, ""),))
+    ways = WayOut(
+        metrics=("size",),
+        parts=(Part("a/long/path/of/a/layer/" * 3, 123_456, "words " * 12),),
+        savings=(Part("int8", 5, ""),),
+    )
     checked = replace(result(SEEN), ways_out=(ways,), problem="p " * 70, hint="日本語" * 30)
     plain, coloured = (render("terminal", report(checked), Style(width=width, color=color)) for color in (False, True))
     assert without_colour(coloured) == plain

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecheck.anatomy.tiles import tiles_of
 from edgecheck.core.report import Tiles
 from edgecheck.reports import tile_map
-from edgecheck.reports.size.treemap import tiles_of
 from edgecheck.reports.tile_map import Tile
 from examples.real_models import fetch
 from tests.reports.sample import TILES
@@ -46,12 +46,18 @@ def test_the_table_sums_to_the_file() -> None:
 
 
 def test_more_parts_than_a_table_stands_are_summed_up() -> None:
-    many = Tiles((-1, *[0] * 150), ("net", *map(str, range(150))), (1500, *[10] * 150), ("weight",) * 151, ("",) * 151)
+    many = Tiles(
+        parent=(-1, *[0] * 150),
+        name=("net", *map(str, range(150))),
+        size=(1500, *[10] * 150),
+        group=("weight",) * 151,
+        detail=("",) * 151,
+    )
     assert tile_map.tile_map(many).rows[-1][:3] == ("50 smaller ones", "500\N{NO-BREAK SPACE}B", "33.3%")
 
 
 def test_an_empty_file_is_drawn_too() -> None:
-    drawn = tile_map.tile_map(Tiles((-1,), ("net",), (0,), ("weight",), ("",)))
+    drawn = tile_map.tile_map(Tiles(parent=(-1,), name=("net",), size=(0,), group=("weight",), detail=("",)))
     assert len(drawn.tiles) == 1
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from edgecheck.checks.session import Wanted, run_on
+from edgecheck.checks.session import Needs, run_on
 from edgecheck.core.address import parse
 from edgecheck.core.run import Outcome
 from edgecheck.core.units import Unit, show
@@ -142,7 +142,7 @@ def test_a_host_that_sleeps_is_given_up(board: Board, host: subprocess.Popen[str
 
 def test_a_lost_connection_leaves_a_run_that_says_so(board: Board, model: Path) -> None:
     artifact = replace(ARTIFACT, path=model, files=(model,))
-    wanted = Wanted(budget((profile(), (limit("latency_p50", 1),))), (limit("latency_p50", 1),))
+    wanted = Needs(budget=budget((profile(), (limit("latency_p50", 1),))), limits=(limit("latency_p50", 1),))
 
     def cut(words: str) -> None:
         if words == "memory pass":

@@ -14,7 +14,7 @@ import pytest
 from edgecheck.config import Profiles
 from edgecheck.core.arm_cores import fastest
 from edgecheck.core.device import Identity
-from edgecheck.core.profile_draft import described, nearest, seen_in
+from edgecheck.core.profile_draft import draft, nearest, probed
 from edgecheck.targets.ssh.cache import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK
@@ -80,12 +80,12 @@ def loaded(text: str, folder: Path) -> DeviceProfile:
     return Profiles((folder,)).get("found")
 
 
-def test_a_raspberry_pi_is_described_completely(known: list[DeviceProfile]) -> None:
-    assert described(PI, known, "ssh://pi@rack-1") == EXPECTED
+def test_a_raspberry_pi_is_described_whole(known: list[DeviceProfile]) -> None:
+    assert draft(PI, known, "ssh://pi@rack-1") == EXPECTED
 
 
 def test_what_is_described_validates_and_says_the_same(known: list[DeviceProfile], tmp_path: Path) -> None:
-    found = loaded(described(PI, known, "ssh://pi@rack-1"), tmp_path)
+    found = loaded(draft(PI, known, "ssh://pi@rack-1"), tmp_path)
     assert found.identity == Identity("Raspberry Pi 4 Model B", "0xd08")
     assert (found.cpu.core, found.cpu.count, found.cpu.clock) == ("cortex-a72", 4, 1.8e9)
     assert (found.ram.total, found.ram.reserved) == (1874 * 2**20, 253 * 2**20)
@@ -99,12 +99,12 @@ def test_what_is_described_validates_and_says_the_same(known: list[DeviceProfile
 )
 def test_whatever_a_device_calls_itself_validates(known: list[DeviceProfile], tmp_path: Path, model: str) -> None:
     event = copy.deepcopy(PI) | {"model": model, "kernel": model, "libc": model}
-    assert loaded(described(event, known, "ssh://pi@rack-1"), tmp_path).cpu.core == "cortex-a72"
+    assert loaded(draft(event, known, "ssh://pi@rack-1"), tmp_path).cpu.core == "cortex-a72"
 
 
 def test_a_device_that_says_next_to_nothing_validates(tmp_path: Path) -> None:
     bare = {"event": "device", "python": "3.6.15", "machine": "riscv64", "memory": {"total": 2**30}, "cpu": {}}
-    text = described(bare, [], "ssh://board")
+    text = draft(bare, [], "ssh://board")
     assert "clock: 1 GHz, features: []}  # the clock is a guess: correct it" in text
     found = loaded(text, tmp_path)
     assert (found.cpu.core, found.emulation_cpu) == ("riscv64", "")
@@ -122,17 +122,17 @@ def test_a_device_that_says_next_to_nothing_validates(tmp_path: Path) -> None:
 def test_the_nearest_profile_is_the_same_board_with_the_closest_ram(
     known: list[DeviceProfile], changes: dict[str, Any], name: str
 ) -> None:
-    found = nearest(seen_in(PI | changes), known)
+    found = nearest(probed(PI | changes), known)
     assert found is not None
     assert found.id == name
 
 
 def test_a_board_that_is_not_known_is_near_to_one_with_its_core(known: list[DeviceProfile]) -> None:
     event = PI | {"model": "Some Other Board", "cpu": {**PI["cpu"], "parts": ["0xd05", "0xd0b"]}}
-    found = nearest(seen_in(event), known)
+    found = nearest(probed(event), known)
     assert found is not None
     assert found.cpu.core == "cortex-a76"
-    assert nearest(seen_in(PI | {"model": "x", "cpu": {}}), [profile()]) is None
+    assert nearest(probed(PI | {"model": "x", "cpu": {}}), [profile()]) is None
 
 
 def test_of_several_cores_the_fastest_counts() -> None:
@@ -147,7 +147,7 @@ def test_this_machine_over_ssh(board: Board, known: list[DeviceProfile], tmp_pat
     event = probe(board.address)
     assert event["machine"] == platform.machine()
     assert event["installed"]["psutil"] == psutil.__version__
-    found = loaded(described(event, known, board.address), tmp_path)
+    found = loaded(draft(event, known, board.address), tmp_path)
     assert found.cpu.count == psutil.cpu_count()
     assert found.ram.total == psutil.virtual_memory().total // 2**20 * 2**20
     assert found.python == ".".join(platform.python_version_tuple()[:2])

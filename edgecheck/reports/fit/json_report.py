@@ -50,7 +50,13 @@ def _fit(fit: Fit, report: FitReport) -> dict[str, Any]:
 
 
 def _trial(trial: Trial, report: FitReport) -> dict[str, Any]:
-    alone = Report((trial.result,), report.version, report.host, report.started, trial.result.seconds)
+    alone = Report(
+        results=(trial.result,),
+        version=report.version,
+        host=report.host,
+        started=report.started,
+        seconds=trial.result.seconds,
+    )
     return {
         "variant": str(trial.variant),
         "state": trial.state,

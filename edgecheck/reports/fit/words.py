@@ -11,7 +11,7 @@ from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_devic
 from edgecheck.core.finding import Measurement
 from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
 from edgecheck.core.limits import Limit
-from edgecheck.core.metrics import METRICS, Direction, Metric
+from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports.wording import clean, source
@@ -42,9 +42,6 @@ class Row:
 #: In place of a figure that is not there.
 NONE = "\N{EN DASH}"
 
-#: Metrics that are shown with and without a limit.
-_ALWAYS = ("size", "agreement", "top1")
-
 
 def title(fit: Fit) -> str:
     """Model, device and target."""
@@ -68,7 +65,7 @@ def _state(trial: Trial, fit: Fit) -> str:
 def rows(fit: Fit) -> tuple[Row, ...]:
     """A row for each limit and for what is always shown, in the order of `METRICS`."""
     limits = {limit.metric.name: limit for limit in limits_of(fit)}
-    known = [metric for name, metric in METRICS.items() if name in limits or name in _ALWAYS]
+    known = [metric for name, metric in METRICS.items() if name in limits or metric.compares_variants]
     made = (_row(metric, limits.get(metric.name), fit) for metric in known)
     return tuple(row for row in made if row.bound or any(cell.figure for cell in row.cells))
 
@@ -100,7 +97,7 @@ def _cell(trial: Trial, metric: Metric, found: Measurement | None) -> Cell:
     status = next((each.status for each in trial.result.verdicts if each.metric.name == metric.name), None)
     if not trial.was_made:
         return Cell()
-    if metric.name == "agreement" and found is None and trial.loss == 0:
+    if metric == AGREEMENT and found is None and trial.loss == 0:
         return Cell("1 (itself)", status)
     return Cell(_shown(found) if found is not None else "", status)
 
@@ -149,7 +146,7 @@ def _why(fit: Fit) -> str:
     trial = fit.nearest
     if trial.variant.name == UNCHANGED and trial.loss == 0:
         return "it holds every limit as it is"
-    found = _finding(trial, METRICS["agreement"])
+    found = _finding(trial, AGREEMENT)
     measured = f"agreement {_shown(found)} on {found.basis}" if found else "agreement not known"
     warned = [verdict.metric.name for verdict in trial.result.verdicts if verdict.status is Status.WARN]
     warning = f"; with a warning of {', '.join(warned)}" if warned else ""
@@ -209,7 +206,7 @@ def _ship(fit: Fit) -> str:
 
 def doubt(fit: Fit) -> str:
     """A warning if agreement was measured on random inputs; otherwise empty."""
-    found = [_finding(trial, METRICS["agreement"]) for trial in fit.trials]
+    found = [_finding(trial, AGREEMENT) for trial in fit.trials]
     if any(each is not None and "random" in each.basis for each in found):
         return "Agreement was measured on random inputs, which say less than real ones: provide samples."
     return ""

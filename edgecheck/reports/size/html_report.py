@@ -12,11 +12,11 @@ from operator import attrgetter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.anatomy.tables import By, Row
+from edgecheck.anatomy.tiles import Treemap, treemap
 from edgecheck.anatomy.values import Kind, Role
 from edgecheck.reports import tile_map
 from edgecheck.reports.size import words
 from edgecheck.reports.size.report import SizeReport
-from edgecheck.reports.size.treemap import Treemap, treemap
 from edgecheck.reports.size.zooming import CANVASES, as_parts, script_data
 
 MOST_CHANGES = 200

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from edgecheck.anatomy.tiles import Tile
 from edgecheck.core.report import Tiles
 from edgecheck.core.units import Unit, show
-from edgecheck.reports.size.treemap import Tile
 from edgecheck.reports.tile_map import CHARACTER, canvas
 from edgecheck.reports.treemap_layout import LEAST_HEIGHT, LEAST_WIDTH, Rectangle, nested, parts_inside
 

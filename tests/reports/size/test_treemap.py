@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.anatomy.reading import read
-from edgecheck.reports.size.treemap import FINEST, treemap
+from edgecheck.anatomy.tiles import FINEST, treemap
 from tests.anatomy.real_anatomies import NAMES, anatomy
 from tests.reports.size.models import noise, save
 

@@ -36,7 +36,7 @@ def memory_run(ready: int, loaded: int, peak: int) -> Run:
         mark(Phase.MODEL_LOADED, loaded, loaded),
         mark(Phase.STEADY, peak, peak),
     )
-    return run(WorkerRun(Purpose.MEMORY, marks=marks))
+    return run(WorkerRun(purpose=Purpose.MEMORY, marks=marks))
 
 
 def explained(evidence: Evidence, **bounds: float) -> tuple[WayOut, ...]:
@@ -48,12 +48,12 @@ def explained(evidence: Evidence, **bounds: float) -> tuple[WayOut, ...]:
 
 
 def test_limits_that_hold_are_not_explained() -> None:
-    assert explained(Evidence(artifact(ONET)), size=2e6, download=2e6) == ()
-    assert explained(Evidence(artifact(ONET)), params=10) == ()
+    assert explained(Evidence(artifact=artifact(ONET)), size=2e6, download=2e6) == ()
+    assert explained(Evidence(artifact=artifact(ONET)), params=10) == ()
 
 
 def test_a_size_shows_layers_and_which_saving_would_be_enough() -> None:
-    (found,) = explained(Evidence(artifact(ONET)), size=500_000)
+    (found,) = explained(Evidence(artifact=artifact(ONET)), size=500_000)
     assert found.metrics == ("size",)
     assert found.parts[0] == Part("dense_3", 1_180_672, "76 % of the file, float32 1152 x 256")
     assert sum(part.size for part in found.parts) == ONET.stat().st_size
@@ -62,20 +62,20 @@ def test_a_size_shows_layers_and_which_saving_would_be_enough() -> None:
 
 
 def test_a_download_weighs_pruning_and_never_gzip_which_it_has() -> None:
-    (found,) = explained(Evidence(artifact(ONET)), download=1_000_000)
+    (found,) = explained(Evidence(artifact=artifact(ONET)), download=1_000_000)
     assert [part.name for part in found.savings] == ["prune"]
     assert "which would hold." in found.savings[0].words
 
 
 def test_a_footprint_shows_its_runtime_first() -> None:
-    (found,) = explained(Evidence(artifact(ONET), runtime_size=60_000_000), footprint=50_000_000)
+    (found,) = explained(Evidence(artifact=artifact(ONET), runtime_size=60_000_000), footprint=50_000_000)
     assert found.parts[0] == Part("runtime", 60_000_000, "the unpacked runtime that is deployed with the model")
     assert found.savings[0].words.startswith("footprint 60.4 MB, still over. ")
 
 
 def test_a_peak_is_split_into_its_phases() -> None:
     seen = memory_run(40 * MIB, 48 * MIB, 52 * MIB)
-    (found,) = explained(Evidence(artifact(LANDMARK), seen), ram_peak=50 * MIB)
+    (found,) = explained(Evidence(artifact=artifact(LANDMARK), run=seen), ram_peak=50 * MIB)
     assert [(part.name, part.size) for part in found.parts] == [
         ("runtime", 40 * MIB),
         ("loading", 8 * MIB),
@@ -87,40 +87,41 @@ def test_a_peak_is_split_into_its_phases() -> None:
     assert [part.name for part in found.savings] == ["int8"]
 
 
-def test_a_runtime_that_is_over_the_limit_by_itself_is_told() -> None:
+def test_a_runtime_that_exceeds_the_limit_by_itself_is_reported() -> None:
     seen = memory_run(40 * MIB, 48 * MIB, 52 * MIB)
-    (found,) = explained(Evidence(artifact(LANDMARK), seen), ram_peak=30 * MIB, ram_model=1 * MIB)
+    (found,) = explained(Evidence(artifact=artifact(LANDMARK), run=seen), ram_peak=30 * MIB, ram_model=1 * MIB)
     assert found.metrics == ("ram_peak", "ram_model")
     assert found.notes == ("The runtime alone takes 40.0 MiB: no model holds a limit of 30.0 MiB with it.",)
 
 
-def test_activations_that_no_shape_tells_are_said_to_be_unknown() -> None:
+def test_activations_without_shapes_are_reported_as_not_counted() -> None:
     seen = memory_run(40 * MIB, 48 * MIB, 52 * MIB)
-    (found,) = explained(Evidence(artifact(ONET), seen), ram_peak=50 * MIB)
+    (found,) = explained(Evidence(artifact=artifact(ONET), run=seen), ram_peak=50 * MIB)
     assert found.parts[2].words == "up to the peak"
     assert found.notes == ("Activations are not counted: the file does not say the shapes of what it computes.",)
 
 
 def test_a_process_that_died_while_loading_shows_how_far_it_got() -> None:
     marks = (mark(Phase.START, 8 * MIB), mark(Phase.RUNTIME_READY, 40 * MIB, 40 * MIB))
-    dead = WorkerRun(Purpose.MEMORY, marks=marks, samples=((1.0, 70 * MIB),))
+    dead = WorkerRun(purpose=Purpose.MEMORY, marks=marks, samples=((1.0, 70 * MIB),))
     verdict = judge(
-        limit("ram_peak", 60 * MIB), measure(limit("ram_peak").metric, Evidence(artifact(LANDMARK), run(dead)))
+        limit("ram_peak", 60 * MIB),
+        measure(limit("ram_peak").metric, Evidence(artifact=artifact(LANDMARK), run=run(dead))),
     )
-    (found,) = ways_out([verdict], Evidence(artifact(LANDMARK), run(dead)))
+    (found,) = ways_out([verdict], Evidence(artifact=artifact(LANDMARK), run=run(dead)))
     assert [(part.name, part.size) for part in found.parts] == [("runtime", 40 * MIB), ("loading", 30 * MIB)]
 
 
 def test_an_artifact_that_is_gone_explains_nothing(tmp_path: Path) -> None:
     gone = replace(artifact(ONET), path=tmp_path / "gone.onnx")
-    assert explained(Evidence(gone), size=1) == ()
+    assert explained(Evidence(artifact=gone), size=1) == ()
 
 
 FOUND = WayOut(
-    ("size",),
-    (Part("dense\x1b[2J", 1_180_672, "76 % of the file"), Part("(15 others)", 15_300)),
-    (Part("int8", 1_152_000, "size 408 kB, which would hold."),),
-    ("A note.",),
+    metrics=("size",),
+    parts=(Part("dense\x1b[2J", 1_180_672, "76 % of the file"), Part("(15 others)", 15_300)),
+    savings=(Part("int8", 1_152_000, "size 408 kB, which would hold."),),
+    notes=("A note.",),
 )
 
 
@@ -137,7 +138,7 @@ def test_the_terminal_shows_it(width: int) -> None:
     ) in text
 
 
-def test_json_keeps_it_and_gives_it_back() -> None:
+def test_json_keeps_it_and_is_read_back() -> None:
     text = render("json", report(replace(result(SEEN), ways_out=(FOUND,))), Style())
     assert json.loads(text)["checks"][0]["ways_out"][0]["parts"][1] == {
         "name": "(15 others)",

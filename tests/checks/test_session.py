@@ -1,4 +1,4 @@
-"""The session against the real agent: what is repeated, what is asked for, and how a run comes back."""
+"""Runs by the real agent: the job that it receives, what is repeated, and the run that is returned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.checks import session
-from edgecheck.checks.session import Wanted, job, run_on
+from edgecheck.checks.session import Needs, job, run_on
 from edgecheck.converters.convert import Workshop, convert
 from edgecheck.converters.interface import Request
 from edgecheck.core.address import LOCAL
@@ -31,26 +31,26 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return convert(request, Workshop(tmp_path_factory.mktemp("cache")), tell=lambda _: None)
 
 
-def wanted(*metrics: str) -> Wanted:
+def needs(*metrics: str) -> Needs:
     device = profile(THIS_MACHINE)
     whole: Budget = replace(budget((device, ())), model=Model(fetch("okay_nabu.tflite")), effort=QUICK)
-    return Wanted(whole, tuple(limit(metric, 1e9) for metric in metrics), device_memory=2**30)
+    return Needs(budget=whole, limits=tuple(limit(metric, 1e9) for metric in metrics), device_memory=2**30)
 
 
 def test_load_processes_are_started_only_where_a_limit_asks(artifact: Artifact) -> None:
-    assert job(artifact, wanted("latency_p50"))["load"] is None
-    assert job(artifact, wanted("load_time"))["load"] == {"processes": 5}
+    assert job(artifact, needs("latency_p50"))["load"] is None
+    assert job(artifact, needs("load_time"))["load"] == {"processes": 5}
 
 
 def test_an_emulated_machine_is_asked_for_counts_and_not_for_times(artifact: Artifact) -> None:
-    asked = job(artifact, wanted("latency_p50", "load_time"), emulated=True)
+    asked = job(artifact, needs("latency_p50", "load_time"), emulated=True)
     assert (asked["latency"], asked["load"]) == (None, None)
     assert asked["deterministic"] == {"tolerance": 0.001, "batch_s": 0.01, "max_batches": 20}
 
 
-def test_a_run_comes_back_whole(artifact: Artifact) -> None:
+def test_a_run_is_complete(artifact: Artifact) -> None:
     told: list[str] = []
-    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, wanted("load_time"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("load_time"), tell=told.append)
     assert [worker.purpose for worker in seen.workers[:5]] == [Purpose.LATENCY, *[Purpose.LOAD] * 4]
     assert {worker.purpose for worker in seen.workers[5:]} == {Purpose.MEMORY}
     assert all(worker.ending.outcome is Outcome.COMPLETED for worker in seen.workers)
@@ -58,7 +58,7 @@ def test_a_run_comes_back_whole(artifact: Artifact) -> None:
     assert "latency pass" in told
 
 
-def test_a_device_that_reports_throttling_is_measured_again_and_then_believed_no_more(
+def test_a_device_that_reports_throttling_is_measured_twice_and_then_distrusted(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The board's own tool, as the firmware prints it, on a PATH of this test's."""
@@ -68,7 +68,7 @@ def test_a_device_that_reports_throttling_is_measured_again_and_then_believed_no
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(session, "COOL_DOWN", 0.0)
     told: list[str] = []
-    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, wanted("latency_p50"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("latency_p50"), tell=told.append)
     assert any(words.startswith("cooling down") for words in told)
     assert told.count("latency pass") == 2
     assert seen.throttled == "under-voltage, throttled"

@@ -8,7 +8,7 @@ import pytest
 from edgecheck.checks.perform import in_order
 
 
-def test_results_come_in_the_order_of_asking() -> None:
+def test_results_come_in_the_order_of_the_items() -> None:
     first_may_end = threading.Event()
 
     def run(item: str) -> str:

@@ -1,33 +1,31 @@
-"""The tiles of a treemap: the tree of a model's layers, as many of them as a person can tell apart."""
+"""A model as the tiles of a treemap: the tree of its layers, in as many parts as a person can tell apart."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
 
 from edgecheck.anatomy.reading import read
-from edgecheck.anatomy.tables import tree
-from edgecheck.anatomy.values import Kind, Role
+from edgecheck.anatomy.tables import Node, tree
+from edgecheck.anatomy.values import Anatomy, Kind, Role, Tensor
 from edgecheck.core.report import Tiles
+from edgecheck.core.text import middle_cut
 from edgecheck.errors import ModelError
-from edgecheck.reports.size import words
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from edgecheck.anatomy.tables import Node
-    from edgecheck.anatomy.values import Anatomy, Tensor
-
+#: A part is drawn together with other small ones if it is less than 1/FINEST of the model, in the file and in memory.
 FINEST = 2000
-"""A part smaller than one of so many of the model, in the file and in memory, is drawn with others like it."""
 
+#: The same for the small picture in the report of a check, which may have hundreds of them.
 FINEST_OF_CHECK = 200
-"""The same for the small picture in the report of a check, which may have hundreds of them."""
+
+#: The most characters of a name, and of a tensor's type or shape; hostile names have millions.
+_LONGEST_NAME = 120
+_LONGEST_DETAIL = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
     """A rectangle; the tiles of one parent sum to it."""
 
@@ -38,31 +36,31 @@ class Tile:
     memory: int
     params: int
     group: str
-    """A key of `GROUPS`: what most of it is."""
+    """The role or kind of most of its bytes, as in `anatomy.values`."""
     detail: str
-    """Type and shape of a tensor; how many there are, of several."""
+    """Type and shape of a tensor; the number of tensors where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Treemap:
-    """All tiles, parents before their children, and where a layer is among them."""
+    """All tiles, parents before their children, and the tile of each layer."""
 
     tiles: tuple[Tile, ...]
     places: Mapping[str, int]
-    """By path: the index of its tile."""
+    """Index of a layer's tile, by the layer's path."""
 
 
 def tiles_of(artifact: Path) -> Tiles | None:
-    """The parts of an artifact for the report of its check; None where the file is not there or cannot be read."""
+    """The parts of an artifact for the report of its check; None where the file is missing or cannot be read."""
     try:
         status = artifact.stat()
-        return _tiles_of(artifact, status.st_mtime_ns, status.st_size)
+        return _cached_tiles(artifact, status.st_mtime_ns, status.st_size)
     except (OSError, ModelError):
         return None
 
 
 @lru_cache(maxsize=8)  # one artifact is checked on many devices
-def _tiles_of(artifact: Path, _changed: int, _size: int) -> Tiles:
+def _cached_tiles(artifact: Path, _changed: int, _size: int) -> Tiles:
     tiles = treemap(read(artifact), FINEST_OF_CHECK).tiles
     return Tiles(
         parent=tuple(tile.parent for tile in tiles),
@@ -75,34 +73,34 @@ def _tiles_of(artifact: Path, _changed: int, _size: int) -> Tiles:
 
 def treemap(anatomy: Anatomy, finest: int = FINEST) -> Treemap:
     """The model as tiles; the first one is the model."""
-    drawing = _Drawing(anatomy, finest)
-    drawing.add(tree(anatomy), -1)
-    return Treemap(tuple(drawing.tiles), drawing.places)
+    builder = _Builder(anatomy, finest)
+    builder.add(tree(anatomy), -1)
+    return Treemap(tuple(builder.tiles), builder.places)
 
 
-class _Drawing:
-    """Takes nodes of the tree and makes tiles of them."""
+class _Builder:
+    """Makes tiles of the nodes of a tree."""
 
     def __init__(self, anatomy: Anatomy, finest: int) -> None:
         self.tiles: list[Tile] = []
         self.places: dict[str, int] = {}
         totals = anatomy.totals
         self._finest = totals.size / finest, totals.memory / finest
-        self._title = words.model_name(anatomy)
+        self._title = middle_cut(PurePath(anatomy.path).name or anatomy.path, _LONGEST_NAME)
         self._tensors: dict[str, Tensor] = {}
         for tensor in anatomy.tensors:
             self._tensors.setdefault("/".join(part for part in (tensor.layer, tensor.name) if part), tensor)
 
     def add(self, node: Node, parent: int) -> None:
-        """A node, and what is in it; a node with a single part is drawn as that part, under both names."""
-        name, index = _own_name(node), len(self.tiles)
+        """Add a node and its children; a node with one child becomes one tile with it, under both names."""
+        name, index = _name_in_layer(node), len(self.tiles)
         self.places[node.path] = index
         while parent >= 0 and len(node.children) == 1:
             node = node.children[0]
-            name = f"{name}/{_own_name(node)}"
+            name = f"{name}/{_name_in_layer(node)}"
             self.places[node.path] = index
-        shown = words.shown(name) if parent >= 0 else self._title
-        self._draw(parent, shown, [node], self._detail(node))
+        shown = middle_cut(name, _LONGEST_NAME) if parent >= 0 else self._title
+        self._add_tile(parent, shown, [node], self._detail(node))
         small = [child for child in node.children if self._is_small(child)]
         drawn = node.children if len(small) < 2 else [c for c in node.children if not self._is_small(c)]  # noqa: PLR2004
         for child in drawn:
@@ -111,18 +109,20 @@ class _Drawing:
             self._add_small(small, index)
 
     def _add_small(self, nodes: list[Node], parent: int) -> None:
-        self._draw(parent, f"({len(nodes)} small ones)", nodes, _count(sum(node.tensors for node in nodes)))
+        self._add_tile(parent, f"({len(nodes)} small ones)", nodes, _count(sum(node.tensors for node in nodes)))
 
-    def _draw(self, parent: int, name: str, nodes: list[Node], detail: str) -> None:
+    def _add_tile(self, parent: int, name: str, nodes: list[Node], detail: str) -> None:
         stored, memory, params = (sum(map(size, nodes)) for size in (_stored, _memory, _params))
         group = self._group(max(nodes, key=_stored))
-        self.tiles.append(Tile(parent, name, stored, memory, params, group, detail))
+        self.tiles.append(
+            Tile(parent=parent, name=name, stored=stored, memory=memory, params=params, group=group, detail=detail)
+        )
 
     def _is_small(self, node: Node) -> bool:
         return node.stored < self._finest[0] and node.memory < max(1.0, self._finest[1])
 
     def _group(self, node: Node) -> str:
-        """That of the largest part of the largest part, down to a leaf."""
+        """The role or kind of the largest leaf: the largest child's largest child, and so on."""
         while node.children:
             node = node.children[0]
         if node.kind is not Kind.TENSORS:
@@ -135,12 +135,12 @@ class _Drawing:
         if node.children or node.kind is not Kind.TENSORS:
             return _count(node.tensors)
         tensor = self._tensors.get(node.path)
-        parts = (tensor.operator, tensor.dtype, words.shape(tensor.shape)) if tensor else ()
-        return ", ".join(words.shown(part, 60) for part in parts if part)
+        parts = (tensor.operator, tensor.dtype, _shape(tensor.shape)) if tensor else ()
+        return ", ".join(middle_cut(part, _LONGEST_DETAIL) for part in parts if part)
 
 
-def _own_name(node: Node) -> str:
-    """What a tensor is called within its layer: frameworks repeat the layer's name, with dots or with slashes."""
+def _name_in_layer(node: Node) -> str:
+    """The tensor's name without its layer's, which frameworks repeat, with dots or with slashes."""
     above = node.path[: -len(node.name) - 1]
     if node.children or not above:
         return node.name
@@ -148,6 +148,11 @@ def _own_name(node: Node) -> str:
         if node.name.startswith(start):
             return node.name[len(start) :].lstrip("/._:") or node.name
     return node.name
+
+
+def _shape(sizes: tuple[int, ...] | None) -> str:
+    """`64 x 3 x 3`; `scalar` without axes, empty without a shape."""
+    return "" if sizes is None else " x ".join(map(str, sizes)) or "scalar"
 
 
 def _stored(node: Node) -> int:

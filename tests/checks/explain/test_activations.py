@@ -14,13 +14,21 @@ VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 
 
 def flow(*steps: Step, sizes: dict[str, int], results: tuple[str, ...] = ()) -> Flow:
-    return Flow(steps, sizes, frozenset({"w"}), ("x",), results, has_open=False, names={"b": "the second"})
+    return Flow(
+        steps=steps,
+        sizes=sizes,
+        stored=frozenset({"w"}),
+        given=("x",),
+        results=results,
+        has_open=False,
+        names={"b": "the second"},
+    )
 
 
 def test_the_peak_is_where_most_is_alive() -> None:
     steps = (Step("A", ("x", "w"), ("a",)), Step("B", ("a",), ("b",)), Step("C", ("b",), ("c",)))
     found = peak_of(flow(*steps, sizes={"x": 10, "a": 30, "b": 50, "c": 5, "w": 999}, results=("c",)))
-    assert found == Activations(80, "B", "the second", has_open=False)
+    assert found == Activations(peak=80, operator="B", output="the second", has_open=False)
 
 
 def test_what_a_later_operator_takes_stays_alive() -> None:
@@ -30,10 +38,10 @@ def test_what_a_later_operator_takes_stays_alive() -> None:
     assert (found.peak, found.operator) == (90, "B")
 
 
-def test_what_follows_from_weights_alone_is_no_activation() -> None:
+def test_what_depends_on_weights_alone_is_not_an_activation() -> None:
     steps = (Step("DequantizeLinear", ("w",), ("big",)), Step("MatMul", ("x", "big"), ("a",)))
     found = peak_of(flow(*steps, sizes={"x": 10, "a": 30}, results=("a",)))
-    assert found == Activations(40, "MatMul", "a", has_open=False)
+    assert found == Activations(peak=40, operator="MatMul", output="a", has_open=False)
 
 
 def test_without_a_shape_nothing_is_said() -> None:
@@ -77,7 +85,7 @@ def test_onnx_with_shapes(tmp_path: Path) -> None:
     )
     path = tmp_path / "net.onnx"
     onnx.save(helper.make_model(graph), path)
-    assert activations(path) == Activations(8 * 4 + 8 * 2, "Relu", "a", has_open=True)
+    assert activations(path) == Activations(peak=8 * 4 + 8 * 2, operator="Relu", output="a", has_open=True)
 
 
 def test_onnx_after_shape_inference(tmp_path: Path) -> None:

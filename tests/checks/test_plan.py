@@ -51,7 +51,7 @@ def test_what_is_named_on_the_command_line_wins_in_any_order(texts: tuple[str, .
         (("pi=ssh://pi@desk:ssh",), "'ssh://pi@desk:ssh' is not the address of a device: 'ssh' is not a port."),
     ],
 )
-def test_what_contradicts_itself_is_told(texts: tuple[str, ...], told: str) -> None:
+def test_contradictions_are_refused(texts: tuple[str, ...], told: str) -> None:
     with pytest.raises(UsageError) as caught:
         where(*texts)
     assert caught.value.message == told
