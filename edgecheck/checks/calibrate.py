@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from edgecheck.core.metrics import METRICS
 from edgecheck.core.run import Outcome, Purpose
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.store import sha256_of
 from edgecheck.targets import open_target
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _artifact(path: Path) -> Artifact:
         path=path,
         files=(path,),
         size=path.stat().st_size,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256_of(path),
         arithmetic=path.stem.rpartition("-")[2],
     )
 

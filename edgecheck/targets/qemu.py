@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from edgecheck import agent, bundles
 from edgecheck.emulator import build, disks, machine, saved
+from edgecheck.emulator.cache import default_cache
+from edgecheck.emulator.hardware import MachineSpec, affordable
 from edgecheck.emulator.running import How
-from edgecheck.emulator.spec import MachineSpec, affordable
-from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class QemuTarget:
         """See `Target.launch`."""
         model_size = sum(path.stat().st_size for path in workload.model)
         spec = self.spec(workload.requirements, model_size, tell, command_for(workload.job))
-        state = saved.ensure(spec, default_store(), tell)
+        state = saved.ensure(spec, default_cache(), tell)
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
             job = _laid_out(workload, Path(name))
             with machine.run(spec, state, job) as running:
@@ -96,15 +96,21 @@ class QemuTarget:
             EmulatorError: it cannot be built here; the hint says what is missing.
             BundleError: no wheels fit the profile's Python.
         """
-        store = default_store()
+        cache = default_cache()
         image = build.ensure(tell, python=self.profile.python)
         platform = bundles.DevicePlatform(self.profile.python, "aarch64")
         bundle = bundles.bundle_for(requirements, platform, progress=tell)
         parts = {
-            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, tell),
-            "agent": disks.agent(Path(agent.__file__).parent, store, tell),
+            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, tell),
+            "agent": disks.agent(Path(agent.__file__).parent, cache, tell),
         }
-        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, tuple(command))
+        return MachineSpec(
+            image=image,
+            cpu=self.profile.emulation_cpu,
+            available_bytes=self._memory(model_size),
+            disks=parts,
+            command=tuple(command),
+        )
 
     def _memory(self, model_size: int) -> int:
         own = self.profile.ram.available

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform, archive, unpacked
-from edgecheck.bundles.archive import needed, pack
+from edgecheck.bundles.archive import pack
+from edgecheck.bundles.contents import linked_libraries
 from edgecheck.bundles.wheelfile import open_wheel
 from edgecheck.errors import BundleError
 
@@ -92,12 +93,12 @@ def test_two_wheels_may_hold_the_same_file_but_not_two_of_one_name(wheel: Writer
     ]
     with pytest.raises(BundleError, match=r"Two wheels hold different files called onnxruntime/__init__\.py") as caught:
         pack(different, {}, tmp_path / "out")
-    assert "one of them only" in caught.value.hint
+    assert "only one of them" in caught.value.hint
 
 
 def test_a_library_that_the_rest_is_linked_to_stays(wheel: Writer, tmp_path: Path, real_library: bytes) -> None:
     """The rules leave out onnxruntime's C library; a release whose Python module links to it must keep it."""
-    wanted = next(name for name in sorted(needed(real_library), key=len) if len(name) >= 20)
+    wanted = next(name for name in sorted(linked_libraries(real_library), key=len) if len(name) >= 20)
     renamed = "libonnxruntime.so.9".ljust(len(wanted), "0")
     linked = real_library.replace(wanted.encode(), renamed.encode())
     for module, stays in ((linked, True), (real_library, False)):

@@ -114,7 +114,7 @@ def test_platform_of_a_pi() -> None:
         ({"libc": "", "libc_version": ""}, "The device's C library is neither glibc nor musl."),
         ({"python": "2.7"}, "The device's Python is 2.7; edgecheck's agent needs Python 3.6 or newer."),
         ({"python": "3.5"}, "The device's Python is 3.5; edgecheck's agent needs Python 3.6 or newer."),
-        ({"machine": "; rm -rf /"}, "'; rm -rf /' is no machine's name."),
+        ({"machine": "; rm -rf /"}, "'; rm -rf /' is not the name of a machine."),
         ({}, ""),
     ],
 )

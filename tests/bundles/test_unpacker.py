@@ -122,7 +122,7 @@ def test_an_archive_that_writes_elsewhere(tmp_path: Path, name: str, kind: bytes
         member.type, member.linkname = kind, "/etc/passwd"
         tar.addfile(member, io.BytesIO())
     (tmp_path / "evil.tar.gz").write_bytes(gzip.compress(content.getvalue()))
-    with pytest.raises(DamagedError, match="does not belong into a bundle"):
+    with pytest.raises(DamagedError, match="does not belong in a bundle"):
         unpacker.unpack(str(tmp_path / "evil.tar.gz"), tmp_path / "cache/bundle", "0" * 64)
     assert list((tmp_path / "cache").iterdir()) == []
     assert {each.name for each in tmp_path.iterdir()} == {"evil.tar.gz", "cache"}

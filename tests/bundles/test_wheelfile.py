@@ -69,7 +69,7 @@ def test_links_and_devices(wheel: Writer, kind: int) -> None:
     link.external_attr = (kind | 0o777) << 16
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "/etc/passwd")
-    with pytest.raises(BundleError, match="'foo/passwd' is no regular file"):
+    with pytest.raises(BundleError, match="'foo/passwd' is not a regular file"):
         open_wheel(path)
 
 

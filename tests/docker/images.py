@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from edgecheck.emulator.store import Store
+from edgecheck.errors import EmulatorError
+from edgecheck.store import Store
 from tests.cli.command import Done
 from tests.docker import arm64
 
@@ -93,7 +94,8 @@ def builder(scratch: Path) -> Builder:
     found = Builder(home / "storage" / key, scratch)
     _forget_others(found.storage)
     if found.attempt("inspect", "--type", "image", name[1]).code:
-        base = Store(home).ensure("bases", hashlib.sha256(recipe[0]).hexdigest()[:16], _base(name[2], scratch), print)
+        store = Store(folder=home / "bases", what="base image", error=EmulatorError)
+        base = store.ensure(hashlib.sha256(recipe[0]).hexdigest()[:16], _base(name[2], scratch), print)
         (scratch / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
         with tempfile.TemporaryDirectory(dir=scratch) as context:
             shutil.copyfile(base.folder / "base.tar", Path(context) / "base.tar")

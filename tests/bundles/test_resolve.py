@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform
 from edgecheck.bundles.pip_process import Pip
-from edgecheck.bundles.requirements import wanted
+from edgecheck.bundles.requirements import requirements_for
 from edgecheck.bundles.resolve import resolve
+from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
 
 Bundled = Callable[..., Bundle]
@@ -107,8 +107,8 @@ def test_a_pip_that_takes_the_hosts_markers_after_all_is_made_good(tmp_path: Pat
     platform = DevicePlatform("3.10", "aarch64")
     (tmp_path / "pip").mkdir()
     (tmp_path / "wheels").mkdir()
-    careless = Pip({}, tmp_path / "pip", time.monotonic() + 300, lambda _: None)
-    found = resolve(wanted(["pytest==8.3.3"], platform), platform, careless, tmp_path / "wheels")
+    careless = Pip(markers={}, scratch=tmp_path / "pip", deadline=Deadline.after(300), progress=print)
+    found = resolve(requirements_for(["pytest==8.3.3"], platform), platform, careless, tmp_path / "wheels")
     names = {each.wheel.name for each in found.wheels}
     assert {"pytest", "pluggy", "exceptiongroup", "tomli", "psutil"} <= names
     assert "colorama" not in names  # for Windows only
@@ -147,16 +147,14 @@ def test_too_old_a_glibc_for_every_tflite_runtime(bundled: Bundled) -> None:
 def test_32_bit_arm_has_no_numpy(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtime==2.14.0", "numpy<2"], DevicePlatform("3.11", "armv7l"))
-    assert caught.value.message == (
-        "No wheel of numpy<2 fits Python 3.11, armv7l, glibc 2.36: there is none for armv7l."
-    )
+    assert caught.value.message == ("No wheel of numpy<2 fits Python 3.11, armv7l, glibc 2.36: it has none for armv7l.")
     assert caught.value.hint == f"Install the distribution's numpy (`sudo apt install python3-numpy`) and {SYSTEM}."
 
 
 def test_a_typo(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtimes==2.14.0"], DevicePlatform("3.11", "aarch64"))
-    assert caught.value.message.endswith("the package index knows no tflite-runtimes.")
+    assert caught.value.message.endswith("the package index has no tflite-runtimes.")
 
 
 def test_pins_that_do_not_go_together(bundled: Bundled) -> None:
