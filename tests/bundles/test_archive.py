@@ -20,7 +20,7 @@ Writer = Callable[..., Path]
 Bundled = Callable[..., Bundle]
 
 
-def test_the_same_wheels_give_the_same_bytes(wheel: Writer, tmp_path: Path) -> None:
+def test_the_same_wheels_make_the_same_bytes(wheel: Writer, tmp_path: Path) -> None:
     wheels = [open_wheel(wheel("b", {"b/__init__.py": "b"})), open_wheel(wheel("a", {"a/__init__.py": "a"}))]
     one = pack(wheels, {"python": "3.11"}, tmp_path / "one")
     os.utime(wheels[0].source, (time.time() + 5000, time.time() + 5000))
@@ -55,7 +55,7 @@ def test_members_are_sorted_and_carry_nothing_of_this_machine(wheel: Writer, tmp
     }
 
 
-def test_what_the_archive_says_of_itself(wheel: Writer, tmp_path: Path) -> None:
+def test_what_the_archive_says_about_itself(wheel: Writer, tmp_path: Path) -> None:
     source = wheel("foo", {"foo/__init__.py": "12345", "foo/tests/test_x.py": "1234567", "foo/x.pyi": "123"})
     found = pack([open_wheel(source)], {"python": "3.11"}, tmp_path / "out")
     with tarfile.open(tmp_path / "out") as tar:

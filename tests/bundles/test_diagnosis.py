@@ -26,7 +26,7 @@ LITERT = [
 
 
 def log(*files: str) -> str:
-    """What `pip download -vv` says of each file."""
+    """What `pip download -vv` prints about each file."""
     lines = ["* https://index.test/simple/x/"]
     lines += [
         f"  Skipping link: none of the wheel's tags are compatible: https://files.test/ab/{file}"
@@ -107,14 +107,14 @@ def test_musl() -> None:
     assert message.endswith("musl 1.2: its wheels are for glibc, not for musl.")
 
 
-def test_the_index_s_own_words_on_python() -> None:
+def test_the_python_that_the_index_says_a_release_requires() -> None:
     """An abi3 wheel fits by its tags alone, but not by what its release says it takes."""
     known = read_listing("foo", log("foo-2.0-cp36-abi3-manylinux2014_aarch64.whl").replace(">=3.6", ">=3.12"))
     assert known.fitting(BOOKWORM) == []
     assert [str(version) for version in known.fitting(TRIXIE)] == ["2.0"]
 
 
-def test_a_listing_takes_what_is_of_the_name_and_no_release_candidates() -> None:
+def test_a_listing_has_releases_of_the_name_and_no_release_candidates() -> None:
     text = log(
         "foo_bar-1.0-py3-none-any.whl",
         "foo_bar-2.0rc1-py3-none-any.whl",
@@ -125,7 +125,7 @@ def test_a_listing_takes_what_is_of_the_name_and_no_release_candidates() -> None
     assert [str(version) for version in read_listing("foo-bar", text).fitting(BOOKWORM)] == ["1.0", "1.5+cpu"]
 
 
-def test_what_pip_says_of_a_wheel_that_does_not_exist() -> None:
+def test_what_pip_says_about_a_missing_wheel() -> None:
     output = (
         "ERROR: Could not find a version that satisfies the requirement "
         "numpy>=1.23 (from tflite-runtime) (from versions: none)\n"

@@ -69,14 +69,14 @@ def test_ctrl_c_ends_pip(tmp_path: Path) -> None:
 
 
 def test_progress_says_what_is_downloaded(tmp_path: Path) -> None:
-    told: list[str] = []
+    said: list[str] = []
     arguments = ["download", "--no-cache-dir", "--no-deps", "--dest", str(tmp_path / "out")]
-    assert pip(tmp_path, progress=told.append).run(*arguments, "idna==3.10").succeeded
-    assert told[0] in {"resolving idna==3.10", "resolving idna"}  # the latter from an index on this disk
-    assert told[-1].startswith("downloading idna 3.10 (") or len(told) == 1
+    assert pip(tmp_path, progress=said.append).run(*arguments, "idna==3.10").succeeded
+    assert said[0] in {"resolving idna==3.10", "resolving idna"}  # the latter from an index on this disk
+    assert said[-1].startswith("downloading idna 3.10 (") or len(said) == 1
 
 
-def test_the_users_own_settings_do_not_change_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_settings_do_not_change_what_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PIP_NO_DEPS": "1",
         "PIP_REQUIRE_VIRTUALENV": "1",
@@ -90,7 +90,7 @@ def test_the_users_own_settings_do_not_change_what_is_asked(tmp_path: Path, monk
     assert "Collecting pluggy" in finished.output
 
 
-def test_an_environment_without_pip_borrows_pythons_own(tmp_path: Path, bare: Path) -> None:
+def test_an_environment_without_pip_uses_pythons(tmp_path: Path, bare: Path) -> None:
     """uv makes such environments."""
     script = (
         "import importlib.util, pathlib; from edgecheck.bundles import *\n"

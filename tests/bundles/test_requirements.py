@@ -17,7 +17,7 @@ def test_psutil_always_comes_along_and_may_be_missing() -> None:
     assert found.notes == ()
 
 
-def test_a_psutil_that_was_asked_for_is_kept_as_it_is() -> None:
+def test_a_psutil_that_the_profile_pins_is_kept_as_it_is() -> None:
     found = requirements_for(["psutil==5.9.8"], PI)
     assert found.lines == ("psutil==5.9.8",)
     assert found.optional == frozenset()
@@ -51,7 +51,7 @@ def test_markers_are_the_devices() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "tflite-runtime 2.14", "==2", "-r evil.txt", "--index-url=x", "a b"])
-def test_what_is_no_requirement(text: str) -> None:
+def test_what_is_not_a_requirement(text: str) -> None:
     with pytest.raises(BundleError) as caught:
         requirements_for([text], PI)
     assert caught.value.message == f"{text!r} is not a requirement that pip understands."

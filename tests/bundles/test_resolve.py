@@ -83,7 +83,7 @@ def test_an_old_onnxruntime_gets_numpy_1_once_its_version_is_known(bundled: Bund
     assert {"sympy, which only conversion tools import"} <= {each.what for each in found.left_out}
 
 
-def test_a_dependency_that_somebody_asks_for_stays(bundled: Bundled) -> None:
+def test_a_dependency_that_the_profile_requires_stays(bundled: Bundled) -> None:
     found = bundled(["onnxruntime", "mpmath"], DevicePlatform("3.9", "aarch64", "glibc", (2, 31)))
     names = {wheel.name for wheel in found.wheels}
     assert "mpmath" in names
@@ -102,8 +102,8 @@ def test_a_bundle_of_nothing(bundled: Bundled) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python itself needs what the device's does")
-def test_a_pip_that_takes_the_hosts_markers_after_all_is_made_good(tmp_path: Path) -> None:
-    """What pytest needs under Python 3.10 is asked for by name, where pip has left it out."""
+def test_what_a_pip_with_the_hosts_markers_leaves_out_is_added(tmp_path: Path) -> None:
+    """What pytest needs under Python 3.10 is required by name, where pip has left it out."""
     platform = DevicePlatform("3.10", "aarch64")
     (tmp_path / "pip").mkdir()
     (tmp_path / "wheels").mkdir()
@@ -157,7 +157,7 @@ def test_a_typo(bundled: Bundled) -> None:
     assert caught.value.message.endswith("the package index has no tflite-runtimes.")
 
 
-def test_pins_that_do_not_go_together(bundled: Bundled) -> None:
+def test_pins_that_conflict(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtime==2.14.0", "numpy>=2"], DevicePlatform("3.11", "aarch64"))
     assert "The user requested numpy>=2; The user requested numpy<2." in caught.value.message

@@ -100,7 +100,7 @@ def test_a_model_larger_than_the_machine(board: MachineSpec, emulated: Emulated)
     assert ending.out_of_memory[0] in end["message"]
 
 
-def test_the_machine_tells_what_it_is(board: MachineSpec, emulated: Emulated) -> None:
+def test_the_machine_reports_what_it_is(board: MachineSpec, emulated: Emulated) -> None:
     events, _ = emulated(board, fetch("hey_jarvis.tflite"), load={"processes": 1})
 
     assert events[0]["event"] == "device"

@@ -42,7 +42,7 @@ def test_modules_come_after_those_they_need(tree: Path) -> None:
     assert all(content.startswith(b"\x7fELF") for _, content in modules)  # unpacked where the distribution packs them
 
 
-def test_no_kernel_and_no_modules_are_told(tree: Path, tmp_path: Path) -> None:
+def test_a_missing_kernel_and_missing_modules_are_reported(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(EmulatorError, match="no kernel"):
         boot.find_kernel(tmp_path / "lib")
     (tree / "boot" / "vmlinuz-7.0").touch()

@@ -87,7 +87,7 @@ def refused(path: Path, cache: Cache) -> EmulatorError:
     return caught.value
 
 
-def test_the_tar_that_the_others_are_made_from_is_taken(good: Path, empty: Cache) -> None:
+def test_the_tar_that_the_others_are_made_from_is_imported(good: Path, empty: Cache) -> None:
     assert build.import_tar(good, print, cache=empty).python == "3.11"
 
 
@@ -164,7 +164,7 @@ def test_a_download_that_was_cut_short(name: str, kept: float, tmp_path: Path, e
     assert str(refused(path, empty)).startswith(f"{path} cannot be read as a tar: ")
 
 
-def test_an_image_with_its_layers_is_told_apart(tmp_path: Path, empty: Cache) -> None:
+def test_an_image_with_layers_is_recognised(tmp_path: Path, empty: Cache) -> None:
     path = written(tmp_path / "image.tar", {"manifest.json": b"[]", "blobs/sha256/0": b""})
     error = refused(path, empty)
     assert str(error) == "image.tar is an image with layers, as `docker save` writes it, and not a file system."
