@@ -28,13 +28,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edgecheck import bundles
-from edgecheck.emulator import build, disk, disks, machine, saved
-from edgecheck.emulator.deadline import Deadline
-from edgecheck.emulator.hardware import Hardware, Memory
+from edgecheck.deadline import Deadline
+from edgecheck.emulator import build, disks, machine, saved
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import Hardware, MachineSpec, Memory
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store
 from edgecheck.targets.agent_files import START, agent_folder
 from edgecheck.targets.qemu import PYTHON_PATH, command_for
 
@@ -42,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples.real_models import fetch
 
 if TYPE_CHECKING:
-    from edgecheck.emulator.image import Image
+    from edgecheck.emulator.hardware import Image
 
 MODELS = ("emotion_quantized.tflite", "face_detection_short_range.tflite")
 REQUIREMENTS = ("ai-edge-litert==2.3.0",)
@@ -103,28 +102,30 @@ def _mobilenets(folder: Path) -> list[Path]:
 
 
 def _prepared(scratch: Path) -> tuple[MachineSpec, saved.Saved]:
-    """Build everything from scratch, in a separate store, and print how long each step took."""
+    """Build everything from scratch, in a separate cache, and print how long each step took."""
     print("| built from nothing | seconds |\n| --- | --- |")
-    store = Store(scratch / "cache")
+    cache = Cache(scratch / "cache")
     begun = time.perf_counter()
-    image = build.ensure(_silent, store=store)
+    image = build.ensure(_silent, cache=cache)
     begun = _row("system: packages, kernel, disk", begun)
-    spec = _spec(image, store)
+    spec = _spec(image, cache)
     begun = _row("disk of the bundle, its modules compiled", begun)
-    state = saved.ensure(spec, store, _silent)
+    state = saved.ensure(spec, cache, _silent)
     begun = _row("machine, booted and saved", begun)
-    state = saved.ensure(_spec(build.ensure(_silent, store=store), store), store, _silent)
+    state = saved.ensure(_spec(build.ensure(_silent, cache=cache), cache), cache, _silent)
     _row("all of it once more, from the cache", begun)
     return spec, state
 
 
-def _spec(image: Image, store: Store) -> MachineSpec:
+def _spec(image: Image, cache: Cache) -> MachineSpec:
     bundle = bundles.bundle_for(REQUIREMENTS, bundles.DevicePlatform(image.python, "aarch64"))
     parts = {
-        "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, _silent),
-        "agent": disks.agent(agent_folder(), store, _silent),
+        "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, _silent),
+        "agent": disks.agent(agent_folder(), cache, _silent),
     }
-    return MachineSpec(image, "cortex-a72", RAM_BYTES, parts, command_for(RUNTIME))
+    return MachineSpec(
+        image=image, cpu="cortex-a72", available_bytes=RAM_BYTES, disks=parts, command=command_for(RUNTIME)
+    )
 
 
 def _row(what: str, begun: float) -> float:
@@ -158,8 +159,14 @@ def _cold(spec: MachineSpec, state: saved.Saved, model: Path) -> float:
         begun = time.perf_counter()
         shutil.copy(model, folder)
         place = Path(aside) / "job.img"
-        disk.make(Path(folder), place)
-        hardware = Hardware(spec.image, spec.cpu, Memory(state.ram_bytes), spec.disks, {"job": place})
+        disks.make(Path(folder), place)
+        hardware = Hardware(
+            image=spec.image,
+            cpu=spec.cpu,
+            memory=Memory(state.ram_bytes),
+            disks=spec.disks,
+            scratch={"job": place},
+        )
         deadline = Deadline.after(SECONDS)
         with Qemu(hardware) as qemu:
             running = Running(qemu, deadline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from edgecheck.core.metrics import INSTRUCTIONS
 from edgecheck.core.run import Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.store import sha256_of
 from edgecheck.targets import Target, open_target
 
 #: The artifact format of the generated networks.
@@ -149,7 +149,7 @@ def _artifact(path: Path) -> Artifact:
         path=path,
         files=(path,),
         size=path.stat().st_size,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256_of(path),
         arithmetic=path.stem.rpartition("-")[2],
     )
 

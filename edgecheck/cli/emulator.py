@@ -90,12 +90,12 @@ def shell_command(device: str) -> None:
     The runtime lies under /bundle and the agent under /agent.
     """
     from edgecheck.core.address import EMULATED
-    from edgecheck.emulator import shell
+    from edgecheck.emulator import machine
     from edgecheck.targets.qemu import open_target
 
     profile = Profiles(load_project(Path.cwd()).profiles).get(device)
     with Progress(1) as progress:
         requirements = next(iter(profile.runtimes.values()), ())
         spec = open_target(EMULATED, profile).spec(requirements, 0, progress.tell)
-    argv = shell.argv(spec)
+    argv = machine.shell(spec)
     os.execvp(argv[0], argv)  # noqa: S606 - the terminal is QEMU's from here on

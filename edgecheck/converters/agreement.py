@@ -83,7 +83,7 @@ def _recorded(request: Request, workshop: Workshop, tell: Callable[[str], None])
                 f"running {request.title} with {framework.title}",
                 makes_model=False,
             )
-            with process.working_in(kept.parent) as scratch:
+            with cache.making(kept) as scratch:
                 out = process.perform(task, scratch, workshop.deadline, tell)
                 answer = cache.read(out) | {"model": request.title, "what": f"outputs of .{request.source}"}
                 cache.keep(out, kept, answer)

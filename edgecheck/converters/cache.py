@@ -1,41 +1,35 @@
-"""Finished artifacts and recordings in a folder of their own each: shown, used again, cleared."""
+"""Finished artifacts and recordings, kept by a fingerprint of what they were made from."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edgecheck.converters import model_files
 from edgecheck.errors import ConversionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import IO, Any
+from edgecheck.store import Entry, Store
 
 #: The folder below the cache that holds them.
 PLACE = "artifacts"
-_ABANDONED_AFTER = 86_400.0
-"""Seconds after which a folder in the making belongs to a process that was killed."""
-_PAUSE = 0.1
-"""Seconds between two attempts: flock itself cannot wait and be interrupted."""
+
+#: What a child process writes next to what it made.
+_ANSWER = "answer.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One kept artifact or recording."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One artifact or recording in the cache."""
 
     key: str
     model: str
     """The source's name when it was made."""
     what: str
-    """`int8 tflite`, or `outputs of onnx`."""
+    """`int8 .tflite`, or `outputs of .onnx`."""
     route: str
     size: int
     """Bytes on this disk."""
@@ -43,59 +37,62 @@ class Entry:
     """Seconds since 1970."""
 
 
-def entries(cache: Path) -> tuple[Entry, ...]:
-    """What is kept, the largest first."""
-    found = [_entry(folder) for folder in (cache / PLACE).glob("*/answer.json")]
-    return tuple(sorted((each for each in found if each), key=lambda each: -each.size))
+def entries(cache: Path) -> tuple[Kept, ...]:
+    """Everything in the cache, the largest first."""
+    found = [
+        Kept(
+            key=entry.folder.name,
+            model=entry.facts["model"],
+            what=entry.facts["what"],
+            route=entry.facts["route"],
+            size=entry.size,
+            made_at=entry.made_at,
+        )
+        for entry in _store(cache / PLACE).entries()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.size))
 
 
-def clear(cache: Path) -> int:
-    """Remove everything that is kept; bytes freed."""
-    freed = sum(file.stat().st_size for file in (cache / PLACE).rglob("*") if file.is_file())
-    shutil.rmtree(cache / PLACE, ignore_errors=True)
-    return freed
+def locked(kept: Path, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Hold the lock of the folder `kept`: another process that wants the same artifact waits for it.
+
+    Raises:
+        ConversionError: the cache cannot be used.
+    """
+    return _store(kept.parent).locked(kept.name, tell)
+
+
+def making(kept: Path) -> AbstractContextManager[Path]:
+    """A private folder in which `kept` is made, removed whatever happens. See `locked` for what is raised."""
+    return _store(kept.parent).making(kept.name)
 
 
 def lookup(kept: Path) -> dict[str, Any] | None:
-    """The answer kept in `kept`; None, and the folder removed, when its files are not what they were."""
-    try:
-        answer = read(kept)
-        whole = all(model_files.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
-    except (OSError, ValueError, KeyError, ConversionError):
-        whole, answer = False, {}
-    if not whole:
-        shutil.rmtree(kept, ignore_errors=True)
-        return None
-    return answer
+    """The answer kept in `kept`; None when it is absent or its files have changed."""
+    entry = _store(kept.parent).get(kept.name)
+    return None if entry is None else _answer(entry)
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The answer of a child, or what `keep` made of it."""
-    answer: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+    """The answer of the child process that worked in `folder`."""
+    answer: dict[str, Any] = json.loads((folder / _ANSWER).read_text(encoding="utf-8"))
     return answer
 
 
 def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
-    """Move a finished folder to its place; with the answer its files' hashes are written down."""
-    files = {name: out / name for name in answer["files"]}
-    whole = answer | {"sha256": {name: model_files.sha256(file) for name, file in files.items()}}
-    (out / "answer.json").write_text(json.dumps(whole), encoding="utf-8")
-    try:
-        out.rename(kept)
-    except OSError:
-        if not (kept / "answer.json").exists():  # another edgecheck made the same meanwhile: its copy is as good
-            raise
-    return whole
+    """Move the finished folder `out` to `kept`; the answer with the sha256 of each file. See `locked` for errors."""
+    (out / _ANSWER).unlink()
+    return _answer(_store(kept.parent).put(kept.name, out, answer))
 
 
 def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
-    """Compressed bytes of the files whose hash is `digest`; packing takes seconds for large ones, so it is kept."""
+    """Compressed bytes of the files whose hash is `digest`; compressing large ones takes seconds, so it is kept."""
     note = cache / "downloads" / digest
     try:
         return int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):
         size = sum(model_files.gzipped(file) for file in files)
-    with suppress(OSError):  # a cache that cannot be written to keeps nothing, and it is packed again next time
+    with suppress(OSError):  # a cache that cannot be written to keeps nothing, and the next run compresses again
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
             writing.write(str(size))
@@ -103,62 +100,9 @@ def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
     return size
 
 
-@contextmanager
-def locked(kept: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Have `kept` to oneself: who wants the same artifact waits for it instead of making it twice.
-
-    The kernel frees the lock of a process that dies; folders that such a process left in the making are removed.
-
-    Raises:
-        ConversionError: the cache cannot be written to.
-    """
-    with _lock_file(kept) as lock:
-        while not _taken(lock):
-            tell("waiting for another conversion to the same artifact")
-            time.sleep(_PAUSE)
-        _sweep(kept.parent)
-        yield
+def _store(folder: Path) -> Store:
+    return Store(folder=folder, what="artifact", error=ConversionError)
 
 
-def _lock_file(kept: Path) -> IO[str]:
-    locks = kept.parent / ".locks"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-        return (locks / kept.name).open("a", encoding="ascii")
-    except OSError as error:
-        raise ConversionError(
-            f"The cache folder {kept.parent} cannot be used: {error.strerror or error}.",
-            "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
-        ) from error
-
-
-def _taken(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sweep(place: Path) -> None:
-    """Remove what killed processes left in the making."""
-    for folder in place.glob(".making-*"):
-        with suppress(FileNotFoundError):  # its own process may have removed it by now
-            if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _entry(answer_file: Path) -> Entry | None:
-    try:
-        answer = json.loads(answer_file.read_text(encoding="utf-8"))
-        folder = answer_file.parent
-        return Entry(
-            key=folder.name,
-            model=answer["model"],
-            what=answer["what"],
-            route=answer["route"],
-            size=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
-            made_at=answer_file.stat().st_mtime,
-        )
-    except (OSError, ValueError, KeyError):
-        return None
+def _answer(entry: Entry) -> dict[str, Any]:
+    return {**entry.facts, "sha256": {name: file["sha256"] for name, file in entry.files.items()}}

@@ -172,7 +172,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
             ordered=True,
         )
     doing = f"converting to {_what(order.request)} with {last.title}"
-    with process.working_in(order.kept.parent) as scratch:
+    with cache.making(order.kept) as scratch:
         task = process.Task(f"edgecheck.converters.{last.maker}", request, last.extra, doing)
         out = process.perform(task, scratch, order.workshop.deadline, order.tell)
         answer = cache.read(out)

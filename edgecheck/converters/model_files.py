@@ -12,6 +12,7 @@ from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.signature import signature
 from edgecheck.anatomy.values import Role
 from edgecheck.errors import ConversionError, ModelError
+from edgecheck.store import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,14 +77,10 @@ def joined(digests: list[str]) -> str:
 
 def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                digest.update(piece)
+        return sha256_of(path)
     except OSError as error:
         raise ConversionError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-    return digest.hexdigest()
 
 
 def gzipped(path: Path) -> int:

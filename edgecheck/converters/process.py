@@ -6,11 +6,9 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -69,20 +67,6 @@ class Task:
 
 class RouteError(ConversionError):
     """This converter failed or crashed; another one may succeed."""
-
-
-@contextmanager
-def working_in(folder: Path) -> Iterator[Path]:
-    """A private folder beside the finished ones, gone at the end whatever happens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = ""
-    try:
-        with held():
-            scratch = tempfile.mkdtemp(dir=folder, prefix=".making-")
-        yield Path(scratch)
-    finally:
-        with held():
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Path:

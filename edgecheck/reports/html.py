@@ -8,7 +8,7 @@ from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.verdict import Status, Verdict
@@ -132,7 +132,7 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
 def _ways_out(result: CheckResult) -> list[str]:
     lines = []
     for found in result.ways_out:
-        show = METRICS.get(found.metrics[0], METRICS["size"]).show
+        show = METRICS.get(found.metrics[0], SIZE).show
         of = " and ".join(found.metrics)
         lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
         lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import SIZE
 from edgecheck.core.report import Tiles
 from edgecheck.reports.treemap_layout import LEAST_HEIGHT, LEAST_WIDTH, Rectangle, nested, parts_inside
 from edgecheck.reports.wording import clean, shortened
@@ -149,7 +149,7 @@ def _path(parts: Tiles, at: int) -> str:
 
 
 def _size(size: int) -> str:
-    return METRICS["size"].show(size)
+    return SIZE.show(size)
 
 
 def _unbroken(size: int) -> str:

@@ -14,9 +14,9 @@ from edgecheck import bundles
 from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.emulator import build, disks, machine, saved
+from edgecheck.emulator.cache import default_cache
+from edgecheck.emulator.hardware import MachineSpec, affordable
 from edgecheck.emulator.running import Ending, How, Running
-from edgecheck.emulator.spec import MachineSpec, affordable
-from edgecheck.emulator.store import default_store
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.targets.agent_files import START, agent_folder
 from edgecheck.targets.interface import Workload
@@ -74,7 +74,7 @@ class QemuTarget:
         """See `Target.launch`."""
         model_size = sum(path.stat().st_size for path in workload.model)
         spec = self.spec(workload.requirements, model_size, progress, command_for(workload.job))
-        state = saved.ensure(spec, default_store(), progress)
+        state = saved.ensure(spec, default_cache(), progress)
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
             job = _laid_out(workload, Path(name))
             with machine.run(spec, state, job) as running:
@@ -91,15 +91,21 @@ class QemuTarget:
             EmulatorError: it cannot be built here; the hint says what is missing.
             BundleError: no wheels fit the profile's Python.
         """
-        store = default_store()
+        cache = default_cache()
         image = build.ensure(progress, python=self.profile.python)
         platform = bundles.DevicePlatform(self.profile.python, "aarch64")
         bundle = bundles.bundle_for(requirements, platform, progress=progress)
         parts = {
-            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, progress),
-            "agent": disks.agent(agent_folder(), store, progress),
+            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, progress),
+            "agent": disks.agent(agent_folder(), cache, progress),
         }
-        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, tuple(command))
+        return MachineSpec(
+            image=image,
+            cpu=self.profile.emulation_cpu,
+            available_bytes=self._memory(model_size),
+            disks=parts,
+            command=tuple(command),
+        )
 
     def _memory(self, model_size: int) -> int:
         own = self.profile.ram.available

@@ -203,14 +203,14 @@ def test_an_interruption_loses_nothing_that_is_converted(folder: Path) -> None:
     begun = subprocess.Popen(argv, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     artifacts = folder / "cache" / "edgecheck" / "artifacts"
     deadline = time.monotonic() + 120
-    while not list(artifacts.glob("*/answer.json")):
+    while not list(artifacts.glob("*/entry.json")):
         assert time.monotonic() < deadline
         assert begun.poll() is None, "it was done before anybody could interrupt it"
         time.sleep(0.02)
     begun.send_signal(signal.SIGINT)
     _, err = begun.communicate(timeout=60)
     assert (begun.returncode, err.strip()) == (130, b"edgecheck: interrupted.")
-    kept = {file: file.stat().st_mtime_ns for file in artifacts.glob("*/answer.json")}
+    kept = {file: file.stat().st_mtime_ns for file in artifacts.glob("*/entry.json")}
     assert not list(artifacts.glob(".making-*"))
     assert edgecheck(*argv[1:], cwd=folder, XDG_CACHE_HOME=str(folder / "cache")).code == 0
     assert {file: file.stat().st_mtime_ns for file in kept} == kept

@@ -78,7 +78,7 @@ def test_agreement_runs_nothing_a_second_time(empty_bench: Bench, model: Path) -
     assert empty_bench.conversions == 5, "the source ran once for both variants"
 
 
-@pytest.mark.parametrize("harm", ["cut", "changed", "removed", "answer"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "removed", "record"])
 def test_what_was_damaged_is_made_again(empty_bench: Bench, model: Path, harm: str) -> None:
     first = empty_bench.make(model, "onnx", "int8-weights")
     file = Path(first.path)
@@ -91,7 +91,7 @@ def test_what_was_damaged_is_made_again(empty_bench: Bench, model: Path, harm: s
         case "removed":
             file.unlink()
         case _:
-            (file.parent / "answer.json").write_text("{", encoding="utf-8")
+            (file.parent / "entry.json").write_text("{", encoding="utf-8")
     again = empty_bench.make(model, "onnx", "int8-weights")
     assert empty_bench.conversions == 2
     assert again.sha256 == first.sha256
@@ -113,7 +113,7 @@ def test_two_at_once_convert_once(empty_bench: Bench, model: Path) -> None:
     assert len(made) == 3
     assert made[0] == made[1] == made[2]
     assert empty_bench.conversions == 1
-    assert "waiting for another conversion to the same artifact" in empty_bench.said
+    assert empty_bench.said.count("waiting for another edgecheck that is making the same artifact") == 2
 
 
 def test_a_failure_is_not_kept(empty_bench: Bench, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_failure_is_not_kept(empty_bench: Bench, tmp_path: Path) -> None:
     assert cache.entries(empty_bench.workshop.cache) == ()
 
 
-def test_what_is_kept_can_be_listed_and_cleared(empty_bench: Bench, model: Path) -> None:
+def test_what_is_kept_can_be_listed(empty_bench: Bench, model: Path) -> None:
     made = empty_bench.make(model, "onnx", "float16")
     empty_bench.agreement(model, "onnx", "float16")
     entries = cache.entries(empty_bench.workshop.cache)
@@ -133,9 +133,7 @@ def test_what_is_kept_can_be_listed_and_cleared(empty_bench: Bench, model: Path)
     assert {each.model for each in entries} == {"dense.onnx", "the float16 .onnx"}
     assert [each.size for each in entries] == sorted((each.size for each in entries), reverse=True)
     assert all(each.made_at > 0 for each in entries)
-    assert cache.clear(empty_bench.workshop.cache) >= made.size
-    assert cache.entries(empty_bench.workshop.cache) == ()
-    assert cache.clear(empty_bench.workshop.cache) == 0
+    assert sum(each.size for each in entries) >= made.size
 
 
 def test_a_ready_files_download_is_counted_once_and_is_gzips(empty_bench: Bench) -> None:
@@ -148,16 +146,3 @@ def test_a_ready_files_download_is_counted_once_and_is_gzips(empty_bench: Bench)
     note = empty_bench.workshop.cache / "downloads" / made.sha256
     note.write_text("7", encoding="ascii")
     assert compressed(made, empty_bench.workshop) == replace(made, download=7), "it is read, not counted again"
-
-
-def test_what_a_killed_process_left_is_swept(empty_bench: Bench, model: Path) -> None:
-    import os
-
-    old, new = (empty_bench.workshop.cache / "artifacts" / name for name in (".making-old", ".making-new"))
-    for folder in (old, new):
-        folder.mkdir(parents=True)
-        (folder / "half").write_bytes(b"x")
-    os.utime(old, (0, 0))
-    empty_bench.make(model, "onnx", "float16")
-    assert not old.exists()
-    assert new.exists()

@@ -36,7 +36,7 @@ def task(maker: str, model: Path) -> process.Task:
 
 def perform(maker: str, folder: Path, deadline: float = 60.0, said: list[str] | None = None) -> dict[str, object]:
     tell = said.append if said is not None else (lambda _: None)
-    with process.working_in(folder / "artifacts") as scratch:
+    with cache.making(folder / "artifacts" / "key") as scratch:
         return cache.read(process.perform(task(maker, folder / "model"), scratch, deadline, tell))
 
 
@@ -148,11 +148,11 @@ _PARENT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from edgecheck.converters import process
+from edgecheck.converters import cache, process
 from edgecheck.converters.interface import Request
 request = Request(Path({model!r}), "onnx", "onnx", "int8")
 task = process.Task("misbehaving:slow", request, "onnx", "doing", makes_model=False)
-with process.working_in(Path({folder!r})) as scratch:
+with cache.making(Path({folder!r}, "key")) as scratch:
     process.perform(task, scratch, 300.0, lambda said: None)
 """
 
@@ -179,8 +179,8 @@ _CLEANING = """
 import os, signal, sys, threading
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from edgecheck.converters import process
-with process.working_in(Path({folder!r})) as scratch:
+from edgecheck.converters import cache
+with cache.making(Path({folder!r}, "key")) as scratch:
     for number in range(20_000):
         (scratch / str(number)).touch()
     threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -198,7 +198,7 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, monkeyp
     (tmp_path / "json.py").write_text("raise SystemExit('imported')", encoding="utf-8")
     (tmp_path / "onnx").mkdir()
     monkeypatch.chdir(tmp_path)
-    with process.working_in(tmp_path / "artifacts") as scratch:
+    with cache.making(tmp_path / "artifacts" / "key") as scratch:
         out = process.perform(task("where", tmp_path / "model"), scratch, 60.0, lambda _: None)
         found = (out / "made.bin").read_text(encoding="utf-8").splitlines()
     assert str(tmp_path) not in found

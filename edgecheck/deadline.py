@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -22,5 +23,8 @@ class Deadline:
         return max(0.0, self.moment - time.monotonic())
 
     def passed(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no time is left."""
         return self.remaining() == 0.0
+
+
+NEVER = Deadline(math.inf)

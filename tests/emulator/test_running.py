@@ -1,4 +1,4 @@
-"""What is read out of the kernel's own lines."""
+"""What is read out of the kernel's lines; test_machine.py covers the rest of running.py."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform
 from edgecheck.bundles.pip_process import Pip
-from edgecheck.bundles.requirements import wanted
+from edgecheck.bundles.requirements import requirements_for
 from edgecheck.bundles.resolve import resolve
+from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
 
 Bundled = Callable[..., Bundle]
@@ -83,7 +83,7 @@ def test_an_old_onnxruntime_gets_numpy_1_once_its_version_is_known(bundled: Bund
     assert {"sympy, which only conversion tools import"} <= {each.what for each in found.left_out}
 
 
-def test_a_dependency_that_somebody_asks_for_stays(bundled: Bundled) -> None:
+def test_a_dependency_that_the_profile_requires_stays(bundled: Bundled) -> None:
     found = bundled(["onnxruntime", "mpmath"], DevicePlatform("3.9", "aarch64", "glibc", (2, 31)))
     names = {wheel.name for wheel in found.wheels}
     assert "mpmath" in names
@@ -102,13 +102,13 @@ def test_a_bundle_of_nothing(bundled: Bundled) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python itself needs what the device's does")
-def test_a_pip_that_takes_the_hosts_markers_after_all_is_made_good(tmp_path: Path) -> None:
-    """What pytest needs under Python 3.10 is asked for by name, where pip has left it out."""
+def test_what_a_pip_with_the_hosts_markers_leaves_out_is_added(tmp_path: Path) -> None:
+    """What pytest needs under Python 3.10 is required by name, where pip has left it out."""
     platform = DevicePlatform("3.10", "aarch64")
     (tmp_path / "pip").mkdir()
     (tmp_path / "wheels").mkdir()
-    careless = Pip({}, tmp_path / "pip", time.monotonic() + 300, lambda _: None)
-    found = resolve(wanted(["pytest==8.3.3"], platform), platform, careless, tmp_path / "wheels")
+    careless = Pip(markers={}, scratch=tmp_path / "pip", deadline=Deadline.after(300), progress=print)
+    found = resolve(requirements_for(["pytest==8.3.3"], platform), platform, careless, tmp_path / "wheels")
     names = {each.wheel.name for each in found.wheels}
     assert {"pytest", "pluggy", "exceptiongroup", "tomli", "psutil"} <= names
     assert "colorama" not in names  # for Windows only
@@ -147,19 +147,17 @@ def test_too_old_a_glibc_for_every_tflite_runtime(bundled: Bundled) -> None:
 def test_32_bit_arm_has_no_numpy(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtime==2.14.0", "numpy<2"], DevicePlatform("3.11", "armv7l"))
-    assert caught.value.message == (
-        "No wheel of numpy<2 fits Python 3.11, armv7l, glibc 2.36: there is none for armv7l."
-    )
+    assert caught.value.message == ("No wheel of numpy<2 fits Python 3.11, armv7l, glibc 2.36: it has none for armv7l.")
     assert caught.value.hint == f"Install the distribution's numpy (`sudo apt install python3-numpy`) and {SYSTEM}."
 
 
 def test_a_typo(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtimes==2.14.0"], DevicePlatform("3.11", "aarch64"))
-    assert caught.value.message.endswith("the package index knows no tflite-runtimes.")
+    assert caught.value.message.endswith("the package index has no tflite-runtimes.")
 
 
-def test_pins_that_do_not_go_together(bundled: Bundled) -> None:
+def test_pins_that_conflict(bundled: Bundled) -> None:
     with pytest.raises(BundleError) as caught:
         bundled(["tflite-runtime==2.14.0", "numpy>=2"], DevicePlatform("3.11", "aarch64"))
     assert "The user requested numpy>=2; The user requested numpy<2." in caught.value.message

@@ -1,4 +1,7 @@
-"""Building the system: from this host's packages, from a tar, and where it cannot be built."""
+"""Building the system: from this host's packages, from a tar, and where it cannot be built.
+
+Also covers packages.py and programs.py.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,31 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.emulator import build, initramfs, machine, packages, programs, saved
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store
+from edgecheck.emulator import boot, build, machine, packages, programs, saved
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.errors import EmulatorError
 
 pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Store:
-    return Store(tmp_path / "cache")
+def empty(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
 
 
 @pytest.fixture(scope="module")
-def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What stage `machine` of Dockerfile.arm64 gives, less all that the machine does not need."""
-    place = tmp_path_factory.mktemp("tar")
-    archive = packages.Archive(place / "apt")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> packages.Archive:
+    """The package lists for arm64, which take seconds to read."""
+    archive = packages.Archive(tmp_path_factory.mktemp("apt"))
     archive.refresh()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def tar(archive: packages.Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stage `machine` of Dockerfile.arm64 makes, without what the machine does not need."""
+    place = tmp_path_factory.mktemp("tar")
     newest = archive.dependency("linux-image-cloud-arm64", r"linux-image-[0-9]\S*-cloud-arm64")
     names = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1", "busybox-static")
     files = {*archive.download(names, closure=True), *archive.download((newest,), closure=False)}
@@ -38,39 +47,38 @@ def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "rootfs.tar"
 
 
-def test_a_second_start_builds_nothing(own: Store) -> None:
-    told: list[str] = []
-    first = build.ensure(told.append, store=own)
-    assert told[0] == "reading the package lists for arm64"
-    assert told[-1] == "writing the system disk"
-    told.clear()
+def test_a_second_start_builds_nothing(empty: Cache) -> None:
+    said: list[str] = []
+    first = build.ensure(said.append, cache=empty)
+    assert said[0] == "reading the package lists for arm64"
+    assert said[-1] == "writing the system disk"
+    said.clear()
 
-    assert build.ensure(told.append, store=own) == first
-    assert told == []
+    assert build.ensure(said.append, cache=empty) == first
+    assert said == []
     assert first.python == "3.11"
     assert first.versions["linux"].endswith("-cloud-arm64")
-    assert build.info(store=own).images == (first,)
-    assert [path.name for path in (own.root / "images").iterdir()] == ["python3.11-1"]
+    assert build.info(cache=empty).images == (first,)
+    assert [entry.folder.name for entry in empty.images.entries()] == ["python3.11-1"]
 
 
-def test_a_damaged_system_is_built_anew(own: Store, tar: Path) -> None:
-    first = build.import_tar(tar, print, store=own)
+def test_a_damaged_system_is_not_used(empty: Cache, tar: Path) -> None:
+    first = build.import_tar(tar, print, cache=empty)
     with first.system.open("r+b") as file:
         file.seek(20_000_000)
         file.write(b"damage")
 
-    assert build.info(store=own).images == ()
-    assert build.ensure(print, store=own).origin == "packages"
+    assert build.info(cache=empty).images == ()
 
 
-def test_a_tar_gives_the_same_machine(own: Store, tar: Path, tmp_path: Path) -> None:
-    image = build.import_tar(tar, print, store=own)
+def test_a_tar_gives_the_same_machine(empty: Cache, tar: Path, tmp_path: Path) -> None:
+    image = build.import_tar(tar, print, cache=empty)
 
-    assert build.ensure(print, store=own) == image
+    assert build.ensure(print, cache=empty) == image
     assert image.origin == "rootfs.tar"
     assert image.versions == {"libc6": "2.36-9", "x": "1", "linux": image.versions["linux"]}
-    spec = MachineSpec(image, "cortex-a53", 160 << 20, disks={}, command=("busybox", "sh"))
-    state = saved.ensure(spec, own, print)
+    spec = MachineSpec(image=image, cpu="cortex-a53", available_bytes=160 << 20, disks={}, command=("busybox", "sh"))
+    state = saved.ensure(spec, empty, print)
     (tmp_path / "job").mkdir()
     with machine.run(spec, state, machine.Job(tmp_path / "job", b"python3 --version; exit\n", 60)) as running:
         assert list(running.lines()) == ["Python 3.11.2"]
@@ -84,56 +92,53 @@ def test_a_tar_gives_the_same_machine(own: Store, tar: Path, tmp_path: Path) -> 
         (b"\0" * 10240, "holds no Python"),
     ],
 )
-def test_what_is_no_system_is_refused(own: Store, tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_without_a_system_is_refused(empty: Cache, tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "rootfs.tar"
     if content is not None:
         path.write_bytes(content)
 
     with pytest.raises(EmulatorError, match=message):
-        build.import_tar(path, print, store=own)
+        build.import_tar(path, print, cache=empty)
 
 
-def test_another_python_than_the_hosts_sources_have(own: Store) -> None:
+def test_another_python_than_the_hosts_sources_have(empty: Cache) -> None:
     with pytest.raises(EmulatorError, match=r"has Python 3\.99; this host's package sources have 3\.") as caught:
-        build.ensure(print, python="3.99", store=own)
+        build.ensure(print, python="3.99", cache=empty)
 
     assert caught.value.hint == packages.HINT
-    assert list((own.root / "images").iterdir()) == []
+    assert [path.name for path in (empty.root / "images").iterdir()] == [".locks"]
 
 
-def test_a_host_without_apt_is_sent_to_the_tar(own: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_apt_is_sent_to_the_tar(empty: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     find = programs.find
     monkeypatch.setattr(programs, "find", lambda name: None if name == "apt-get" else find(name))
 
     with pytest.raises(EmulatorError, match="needs a Debian host") as caught:
-        build.ensure(print, store=own)
+        build.ensure(print, cache=empty)
 
     assert caught.value.hint == packages.HINT
 
 
-def test_everything_that_is_missing_is_told_at_once(own: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_that_is_missing_is_reported_together(empty: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "find", lambda _: None)
 
     with pytest.raises(EmulatorError, match="needs qemu-system-aarch64 and mke2fs") as caught:
-        build.ensure(print, store=own)
+        build.ensure(print, cache=empty)
 
     assert caught.value.hint == "sudo apt-get install --no-install-recommends qemu-system-arm e2fsprogs"
 
 
-def test_a_package_that_is_nowhere(tmp_path: Path) -> None:
-    archive = packages.Archive(tmp_path)
-    archive.refresh()
-
+def test_a_package_that_is_nowhere(archive: packages.Archive) -> None:
     with pytest.raises(EmulatorError, match="have no edgecheck-nonsense for arm64"):
         archive.version("edgecheck-nonsense")
 
 
-def test_another_script_is_another_machine(own: Store, tar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = build.import_tar(tar, print, store=own)
-    scripts = initramfs.scripts()
-    monkeypatch.setattr(initramfs, "scripts", lambda: scripts + b"\0\0\0\0")
+def test_another_script_is_another_machine(empty: Cache, tar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build.import_tar(tar, print, cache=empty)
+    scripts = boot.scripts()
+    monkeypatch.setattr(boot, "scripts", lambda: scripts + b"\0\0\0\0")
 
-    second = build.ensure(print, store=own)
+    second = build.ensure(print, cache=empty)
 
     assert second.system == first.system
     assert second.content != first.content

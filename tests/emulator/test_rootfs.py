@@ -1,4 +1,4 @@
-"""What `edgecheck emulator import` says of a tar that holds no system, and that it leaves nothing of it behind."""
+"""What `edgecheck emulator import` says about a tar without a usable system, and that nothing of it is left behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecheck.emulator import build, rootfs
-from edgecheck.emulator.store import Store
+from edgecheck.emulator.cache import Cache
 from edgecheck.errors import EmulatorError
 from tests.cli.command import edgecheck
 
@@ -63,8 +63,8 @@ def written(path: Path, files: dict[str, bytes], edit: Callable[[tarfile.TarFile
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Store:
-    return Store(tmp_path / "cache")
+def empty(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -72,24 +72,23 @@ def good(tmp_path: Path) -> Path:
     return written(tmp_path / "good.tar", SYSTEM)
 
 
-def left_behind(store: Store) -> list[str]:
-    """Everything in the store but its locks."""
-    return [
-        str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file() and path.suffix != ".lock"
-    ]
+def left_behind(cache: Cache) -> list[str]:
+    """Everything in the cache but its locks."""
+    files = [path.relative_to(cache.root) for path in cache.root.rglob("*") if path.is_file()]
+    return [str(path) for path in files if ".locks" not in path.parts]
 
 
-def refused(path: Path, store: Store) -> EmulatorError:
+def refused(path: Path, cache: Cache) -> EmulatorError:
     with pytest.raises(EmulatorError) as caught:
-        build.import_tar(path, print, store=store)
+        build.import_tar(path, print, cache=cache)
     assert caught.value.hint
     assert "\n" not in str(caught.value)
-    assert left_behind(store) == []
+    assert left_behind(cache) == []
     return caught.value
 
 
-def test_the_tar_that_the_others_are_made_from_is_taken(good: Path, own: Store) -> None:
-    assert build.import_tar(good, print, store=own).python == "3.11"
+def test_the_tar_that_the_others_are_made_from_is_imported(good: Path, empty: Cache) -> None:
+    assert build.import_tar(good, print, cache=empty).python == "3.11"
 
 
 @pytest.mark.parametrize(
@@ -101,18 +100,18 @@ def test_the_tar_that_the_others_are_made_from_is_taken(good: Path, own: Store) 
         ("usr/bin/python", r"^The system holds no Python"),
     ],
 )
-def test_what_is_missing_is_named(missing: str, message: str, tmp_path: Path, own: Store) -> None:
+def test_what_is_missing_is_named(missing: str, message: str, tmp_path: Path, empty: Cache) -> None:
     files = {name: content for name, content in SYSTEM.items() if not name.startswith(missing)}
-    assert re.match(message, str(refused(written(tmp_path / "rootfs.tar", files), own)))
+    assert re.match(message, str(refused(written(tmp_path / "rootfs.tar", files), empty)))
 
 
 @pytest.mark.parametrize("name", ["usr/bin/busybox", "usr/bin/python3.11"])
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(program(X86_64), "for x86-64"), (program(0x1234), "for another processor"), (b"#!/bin/sh\n", "no program")],
+    [(program(X86_64), "for x86-64"), (program(0x1234), "for another processor"), (b"#!/bin/sh\n", "not a program")],
 )
-def test_a_system_for_another_processor(name: str, content: bytes, kind: str, tmp_path: Path, own: Store) -> None:
-    error = refused(written(tmp_path / "rootfs.tar", {**SYSTEM, name: content}), own)
+def test_a_system_for_another_processor(name: str, content: bytes, kind: str, tmp_path: Path, empty: Cache) -> None:
+    error = refused(written(tmp_path / "rootfs.tar", {**SYSTEM, name: content}), empty)
     assert str(error) == f"The system is not for arm64: its {name} is {kind}."
     assert "--platform linux/arm64" in error.hint
 
@@ -131,20 +130,20 @@ def test_a_system_for_another_processor(name: str, content: bytes, kind: str, tm
     ],
 )
 def test_what_would_not_stay_in_a_folder(
-    edit: Callable[[tarfile.TarFile], None], message: str, tmp_path: Path, own: Store
+    edit: Callable[[tarfile.TarFile], None], message: str, tmp_path: Path, empty: Cache
 ) -> None:
     path = written(tmp_path / "rootfs.tar", SYSTEM, edit)
-    assert str(refused(path, own)) == f"rootfs.tar is not unpacked: {message}."
+    assert str(refused(path, empty)) == f"rootfs.tar is not unpacked: {message}."
 
 
-def test_device_nodes_in_dev_are_left_out(tmp_path: Path, own: Store) -> None:
+def test_device_nodes_in_dev_are_left_out(tmp_path: Path, empty: Cache) -> None:
     """Images that were not made by Docker have them."""
     path = written(tmp_path / "rootfs.tar", SYSTEM, lambda tar: add(tar, "./dev/console", kind=tarfile.CHRTYPE))
-    assert build.import_tar(path, print, store=own).python == "3.11"
+    assert build.import_tar(path, print, cache=empty).python == "3.11"
 
 
 @pytest.mark.parametrize("place", ["usr/lib/modules", "usr/share/doc", "usr/share", "lib", "boot/vmlinuz-9", "tmp"])
-def test_a_link_out_of_the_system_is_not_followed(place: str, tmp_path: Path, own: Store) -> None:
+def test_a_link_out_of_the_system_is_not_followed(place: str, tmp_path: Path, empty: Cache) -> None:
     """Some of these folders are removed from a system: with all that is in them."""
     victim = tmp_path / "victim"
     for name in ("doc", "modules"):
@@ -152,35 +151,35 @@ def test_a_link_out_of_the_system_is_not_followed(place: str, tmp_path: Path, ow
         (victim / name / "file").write_text("mine")
     files = {name: content for name, content in SYSTEM.items() if not name.startswith(place)}
     path = written(tmp_path / "rootfs.tar", files, lambda tar: add(tar, place, kind=tarfile.SYMTYPE, link=str(victim)))
-    assert "out of the system" in str(refused(path, own))
+    assert "out of the system" in str(refused(path, empty))
     assert len(list(victim.rglob("file"))) == 2
 
 
 @pytest.mark.parametrize("name", ["rootfs.tar", "rootfs.tar.gz"])
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.9])
-def test_a_download_that_was_cut_short(name: str, kept: float, tmp_path: Path, own: Store) -> None:
+def test_a_download_that_was_cut_short(name: str, kept: float, tmp_path: Path, empty: Cache) -> None:
     path = written(tmp_path / name, {**SYSTEM, "usr/lib/noise": os.urandom(50_000)})
     content = path.read_bytes().rstrip(b"\0")
     path.write_bytes(content[: int(len(content) * kept)])
-    assert str(refused(path, own)).startswith(f"{path} cannot be read as a tar: ")
+    assert str(refused(path, empty)).startswith(f"{path} cannot be read as a tar: ")
 
 
-def test_an_image_with_its_layers_is_told_apart(tmp_path: Path, own: Store) -> None:
+def test_an_image_with_layers_is_recognised(tmp_path: Path, empty: Cache) -> None:
     path = written(tmp_path / "image.tar", {"manifest.json": b"[]", "blobs/sha256/0": b""})
-    error = refused(path, own)
-    assert str(error) == "image.tar is an image with its layers, as `docker save` writes it, and not a file system."
+    error = refused(path, empty)
+    assert str(error) == "image.tar is an image with layers, as `docker save` writes it, and not a file system."
     assert "--output type=tar" in error.hint
 
 
-def test_what_was_there_before_stays(good: Path, tmp_path: Path, own: Store) -> None:
-    first = build.import_tar(good, print, store=own)
+def test_what_was_there_before_stays(good: Path, tmp_path: Path, empty: Cache) -> None:
+    first = build.import_tar(good, print, cache=empty)
     bad = written(tmp_path / "bad.tar", {**SYSTEM, "usr/bin/busybox": program(X86_64)})
     with pytest.raises(EmulatorError):
-        build.import_tar(bad, print, store=own)
-    assert build.info(store=own).images == (first,)
+        build.import_tar(bad, print, cache=empty)
+    assert build.info(cache=empty).images == (first,)
 
 
-def test_folders_that_nobody_can_write_to(tmp_path: Path, own: Store) -> None:
+def test_folders_that_nobody_can_write_to(tmp_path: Path, empty: Cache) -> None:
     def closed(archive: tarfile.TarFile) -> None:
         for name, mode in ((".", 0o555), ("usr", 0o555), ("usr/share/doc/x", 0o555), ("var/lib", 0)):
             folder = tarfile.TarInfo(name)
@@ -191,8 +190,8 @@ def test_folders_that_nobody_can_write_to(tmp_path: Path, own: Store) -> None:
     rootfs.unpack(tar, tmp_path / "tree", ())
     folders = [path for path in (tmp_path / "tree").rglob("*") if path.is_dir()]
     assert [path for path in (tmp_path / "tree", *folders) if path.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU] == []
-    assert build.import_tar(tar, print, store=own).python == "3.11"
-    assert not list((own.root / "images").glob(".*"))
+    assert build.import_tar(tar, print, cache=empty).python == "3.11"
+    assert not list((empty.root / "images").glob(".making-*"))
 
 
 def test_the_command_says_it_in_two_lines(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.emulator import initramfs, kernel
+from edgecheck.emulator import boot
 from edgecheck.errors import EmulatorError
 
 RELEASE = "6.1.0-56-cloud-arm64"
@@ -29,29 +29,29 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_newest_kernel_by_number(tree: Path) -> None:
-    found = kernel.find(tree)
+    found = boot.find_kernel(tree)
 
     assert found.release == RELEASE
     assert found.image.read_bytes() == RELEASE.encode()
 
 
 def test_modules_come_after_those_they_need(tree: Path) -> None:
-    modules = kernel.modules(kernel.find(tree))
+    modules = boot.modules(boot.find_kernel(tree))
 
     assert [name for name, _ in modules] == ["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "virtio_console"]
     assert all(content.startswith(b"\x7fELF") for _, content in modules)  # unpacked where the distribution packs them
 
 
-def test_no_kernel_and_no_modules_are_told(tree: Path, tmp_path: Path) -> None:
+def test_a_missing_kernel_and_missing_modules_are_reported(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(EmulatorError, match="no kernel"):
-        kernel.find(tmp_path / "lib")
+        boot.find_kernel(tmp_path / "lib")
     (tree / "boot" / "vmlinuz-7.0").touch()
     with pytest.raises(EmulatorError, match=r"no modules for its kernel 7\.0"):
-        kernel.find(tree)
+        boot.find_kernel(tree)
 
 
 def test_the_archive_is_what_the_kernel_reads() -> None:
-    archive = initramfs.drivers(b"busy", [("a", b"12345")])
+    archive = boot.drivers(b"busy", [("a", b"12345")])
     entries = {}
     place = 0
     while place < len(archive):
