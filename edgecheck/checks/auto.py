@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecheck.checks.check import judged, prepare, request_of, run
 from edgecheck.converters.candidates import ladder
-from edgecheck.converters.interface import AS_IS
+from edgecheck.converters.interface import AS_IS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.core.fitting import Fit, Step, Trial, answer, next_move, others
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecheck.checks.check import Check, Prepared
-    from edgecheck.converters.convert import Workshop
     from edgecheck.core.report import CheckResult
 
 #: Stands for the choice among a check's candidates.
@@ -42,7 +41,7 @@ def candidates(check: Check) -> tuple[Variant, ...]:
     return tuple(map(Variant, names)) or (Variant("float32"),)  # no route: the attempt says so, and names the nearest
 
 
-def tried(check: Check, workshop: Workshop, tell: Callable[[str], None], *, every: bool = False) -> Looked:
+def tried(check: Check, workshop: ConversionSettings, tell: Callable[[str], None], *, every: bool = False) -> Looked:
     """Look at the candidates of `check` and run them, as far as the answer takes."""
     trials: dict[Variant, Trial] = {}
     prepared: dict[Variant, Prepared] = {}
@@ -72,7 +71,7 @@ def _trial(prepared: Prepared) -> Trial:
     return Trial(replace(result, verdicts=known), finished=False)
 
 
-def choose(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
+def choose(check: Check, workshop: ConversionSettings, tell: Callable[[str], None]) -> CheckResult:
     """The result that stands for `variants: auto`: the recommended variant's, else the nearest one's."""
     seen = tried(check, workshop, tell)
     chosen = seen.fit.nearest

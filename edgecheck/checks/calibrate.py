@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from edgecheck.checks.session import Wanted, time_on
 from edgecheck.converters.calibration.layers import NETWORKS
-from edgecheck.converters.interface import AS_IS, Request
-from edgecheck.converters.process import Task, perform
+from edgecheck.converters.interface import AS_IS, Request, Task
+from edgecheck.converters.process import perform
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.calibration import FEWEST, Pair, fitted
@@ -131,9 +131,9 @@ def _ensure_networks(networks: Sequence[str]) -> None:
 def _generated(networks: Sequence[str], tell: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
     """The networks as files, for as long as they are needed."""
     with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
-        request = Request(Path(), "", FORMAT, AS_IS, inputs=dict.fromkeys(networks, ()))
-        task = Task(_MAKER, request, "tflite", "generating the networks", makes_model=False)
-        folder = perform(task, Path(name), _MAKING_S, tell)
+        request = Request(model=Path(), source="", format=FORMAT, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
+        task = Task(maker=_MAKER, request=request, extra="tflite", doing="generating the networks", makes_model=False)
+        folder, _ = perform(task, Path(name), _MAKING_S, tell)
         yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{FORMAT}")))
 
 

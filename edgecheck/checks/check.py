@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.checks.session import Wanted, run_on
-from edgecheck.converters.convert import Workshop, compressed, convert
-from edgecheck.converters.interface import READY, Request
+from edgecheck.converters.convert import compressed, convert
+from edgecheck.converters.interface import READY, ConversionSettings, Request
 from edgecheck.converters.routes import formats_of
 from edgecheck.core.caveats import caveats
 from edgecheck.core.device_match import standing
@@ -64,7 +64,9 @@ class Prepared:
     """Why nothing can be run."""
 
 
-def prepare(check: Check, workshop: Workshop, tell: Callable[[str], None], *, compare: bool = False) -> Prepared:
+def prepare(
+    check: Check, workshop: ConversionSettings, tell: Callable[[str], None], *, compare: bool = False
+) -> Prepared:
     """Convert, and measure what takes no device; `compare` a ready file with itself also where no limit asks for it."""
     try:
         artifact = compressed(convert(request_of(check), workshop, tell=tell), workshop)
@@ -119,7 +121,9 @@ def _runnable(check: Check) -> str:
     return next((each for each in can if each in check.profile.runtimes), can[0])
 
 
-def _with_likeness(check: Check, evidence: Evidence, workshop: Workshop, tell: Callable[[str], None]) -> Evidence:
+def _with_likeness(
+    check: Check, evidence: Evidence, workshop: ConversionSettings, tell: Callable[[str], None]
+) -> Evidence:
     """Add how well the artifact agrees with its source."""
     from edgecheck.converters.agreement import agreement_of
 

@@ -15,7 +15,7 @@ from edgecheck import __version__
 from edgecheck.checks import perform
 from edgecheck.checks.baseline import Baseline, baseline_for_check
 from edgecheck.checks.plan import Selection, addresses, select
-from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import Report
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Invocation:
     def _results(self, tell: Callable[[str], None]) -> Generator[CheckResult]:
         names = self.fingerprints or ("",) * len(self.checks)
         left = [check for check, name in zip(self.checks, names, strict=True) if name not in self.done]
-        workshop = Workshop(user_cache_path("edgecheck"))
+        workshop = ConversionSettings(user_cache_path("edgecheck"))
         seen = perform.perform(left, workshop, tell, machines=self.machines)
         for name in names:
             yield self.done[name] if name in self.done else replace(self._judged(next(seen)), fingerprint=name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from edgecheck.converters.convert import Workshop
+    from edgecheck.converters.interface import ConversionSettings
     from edgecheck.core.budget import Budget, Variant
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.fitting import Fit
@@ -164,7 +164,7 @@ def _with_candidates(check: Check) -> Check:
 
 
 def perform(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1
+    checks: Sequence[Check], workshop: ConversionSettings, tell: Callable[[str], None], *, machines: int = 1
 ) -> Iterator[CheckResult]:
     """Convert, run, measure and judge each check, in their order; one that cannot be done does not stop the others.
 
@@ -188,7 +188,7 @@ def _tiles(result: CheckResult) -> Tiles | None:
     return tiles_of(Path(result.artifact.path))
 
 
-def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
+def _perform(check: Check, workshop: ConversionSettings, tell: Callable[[str], None]) -> CheckResult:
     if check.candidates:
         from edgecheck.checks.auto import choose
 
@@ -197,7 +197,12 @@ def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> C
 
 
 def fit(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1, every: bool = False
+    checks: Sequence[Check],
+    workshop: ConversionSettings,
+    tell: Callable[[str], None],
+    *,
+    machines: int = 1,
+    every: bool = False,
 ) -> Iterator[Fit]:
     """For each check with candidates which of them fits; `every` looks at and runs all of them. See `perform`."""
     from edgecheck.checks.auto import tried

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 from edgecheck.converters import model_files
+from edgecheck.converters.interface import ANSWER, Answer, Failure, read_answer, write_answer
 from edgecheck.errors import ConversionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import IO, Any
 
 #: The folder below the cache that holds them.
 PLACE = "artifacts"
@@ -45,7 +42,7 @@ class Entry:
 
 def entries(cache: Path) -> tuple[Entry, ...]:
     """What is kept, the largest first."""
-    found = [_entry(folder) for folder in (cache / PLACE).glob("*/answer.json")]
+    found = [_entry(folder) for folder in (cache / PLACE).glob(f"*/{ANSWER}")]
     return tuple(sorted((each for each in found if each), key=lambda each: -each.size))
 
 
@@ -56,34 +53,28 @@ def clear(cache: Path) -> int:
     return freed
 
 
-def lookup(kept: Path) -> dict[str, Any] | None:
+def lookup(kept: Path) -> Answer | None:
     """The answer kept in `kept`; None, and the folder removed, when its files are not what they were."""
     try:
-        answer = read(kept)
-        whole = all(model_files.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
-    except (OSError, ValueError, KeyError, ConversionError):
-        whole, answer = False, {}
-    if not whole:
-        shutil.rmtree(kept, ignore_errors=True)
-        return None
-    return answer
+        answer = read_answer(kept)
+        if isinstance(answer, Answer) and all(
+            model_files.sha256(kept / name) == digest for name, digest in answer.sha256.items()
+        ):
+            return answer
+    except (OSError, ValueError, ConversionError):
+        pass
+    shutil.rmtree(kept, ignore_errors=True)
+    return None
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The answer of a child, or what `keep` made of it."""
-    answer: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
-    return answer
-
-
-def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
-    """Move a finished folder to its place; with the answer its files' hashes are written down."""
-    files = {name: out / name for name in answer["files"]}
-    whole = answer | {"sha256": {name: model_files.sha256(file) for name, file in files.items()}}
-    (out / "answer.json").write_text(json.dumps(whole), encoding="utf-8")
+def keep(out: Path, kept: Path, answer: Answer) -> Answer:
+    """Move a finished folder to its place; its files' hashes are written down with the answer."""
+    whole = replace(answer, sha256={name: model_files.sha256(out / name) for name in answer.files})
+    write_answer(whole, out)
     try:
         out.rename(kept)
     except OSError:
-        if not (kept / "answer.json").exists():  # another edgecheck made the same meanwhile: its copy is as good
+        if not (kept / ANSWER).exists():  # another edgecheck made the same meanwhile: its copy is as good
             raise
     return whole
 
@@ -149,16 +140,18 @@ def _sweep(place: Path) -> None:
 
 
 def _entry(answer_file: Path) -> Entry | None:
+    folder = answer_file.parent
     try:
-        answer = json.loads(answer_file.read_text(encoding="utf-8"))
-        folder = answer_file.parent
+        answer = read_answer(folder)
+        if isinstance(answer, Failure):
+            return None
         return Entry(
             key=folder.name,
-            model=answer["model"],
-            what=answer["what"],
-            route=answer["route"],
+            model=answer.model,
+            what=answer.what,
+            route=answer.route,
             size=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
             made_at=answer_file.stat().st_mtime,
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None

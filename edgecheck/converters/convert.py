@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import cache, model_files, process
-from edgecheck.converters.interface import AS_IS, READY, Request
+from edgecheck.converters.interface import AS_IS, READY, Answer, ConversionSettings, Request, Task
 from edgecheck.converters.routes import WEIGHTS, Way, formats_of, ways
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where artifacts are kept, and how long one child process may take."""
-
-    cache: Path
-    deadline: float = 1800.0
-    """Seconds."""
-
-
-def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]) -> Artifact:
+def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]) -> Artifact:
     """The artifact for `request`, by the first way that succeeds; a second time it comes from the cache.
 
     Args:
         request: What is asked for.
-        workshop: Where, and how long.
+        settings: Where, and how long.
         tell: Is told what happens, a few words at a time.
 
     Raises:
@@ -51,7 +39,7 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
     tried = ways(request)
     admitted, notes = admit(request)
     kept = (
-        workshop.cache
+        settings.cache
         / cache.PLACE
         / fingerprint(
             admitted, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
@@ -61,17 +49,19 @@ def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]
         answer = cache.lookup(kept)
         if answer is None:
             try:
-                answer = _first_that_succeeds(tried, _Order(admitted, request, kept, workshop, tell))
+                answer = _first_that_succeeds(
+                    tried, _Order(request=admitted, asked=request, kept=kept, settings=settings, tell=tell)
+                )
             except ConversionError:
                 ensure_whole(request.model)
                 raise
     return _artifact(admitted, kept, answer, notes)
 
 
-def compressed(artifact: Artifact, workshop: Workshop) -> Artifact:
+def compressed(artifact: Artifact, settings: ConversionSettings) -> Artifact:
     """With its `download`: gzip at its strongest takes seconds for a large file, so that it is no part of `convert`."""
     files = tuple(map(Path, artifact.files))
-    return replace(artifact, download=cache.download(workshop.cache, artifact.sha256, files))
+    return replace(artifact, download=cache.download(settings.cache, artifact.sha256, files))
 
 
 def _ensure_factory_is_of_use(request: Request) -> None:
@@ -130,7 +120,7 @@ def _ready(request: Request) -> Artifact:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     """What is to be made, where it goes, and who hears of it."""
 
@@ -139,11 +129,11 @@ class _Order:
     asked: Request
     """As it came, with its pin: a conversion that this one begins with is admitted by that, for itself."""
     kept: Path
-    workshop: Workshop
+    settings: ConversionSettings
     tell: Callable[[str], None]
 
 
-def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any]:
+def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> Answer:
     failures: dict[str, process.RouteError] = {}
     for way in tried:
         notes = tuple(
@@ -157,11 +147,11 @@ def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any
     raise _all_failed(failures)
 
 
-def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
+def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
     request, last = order.request, way.last
     base: Artifact | None = None
     if way.through_float:
-        base = convert(replace(order.asked, variant="float32", prune=0.0), order.workshop, tell=order.tell)
+        base = convert(replace(order.asked, variant="float32", prune=0.0), order.settings, tell=order.tell)
         request = replace(
             request,
             model=Path(base.path),
@@ -173,16 +163,18 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
         )
     doing = f"converting to {_what(order.request)} with {last.title}"
     with process.working_in(order.kept.parent) as scratch:
-        task = process.Task(f"edgecheck.converters.{last.maker}", request, last.extra, doing)
-        out = process.perform(task, scratch, order.workshop.deadline, order.tell)
-        answer = cache.read(out)
+        task = Task(maker=f"edgecheck.converters.{last.maker}", request=request, extra=last.extra, doing=doing)
+        out, answer = process.perform(task, scratch, order.settings.deadline, order.tell)
         if base is not None:
-            answer["route"] = f"{base.route}, then {answer['route']}"
-            answer["seconds"] += base.seconds
-            answer["peak_memory"] = max(answer["peak_memory"], base.peak_memory)
+            answer = replace(
+                answer,
+                route=f"{base.route}, then {answer.route}",
+                seconds=base.seconds + answer.seconds,
+                peak_memory=max(base.peak_memory, answer.peak_memory),
+            )
             notes = (*base.notes, *notes)
-        answer["notes"] = [*notes, *answer["notes"]]
-        return cache.keep(out, order.kept, answer | {"model": order.request.title, "what": _what(order.request)})
+        answer = replace(answer, notes=(*notes, *answer.notes), model=order.request.title, what=_what(order.request))
+        return cache.keep(out, order.kept, answer)
 
 
 def _samples_between(request: Request, order: _Order) -> Path | None:
@@ -198,7 +190,7 @@ def _samples_between(request: Request, order: _Order) -> Path | None:
 
     if len(described(request.samples)) == 1:
         return request.samples
-    return reference_of(order.asked, order.workshop, tell=order.tell).samples
+    return reference_of(order.asked, order.settings, tell=order.tell).samples
 
 
 def _what(request: Request) -> str:
@@ -220,8 +212,8 @@ def _without_subject(error: ConversionError) -> str:
     return f"{error.message.removeprefix('The converter failed: ').removeprefix('The converter ').rstrip('.')}."
 
 
-def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:
-    files = tuple(kept / name for name in answer["files"])
+def _artifact(request: Request, kept: Path, answer: Answer, notes: tuple[str, ...]) -> Artifact:
+    files = tuple(kept / name for name in answer.files)
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -229,11 +221,11 @@ def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        sha256=model_files.joined([answer["sha256"][name] for name in answer["files"]]),
-        route=answer["route"],
-        params=answer["params"],
-        arithmetic=answer["arithmetic"],
-        notes=(*notes, *answer["notes"]),
-        seconds=answer["seconds"],
-        peak_memory=answer["peak_memory"],
+        sha256=model_files.joined([answer.sha256[name] for name in answer.files]),
+        route=answer.route,
+        params=answer.params,
+        arithmetic=answer.arithmetic,
+        notes=(*notes, *answer.notes),
+        seconds=answer.seconds,
+        peak_memory=answer.peak_memory,
     )

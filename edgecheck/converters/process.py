@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
@@ -12,21 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO, NamedTuple
 
 import edgecheck
-from edgecheck.converters.interface import ELSEWHERE
+from edgecheck.converters.interface import ANSWER, ELSEWHERE, Answer, Failure, Request, Task, read_answer, write_task
 from edgecheck.errors import ConversionError
 from edgecheck.interrupts import held
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any, BinaryIO
-
-    from edgecheck.converters.interface import Request
 
 _TICK = 1.0
 """Seconds between two words of progress."""
@@ -52,19 +45,12 @@ _QUIET = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one child does."""
+class Finished(NamedTuple):
+    """A task that succeeded."""
 
-    maker: str
-    """`package.module:function`, which takes a request and a folder and gives a `Made`."""
-    request: Request
-    extra: str
-    """The extra of edgecheck that installs what the function imports."""
-    doing: str
-    """For a person: `converting to int8 with TensorFlow's converter`."""
-    makes_model: bool = True
-    """Whether the first file it makes is a model of the request's variant."""
+    folder: Path
+    """Holds the answer and the files that it names."""
+    answer: Answer
 
 
 class RouteError(ConversionError):
@@ -85,8 +71,8 @@ def working_in(folder: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Path:
-    """Do `task` in a child; the folder that holds `answer.json` and what was made.
+def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Finished:
+    """Do `task` in a child process.
 
     Args:
         task: What to do.
@@ -102,15 +88,17 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     for each in (out, temporary):
         each.mkdir()
     asked = scratch / "task.json"
-    asked.write_text(json.dumps(asdict(task), default=str), encoding="utf-8")
+    write_task(task, asked)
     errors = scratch / "stderr"
     argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(asked), str(out)]
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
-    if not (out / "answer.json").exists():
+    if not (out / ANSWER).exists():
         raise _crash(process.returncode, errors, peak)
-    _raise_failure(json.loads((out / "answer.json").read_text(encoding="utf-8")))
-    return out
+    answer = read_answer(out)
+    if isinstance(answer, Failure):
+        raise (ConversionError if answer.final else RouteError)(answer.message, answer.hint)
+    return Finished(out, answer)
 
 
 @contextmanager
@@ -184,12 +172,6 @@ def _resident(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-
-
-def _raise_failure(answer: dict[str, Any]) -> None:
-    if "message" in answer:
-        kind = ConversionError if answer["final"] else RouteError
-        raise kind(answer["message"], answer["hint"])
 
 
 def _crash(code: int, errors: Path, peak: int) -> ConversionError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import ConversionSettings
 from tests.converters.bench import Bench
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> ConversionSettings:
     """One cache for the session: what one test converted, another reads."""
-    return Workshop(tmp_path_factory.mktemp("cache"), deadline=300.0)
+    return ConversionSettings(tmp_path_factory.mktemp("cache"), deadline=300.0)
 
 
 @pytest.fixture
-def bench(shared: Workshop) -> Bench:
+def bench(shared: ConversionSettings) -> Bench:
     return Bench(shared)
 
 
 @pytest.fixture
 def empty_bench(tmp_path: Path) -> Bench:
     """A bench whose cache holds nothing."""
-    return Bench(Workshop(tmp_path / "cache", deadline=300.0))
+    return Bench(ConversionSettings(tmp_path / "cache", deadline=300.0))
 
 
 def build(script: str, folder: Path) -> Path:

@@ -21,7 +21,7 @@ def both(model: Path, samples: Path, folder: Path) -> list[tuple[NDArray[Any], N
     from edgecheck.converters.sources.sklearn_model import FEATURES, open_model
     from edgecheck.converters.to_onnx.sklearn.from_sklearn import convert
 
-    request = Request(model, "joblib", "onnx", "float32", trusted=TRUST_ALL)
+    request = Request(model=model, source="joblib", format="onnx", variant="float32", trusted=TRUST_ALL)
     session = onnxruntime.InferenceSession(convert(request, folder).files[0])
     feed = {FEATURES: np.load(samples)["features"].astype(np.float32)}
     found = session.run(None, feed)

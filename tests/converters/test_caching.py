@@ -103,7 +103,7 @@ def test_two_at_once_convert_once(empty_bench: Bench, model: Path) -> None:
     request = empty_bench.request(model, "onnx", "int8")
 
     def work() -> None:
-        made.append(convert(request, empty_bench.workshop, tell=empty_bench.said.append))
+        made.append(convert(request, empty_bench.settings, tell=empty_bench.said.append))
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -122,20 +122,20 @@ def test_a_failure_is_not_kept(empty_bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(ConversionError):
             empty_bench.make(path, "onnx", "int8-dynamic")
     assert empty_bench.conversions == 2
-    assert cache.entries(empty_bench.workshop.cache) == ()
+    assert cache.entries(empty_bench.settings.cache) == ()
 
 
 def test_what_is_kept_can_be_listed_and_cleared(empty_bench: Bench, model: Path) -> None:
     made = empty_bench.make(model, "onnx", "float16")
     empty_bench.agreement(model, "onnx", "float16")
-    entries = cache.entries(empty_bench.workshop.cache)
+    entries = cache.entries(empty_bench.settings.cache)
     assert {each.what for each in entries} == {"float16 .onnx", "outputs of .onnx"}
     assert {each.model for each in entries} == {"dense.onnx", "the float16 .onnx"}
     assert [each.size for each in entries] == sorted((each.size for each in entries), reverse=True)
     assert all(each.made_at > 0 for each in entries)
-    assert cache.clear(empty_bench.workshop.cache) >= made.size
-    assert cache.entries(empty_bench.workshop.cache) == ()
-    assert cache.clear(empty_bench.workshop.cache) == 0
+    assert cache.clear(empty_bench.settings.cache) >= made.size
+    assert cache.entries(empty_bench.settings.cache) == ()
+    assert cache.clear(empty_bench.settings.cache) == 0
 
 
 def test_a_ready_files_download_is_counted_once_and_is_gzips(empty_bench: Bench) -> None:
@@ -144,16 +144,16 @@ def test_a_ready_files_download_is_counted_once_and_is_gzips(empty_bench: Bench)
     model = fetch("mtcnn_rnet.onnx")
     made = empty_bench.make(model, "onnx", "as-is")
     assert made.download is None, "nobody asked"
-    assert compressed(made, empty_bench.workshop).download == len(gzip.compress(model.read_bytes(), 9))
-    note = empty_bench.workshop.cache / "downloads" / made.sha256
+    assert compressed(made, empty_bench.settings).download == len(gzip.compress(model.read_bytes(), 9))
+    note = empty_bench.settings.cache / "downloads" / made.sha256
     note.write_text("7", encoding="ascii")
-    assert compressed(made, empty_bench.workshop) == replace(made, download=7), "it is read, not counted again"
+    assert compressed(made, empty_bench.settings) == replace(made, download=7), "it is read, not counted again"
 
 
 def test_what_a_killed_process_left_is_swept(empty_bench: Bench, model: Path) -> None:
     import os
 
-    old, new = (empty_bench.workshop.cache / "artifacts" / name for name in (".making-old", ".making-new"))
+    old, new = (empty_bench.settings.cache / "artifacts" / name for name in (".making-old", ".making-new"))
     for folder in (old, new):
         folder.mkdir(parents=True)
         (folder / "half").write_bytes(b"x")

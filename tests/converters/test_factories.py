@@ -62,7 +62,7 @@ def run(bench: Bench, weights: Path, home: Path, pin: str = "") -> None:
     """Build the network and run it; pinned to the code as it is, where no other pin is given."""
     pin = pin or f"sha256:{factories.sha256('nets.face:build', home)}"
     more = {"factory": "nets.face:build", "home": home, "trusted": pin, "inputs": {"input": (1, 1)}}
-    seen = reference_of(bench.request(weights, "onnx", "float32", **more), bench.workshop, tell=bench.said.append)
+    seen = reference_of(bench.request(weights, "onnx", "float32", **more), bench.settings, tell=bench.said.append)
     assert seen.recording.values[0][0].shape == (1, 2)
 
 
@@ -103,7 +103,7 @@ class TestInItsProcess:
             f"{home}."
         )
         assert caught.value.hint == "Move it into the package, or install it."
-        assert cache.entries(empty_bench.workshop.cache) == ()
+        assert cache.entries(empty_bench.settings.cache) == ()
 
     def test_a_module_that_is_nowhere_is_told(self, empty_bench: Bench, home: Path, weights: Path) -> None:
         code = NETWORK.format(more="import absent_package.part", inside="pass")

@@ -256,7 +256,10 @@ model, row = Lazy(), np.ones((1, 5), np.float32)
 wanted = np.asarray(model(row))
 model.save("lazy.keras")
 assert not keras.saving.load_model("lazy.keras").built
-request = Request(pathlib.Path("lazy.keras"), "keras", "tflite", "float32", inputs={"row": (1, 5)})
+row_shape = {"row": (1, 5)}
+request = Request(
+    model=pathlib.Path("lazy.keras"), source="keras", format="tflite", variant="float32", inputs=row_shape
+)
 print(np.array_equal(open_model(request).run({"row": row})[0].value, wanted))
 """
 
@@ -287,7 +290,7 @@ def test_outputs_that_int8_makes_zero_are_a_failure(bench: Bench, keras_models: 
     from edgecheck.converters.agreement import agreement_of
 
     request = bench.request(model, "onnx", "int8", samples=tmp_path / "ones.npz")
-    agreement = agreement_of(made, request, bench.workshop, tell=bench.said.append)
+    agreement = agreement_of(made, request, bench.settings, tell=bench.said.append)
     assert agreement.cosine == 0.0
     assert "of the artifact is zero for every sample" in agreement.failure
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from edgecheck.converters import cache, process
-from edgecheck.converters.interface import Request
+from edgecheck.converters import process
+from edgecheck.converters.interface import Answer, Request, Task
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ def _makers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
 
 
-def task(maker: str, model: Path) -> process.Task:
-    request = Request(model, "onnx", "onnx", "int8")
-    return process.Task(f"misbehaving:{maker}", request, "onnx", f"doing {maker}", makes_model=False)
+def task(maker: str, model: Path) -> Task:
+    request = Request(model=model, source="onnx", format="onnx", variant="int8")
+    return Task(maker=f"misbehaving:{maker}", request=request, extra="onnx", doing=f"doing {maker}", makes_model=False)
 
 
-def perform(maker: str, folder: Path, deadline: float = 60.0, said: list[str] | None = None) -> dict[str, object]:
+def perform(maker: str, folder: Path, deadline: float = 60.0, said: list[str] | None = None) -> Answer:
     tell = said.append if said is not None else (lambda _: None)
     with process.working_in(folder / "artifacts") as scratch:
-        return cache.read(process.perform(task(maker, folder / "model"), scratch, deadline, tell))
+        return process.perform(task(maker, folder / "model"), scratch, deadline, tell).answer
 
 
 def gone(pid: int) -> bool:
@@ -58,15 +58,15 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_an_answer_says_what_was_made_and_what_it_took(tmp_path: Path) -> None:
     said: list[str] = []
     answer = perform("well", tmp_path, said=said)
-    assert answer["files"] == ["made.bin"]
-    assert answer["route"] == "by hand"
-    assert answer["notes"] == ["a note"]
-    assert isinstance(answer["seconds"], float)
+    assert answer.files == ("made.bin",)
+    assert answer.route == "by hand"
+    assert answer.notes == ("a note",)
+    assert answer.seconds > 0
     assert said[0] == "doing well"
 
 
 def test_a_framework_that_crashes_at_its_end_does_no_harm(tmp_path: Path) -> None:
-    assert perform("crash_afterwards", tmp_path)["files"] == ["made.bin"]
+    assert perform("crash_afterwards", tmp_path).files == ("made.bin",)
 
 
 def test_it_is_waited_for_where_the_system_has_no_pidfd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,15 +74,13 @@ def test_it_is_waited_for_where_the_system_has_no_pidfd(tmp_path: Path, monkeypa
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(os, "pidfd_open", refused)
-    assert perform("well", tmp_path)["files"] == ["made.bin"]
+    assert perform("well", tmp_path).files == ("made.bin",)
     with pytest.raises(ConversionError, match="took over 1 s and was ended"):
         perform("slow", tmp_path, deadline=1.0)
 
 
 def test_the_peak_is_the_childs_own(tmp_path: Path) -> None:
-    plain, hungry = perform("well", tmp_path)["peak_memory"], perform("hungry", tmp_path)["peak_memory"]
-    assert isinstance(plain, int)
-    assert isinstance(hungry, int)
+    plain, hungry = perform("well", tmp_path).peak_memory, perform("hungry", tmp_path).peak_memory
     assert 5 * 2**20 < plain < 150 * 2**20
     assert hungry - plain > 250 * 2**20
 
@@ -149,9 +147,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from edgecheck.converters import process
-from edgecheck.converters.interface import Request
-request = Request(Path({model!r}), "onnx", "onnx", "int8")
-task = process.Task("misbehaving:slow", request, "onnx", "doing", makes_model=False)
+from edgecheck.converters.interface import Request, Task
+request = Request(model=Path({model!r}), source="onnx", format="onnx", variant="int8")
+task = Task(maker="misbehaving:slow", request=request, extra="onnx", doing="doing", makes_model=False)
 with process.working_in(Path({folder!r})) as scratch:
     process.perform(task, scratch, 300.0, lambda said: None)
 """
@@ -199,7 +197,7 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, monkeyp
     (tmp_path / "onnx").mkdir()
     monkeypatch.chdir(tmp_path)
     with process.working_in(tmp_path / "artifacts") as scratch:
-        out = process.perform(task("where", tmp_path / "model"), scratch, 60.0, lambda _: None)
+        out, _ = process.perform(task("where", tmp_path / "model"), scratch, 60.0, lambda _: None)
         found = (out / "made.bin").read_text(encoding="utf-8").splitlines()
     assert str(tmp_path) not in found
     assert "" not in found

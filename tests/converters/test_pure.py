@@ -23,7 +23,7 @@ IMAGE = Port("image", (None, 4, 4, 1), "float32")
 
 
 def request(path: Path, **more: object) -> Request:
-    return Request(path, "onnx", "onnx", "int8", **more)  # type: ignore[arg-type]
+    return Request(model=path, source="onnx", format="onnx", variant="int8", **more)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 400), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.integers(0, 5))

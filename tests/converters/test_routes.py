@@ -68,7 +68,7 @@ def test_the_default_format_comes_first(source: str, formats: tuple[str, ...]) -
 
 
 def request(source: str, target: str, variant: str, prune: float = 0.0) -> Request:
-    return Request(Path("model"), source, target, variant, prune)
+    return Request(model=Path("model"), source=source, format=target, variant=variant, prune=prune)
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,9 @@ def refused(bench: Bench, model: Path, **more: object) -> ConversionError:
     """The error of a conversion and of a run, which must be the same."""
     request: Request = bench.request(model, "onnx", "float32", **more)
     with pytest.raises(ConversionError) as converting:
-        convert(request, bench.workshop, tell=bench.said.append)
+        convert(request, bench.settings, tell=bench.said.append)
     with pytest.raises(ConversionError) as running:
-        reference_of(request, bench.workshop, tell=bench.said.append)
+        reference_of(request, bench.settings, tell=bench.said.append)
     assert converting.value.message == running.value.message
     return converting.value
 
@@ -192,11 +192,11 @@ TRICKS = {
 def test_no_trick_passes(empty_bench: Bench, tmp_path: Path, name: str) -> None:
     model = tmp_path / "model.pkl"
     model.write_bytes(TRICKS[name])
-    request = Request(model, "pickle", "onnx", "float32")
+    request = Request(model=model, source="pickle", format="onnx", variant="float32")
     with pytest.raises(
         (ConversionError, ModelError), match=r"would import and run|cannot be read to its end|is damaged"
     ):
-        convert(request, empty_bench.workshop, tell=empty_bench.said.append)
+        convert(request, empty_bench.settings, tell=empty_bench.said.append)
     assert empty_bench.conversions == 0
 
 
@@ -348,7 +348,7 @@ class TestFactories:
         pin = f"sha256:{factories.sha256('building:build', home)}"
         request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
         with pytest.raises(ConversionError, match=r"whole\.pt is a pickle that would import and run"):
-            convert(request, empty_bench.workshop, tell=empty_bench.said.append)
+            convert(request, empty_bench.settings, tell=empty_bench.said.append)
         assert empty_bench.conversions == 0
 
     @pytest.mark.parametrize("variant", ["float32", "int8"])
@@ -358,7 +358,7 @@ class TestFactories:
         pin = f"sha256:{sha256(weights)}"
         request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
         with pytest.raises(ConversionError, match="is code of yours, and would run"):
-            convert(request, empty_bench.workshop, tell=empty_bench.said.append)
+            convert(request, empty_bench.settings, tell=empty_bench.said.append)
         assert empty_bench.conversions == 0
 
 
@@ -376,10 +376,10 @@ def test_keras_stays_in_its_safe_mode(empty_bench: Bench, keras_models: Path, su
     assert not marker.exists()
     for trusted in (f"sha256:{sha256(model)}", TRUST_ALL):
         request = empty_bench.request(model, "onnx", "float32", trusted=trusted)
-        reference_of(request, empty_bench.workshop, tell=empty_bench.said.append)
+        reference_of(request, empty_bench.settings, tell=empty_bench.said.append)
         assert marker.exists()
         marker.unlink()
-        shutil.rmtree(empty_bench.workshop.cache)
+        shutil.rmtree(empty_bench.settings.cache)
 
 
 @pytest.mark.convert

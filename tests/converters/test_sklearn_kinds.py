@@ -66,7 +66,9 @@ def test_an_artifact_with_other_labels_is_refused(sklearn_kinds: Path, tmp_path:
     from edgecheck.converters.to_onnx.sklearn.classifier_outputs import as_decided
 
     both(sklearn_kinds / "linear_svc.joblib", sklearn_kinds / "rows.npz", tmp_path)
-    source = open_model(Request(sklearn_kinds / "flipped.joblib", "joblib", "onnx", "float32", trusted=TRUST_ALL))
+    flipped = sklearn_kinds / "flipped.joblib"
+    request = Request(model=flipped, source="joblib", format="onnx", variant="float32", trusted=TRUST_ALL)
+    source = open_model(request)
     with pytest.raises(ConversionError, match=r"converts a\.joblib to other labels: 1\d\d of 128 random rows"):
         as_decided(onnx.load(tmp_path / "model.onnx"), source, "a.joblib")
 
