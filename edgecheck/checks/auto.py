@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.checks.check import judged, prepare, request_of, run
-from edgecheck.converters.candidates import ladder
+from edgecheck.converters.candidates import candidate_variants
 from edgecheck.converters.interface import AS_IS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.core.fitting import Fit, Step, Trial, answer, next_move, others
@@ -37,7 +37,7 @@ def candidates(check: Check) -> tuple[Variant, ...]:
         ModelError: a ready file is damaged.
     """
     asked = request_of(check)
-    names = ladder(Path(check.budget.model.path), check.source, asked.format)
+    names = candidate_variants(Path(check.budget.model.path), check.source, asked.format)
     return tuple(map(Variant, names)) or (Variant("float32"),)  # no route: the attempt says so, and names the nearest
 
 

@@ -1,4 +1,4 @@
-"""The child process of a conversion: does one task and leaves `answer.json`, or crashes, which is an answer too."""
+"""The child process of a conversion: does one task and writes `answer.json`, or crashes, which `process` reports."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from pathlib import Path
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import ELSEWHERE, Answer, Failure, Made, Request, Task, read_task, write_answer
 from edgecheck.converters.output_checks import ensure_converted, ensure_opens
-from edgecheck.converters.safety import importing
+from edgecheck.converters.safety import factories
 from edgecheck.errors import EdgecheckError
 
 _KILL = 9
+
+#: PR_SET_PDEATHSIG of prctl(2).
 _DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
+
+#: What TensorFlow's converter puts around its messages.
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _PLACES = re.compile(r"<unknown>:0: error: loc\(.*\): ")
-"""What TensorFlow's converter puts in front of what it has to say."""
 
 
 def main(task_file: str, folder: str) -> None:
-    """Do the task in the file; what is made goes into the folder."""
+    """Do the task in the file; the results go into the folder."""
     _die_with_parent()
     write_answer(_attempt(read_task(Path(task_file)), Path(folder)), Path(folder))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # All that was asked for is on the disk: taking a framework apart takes longer than some conversions, and may crash.
+    # Everything is on the disk: an orderly exit of a framework takes longer than some conversions, and may crash.
     os._exit(0)
 
 
@@ -46,7 +48,7 @@ def _attempt(task: Task, folder: Path) -> Answer | Failure:
             gc.collect()  # the converter's memory is freed before the runtime takes some
             ensure_opens(made.files[0], request)
             ensure_converted(made.files[0], request.variant)
-            params, arithmetic = model_files.inside(made.files[0])
+            params, arithmetic = model_files.params_and_arithmetic(made.files[0])
     except EdgecheckError as error:
         return Failure(error.message, error.hint, final=True)
     except ModuleNotFoundError as error:
@@ -68,7 +70,7 @@ def _attempt(task: Task, folder: Path) -> Answer | Failure:
 
 def _not_installed(error: ModuleNotFoundError, task: Task) -> Failure:
     request = task.request
-    if request.factory and (refusal := importing.missing(error, request.factory, request.home)) is not None:
+    if request.factory and (refusal := factories.missing(error, request.factory, request.home)) is not None:
         return Failure(refusal.message, refusal.hint, final=True)
     from edgecheck.converters.routes import remedy
 
@@ -79,8 +81,8 @@ def _not_installed(error: ModuleNotFoundError, task: Task) -> Failure:
 def _maker(place: str) -> Callable[[Request, Path], Made]:
     """The function at `package.module:function`.
 
-    A framework's modules are no garbage: looking for some takes a tenth of the import's time, and of every look later.
-    This process was started without looking (`process`), and begins to here.
+    Garbage collection is off while a framework is imported (see `process`) and never scans its modules afterwards:
+    that would take a tenth of the import's time, and of every later collection.
     """
     module, _, function = place.partition(":")
     maker: Callable[[Request, Path], Made] = getattr(import_module(module), function)
@@ -90,16 +92,16 @@ def _maker(place: str) -> Callable[[Request, Path], Made]:
 
 
 def _in_a_line(error: Exception) -> str:
-    """The error's type and the first line that says something."""
+    """The error's type and its first line that is not empty."""
     said = _COLOURS.sub("", _PLACES.sub("", str(error)))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:400]}" if lines else type(error).__name__
 
 
 def _peak_memory() -> int:
-    """Bytes: this process's own high-water mark; 0 where the kernel does not say.
+    """This process's own high-water mark in bytes; 0 if the kernel does not report it.
 
-    Never `ru_maxrss`: a child inherits its parent's through exec.
+    Not `ru_maxrss`: a child inherits its parent's through exec.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -110,7 +112,7 @@ def _peak_memory() -> int:
 
 
 def _die_with_parent() -> None:
-    """Let the kernel end this process when edgecheck itself is killed."""
+    """Have the kernel kill this process when edgecheck itself is killed."""
     if sys.platform == "linux":
         import ctypes
 

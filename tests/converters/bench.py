@@ -35,7 +35,7 @@ class Bench:
         return Request(model=model, source=identify(model).value, format=target, variant=variant, **more)  # type: ignore[arg-type]
 
     def agreement(self, model: Path, target: str, variant: str, **more: object) -> Agreement:
-        """Of what `make` makes with its source."""
+        """The agreement of the artifact of `make` with its source."""
         made = self.make(model, target, variant, **more)
         return agreement_of(made, self.request(model, target, variant, **more), self.settings, tell=self.said.append)
 

@@ -1,4 +1,4 @@
-"""What the tests of conversions share: one cache, so that each conversion is made once, and models built once."""
+"""Shared by the tests of conversions: one cache, so that each conversion runs once, and models that are built once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> ConversionSettings:
-    """One cache for the session: what one test converted, another reads."""
+    """One cache for the session: a test reads what another one converted."""
     return ConversionSettings(tmp_path_factory.mktemp("cache"), deadline=300.0)
 
 
@@ -32,12 +32,12 @@ def bench(shared: ConversionSettings) -> Bench:
 
 @pytest.fixture
 def empty_bench(tmp_path: Path) -> Bench:
-    """A bench whose cache holds nothing."""
+    """A bench with an empty cache."""
     return Bench(ConversionSettings(tmp_path / "cache", deadline=300.0))
 
 
 def build(script: str, folder: Path) -> Path:
-    """Run one of the scripts that build models, in a process of its own: pytest's must not import TensorFlow."""
+    """Run a script that builds models, in a separate process: pytest's must not import TensorFlow."""
     done = subprocess.run(
         [sys.executable, HERE / "building" / script, folder],
         check=False,
@@ -71,7 +71,7 @@ def sklearn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_in(tmp_path: Path) -> Callable[[str], str]:
-    """Run Python in a fresh process; what it printed."""
+    """Run Python in a new process; returns what it printed."""
 
     def run(code: str) -> str:
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
