@@ -149,7 +149,7 @@ def ways(request: Request) -> tuple[Way, ...]:
     """How a conversion is tried, in order: routes straight to the variant first, then routes through float32.
 
     Raises:
-        ConversionError: there is no way; the hint names the nearest.
+        ConversionError: no way exists; the hint names the nearest.
     """
     found = tuple(_ways(request))
     if not found and request.variant == AS_IS and request.source not in READY:

@@ -92,7 +92,7 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
     "nested.joblib": nested,
     "packed.joblib": packed,
     "legacy.pth": legacy,
-    "whole.pt": pickled_torch,
+    "module.pt": pickled_torch,
     "exported.pt2": exported,
     "exported_weight.pt2": exported_weight,
     "described.skops": described,

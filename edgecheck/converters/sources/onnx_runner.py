@@ -59,7 +59,7 @@ def session_of(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSes
     """A session on a model whose external data, if any, are in `folder`; raises what onnxruntime raises."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR
-    # the session gets bytes, so it has to be told where external data are
+    # the session gets bytes, so it needs the folder of external data
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 

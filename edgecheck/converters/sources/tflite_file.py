@@ -168,14 +168,14 @@ def _float16_to_float32(model: Any) -> None:
 
     Tools that quantise or prune look for weights, not for operators that make them.
     """
-    halved: set[int] = set()
+    float16: set[int] = set()
     for place, graph in enumerate(model.subgraphs):
         operators = list(graph.operators or [])
-        graph.operators = [each for each in operators if not _is_replaced(model, graph, each, halved)]
+        graph.operators = [each for each in operators if not _is_replaced(model, graph, each, float16)]
         if len(graph.operators) < len(operators):
             _drop_unused(model, place)
     # Converters keep equal constants in one buffer, which other tensors may still use.
-    for index in halved - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
+    for index in float16 - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
         model.buffers[index].data = None
 
 
@@ -205,7 +205,7 @@ def _indices(owner: Any, name: str) -> Any:
     return [] if found is None else found
 
 
-def _is_replaced(model: Any, graph: Any, operator: Any, halved: set[int]) -> bool:
+def _is_replaced(model: Any, graph: Any, operator: Any, float16: set[int]) -> bool:
     """Put float32 weights in the place of a DEQUANTIZE of float16 ones; returns whether the operator was one."""
     if model.operatorCodes[operator.opcodeIndex].builtinCode != _OPS.DEQUANTIZE:
         return False
@@ -216,6 +216,6 @@ def _is_replaced(model: Any, graph: Any, operator: Any, halved: set[int]) -> boo
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(np.frombuffer(bytes(data), np.float16).astype(np.float32).tobytes(), np.uint8)
     model.buffers.append(buffer)
-    halved.add(source.buffer)
+    float16.add(source.buffer)
     target.buffer = len(model.buffers) - 1
     return True

@@ -1,4 +1,4 @@
-"""PyTorch: a module from a factory and its weights, a whole pickled module, an exported program, TorchScript."""
+"""PyTorch: a module from a factory and its weights, a pickled module, an exported program, TorchScript."""
 
 from __future__ import annotations
 

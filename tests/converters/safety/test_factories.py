@@ -155,13 +155,13 @@ class TestInItsProcess:
 
     def test_weights_that_hold_code_are_refused(self, empty_bench: Bench, home: Path) -> None:
         """Even if everything is trusted: with a factory, weights are only data."""
-        weights = home / "whole.pth"
+        weights = home / "module.pth"
         build = f"import torch; torch.save(torch.nn.Linear(1, 2), {str(weights)!r})"
         subprocess.run([sys.executable, "-c", build], check=True)
         with pytest.raises(ConversionError) as caught:
             run(empty_bench, weights, home, TRUST_ALL)
         assert caught.value.message == (
-            "whole.pth holds more than weights, which a factory cannot use: it would import and run "
+            "module.pth holds more than weights, which a factory cannot use: it would import and run "
             "torch.nn.modules.linear.Linear."
         )
         with pytest.raises(ConversionError) as caught:

@@ -142,13 +142,13 @@ def test_torchscript_takes_only_the_legacy_exporter(bench: Bench, torch_models: 
 
 def test_a_pickled_module_that_is_trusted(bench: Bench, torch_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE.parents[1]))
-    made = bench.make(torch_models / "whole.pt", "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
+    made = bench.make(torch_models / "module.pt", "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
     assert made.size > 200_000
 
 
 def test_a_pickled_module_whose_class_is_missing(bench: Bench, torch_models: Path, tmp_path: Path) -> None:
     names = (b"tests.converters.networks", b"tests.converters.elsewher")
-    moved = pickled_otherwise(torch_models / "whole.pt", tmp_path / "moved.pt", *names)
+    moved = pickled_otherwise(torch_models / "module.pt", tmp_path / "moved.pt", *names)
     with pytest.raises(ConversionError) as caught:
         bench.make(moved, "onnx", "float32", inputs=IMAGE, trusted=TRUST_ALL)
     assert "The class of the module in moved.pt was not found" in caught.value.message
