@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgecheck.anatomy.formats import identify  # noqa: E402
-from edgecheck.converters.convert import Workshop, convert  # noqa: E402
-from edgecheck.converters.interface import TRUST_ALL, Request  # noqa: E402
+from edgecheck.converters.convert import convert  # noqa: E402
+from edgecheck.converters.interface import TRUST_ALL, ConversionSettings, Request  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ class Route:
         """What edgecheck is asked for."""
         shapes = {"image": (1, *SHAPES[self.network])} if self.factory else {}
         return Request(
-            self.model,
-            identify(self.model).value,
-            self.target,
-            self.variant,
+            model=self.model,
+            source=identify(self.model).value,
+            format=self.target,
+            variant=self.variant,
             inputs=shapes,
             factory=self.factory,
             home=ROOT / "benchmarks",
@@ -153,7 +153,7 @@ def made_models(folder: Path) -> dict[str, Path]:
     return {"fer": fer, "MobileNetV2": keras, "MobileNetV3-small": weights}
 
 
-def routes(models: dict[str, Path], workshop: Workshop) -> list[Route]:
+def routes(models: dict[str, Path], workshop: ConversionSettings) -> list[Route]:
     """Every route that takes one of the networks."""
     found = []
     for network in ("fer", "MobileNetV2"):
@@ -214,7 +214,7 @@ def compare(route: Route, rounds: int) -> Cost:
     """The ratios, printed with the absolute figures."""
 
     def ours(folder: Path) -> float:
-        return (convert(route.request(), Workshop(folder), tell=quiet).peak_memory or 0) / 1e6
+        return (convert(route.request(), ConversionSettings(folder), tell=quiet).peak_memory or 0) / 1e6
 
     def bare(folder: Path) -> float:
         return run(route.bare, str(route.model), str(folder / f"out.{route.target}"), repr(SHAPES[route.network]))
@@ -252,7 +252,7 @@ def main(rounds: int, words: list[str]) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         models = made_models(Path(folder))
-        every = routes(models, Workshop(Path(folder) / "cache"))
+        every = routes(models, ConversionSettings(Path(folder) / "cache"))
         chosen = [route for route in every if all(word in str(route) for word in words)]
         print(f"Medians of {rounds} rounds. Bare, and edgecheck's as a ratio of it; the aim is x 1.10")
         print(f"{'route':48} {'wall':>8} {'':8} {'processor':>8} {'':8} {'peak':>8}", flush=True)

@@ -13,7 +13,7 @@ from edgecheck.core.fitting import Fit, Step, Trial, answer, next_move, others
 from edgecheck.core.report import CheckResult, Tried
 
 if TYPE_CHECKING:
-    from edgecheck.converters.convert import Workshop
+    from edgecheck.converters.interface import ConversionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,17 @@ class Search:
     attempts: dict[Variant, Attempt]
 
 
-def choose(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> tuple[CheckResult, tuple[Tried, ...]]:
+def choose(
+    check: Check, settings: ConversionSettings, tell: Callable[[str], None]
+) -> tuple[CheckResult, tuple[Tried, ...]]:
     """The result of the recommended variant, else of the nearest one; and why the others were not chosen."""
-    done = search(check, workshop, tell)
+    done = search(check, settings, tell)
     chosen = done.fit.nearest
     result = chosen.result if chosen.finished else _not_run(done, chosen)
     return result, others(done.fit)
 
 
-def search(check: Check, workshop: Workshop, tell: Callable[[str], None], *, every: bool = False) -> Search:
+def search(check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, every: bool = False) -> Search:
     """Convert and run the candidates of `check`, as many as the answer takes; with `every`, all of them."""
     trials: dict[Variant, Trial] = {}
     attempts: dict[Variant, Attempt] = {}
@@ -44,7 +46,7 @@ def search(check: Check, workshop: Workshop, tell: Callable[[str], None], *, eve
 
         if move.step is Step.LOOK:
             alone = replace(check, variant=variant, candidates=())
-            attempts[variant] = convert(alone, workshop, tell_of_variant, compare=variant.name != AS_IS)
+            attempts[variant] = convert(alone, settings, tell_of_variant, compare=variant.name != AS_IS)
             trials[variant] = _before_running(attempts[variant])
         else:
             trials[variant] = Trial(_result(run(attempts[variant], tell_of_variant)), finished=True)

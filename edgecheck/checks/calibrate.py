@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 
 from edgecheck.checks.session import Needs, time_on
 from edgecheck.converters.calibration.layers import NETWORKS
-from edgecheck.converters.interface import AS_IS, Request
-from edgecheck.converters.process import Task, perform
+from edgecheck.converters.interface import AS_IS, Request, Task
+from edgecheck.converters.process import perform
 from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
@@ -135,9 +135,11 @@ _GENERATOR_DEADLINE = 300.0
 def generated_networks(networks: Sequence[str], tell: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
     """The networks as files, which exist inside the context."""
     with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
-        request = Request(Path(), "", FORMAT, AS_IS, inputs=dict.fromkeys(networks, ()))
-        task = Task(_GENERATOR, request, "tflite", "generating the networks", makes_model=False)
-        folder = perform(task, Path(name), _GENERATOR_DEADLINE, tell)
+        request = Request(model=Path(), source="", format=FORMAT, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
+        task = Task(
+            maker=_GENERATOR, request=request, extra="tflite", doing="generating the networks", makes_model=False
+        )
+        folder, _ = perform(task, Path(name), _GENERATOR_DEADLINE, tell)
         yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{FORMAT}")))
 
 

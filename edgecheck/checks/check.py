@@ -25,12 +25,12 @@ from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedE
 from edgecheck.targets import open_target
 
 if TYPE_CHECKING:
-    from edgecheck.converters.convert import Workshop
+    from edgecheck.converters.interface import ConversionSettings
 
 
-def check_variant(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
+def check_variant(check: Check, settings: ConversionSettings, tell: Callable[[str], None]) -> CheckResult:
     """Convert the model, run the artifact on the device, measure every metric, judge every limit."""
-    attempt = convert(check, workshop, tell)
+    attempt = convert(check, settings, tell)
     attempt = run(attempt, tell)
     findings = measure(attempt)
     return judge(attempt, findings)
@@ -65,24 +65,26 @@ class Attempt:
     """Why there is no artifact, or no run."""
 
 
-def convert(check: Check, workshop: Workshop, tell: Callable[[str], None], *, compare: bool = False) -> Attempt:
+def convert(
+    check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, compare: bool = False
+) -> Attempt:
     """Make the artifact and collect everything that needs no device.
 
     Args:
         check: What to convert, and to which variant.
-        workshop: Where conversions are cached, and their deadline.
+        settings: Where conversions are cached, and their deadline.
         tell: Called with progress messages.
         compare: Compare the outputs with the source model's even for a ready file whose limits do not need it.
     """
     try:
-        artifact = conversion.compressed(conversion.convert(request_of(check), workshop, tell=tell), workshop)
+        artifact = conversion.compressed(conversion.convert(request_of(check), settings, tell=tell), settings)
     except (UndecidedError, ModelError) as error:
         return Attempt(check, error=error)
     evidence = Evidence(artifact=artifact, profile=check.profile, threads=check.budget.threads)
     evidence = _with_runtime_size(check, evidence, tell)
     converted = Path(artifact.path) != Path(check.budget.model.path)
     if converted or compare or any(limit.metric.family is Family.LIKENESS for limit in check.limits):
-        evidence = _with_likeness(check, evidence, workshop, tell)
+        evidence = _with_likeness(check, evidence, settings, tell)
     return Attempt(check, evidence)
 
 
@@ -185,12 +187,14 @@ def _with_runtime_size(check: Check, evidence: Evidence, tell: Callable[[str], N
     return replace(evidence, runtime_size=bundle.unpacked_size)
 
 
-def _with_likeness(check: Check, evidence: Evidence, workshop: Workshop, tell: Callable[[str], None]) -> Evidence:
+def _with_likeness(
+    check: Check, evidence: Evidence, settings: ConversionSettings, tell: Callable[[str], None]
+) -> Evidence:
     """Add how well the artifact's outputs agree with the source model's."""
     from edgecheck.converters.agreement import agreement_of
 
     try:
-        seen = agreement_of(evidence.artifact, request_of(check), workshop, tell=tell)
+        seen = agreement_of(evidence.artifact, request_of(check), settings, tell=tell)
     except (UndecidedError, ModelError) as error:
         return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
     which = "random samples, seeded" if seen.seeded else "samples"

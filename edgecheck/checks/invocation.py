@@ -18,7 +18,7 @@ from edgecheck.checks.check import Check
 from edgecheck.checks.perform import perform
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
 from edgecheck.config import Project
-from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
 
 
@@ -59,7 +59,7 @@ class Invocation:
 
     def _results(self, tell: Callable[[str], None]) -> Generator[CheckResult]:
         left = [check for check in self.checks if check.fingerprint not in self.done]
-        results = perform(left, Workshop(user_cache_path("edgecheck")), tell, machines=self.machines)
+        results = perform(left, ConversionSettings(user_cache_path("edgecheck")), tell, machines=self.machines)
         for check in self.checks:
             yield self.done.get(check.fingerprint) or self._against_baseline(next(results))
 

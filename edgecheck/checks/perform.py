@@ -18,11 +18,11 @@ from edgecheck.core.report import CheckResult, Tiles, Tried
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from edgecheck.converters.convert import Workshop
+    from edgecheck.converters.interface import ConversionSettings
 
 
 def perform(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1
+    checks: Sequence[Check], settings: ConversionSettings, tell: Callable[[str], None], *, machines: int = 1
 ) -> Iterator[CheckResult]:
     """The result of each check, in order; a check that cannot be done does not stop the others.
 
@@ -36,22 +36,27 @@ def perform(
         if check.candidates:
             from edgecheck.checks.auto import choose
 
-            result, tried = choose(check, workshop, tell)
+            result, tried = choose(check, settings, tell)
         else:
-            result = check_variant(check, workshop, tell)
+            result = check_variant(check, settings, tell)
         return replace(result, tried=tried, tiles=_tiles(result), seconds=time.monotonic() - started)
 
     return in_order(checks, run, _lane, _lanes(checks, machines))
 
 
 def fit(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1, every: bool = False
+    checks: Sequence[Check],
+    settings: ConversionSettings,
+    tell: Callable[[str], None],
+    *,
+    machines: int = 1,
+    every: bool = False,
 ) -> Iterator[Fit]:
     """For each check with candidates, which of them fits; with `every`, all of them are tried. See `perform`."""
     from edgecheck.checks.auto import search
 
     def run(check: Check) -> Fit:
-        return search(check, workshop, tell, every=every).fit
+        return search(check, settings, tell, every=every).fit
 
     return in_order(checks, run, _lane, _lanes(checks, machines))
 

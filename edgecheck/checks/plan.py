@@ -229,9 +229,9 @@ def _with_candidates(check: Check) -> Check:
     """Where the variant is `auto`: with the variants that the model could be shipped as, the least lossy first."""
     if check.budget.variants:
         return check
-    from edgecheck.converters.candidates import ladder
+    from edgecheck.converters.candidates import candidate_variants
 
-    names = ladder(Path(check.budget.model.path), check.source, request_of(check).format)
+    names = candidate_variants(Path(check.budget.model.path), check.source, request_of(check).format)
     # Without a route there is one candidate all the same: the attempt to convert it says what is missing.
     return replace(check, candidates=tuple(map(Variant, names)) or (Variant("float32"),))
 

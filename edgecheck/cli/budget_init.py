@@ -17,8 +17,7 @@ from edgecheck.cli.ratchet import ShareParam
 from edgecheck.cli.results import replace_file
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
-from edgecheck.converters.convert import Workshop
-from edgecheck.converters.interface import READY
+from edgecheck.converters.interface import READY, ConversionSettings
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError
@@ -84,7 +83,7 @@ def command(
         where = Addresses({}, nearest(profile))
     with Progress(1) as progress:
         checks = plan([budget], where)
-        (result,) = perform.perform(checks, Workshop(user_cache_path("edgecheck")), progress.tell)
+        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.tell)
     if result.artifact is None or result.problem:
         raise UndecidedError(result.problem, result.hint)
     folder = output.parent if output is not None else Path.cwd()

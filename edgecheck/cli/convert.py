@@ -13,8 +13,8 @@ from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.cli.progress import Progress
-from edgecheck.converters.convert import Workshop, compressed, convert
-from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, Request
+from edgecheck.converters.convert import compressed, convert
+from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import UsageError
 
@@ -82,7 +82,7 @@ def command(  # the options of one conversion
     )
     from edgecheck.converters.agreement import agreement_of
 
-    workshop = Workshop(user_cache_path("edgecheck"))
+    workshop = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
         artifact = compressed(convert(request, workshop, tell=progress.tell), workshop)
         place = _placed(artifact, output, prune)

@@ -19,8 +19,7 @@ from edgecheck.cli import options
 from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
-from edgecheck.converters.convert import Workshop
-from edgecheck.converters.interface import AS_IS, VARIANTS
+from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
 from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
@@ -117,8 +116,8 @@ def command(
     fits: list[Fit] = []
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(len(checks)))
-        workshop = Workshop(user_cache_path("edgecheck"))
-        for fit in perform.fit(checks, workshop, progress.tell, machines=machines, every=every):
+        settings = ConversionSettings(user_cache_path("edgecheck"))
+        for fit in perform.fit(checks, settings, progress.tell, machines=machines, every=every):
             fits.append(fit)
             progress.next()
     report = FitReport(

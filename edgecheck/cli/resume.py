@@ -48,7 +48,7 @@ def fingerprint(check: Check, beside: Iterable[str]) -> str:
     digest = hashlib.sha256()
     budget = check.budget
     digest.update(repr([__version__, _lasting(check), *beside]).encode("utf-8", "surrogateescape"))
-    files = [*model_files.shipped(Path(budget.model.path), check.source)]
+    files = [*model_files.files_of(Path(budget.model.path), check.source)]
     files += [Path(path) for path in (budget.samples, budget.path) if path]
     for file in files:
         digest.update(content(file).encode())

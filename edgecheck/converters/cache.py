@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecheck.converters import model_files
+from edgecheck.converters.interface import ANSWER, Answer, answer_of
 from edgecheck.errors import ConversionError
 from edgecheck.store import Entry, Store
 
 #: The folder below the cache that holds them.
 PLACE = "artifacts"
-
-#: What a child process writes next to what it made.
-_ANSWER = "answer.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +63,16 @@ def making(kept: Path) -> AbstractContextManager[Path]:
     return _store(kept.parent).making(kept.name)
 
 
-def lookup(kept: Path) -> dict[str, Any] | None:
+def lookup(kept: Path) -> Answer | None:
     """The answer kept in `kept`; None when it is absent or its files have changed."""
     entry = _store(kept.parent).get(kept.name)
     return None if entry is None else _answer(entry)
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The answer of the child process that worked in `folder`."""
-    answer: dict[str, Any] = json.loads((folder / _ANSWER).read_text(encoding="utf-8"))
-    return answer
-
-
-def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
+def keep(out: Path, kept: Path, answer: Answer) -> Answer:
     """Move the finished folder `out` to `kept`; the answer with the sha256 of each file. See `locked` for errors."""
-    (out / _ANSWER).unlink()
-    return _answer(_store(kept.parent).put(kept.name, out, answer))
+    (out / ANSWER).unlink()
+    return _answer(_store(kept.parent).put(kept.name, out, asdict(answer)))
 
 
 def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
@@ -104,5 +94,5 @@ def _store(folder: Path) -> Store:
     return Store(folder=folder, what="artifact", error=ConversionError)
 
 
-def _answer(entry: Entry) -> dict[str, Any]:
-    return {**entry.facts, "sha256": {name: file["sha256"] for name, file in entry.files.items()}}
+def _answer(entry: Entry) -> Answer:
+    return replace(answer_of(entry.facts), sha256={name: file["sha256"] for name, file in entry.files.items()})

@@ -11,8 +11,8 @@ from platformdirs import user_cache_path
 from edgecheck.anatomy.formats import identify
 from edgecheck.anatomy.reading import params
 from edgecheck.converters.agreement import agreement_of
-from edgecheck.converters.convert import Workshop, compressed, convert
-from edgecheck.converters.interface import Request
+from edgecheck.converters.convert import compressed, convert
+from edgecheck.converters.interface import ConversionSettings, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,26 @@ MODELS = Path(__file__).parent / "models"
 
 def made(model: Path, target: str, variant: str, samples: Path | None = None, prune: float = 0.0) -> Artifact:
     """The artifact of a conversion."""
-    request = Request(model, identify(model).value, target, variant, prune, samples=samples)
+    request = Request(
+        model=model,
+        source=identify(model).value,
+        format=target,
+        variant=variant,
+        prune=prune,
+        samples=samples,
+    )
     return compressed(convert(request, _workshop(), tell=_tell), _workshop())
 
 
 def agreement(artifact: Artifact, model: Path, samples: Path) -> Agreement:
     """How well an artifact agrees with the model that it was made from, on real samples."""
-    request = Request(model, identify(model).value, artifact.format, artifact.variant, samples=samples)
+    request = Request(
+        model=model,
+        source=identify(model).value,
+        format=artifact.format,
+        variant=artifact.variant,
+        samples=samples,
+    )
     return agreement_of(artifact, request, _workshop(), tell=_tell)
 
 
@@ -56,8 +69,8 @@ def run(lesson: Callable[[Path], list[Row]]) -> None:
     print(markdown(lesson(folder())), end="")
 
 
-def _workshop() -> Workshop:
-    return Workshop(user_cache_path("edgecheck"))
+def _workshop() -> ConversionSettings:
+    return ConversionSettings(user_cache_path("edgecheck"))
 
 
 def _tell(said: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.checks.check import Check, check_variant, convert, judge, measure, run
-from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.address import LOCAL, Address, parse
 from edgecheck.core.budget import Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
@@ -21,8 +21,8 @@ QUICK = Effort(warmup_time=0.0, min_count=8, min_time=0.01, max_time=2.0)
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("cache"))
+def settings(tmp_path_factory: pytest.TempPathFactory) -> ConversionSettings:
+    return ConversionSettings(tmp_path_factory.mktemp("cache"))
 
 
 def check(model: Path, *, target: Address | None = None, **bounds: float) -> Check:
@@ -40,10 +40,10 @@ def check(model: Path, *, target: Address | None = None, **bounds: float) -> Che
     )
 
 
-def test_without_a_target_files_are_judged_and_the_rest_is_unknown(workshop: Workshop) -> None:
+def test_without_a_target_files_are_judged_and_the_rest_is_unknown(settings: ConversionSettings) -> None:
     told: list[str] = []
     model = fetch("okay_nabu.tflite")
-    result = check_variant(check(model, size=1e6, ram_peak=1e9), workshop, told.append)
+    result = check_variant(check(model, size=1e6, ram_peak=1e9), settings, told.append)
     size, peak = result.verdicts
     assert (size.status, size.found) == (Status.PASS, model.stat().st_size)
     assert (peak.status, peak.reason) == (Status.UNKNOWN, "nothing was run")
@@ -52,9 +52,9 @@ def test_without_a_target_files_are_judged_and_the_rest_is_unknown(workshop: Wor
     assert (result.run, result.target, result.problem, result.fingerprint) == (None, "", "", "abc")
 
 
-def test_each_step_adds_to_the_attempt(workshop: Workshop) -> None:
+def test_each_step_adds_to_the_attempt(settings: ConversionSettings) -> None:
     planned = check(fetch("okay_nabu.tflite"), target=LOCAL, ram_peak=1e9)
-    converted = convert(planned, workshop, lambda _: None)
+    converted = convert(planned, settings, lambda _: None)
     assert converted.error is None
     assert converted.evidence is not None
     assert converted.evidence.run is None
@@ -67,9 +67,9 @@ def test_each_step_adds_to_the_attempt(workshop: Workshop) -> None:
     assert verdict.finding is findings["ram_peak"]
 
 
-def test_a_target_that_cannot_be_reached_leaves_what_files_show(workshop: Workshop) -> None:
+def test_a_target_that_cannot_be_reached_leaves_what_files_show(settings: ConversionSettings) -> None:
     planned = check(fetch("okay_nabu.tflite"), target=parse("ssh://nobody@host.invalid"), size=1.0, ram_peak=1e9)
-    result = check_variant(planned, workshop, lambda _: None)
+    result = check_variant(planned, settings, lambda _: None)
     size, peak = result.verdicts
     assert size.status is Status.FAIL
     assert (peak.status, peak.reason) == (Status.UNKNOWN, result.problem)
@@ -79,9 +79,9 @@ def test_a_target_that_cannot_be_reached_leaves_what_files_show(workshop: Worksh
     assert result.target == "ssh://nobody@host.invalid"
 
 
-def test_a_model_that_cannot_be_converted_has_no_artifact_and_unknown_limits(workshop: Workshop) -> None:
+def test_a_model_that_cannot_be_converted_has_no_artifact_and_unknown_limits(settings: ConversionSettings) -> None:
     planned = replace(check(fetch("okay_nabu.tflite"), target=LOCAL, size=1e6), variant=Variant("float16"))
-    attempt = convert(planned, workshop, lambda _: None)
+    attempt = convert(planned, settings, lambda _: None)
     assert attempt.error is not None
     assert run(attempt, lambda _: None) is attempt
     assert measure(attempt) == {}

@@ -11,8 +11,8 @@ import pytest
 
 from edgecheck.checks import session
 from edgecheck.checks.session import Needs, job, run_on
-from edgecheck.converters.convert import Workshop, convert
-from edgecheck.converters.interface import Request
+from edgecheck.converters.convert import convert
+from edgecheck.converters.interface import ConversionSettings, Request
 from edgecheck.core.address import LOCAL
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model
@@ -27,8 +27,8 @@ QUICK = Effort(warmup_time=0.0, min_count=8, min_time=0.01, max_time=2.0)
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    request = Request(fetch("okay_nabu.tflite"), "tflite", "tflite", "as-is")
-    return convert(request, Workshop(tmp_path_factory.mktemp("cache")), tell=lambda _: None)
+    request = Request(model=fetch("okay_nabu.tflite"), source="tflite", format="tflite", variant="as-is")
+    return convert(request, ConversionSettings(tmp_path_factory.mktemp("cache")), tell=lambda _: None)
 
 
 def needs(*metrics: str) -> Needs:

@@ -86,7 +86,7 @@ def test_what_an_undecided_limit_makes_of_the_test(
     done = run(pytester, suite, UNKNOWN + rule, "-rs")
     done.assert_outcomes(**outcome)
     if "skipped" in outcome:
-        done.stdout.fnmatch_lines(["SKIPPED * size: There is no route from onnx to tflite*"])
+        done.stdout.fnmatch_lines(["SKIPPED * size: No route converts onnx to tflite*"])
 
 
 def test_the_suite_may_set_the_rule_and_the_call_has_the_last_word(pytester: pytest.Pytester, suite: Project) -> None:
