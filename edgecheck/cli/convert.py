@@ -82,13 +82,13 @@ def command(  # the options of one conversion
     )
     from edgecheck.converters.agreement import agreement_of
 
-    workshop = ConversionSettings(user_cache_path("edgecheck"))
+    settings = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
-        artifact = compressed(convert(request, workshop, tell=progress.tell), workshop)
+        artifact = compressed(convert(request, settings, tell=progress.tell), settings)
         place = _placed(artifact, output, prune)
     _say(artifact, place)
     with Progress(1) as progress:
-        agreement = agreement_of(artifact, request, workshop, tell=progress.tell)
+        agreement = agreement_of(artifact, request, settings, tell=progress.tell)
     _say_agreement(agreement)
     if agreement.failure:
         raise click.exceptions.Exit(1)
