@@ -95,8 +95,6 @@ def cli() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line; the exit code is the answer."""
-    # pydantic looks for plugins in every installed package, which takes longer than all of our own start.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:

@@ -1,6 +1,6 @@
 """Budgets, device profiles and projects: YAML text to checked values, every problem with its place.
 
-Importing this costs nothing: PyYAML and pydantic are loaded by the call that needs them.
+Importing this costs nothing: what reads YAML is loaded by the call that needs it.
 """
 
 from __future__ import annotations
@@ -71,16 +71,18 @@ def load_allowances(paths: Sequence[Path]) -> dict[str, tuple[Allowance, ...]]:
 
 def budget_schema() -> dict[str, Any]:
     """The JSON Schema of a budget, with descriptions and units for editors."""
-    from edgecheck.config import json_schema
+    from edgecheck.config.budget_model import BudgetKeys
+    from edgecheck.config.schema import json_schema
 
-    return json_schema.budget_schema()
+    return json_schema(BudgetKeys)
 
 
 def profile_schema() -> dict[str, Any]:
     """The JSON Schema of a device profile, with descriptions and units for editors."""
-    from edgecheck.config import json_schema
+    from edgecheck.config.profile_model import ProfileKeys
+    from edgecheck.config.schema import json_schema
 
-    return json_schema.profile_schema()
+    return json_schema(ProfileKeys)
 
 
 def lint(paths: Sequence[Path], profiles: Sequence[Path] = ()) -> Findings:

@@ -103,11 +103,7 @@ class _Linter:
 def _is_profile(tree: Node) -> bool:
     """Whether a file has more keys of a profile than of a budget."""
     keys = set(tree.entries) if isinstance(tree, MappingNode) else set()
-    return len(keys & _keys_of(ProfileKeys)) > len(keys & _keys_of(BudgetKeys))
-
-
-def _keys_of(model: type[BudgetKeys | ProfileKeys]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
+    return len(keys & ProfileKeys.keys.keys()) > len(keys & BudgetKeys.keys.keys())
 
 
 def _doubts_about(budget: Budget, tree: Node) -> Iterator[Problem]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.profile_model import ProfileKeys
+from edgecheck.config.schema import problems_of_part, validate
 from edgecheck.config.text_file import shown_path
-from edgecheck.config.translation import problems_of_part, validate
 from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling

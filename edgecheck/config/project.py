@@ -57,7 +57,7 @@ def _default_budgets(root: Path) -> tuple[Path, ...]:
 
 
 def _read(root: Path) -> Project:
-    from edgecheck.config.project_model import read_project  # pydantic: paid for only where there is a file
+    from edgecheck.config.project_model import read_project  # PyYAML: paid for only where there is a file
 
     keys, problems = read_project(root / _NAME)
     if keys is None:

@@ -6,7 +6,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,6 @@ from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.metrics import METRICS
 from edgecheck.errors import ConfigError
 
-PYDANTIC = re.compile(r"[Ii]nput should|valid (?:dict|list|string)|[Ff]ield required|[Ee]xtra inputs|Value error")
 PROBLEM = re.compile(r"[\w./-]+(?::[1-9]\d*:[1-9]\d*)?: \S.*")
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -41,7 +39,7 @@ words = st.sampled_from(
     ]
 )
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words, st.text(max_size=8))
-sections = {name for model in (BudgetKeys, ProfileKeys) for name in model.model_fields} - {"kind"} | {"class"}
+sections = {*BudgetKeys.keys, *ProfileKeys.keys}
 inner = {"warn", "error", "on_unknown", "factory", "weights", "variant", "prune", "core", "total", "float", "cpu"}
 keys = st.one_of(st.sampled_from(sorted({*sections, *inner, *METRICS, "pixel-8"})), st.text(max_size=5))
 values = st.recursive(
@@ -97,10 +95,4 @@ def check(read: object) -> None:
         problems = [str(problem) for problem in getattr(result, "problems", ())]
     for problem in problems:
         assert PROBLEM.fullmatch(problem), problem
-        assert not PYDANTIC.search(problem), problem
         assert len(problem) < 700
-
-
-def test_the_patterns_here_know_what_pydantic_says() -> None:
-    with pytest.raises(ValueError, match=PYDANTIC):
-        BudgetKeys.model_validate({"devices": {}})

@@ -85,8 +85,8 @@ def test_editors_and_the_loader_agree_on_limits(tmp_path: Path, limits: dict[str
     assert (errors(budget_schema(), budget) == []) is is_valid
     (tmp_path / "b.yaml").write_text(json.dumps(budget))
     problems: list[Any] = []
-    from edgecheck.config.budget_model import BudgetKeys  # here: collecting the tests does not need pydantic
-    from edgecheck.config.translation import validate
+    from edgecheck.config.budget_model import BudgetKeys
+    from edgecheck.config.schema import validate
 
     validate(BudgetKeys, read_file(tmp_path / "b.yaml"), problems)
     assert (problems == []) is is_valid
