@@ -14,8 +14,9 @@ from edgecheck.core.limits import OnUnknown
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from edgecheck.core.budget import Budget
     from edgecheck.core.comparability import Allowance
     from edgecheck.core.report import CheckResult, Report
 
@@ -38,25 +39,31 @@ class Baseline:
         return judged_against(Side(result, host), rules, self.report, self.merge_base)
 
 
-def rules_of(budgets: Iterable[str], on_unknown: str | None = None) -> dict[str, tuple[Allowance, ...]]:
-    """What budget files say of growth, by file.
+def rules_in_files(budgets: Iterable[str]) -> dict[str, tuple[Allowance, ...]]:
+    """The rules on growth in budget files, by file.
 
     Raises:
-        UsageError: none of them says anything, or one is not there.
+        UsageError: no file has any, or one is missing.
     """
-    paths = dict.fromkeys(path for path in budgets if path)
-    rules = load_allowances([Path(path) for path in paths])
+    return _ensured(load_allowances([Path(path) for path in dict.fromkeys(budgets) if path]))
+
+
+def _rules_of(budgets: Sequence[Budget], on_unknown: str | None) -> dict[str, tuple[Allowance, ...]]:
+    rules = {budget.path: budget.regression for budget in budgets}
+    if on_unknown is None:
+        return _ensured(rules)
+    rule = OnUnknown(on_unknown)
+    return _ensured({path: tuple(replace(each, on_unknown=rule) for each in one) for path, one in rules.items()})
+
+
+def _ensured(rules: dict[str, tuple[Allowance, ...]]) -> dict[str, tuple[Allowance, ...]]:
     if not any(rules.values()):
         raise UsageError("No budget says how much may grow from the baseline.", f"Add to it, for example: {EXAMPLE}")
-    if on_unknown is None:
-        return rules
-    return {
-        path: tuple(replace(rule, on_unknown=OnUnknown(on_unknown)) for rule in each) for path, each in rules.items()
-    }
+    return rules
 
 
 def baseline_for_check(
-    baseline: Path | None, merge_base: Path | None, budgets: Iterable[str], on_unknown: str | None
+    baseline: Path | None, merge_base: Path | None, budgets: Sequence[Budget], on_unknown: str | None
 ) -> Baseline | None:
     """The baseline that a check was given; None where it was given none.
 
@@ -68,4 +75,4 @@ def baseline_for_check(
             raise UsageError("--merge-base tells drift from a change, which takes a --baseline too.")
         return None
     origin = report_files.load(merge_base) if merge_base is not None else None
-    return Baseline(report_files.load(baseline), origin, rules_of(budgets, on_unknown))
+    return Baseline(report_files.load(baseline), origin, _rules_of(budgets, on_unknown))

@@ -83,8 +83,7 @@ def invocation(asked: Asked, project: Project) -> Invocation:
         UsageError: something that was asked for is not there, or does not go together.
     """
     budgets = select(asked.selection, project)
-    paths = (budget.path for budget in budgets)
-    earlier = baseline_for_check(asked.baseline, asked.merge_base, paths, asked.selection.on_unknown)
+    earlier = baseline_for_check(asked.baseline, asked.merge_base, budgets, asked.selection.on_unknown)
     checks = perform.plan(budgets, addresses(asked.targets, project, budgets))
     if asked.shard is not None:
         checks = asked.shard.of(checks)

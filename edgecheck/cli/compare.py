@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecheck.checks import report_files
-from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_of
+from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli.outputs import FormatParam, Outputs
 from edgecheck.config.command_line import allowance_from_text
 from edgecheck.core.report import exit_code
@@ -102,7 +102,7 @@ def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, tuple[Allowance,
             "The results are of models without a budget, so nothing says how much may grow.",
             f"Say it here: --growth size=1%; or write a budget with: {EXAMPLE}",
         )
-    return rules_of(budgets)
+    return rules_in_files(budgets)
 
 
 def _renamed(base: Report, head: Report) -> Report:

@@ -164,6 +164,7 @@ def _budget(keys: BudgetKeys, checks: BudgetChecks, path: Path) -> Budget:
         threads=keys.threads,
         effort=_effort(keys.measure),
         devices=tuple(_devices(keys, checks)),
+        regression=allowances_in(keys.regression, at(checks.tree, ["regression"])),
         bundle=keys.bundle,
     )
 

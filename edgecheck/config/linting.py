@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecheck.config.budget_file import allowances_of, budget_in
+from edgecheck.config.budget_file import budget_in
 from edgecheck.config.budget_model import BudgetKeys
 from edgecheck.config.doubts import doubts, gaps, too_tight, too_tight_for_samples, too_tight_rules
 from edgecheck.config.listing import yaml_files
@@ -77,7 +77,7 @@ class _Linter:
         budget = budget_in(tree, path, self.profiles, self.problems, absent=self.warnings)
         if budget is not None:
             self.warnings += _doubts_about(budget, tree)
-            for rule, message in too_tight_rules(allowances_of(path, []), budget):
+            for rule, message in too_tight_rules(budget.regression, budget):
                 place, where = _place_of(rule, tree, ["regression"])
                 self.warnings.append(Problem(place, where, message))
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePath
 
+    from edgecheck.core.comparability import Allowance
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.limits import Limit
 
@@ -71,5 +72,7 @@ class Budget:
     effort: Effort
     devices: tuple[tuple[DeviceProfile, tuple[Limit, ...]], ...]
     """Each device with the limits that hold there: the profile's, overridden by the budget's."""
+    regression: tuple[Allowance, ...] = ()
+    """How much each metric may grow from a baseline, in the order of reports."""
     bundle: str = ""
     """`system`: the runtime that the device has; `profile`: what its profile pins; empty: as the target does."""
