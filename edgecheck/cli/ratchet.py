@@ -31,7 +31,7 @@ class ShareParam(click.ParamType[float]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if share > 1:
-            self.fail(f"{value} is more than the whole; takes a share from 0 to 1, such as 5%", param, ctx)
+            self.fail(f"{value} is more than 1; expected a share from 0 to 1, such as 5%", param, ctx)
         return share
 
 

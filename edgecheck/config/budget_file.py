@@ -54,7 +54,7 @@ class BudgetChecks:
         path = _from_here(folder / text)
         self.files[path_text(parts)] = path
         if not path.exists():
-            message = f"there is no file {shown_path(path)} (paths start at the budget's folder)"
+            message = f"{shown_path(path)} does not exist (paths are relative to the budget's folder)"
             self.absent.append(Problem(node.mark.place, path_text(parts), message))
 
     def _devices(self, profiles: Profiles) -> Iterator[DeviceProfile]:
@@ -99,7 +99,7 @@ def _repeats(tree: Node, key: str) -> Iterator[Problem]:
     """Problems of a list or mapping that is empty or has an item twice."""
     node = _exactly(tree, key)
     if isinstance(node, (ListNode, MappingNode)) and not to_python(node):
-        yield Problem(node.mark.place, key, "is empty; takes one or more")
+        yield Problem(node.mark.place, key, "is empty; expected one or more")
     seen: list[object] = []
     for position, item in enumerate(node.items if isinstance(node, ListNode) else ()):
         value = to_python(item)
@@ -111,7 +111,7 @@ def _repeats(tree: Node, key: str) -> Iterator[Problem]:
 def _trusted_twice(tree: Node) -> Iterator[Problem]:
     inner, outer = _exactly(tree, "model", "trusted"), _exactly(tree, "trusted")
     if inner is not None and outer is not None:
-        yield Problem(outer.mark.place, "trusted", "is given twice; takes it here or under model")
+        yield Problem(outer.mark.place, "trusted", "is given twice; give it here or under model")
 
 
 _READY = (".tflite", ".onnx")

@@ -55,7 +55,7 @@ def _limit(text: str) -> tuple[str, Limit | None]:
     except ValueError as error:
         raise UsageError(f"--limit {text}: {error}", _EXAMPLE) from error
     if metric.unit is Unit.RATIO and value > 1:
-        raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
+        raise UsageError(f"--limit {text}: {bound!r} is more than 1; expected a share from 0 to 1", _EXAMPLE)
     return metric.name, Limit(metric, value, Source("command line"))
 
 
@@ -70,6 +70,6 @@ def metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:
         raise UsageError(f"{option} {text} has no value.", example)
     metric = METRICS.get(name)
     if metric is None:
-        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
-        raise UsageError(f"{option} {text}: no metric is called {name!r}{advice}", example)
+        advice = did_you_mean(name, METRICS) or f"; expected {', '.join(METRICS)}"
+        raise UsageError(f"{option} {text}: unknown metric {name!r}{advice}", example)
     return metric, rest

@@ -56,8 +56,8 @@ def too_tight(limit: Limit, effort: Effort) -> Iterator[str]:
     if (span := needed * max(bounds)) > effort.max_time:
         show = METRICS["load_time"].show
         yield (
-            f"may never be decided: it takes {needed} inferences, at {limit.metric.show(max(bounds))} each "
-            f"{show(span)}, and max_time is {show(effort.max_time)}"
+            f"may never be decided: {needed} inferences at {limit.metric.show(max(bounds))} each take "
+            f"{show(span)}, but max_time is {show(effort.max_time)}"
         )
 
 
@@ -65,11 +65,13 @@ def _beyond_resolution(limit: Limit, bound: float) -> str:
     metric = limit.metric
     shown = metric.show(bound)
     if metric.name in _RESIDENT_resolution and 0 < bound < COUNTED_RAM:
-        return f"{shown} is tighter than what is measured: the kernel counts memory to {metric.show(COUNTED_RAM)}"
+        return (
+            f"{shown} is tighter than can be measured: the kernel counts memory in steps of {metric.show(COUNTED_RAM)}"
+        )
     if metric.unit is Unit.SECONDS and 0 < bound < CLOCK:
-        return f"{shown} is tighter than what is measured: reading the clock takes about {metric.show(CLOCK)}"
+        return f"{shown} is tighter than can be measured: reading the clock takes about {metric.show(CLOCK)}"
     if metric.name == "agreement" and 1 - ROUNDING < bound <= 1:
-        return f"{metric.show(bound, exact=True)} is tighter than what is measured: outputs in float32 are rounded"
+        return f"{metric.show(bound, exact=True)} is tighter than can be measured: outputs in float32 are rounded"
     return ""
 
 
@@ -80,7 +82,7 @@ def too_tight_for_samples(limit: Limit, budget: Budget) -> Iterator[str]:
     for bound in (limit.warn, limit.error):
         if bound is not None and 1 - 1 / SEEDED < bound < 1:
             shown = limit.metric.show(bound)
-            yield f"{shown} is tighter than what is measured: all of the {SEEDED} samples made up must agree"
+            yield f"{shown} is tighter than can be measured: all {SEEDED} generated samples must agree"
 
 
 def too_tight_rules(allowances: Iterable[Allowance], budget: Budget) -> Iterator[tuple[Allowance, str]]:
@@ -91,9 +93,9 @@ def too_tight_rules(allowances: Iterable[Allowance], budget: Budget) -> Iterator
             continue
         name, share = rule.metric.name, f"{rule.growth * 100:.3g}%"
         if name == "instructions" and rule.growth < COUNTS:
-            yield rule, f"{share} is tighter than what is measured: two counts agree to {COUNTS:.1%}"
+            yield rule, f"{share} is tighter than can be measured: two counts differ by up to {COUNTS:.1%}"
         elif name in _RESIDENT_resolution and not emulated and rule.growth < PROCESSES:
-            yield rule, f"{share} is tighter than what is measured: fresh processes differ by {PROCESSES:.0%}"
+            yield rule, f"{share} is tighter than can be measured: fresh processes differ by {PROCESSES:.0%}"
 
 
 _STORED = frozenset({"size", "download", "footprint"})
@@ -120,7 +122,7 @@ def _beyond_the_device(limit: Limit, profile: DeviceProfile) -> Iterator[str]:
         yield f"can never fail on {profile.id}: {_text(limit, bound)} is more than its free storage, {free}"
     if name in _RESIDENT and bound > profile.ram.available:
         free = _text(limit, profile.ram.available)
-        yield f"contradicts {profile.id}: {_text(limit, bound)} is more than its free RAM, {free}"
+        yield f"is too high for {profile.id}: {_text(limit, bound)} is more than its free RAM, {free}"
 
 
 def _is_stricter(limit: Limit, one: float, other: float) -> bool:
@@ -135,8 +137,8 @@ def gaps(limits: Sequence[Limit]) -> Iterator[str]:
     """Kinds of limit that a profile should set and does not."""
     names = {limit.metric.name for limit in limits}
     if not names & _RESIDENT:
-        yield "no limit on RAM: takes ram_peak or ram_model"
+        yield "no limit on RAM: add ram_peak or ram_model"
     if not names & _STORED:
-        yield "no limit on storage: takes footprint, size or download"
+        yield "no limit on storage: add footprint, size or download"
     if not any(limit.metric.unit is Unit.SECONDS for limit in limits):
-        yield "no limit on latency: takes latency_p50 or another percentile"
+        yield "no limit on latency: add latency_p50 or another percentile"

@@ -38,7 +38,7 @@ class Value:
         try:
             return self.reader(to_python(spot.node))
         except TakesError as error:
-            return spot.add(f"{spot.found(takes_text=isinstance(error, TakesTextError))}; takes {error}")
+            return spot.add(f"{spot.found(takes_text=isinstance(error, TakesTextError))}; expected {error}")
         except ValueError as error:
             return spot.add(str(error))
 
@@ -84,7 +84,7 @@ class MappingOf:
                 self.key.reader(name)
             except TakesError as error:
                 path = path_text((*spot.parts, name))
-                spot.problems.append(Problem(entry.key.place, path, f"found the key {shown(name)}; takes {error}"))
+                spot.problems.append(Problem(entry.key.place, path, f"found the key {shown(name)}; expected {error}"))
         return INVALID if len(spot.problems) > before else values
 
     def schema(self, definitions: Definitions) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class OrNothing:
 
 def _wrong_shape(spot: Spot, shape: str) -> Any:
     such = f" such as {spot.example}" if spot.example else ""
-    return spot.add(f"{spot.found()}; takes {shape}{such}")
+    return spot.add(f"{spot.found()}; expected {shape}{such}")
 
 
 def mapping_or(other: Kind, mapping: Kind, name: str = "") -> Either:
@@ -157,7 +157,7 @@ def _read_quantity(raw: object, unit: Unit) -> float:
 def _read_share(raw: object) -> float:
     value = _read_quantity(raw, Unit.RATIO)
     if value > 1:
-        raise ValueError(f"{shown(raw)} is more than the whole; takes a share from 0 to 1, such as 0.99 or 99%")
+        raise ValueError(f"{shown(raw)} is more than 1; expected a share from 0 to 1, such as 0.99 or 99%")
     return value
 
 
@@ -198,7 +198,7 @@ def one_of(*words: str) -> Value:
         if not isinstance(raw, str):
             raise TakesTextError(takes)
         if raw not in words:
-            raise ValueError(f"found {shown(raw)}{did_you_mean(raw, words) or f'; takes {takes}'}")
+            raise ValueError(f"found {shown(raw)}{did_you_mean(raw, words) or f'; expected {takes}'}")
         return raw
 
     return Value(read, {"type": "string", "enum": list(words)})

@@ -48,7 +48,7 @@ class Levels(Section):
 
     def problem(self) -> str:
         """That there is no bound."""
-        return "" if {"warn", "error"} & self.given else "sets no bound; takes warn, error or both"
+        return "" if {"warn", "error"} & self.given else "sets no bound; expected warn, error or both"
 
 
 @cache

@@ -83,7 +83,7 @@ class _Linter:
 
     def _look_at_profile(self, path: Path) -> None:
         if path.stem == THIS_MACHINE:
-            message = f"is never read: {THIS_MACHINE} is made on the spot; give the file another name"
+            message = f"is never read: {THIS_MACHINE} is generated; give the file another name"
             self.problems.append(Problem(Place(shown_path(path)), "", message))
             return
         found = self.beside[path.parent].find(path.stem)

@@ -96,7 +96,7 @@ class ProfileFiles:
         chain = (*below, name)
         if parent.value in chain:
             circle = " extends ".join((*chain, parent.value))
-            raise RefusedError(Problem(parent.mark.place, "extends", f"goes in a circle: {circle}"))
+            raise RefusedError(Problem(parent.mark.place, "extends", f"extends itself: {circle}"))
         if parent.value not in self._files:
             advice = did_you_mean(parent.value, self._files)
             message = f"there is no profile {shown(parent.value)}{advice}"
@@ -112,7 +112,7 @@ def _is_family(tree: Node) -> bool:
 def _heritable(tree: Node) -> MappingNode:
     """What others take over: not whom the file extends, and not that it is a family."""
     if not isinstance(tree, MappingNode):
-        raise RefusedError(Problem(tree.mark.place, "", f"found {found(tree)}; takes a mapping, as every profile is"))
+        raise RefusedError(Problem(tree.mark.place, "", f"found {found(tree)}; expected a mapping"))
     own = ("extends", "family")
     return replace(tree, entries={key: entry for key, entry in tree.entries.items() if key not in own})
 

@@ -65,7 +65,7 @@ class Profiles:
             return f"there is no device {shown(name)}{did_you_mean(name, self.ids())}"
         if self._files.is_family(name):
             members = ", ".join(self._files.members(name))
-            return f"the profile {name!r} is what several devices share; takes one of {members or 'its devices'}"
+            return f"the profile {name!r} is shared by several devices; use one of {members or 'its devices'}"
         return ""
 
     def find(self, name: str) -> ProfileFound:

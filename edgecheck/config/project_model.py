@@ -19,8 +19,8 @@ def _read_address(raw: object) -> str:
         raise TakesTextError("an address, such as ssh://pi@raspberrypi.local")
     scheme = raw.partition("://")[0]
     if scheme not in SCHEMES:
-        advice = did_you_mean(raw, SCHEMES) or f"; takes an address of {', '.join(SCHEMES)}"
-        raise ValueError(f"no target is called {shown(raw)}{advice}")
+        advice = did_you_mean(raw, SCHEMES) or f"; expected an address of {', '.join(SCHEMES)}"
+        raise ValueError(f"unknown target {shown(raw)}{advice}")
     if scheme == "ssh":
         _check_ssh(raw)
     return raw

@@ -35,7 +35,7 @@ class Growth(Section):
 
     def problem(self) -> str:
         """That there is no growth."""
-        return "" if {"growth", "atleast"} & self.given else "says no growth; takes growth, atleast or both"
+        return "" if {"growth", "atleast"} & self.given else "sets no growth; expected growth, atleast or both"
 
 
 @cache

@@ -153,14 +153,14 @@ class Section:
         if not isinstance(spot.node, MappingNode):
             some = ", ".join(list(cls.keys)[:3])
             such = f"such as {spot.example}" if spot.example else f"with the keys {some} and so on"
-            return spot.add(f"{spot.found()}; takes a mapping {such}")
+            return spot.add(f"{spot.found()}; expected a mapping {such}")
         before, entries = len(spot.problems), cls._entries(spot.node)
         values = cls._values(spot, entries)
         for name, entry in entries.items():
             if name not in cls.keys:
-                advice = did_you_mean(name, cls.keys) or f"; takes {', '.join(cls.keys)}"
+                advice = did_you_mean(name, cls.keys) or f"; expected {', '.join(cls.keys)}"
                 path = path_text((*spot.parts, name))
-                spot.problems.append(Problem(entry.key.place, path, f"the key is not known{advice}"))
+                spot.problems.append(Problem(entry.key.place, path, f"unknown key{advice}"))
         is_complete = all(each.attribute in values for each in cls.keys.values() if each.is_required)
         if len(spot.problems) > before or not is_complete:
             return INVALID

@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
     foreign = _FOREIGN.search(text)
     if foreign:
         place = _place(file, text[: foreign.start()])
-        raise _refused(place, f"found the control character U+{ord(foreign[0]):04X}; takes text")
+        raise _refused(place, f"found the control character U+{ord(foreign[0]):04X}; expected text")
     return text
 
 

@@ -33,7 +33,7 @@ _ADVICE = {
     "did not find expected key": "the indentation does not fit the lines above",
     "did not find expected '-' indicator": "the indentation does not fit the list above",
     "could not find expected ':'": "a key lacks its colon",
-    "found undefined tag handle": "a tag; takes plain values, without a tag",
+    "found undefined tag handle": "a tag; expected plain values, without a tag",
 }
 
 
@@ -197,7 +197,7 @@ class _Builder:
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                raise self._refused(event, "a second document starts here; takes one document per file")
+                raise self._refused(event, "a second document starts here; expected one document per file")
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
         self._check_tag(event)
@@ -214,11 +214,11 @@ class _Builder:
     def _take_key(self, event: yaml.ScalarEvent) -> None:
         parent = self.open[-1]
         if not event.value:
-            raise self._refused(event, "a key is empty; takes text before the colon")
+            raise self._refused(event, "a key is empty; expected text before the colon")
         is_merge = event.value == _MERGE and event.implicit[0]
         first = parent.merge if is_merge else parent.entries.get(event.value)
         if first is not None:
-            message = f"the key is there already, on line {first.key.place.line}"
+            message = f"duplicate key, first on line {first.key.place.line}"
             raise self._refused(event, message, event.value)
         parent.key = _Key(event.value, self._mark(event), is_merge)
 
@@ -227,7 +227,7 @@ class _Builder:
 
     def _take_alias(self, event: yaml.AliasEvent) -> None:
         if self._awaits_key():
-            raise self._refused(event, "an alias stands where a key belongs; takes text before the colon")
+            raise self._refused(event, "an alias stands where a key belongs; expected text before the colon")
         name = str(event.anchor)[:64]
         if event.anchor not in self.anchors:
             raise self._refused(event, f"the alias *{name} has no anchor &{name} before it")
@@ -240,7 +240,7 @@ class _Builder:
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         self._check_tag(event)
         if self._awaits_key():
-            raise self._refused(event, "a list or mapping stands where a key belongs; takes text before the colon")
+            raise self._refused(event, "a list or mapping stands where a key belongs; expected text before the colon")
         if event.anchor is not None:
             self.anchors[event.anchor] = None
         self.open.append(_Open(event))
@@ -294,7 +294,7 @@ class _Builder:
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None and event.tag.removeprefix(_TAG) not in _STANDARD:
             tag = event.tag.replace(_TAG, "!!")
-            raise self._refused(event, f"found the tag {tag[:64]}; takes plain values, without a tag")
+            raise self._refused(event, f"found the tag {tag[:64]}; expected plain values, without a tag")
 
     def _refused(self, event: yaml.Event, message: str, *key: str) -> RefusedError:
         return self._refused_at(self._mark(event), message, *key)

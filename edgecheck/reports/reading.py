@@ -86,7 +86,7 @@ def _report(data: dict[str, Any]) -> Report:
 def _shard(data: dict[str, Any]) -> str:
     text = str(scalar(str, data.get("shard", ""), "shard"))
     if text and not re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", text):
-        raise ShapeError(f"shard: found {text[:40]!r}; takes which of how many, as in 2/4")
+        raise ShapeError(f"shard: found {text[:40]!r}; expected which of how many, as in 2/4")
     return text
 
 

@@ -38,11 +38,14 @@ def test_a_limit_can_be_switched_off_and_the_last_word_counts() -> None:
     ("text", "message"),
     [
         ("ram_peak", "--limit ram_peak has no value."),
-        ("ram_peek=1MB", "--limit ram_peek=1MB: no metric is called 'ram_peek'; did you mean ram_peak?"),
-        ("=1MB", f"--limit =1MB: no metric is called ''; takes {', '.join(METRICS)}"),
-        ("ram_peak=80", "--limit ram_peak=80: '80' has no unit; takes a size with its unit, such as 80 MiB or 1.5 MB"),
-        ("ram_peak=", "--limit ram_peak=: found ''; takes a size with its unit, such as 80 MiB or 1.5 MB"),
-        ("top1=1.5", "--limit top1=1.5: '1.5' is more than the whole; takes a share from 0 to 1"),
+        ("ram_peek=1MB", "--limit ram_peek=1MB: unknown metric 'ram_peek'; did you mean ram_peak?"),
+        ("=1MB", f"--limit =1MB: unknown metric ''; expected {', '.join(METRICS)}"),
+        (
+            "ram_peak=80",
+            "--limit ram_peak=80: '80' has no unit; expected a size with its unit, such as 80 MiB or 1.5 MB",
+        ),
+        ("ram_peak=", "--limit ram_peak=: found ''; expected a size with its unit, such as 80 MiB or 1.5 MB"),
+        ("top1=1.5", "--limit top1=1.5: '1.5' is more than 1; expected a share from 0 to 1"),
     ],
 )
 def test_what_is_no_limit_is_told(text: str, message: str) -> None:

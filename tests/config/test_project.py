@@ -70,12 +70,12 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("budget: x\n", "1:1: budget: the key is not known; did you mean budgets?"),
+        ("budget: x\n", "1:1: budget: unknown key; did you mean budgets?"),
         ("budgets: 3\n",
-         '1:10: budgets: found 3, which YAML reads as a number (it is text in quotes: "3"); takes text on one line'),
-        ("targets: [board]\n", "1:10: targets: found a list; takes a mapping such as {raspberry-pi-4-2gb: ssh://pi@raspberrypi.local}"),
-        ("targets: {board: }\n", "1:18: targets.board: is empty; takes an address, such as ssh://pi@raspberrypi.local"),
-        ("targets: {board: locl}\n", "1:18: targets.board: no target is called 'locl'; did you mean local?"),
+         '1:10: budgets: found 3, which YAML reads as a number (it is text in quotes: "3"); expected text on one line'),
+        ("targets: [board]\n", "1:10: targets: found a list; expected a mapping such as {raspberry-pi-4-2gb: ssh://pi@raspberrypi.local}"),
+        ("targets: {board: }\n", "1:18: targets.board: is empty; expected an address, such as ssh://pi@raspberrypi.local"),
+        ("targets: {board: locl}\n", "1:18: targets.board: unknown target 'locl'; did you mean local?"),
         ("targets: {board: 'ssh://pi@board:x'}\n",
          ("1:18: targets.board: 'ssh://pi@board:x' is no address of a device: 'x' is no port. "
          "It is written ssh://user@host or ssh://user@host:port.")),
@@ -92,7 +92,7 @@ def test_a_wrong_file_gives_its_problem(write: Write, here: Path, text: str, mes
 
 def test_an_address_that_nothing_speaks_is_told_with_those_that_are_spoken(write: Write, here: Path) -> None:
     write("edgecheck.yaml", "targets: {board: 'ftp://board'}\n")
-    with pytest.raises(ConfigError, match=r"no target is called 'ftp://board'; takes an address of .*local"):
+    with pytest.raises(ConfigError, match=r"unknown target 'ftp://board'; expected an address of .*local"):
         load_project(here)
 
 

@@ -50,7 +50,7 @@ class Outer(Section):
 
 
 A_NUMBER = 'found 5, which YAML reads as a number (it is text in quotes: "5")'
-A_PART = "takes a mapping with the keys least, most and so on"
+A_PART = "expected a mapping with the keys least, most and so on"
 
 
 def problems(text: str) -> list[str]:
@@ -78,39 +78,39 @@ def test_values_are_attributes_and_what_is_not_given_has_its_default() -> None:
     ("text", "message"),
     [
         ("inner: {}", "f.yaml:1:8: inner.most: is missing: the most, such as 2 s"),
-        ("inner: {most: }", f"f.yaml:1:15: inner.most: is empty; takes {TAKES[Unit.SECONDS]}"),
-        ("inner: 5", "f.yaml:1:8: inner: found 5; takes a mapping such as {most: 2 s}"),
+        ("inner: {most: }", f"f.yaml:1:15: inner.most: is empty; expected {TAKES[Unit.SECONDS]}"),
+        ("inner: 5", "f.yaml:1:8: inner: found 5; expected a mapping such as {most: 2 s}"),
         ("inner: {most: 1 ms, least: 2 s}", "f.yaml:1:15: inner.most: is shorter than least, 2.00 s"),
         ("inner: {most: 1 ms}", "f.yaml:1:15: inner.most: is shorter than least, 1.00 s"),
-        ("inner: {most: 1 s, mots: 1}", "f.yaml:1:20: inner.mots: the key is not known; did you mean most?"),
-        ("inner: {most: 1 s, x: 1}", "f.yaml:1:20: inner.x: the key is not known; takes least, most"),
+        ("inner: {most: 1 s, mots: 1}", "f.yaml:1:20: inner.mots: unknown key; did you mean most?"),
+        ("inner: {most: 1 s, x: 1}", "f.yaml:1:20: inner.x: unknown key; expected least, most"),
         ("word: scond", "f.yaml:1:7: word: found 'scond'; did you mean second?"),
-        ("word: 5", f"f.yaml:1:7: word: {A_NUMBER}; takes one of one, second"),
-        ("counts: {}", "f.yaml:1:9: counts: found a mapping; takes a list such as [1, 2]"),
-        ("counts: [1, 10]", "f.yaml:1:13: counts[1]: found 10; takes a whole number from 1 to 9"),
-        ("by_digit: []", "f.yaml:1:11: by_digit: found a list; takes a mapping"),
-        ("by_digit: {x: {most: 1 s}}", "f.yaml:1:12: by_digit.x: found the key 'x'; takes a digit"),
+        ("word: 5", f"f.yaml:1:7: word: {A_NUMBER}; expected one of one, second"),
+        ("counts: {}", "f.yaml:1:9: counts: found a mapping; expected a list such as [1, 2]"),
+        ("counts: [1, 10]", "f.yaml:1:13: counts[1]: found 10; expected a whole number from 1 to 9"),
+        ("by_digit: []", "f.yaml:1:11: by_digit: found a list; expected a mapping"),
+        ("by_digit: {x: {most: 1 s}}", "f.yaml:1:12: by_digit.x: found the key 'x'; expected a digit"),
         ('by_digit: {"4": 5}', f"f.yaml:1:17: by_digit.4: found 5; {A_PART}"),
-        ("names: [a, 5]", f"f.yaml:1:12: names[1]: {A_NUMBER}; takes text on one line"),
+        ("names: [a, 5]", f"f.yaml:1:12: names[1]: {A_NUMBER}; expected text on one line"),
         ("counts: [1]\nnames: a", "f.yaml:1:1: has both"),
     ],
 )
 def test_a_problem_names_its_place_what_was_found_and_what_is_taken(text: str, message: str) -> None:
     lines = text.count("\n") + 2
     assert problems(f"{text}\nclass: x") == [message]
-    assert problems(f"{text}\nclas: x")[-1] == f"f.yaml:{lines}:1: clas: the key is not known; did you mean class?"
+    assert problems(f"{text}\nclas: x")[-1] == f"f.yaml:{lines}:1: clas: unknown key; did you mean class?"
 
 
 def test_every_problem_is_found_at_once() -> None:
     assert problems('counts: [0, a]\nword: 5\nby_digit: {x: 1, "5": {}}\nelse: 1\n') == [
         "f.yaml:1:1: class: is missing: its name, such as a name",
-        'f.yaml:2:7: word: found 5, which YAML reads as a number (it is text in quotes: "5"); takes one of one, second',
-        "f.yaml:1:10: counts[0]: found 0; takes a whole number from 1 to 9",
-        "f.yaml:1:13: counts[1]: found a; takes a whole number from 1 to 9",
-        "f.yaml:3:15: by_digit.x: found 1; takes a mapping with the keys least, most and so on",
-        "f.yaml:3:12: by_digit.x: found the key 'x'; takes a digit",
+        f"f.yaml:2:7: word: {A_NUMBER}; expected one of one, second",
+        "f.yaml:1:10: counts[0]: found 0; expected a whole number from 1 to 9",
+        "f.yaml:1:13: counts[1]: found a; expected a whole number from 1 to 9",
+        "f.yaml:3:15: by_digit.x: found 1; expected a mapping with the keys least, most and so on",
+        "f.yaml:3:12: by_digit.x: found the key 'x'; expected a digit",
         "f.yaml:3:23: by_digit.5.most: is missing: the most, such as 2 s",
-        "f.yaml:4:1: else: the key is not known; takes class, inner, word, counts, by_digit, names, part",
+        "f.yaml:4:1: else: unknown key; expected class, inner, word, counts, by_digit, names, part",
     ]
 
 

@@ -102,7 +102,7 @@ def test_a_baseline_that_the_model_grew_from(project: Project) -> None:
     ("arguments", "message"),
     [
         ({"limits": {"sise": "1 MB"}}, "did you mean size"),
-        ({"limits": {"size": 5}}, "'5' has no unit; takes a size with its unit"),
+        ({"limits": {"size": 5}}, "'5' has no unit; expected a size with its unit"),
         ({"on_unknown": "skip"}, "on_unknown is 'skip'"),
         ({"variants": "int9"}, "No variant is called 'int9'"),
         ({"devices": "raspberry-pi-9"}, "raspberry-pi-9"),
