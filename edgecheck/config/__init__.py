@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgecheck.config.command_line import limits_from_texts
-from edgecheck.config.examples import BUDGET_HINT
-from edgecheck.config.listing import yaml_files
-from edgecheck.config.problems import Findings, Problem
+from edgecheck.config.files import yaml_files
+from edgecheck.config.problems import BUDGET_HINT, Findings, Problem
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.project import Project, load_project
 from edgecheck.errors import ConfigError
@@ -60,7 +59,7 @@ def load_allowances(paths: Sequence[Path]) -> dict[str, tuple[Allowance, ...]]:
         ConfigError: with every problem of every file.
     """
     from edgecheck.config.budget_file import allowances_of
-    from edgecheck.config.text_file import shown_path
+    from edgecheck.config.files import shown_path
 
     problems: list[Problem] = []
     found = {shown_path(path): allowances_of(path, problems) for path in paths}

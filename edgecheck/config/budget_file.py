@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
+from edgecheck.config.files import shown_path
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
 from edgecheck.config.regression_model import allowances_in
 from edgecheck.config.schema import validate
-from edgecheck.config.text_file import shown_path
 from edgecheck.config.tree import ListNode, MappingNode, at, child, text_of, to_python
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.budget import Budget, Effort, Model, Variant

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import RefusedError
-from edgecheck.config.text_file import read_text, shown_path
 from edgecheck.config.tree import MappingNode, to_python
 from edgecheck.config.yaml_reader import read_tree
 from edgecheck.errors import ConfigError, UsageError

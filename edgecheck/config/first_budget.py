@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from edgecheck.config.rewritten import rewritten
+from edgecheck.config.ratchet import rewritten
 from edgecheck.core.device_match import standing
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.metrics import Direction, Provenance

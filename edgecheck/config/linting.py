@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from edgecheck.config.budget_file import budget_in
 from edgecheck.config.budget_model import BudgetKeys
 from edgecheck.config.doubts import doubts, gaps, too_tight, too_tight_for_samples, too_tight_rules
-from edgecheck.config.listing import yaml_files
+from edgecheck.config.files import shown_path, yaml_files
 from edgecheck.config.problems import Findings, Place, Problem, RefusedError, path_text
 from edgecheck.config.profile_model import ProfileKeys
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.project_model import read_project
-from edgecheck.config.text_file import shown_path
 from edgecheck.config.tree import MappingNode, at
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.budget import Effort

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgecheck.config.files import shown_path
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.profile_model import ProfileKeys
 from edgecheck.config.schema import problems_of_part, validate
-from edgecheck.config.text_file import shown_path
 from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling

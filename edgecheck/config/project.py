@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.config.examples import PROJECT_HINT
-from edgecheck.config.text_file import shown_path
+from edgecheck.config.files import shown_path
+from edgecheck.config.problems import PROJECT_HINT
 from edgecheck.errors import ConfigError
 
 if TYPE_CHECKING:

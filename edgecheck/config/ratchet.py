@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from pathlib import Path
 
+from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import path_text
-from edgecheck.config.rewritten import rewritten
-from edgecheck.config.text_file import read_text, shown_path
-from edgecheck.config.tree import MappingNode, Scalar, child
+from edgecheck.config.tree import MappingNode, Mark, Node, Scalar, child
 from edgecheck.config.yaml_reader import read_tree
 from edgecheck.core.comparability import SUFFIX
 from edgecheck.core.finding import Measurement
-from edgecheck.core.metrics import Direction
-from edgecheck.core.units import parse
-from edgecheck.core.verdict import Status
+from edgecheck.core.metrics import Direction, Metric
+from edgecheck.core.report import Report
+from edgecheck.core.units import NUMBER, SUFFIXES, parse
+from edgecheck.core.verdict import Status, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from edgecheck.config.tree import Mark, Node
-    from edgecheck.core.report import Report
-    from edgecheck.core.verdict import Verdict
+#: A limit as it is written: an anchor or a tag, a quote, the number, a space, the unit.
+_WRITTEN = re.compile(rf"((?:[&!]\S*\s+)*)(['\"]?)\s*\+?({NUMBER})(\s*)([^\W\d_]*|%)\s*\2")
+#: Significant digits of a new limit.
+_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +160,32 @@ def _reached(verdict: Verdict) -> float:
         return math.nan
     end = finding.high if verdict.metric.direction is Direction.AT_MOST else finding.low
     return finding.value if end is None else end
+
+
+def rewritten(old: str, value: float, metric: Metric) -> str:
+    """`value` (in base units) in the place of `old`: its quotes, spacing and unit, to three digits.
+
+    Raises:
+        ValueError: `old` is no number with a unit.
+    """
+    match = _WRITTEN.fullmatch(old)
+    if match is None:
+        raise ValueError(f"{old!r} is no number with a unit")
+    before, quote, number, space, unit = match.groups()
+    factor = SUFFIXES[metric.unit][unit.replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}")]
+    digits = _rounded(Decimal(repr(value)) / Decimal(str(factor)), metric)
+    return f"{before}{quote}{_grouped(digits) if '_' in number else digits}{space}{unit}{quote}"
+
+
+def _rounded(number: Decimal, metric: Metric) -> str:
+    """Three digits, up for what must not exceed and down for what must reach, so that what was found still passes."""
+    away = ROUND_CEILING if metric.direction is Direction.AT_MOST else ROUND_FLOOR
+    if number:
+        number = number.quantize(Decimal(1).scaleb(number.adjusted() - _DIGITS + 1), rounding=away)
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _grouped(digits: str) -> str:
+    whole, dot, rest = digits.partition(".")
+    return f"{int(whole):_}{dot}{rest}"

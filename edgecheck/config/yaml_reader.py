@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import yaml
 
+from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
-from edgecheck.config.text_file import read_text, shown_path
 from edgecheck.config.tree import Entry, ListNode, MappingNode, Mark, Scalar
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ def test_a_full_disk_under_the_results(tmp_path: Path) -> None:
         (disk / "filler").write_bytes(bytes(8 * 1024))
         done = edgecheck("check", "fine.tflite", cwd=tmp_path)
         assert done.code == 0
-        assert "results are not kept" in done.err
+        assert "results are not saved" in done.err
         assert "No space left on device" in done.err
         assert not list((disk / "results").glob(".*"))
     finally:

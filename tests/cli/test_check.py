@@ -268,7 +268,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop(model: Path, 
     (tmp_path / ".edgecheck").write_text("in the way", encoding="utf-8")
     done = edgecheck("check", model, cwd=tmp_path)
     assert done.code == 0
-    assert "results are not kept" in done.err
+    assert "results are not saved" in done.err
 
 
 def test_two_at_once(model: Path, tmp_path: Path) -> None:

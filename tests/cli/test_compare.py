@@ -179,7 +179,7 @@ def test_a_comparison_is_a_report_too(pair: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "main.json", "head.json"], "The budget net.yaml says how much may grow, and it is not here."),
+        (["compare", "main.json", "head.json"], "The budget net.yaml holds the regression rules and was not found."),
         (["compare", "main.json", "nothing.json"], "nothing.json could not be read: No such file or directory."),
         (["compare", "empty.json", "head.json"], "empty.json is empty."),
         (

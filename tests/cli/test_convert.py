@@ -48,7 +48,7 @@ def test_a_share_that_is_no_number_is_a_usage_error(tmp_path: Path) -> None:
     shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
     done = edgecheck("convert", "net.onnx", "--prune", "nan", cwd=tmp_path)
     assert done.code == 2
-    assert "`--prune nan` is no share of the weights" in done.err
+    assert "--prune takes a number from 0 up to 1, not 'nan'" in done.err
 
 
 def test_agreement_is_a_limit_like_any_other_and_needs_no_device(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecheck.config.rewritten import rewritten
+from edgecheck.config.ratchet import rewritten
 from edgecheck.core.metrics import METRICS, Direction
 from edgecheck.core.units import parse
 from examples.real_models import fetch

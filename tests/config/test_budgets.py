@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets
-from edgecheck.config.examples import BUDGET, BUDGET_HINT
+from edgecheck.config.problems import BUDGET, BUDGET_HINT
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles
-from edgecheck.config.examples import PROFILE, PROFILE_HINT
-from edgecheck.config.listing import packaged_profiles, profile_files
+from edgecheck.config.problems import PROFILE, PROFILE_HINT
+from edgecheck.config.profiles import packaged_profiles, profile_paths
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS
@@ -17,7 +17,7 @@ from edgecheck.errors import ConfigError, UsageError
 
 Write = Callable[[str, str], Path]
 BOARD = (Path(__file__).parent / "board.yaml").read_text(encoding="utf-8")
-PACKAGED = sorted(profile_files([packaged_profiles()]))
+PACKAGED = sorted(profile_paths([packaged_profiles()]))
 SIZE = "expected a size with its unit, such as 80 MiB or 1.5 MB"
 
 
@@ -126,7 +126,7 @@ def test_packaged_profiles_are_found_from_anywhere() -> None:
 
 
 def test_profiles_in_the_wheel_come_before_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecheck.config.listing._PACKAGE", tmp_path / "site" / "edgecheck")
+    monkeypatch.setattr("edgecheck.config.profiles._PACKAGE", tmp_path / "site" / "edgecheck")
     assert packaged_profiles() == tmp_path / "site" / "device_profiles"
     in_wheel = tmp_path / "site" / "edgecheck" / "_packaged" / "device_profiles"
     in_wheel.mkdir(parents=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Project, load_project
-from edgecheck.config.examples import PROJECT, PROJECT_HINT
+from edgecheck.config.problems import PROJECT, PROJECT_HINT
 from edgecheck.errors import ConfigError
 
 Write = Callable[[str, str], Path]

@@ -104,7 +104,7 @@ def test_a_baseline_that_the_model_grew_from(project: Project) -> None:
         ({"limits": {"sise": "1 MB"}}, "did you mean size"),
         ({"limits": {"size": 5}}, "'5' has no unit; expected a size with its unit"),
         ({"on_unknown": "skip"}, "on_unknown is 'skip'"),
-        ({"variants": "int9"}, "No variant is called 'int9'"),
+        ({"variants": "int9"}, "Unknown variant 'int9'"),
         ({"devices": "raspberry-pi-9"}, "raspberry-pi-9"),
         ({"targets": "moon"}, "moon"),
         ({"baseline": "nothing.json"}, "nothing.json could not be read"),
@@ -134,7 +134,7 @@ def test_budgets_with_their_defaults(project: Project, monkeypatch: pytest.Monke
 
 def test_a_format_that_does_not_exist(project: Project) -> None:
     report = edgecheck.check("budgets", root=project.folder)
-    with pytest.raises(edgecheck.EdgecheckError, match="'pdf' is no format"):
+    with pytest.raises(edgecheck.EdgecheckError, match="Unknown format 'pdf'"):
         edgecheck.render(report, "pdf")
 
 
