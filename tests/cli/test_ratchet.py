@@ -44,7 +44,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
     (folder / "net.yaml").write_bytes(BUDGET.encode())
     done = edgecheck("check", "net.yaml", "--format", "json=head.json", cwd=folder)
-    assert done.code in (1, 3), done.err
+    assert done.code == 3, done.err  # no runtime is known here, so the footprint is not either
     return folder
 
 
