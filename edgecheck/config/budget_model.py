@@ -1,4 +1,4 @@
-"""A budget's keys: what each takes, and what it means."""
+"""The keys of a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device profile's keys: what each takes, and what it means."""
+"""The keys of a device profile."""
 
 from __future__ import annotations
 

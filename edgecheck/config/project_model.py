@@ -1,4 +1,4 @@
-"""The keys of `edgecheck.yaml`: what each takes, and what it means."""
+"""The keys of `edgecheck.yaml`."""
 
 from __future__ import annotations
 

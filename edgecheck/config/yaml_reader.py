@@ -1,115 +1,24 @@
-"""YAML text to a tree with places, by libyaml's events, within bounds on depth and on what aliases expand to."""
+"""Reads YAML into a tree with places, from libyaml's events, with limits on depth and on what aliases expand to."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 import yaml
 
 from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
-from edgecheck.config.tree import Entry, ListNode, MappingNode, Mark, Scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from edgecheck.config.tree import Node
-
-# RF-SECTION syntax: What libyaml says of text that is not YAML, as a sentence that names the remedy.
-
-_TAB = re.compile(r" *\t")
-# In libyaml's words, then in those of PyYAML's own parser, which serves where libyaml is not.
-_COLON = ("mapping values are not allowed in this context", "mapping values are not allowed here")
-_ADVICE = {
-    **dict.fromkeys(_COLON, "the line above lacks its colon, or this one is indented too far"),
-    "found character that cannot start any token": "a character that YAML reserves; quote the text that starts with it",
-    "found unexpected end of stream": "the file ends inside a quoted text; close the quote",
-    "did not find expected ',' or '}'": "a comma or } is missing",
-    "did not find expected ',' or ']'": "a comma or ] is missing",
-    "did not find expected key": "the indentation does not fit the lines above",
-    "did not find expected '-' indicator": "the indentation does not fit the list above",
-    "could not find expected ':'": "a key lacks its colon",
-    "found undefined tag handle": "a tag; expected plain values, without a tag",
-}
-
-
-def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
-    """The problem at the place that libyaml points at."""
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Problem(Place(file), "", f"is not YAML: {error.problem}")
-    place = Place(file, mark.line + 1, mark.column + 1)
-    line = text.split("\n")[mark.line] if mark.line <= text.count("\n") else ""
-    tab = _TAB.match(line)
-    if tab:
-        return Problem(Place(file, place.line, tab.end()), "", "found a tab; YAML takes spaces to indent")
-    if error.problem in _COLON and ": " in line[: mark.column]:
-        return Problem(place, "", "is not YAML here: a second colon on the line; quote the text that holds it")
-    said = error.problem or "the text ends too early"
-    return Problem(place, "", f"is not YAML here: {_ADVICE.get(said, said)}")
-
-
-# RF-SECTION scalars: Plain YAML values as this tool reads them: what every YAML version agrees on, and text as
-# written.
-
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
-_FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?")
-_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
-_LONGEST = 64  # a longer row of digits is shown as text, and refused as such
-
-
-class AmbiguousError(ValueError):
-    """A number that means one thing to one YAML reader and something else to another."""
-
-
-def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | bool | None:
-    """The value of a scalar.
-
-    `yes`, `no`, `on`, `off`, dates and base-60 numbers (`1:30`) stay text, as in YAML 1.2.
-
-    Args:
-        text: As written, without quotes.
-        plain: Whether it was written without quotes.
-        tag: The standard tag that the user gave, such as `str`; empty for none.
-
-    Raises:
-        AmbiguousError: a leading zero, which YAML 1.1 reads as octal and YAML 1.2 does not.
-    """
-    if tag == "str" or (not plain and not tag) or len(text) > _LONGEST:
-        return text
-    if text in _NOTHING:
-        return None
-    if text in _TRUTH:
-        return _TRUTH[text]
-    return _number(text)
-
-
-def _number(text: str) -> str | int | float:
-    if _LEADING_ZERO.fullmatch(text):
-        bare = text.lstrip("+-0_") or "0"
-        raise AmbiguousError(
-            f"{text} starts with a zero, which some YAML readers take for octal; write {bare}, "
-            f'or "{text}" where text is meant'
-        )
-    if _WHOLE.fullmatch(text):
-        return int(text.replace("_", ""))
-    if _FRACTION.fullmatch(text):
-        value = float(text.replace("_", ""))
-        return value if math.isfinite(value) else text
-    if _SPECIAL.fullmatch(text):
-        return float(text.replace(".", ""))
-    return text
-
+from edgecheck.config.tree import Entry, ListNode, MappingNode, Mark, Node, Scalar
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Levels of nesting.
 _DEEPEST = 32
+#: Values in a file, with aliases expanded.
 _MOST_VALUES = 10_000
 _TAG = "tag:yaml.org,2002:"
 _STANDARD = frozenset({"str", "int", "float", "bool", "null", "map", "seq"})
@@ -129,8 +38,8 @@ def read_tree(text: str, file: str) -> Node:
     """The tree of the one document in `text`.
 
     Raises:
-        RefusedError: it is not YAML, holds no document or several, nests or expands too far, repeats a key, or has
-            a tag or a number whose meaning depends on the reader.
+        RefusedError: it is not YAML, has no document or several, nests or expands too far, repeats a key, or has a tag
+            or a number whose meaning depends on the reader.
     """
     builder = _Builder(file)
     try:
@@ -145,19 +54,19 @@ def read_tree(text: str, file: str) -> Node:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping whose end has not come yet."""
+    """A list or mapping that has not ended yet."""
 
     event: yaml.CollectionStartEvent
     items: list[Node] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
+    #: The value of `<<`.
     merge: Entry | None = None
-    """What `<<` stands for."""
+    #: The key whose value comes next.
     key: _Key | None = None
-    """The key whose value comes next."""
+    #: Values inside, with aliases expanded.
     size: int = 1
-    """Values inside, aliases expanded."""
+    #: Levels inside, with aliases expanded.
     height: int = 1
-    """Levels inside, aliases expanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +84,7 @@ class _Anchored:
 
 
 class _Builder:
-    """Takes events in order; `root` is the tree when the last has come."""
+    """Takes events in order; after the last one, `root` is the tree."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -313,3 +222,89 @@ class _Builder:
         start = cast("yaml.Mark", event.start_mark)  # only events that no parser made have none
         stop = cast("yaml.Mark", (end or event).end_mark)
         return Mark(Place(self.file, start.line + 1, start.column + 1), start.index, stop.index)
+
+
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+_FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+#: Characters; a longer number is text, and is refused as such.
+_LONGEST = 64
+
+
+class AmbiguousError(ValueError):
+    """A number that YAML readers do not agree on."""
+
+
+def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | bool | None:
+    """The value of a scalar: what every version of YAML agrees on, and everything else as text.
+
+    `yes`, `no`, `on`, `off`, dates and base-60 numbers (`1:30`) stay text, as in YAML 1.2.
+
+    Args:
+        text: As written, without quotes.
+        plain: Whether it was written without quotes.
+        tag: Its standard tag, such as `str`; empty for none.
+
+    Raises:
+        AmbiguousError: it has a leading zero, which YAML 1.1 reads as octal and YAML 1.2 does not.
+    """
+    if tag == "str" or (not plain and not tag) or len(text) > _LONGEST:
+        return text
+    if text in _NOTHING:
+        return None
+    if text in _TRUTH:
+        return _TRUTH[text]
+    return _number(text)
+
+
+def _number(text: str) -> str | int | float:
+    if _LEADING_ZERO.fullmatch(text):
+        bare = text.lstrip("+-0_") or "0"
+        raise AmbiguousError(
+            f"{text} starts with a zero, which some YAML readers take for octal; write {bare}, "
+            f'or "{text}" where text is meant'
+        )
+    if _WHOLE.fullmatch(text):
+        return int(text.replace("_", ""))
+    if _FRACTION.fullmatch(text):
+        value = float(text.replace("_", ""))
+        return value if math.isfinite(value) else text
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+_TAB = re.compile(r" *\t")
+#: A second colon on a line: in libyaml's words, then in those of PyYAML's parser, which is used without libyaml.
+_COLON = ("mapping values are not allowed in this context", "mapping values are not allowed here")
+#: What libyaml says -> what is wrong, so that the fix is clear.
+_ADVICE = {
+    **dict.fromkeys(_COLON, "the line above lacks its colon, or this one is indented too far"),
+    "found character that cannot start any token": "a character that YAML reserves; quote the text that starts with it",
+    "found unexpected end of stream": "the file ends inside a quoted text; close the quote",
+    "did not find expected ',' or '}'": "a comma or } is missing",
+    "did not find expected ',' or ']'": "a comma or ] is missing",
+    "did not find expected key": "the indentation does not fit the lines above",
+    "did not find expected '-' indicator": "the indentation does not fit the list above",
+    "could not find expected ':'": "a key lacks its colon",
+    "found undefined tag handle": "a tag; expected plain values, without a tag",
+}
+
+
+def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    """The problem at the place that libyaml points at."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(Place(file), "", f"is not YAML: {error.problem}")
+    place = Place(file, mark.line + 1, mark.column + 1)
+    line = text.split("\n")[mark.line] if mark.line <= text.count("\n") else ""
+    tab = _TAB.match(line)
+    if tab:
+        return Problem(Place(file, place.line, tab.end()), "", "found a tab; YAML takes spaces to indent")
+    if error.problem in _COLON and ": " in line[: mark.column]:
+        return Problem(place, "", "is not YAML here: a second colon on the line; quote the text that holds it")
+    said = error.problem or "the text ends too early"
+    return Problem(place, "", f"is not YAML here: {_ADVICE.get(said, said)}")

@@ -430,7 +430,7 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
 def test_a_budget_on_paths_that_are_not_there(here: Path) -> None:
     (here / "empty").mkdir()
     assert problems("none.yaml", "empty") == [
-        "empty: the folder holds no .yaml file",
+        "empty: the folder has no .yaml file",
         "none.yaml: cannot be read: No such file or directory",
     ]
 

@@ -156,7 +156,7 @@ def test_all_kinds_of_file_are_looked_at_together(write: Write, here: Path) -> N
             "all/boards/this-machine.yaml: is never read: this-machine is generated; give the file another name",
             "all/budgets/b.yaml:2:10: threads: found 0; expected a whole number from 1 to 1,024",
             "edgecheck.yaml:1:31: targets.bord: there is no device 'bord'; did you mean board?",
-            "none: the folder holds no .yaml file",
+            "none: the folder has no .yaml file",
         ],
         [
             (

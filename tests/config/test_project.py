@@ -15,9 +15,9 @@ Write = Callable[[str, str], Path]
 
 
 def test_without_a_file_the_budgets_are_the_folder_of_that_name(here: Path) -> None:
-    assert load_project(here) == Project(here, ())
+    assert load_project(here) == Project(root=here, budgets=())
     (here / "budgets").mkdir()
-    assert load_project(here) == Project(here, (Path("budgets"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("budgets"),))
 
 
 def test_it_says_where_budgets_profiles_and_devices_are(write: Write, here: Path) -> None:
@@ -26,19 +26,19 @@ def test_it_says_where_budgets_profiles_and_devices_are(write: Write, here: Path
         "budgets: [ci/budgets, ci/extra.yaml]\nprofiles: boards\ntargets: {board: local, other: 'ssh://pi@x:22'}\n",
     )
     assert load_project(here) == Project(
-        here,
-        (Path("ci/budgets"), Path("ci/extra.yaml")),
-        (Path("boards"),),
-        {"board": "local", "other": "ssh://pi@x:22"},
+        root=here,
+        budgets=(Path("ci/budgets"), Path("ci/extra.yaml")),
+        profiles=(Path("boards"),),
+        targets={"board": "local", "other": "ssh://pi@x:22"},
     )
 
 
 def test_what_it_leaves_out_is_as_without_it(write: Write, here: Path) -> None:
     write("edgecheck.yaml", "targets:\nprofiles:\nbudgets: ci\n")
-    assert load_project(here) == Project(here, (Path("ci"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("ci"),))
     write("edgecheck.yaml", "targets: {}\n")
     write("budgets/b.yaml", "")
-    assert load_project(here) == Project(here, (Path("budgets"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("budgets"),))
 
 
 def test_it_is_found_from_below_up_to_the_git_root(write: Write, here: Path) -> None:
@@ -55,7 +55,7 @@ def test_it_is_not_searched_above_the_home_folder(write: Write, here: Path, monk
     write("edgecheck.yaml", "targets: {}\n")
     write("home/project/x", "")
     monkeypatch.setenv("HOME", str(here / "home"))
-    assert load_project(here / "home" / "project") == Project(here / "home" / "project", ())
+    assert load_project(here / "home" / "project") == Project(root=here / "home" / "project", budgets=())
 
 
 def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
@@ -64,7 +64,7 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
     write("edgecheck.yaml", "budgets: below/budgets\nprofiles: boards\n")
     (here / "below").mkdir()
     monkeypatch.chdir(here / "below")
-    assert load_project(Path()) == Project(here, (Path("budgets"),), (here / "boards",))
+    assert load_project(Path()) == Project(root=here, budgets=(Path("budgets"),), profiles=(here / "boards",))
 
 
 @pytest.mark.parametrize(
