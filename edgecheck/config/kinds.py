@@ -26,7 +26,7 @@ class TakesTextError(TakesError):
     """As `TakesError`, where text is taken: a bare number, true and false are not text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Value:
     """A single value: a function that reads it, and the JSON Schema that says the same."""
 
@@ -47,7 +47,7 @@ class Value:
         return self.described
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ListOf:
     """A list of values of one kind."""
 
@@ -56,7 +56,7 @@ class ListOf:
     def read(self, spot: Spot) -> Any:
         """See `Kind.read`."""
         if not isinstance(spot.node, ListNode):
-            return _wrong_shape(spot, "a list")
+            return spot.add(f"{spot.found()}; expected a list{spot.such_as}")
         before = len(spot.problems)
         values = [self.kind.read(spot.inside(at, item)) for at, item in enumerate(spot.node.items)]
         return INVALID if len(spot.problems) > before else values
@@ -66,7 +66,7 @@ class ListOf:
         return {"type": "array", "items": self.kind.schema(definitions)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class MappingOf:
     """A mapping whose keys are the user's, and whose values are of one kind."""
 
@@ -76,7 +76,7 @@ class MappingOf:
     def read(self, spot: Spot) -> Any:
         """See `Kind.read`."""
         if not isinstance(spot.node, MappingNode):
-            return _wrong_shape(spot, "a mapping")
+            return spot.add(f"{spot.found()}; expected a mapping{spot.such_as}")
         before, values = len(spot.problems), {}
         for name, entry in spot.node.entries.items():
             values[name] = self.kind.read(spot.inside(name, entry.node))
@@ -96,7 +96,7 @@ class MappingOf:
         return {"type": "object", "propertyNames": names, "additionalProperties": values}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Either:
     """One of several kinds, chosen by how the value is written."""
 
@@ -118,7 +118,7 @@ class Either:
         return {"$ref": f"#/$defs/{self.name}"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class OrNothing:
     """A value, or a key without one, which reads as None."""
 
@@ -131,11 +131,6 @@ class OrNothing:
     def schema(self, definitions: Definitions) -> dict[str, Any]:
         """See `Kind.schema`."""
         return {"anyOf": [self.kind.schema(definitions), {"type": "null"}]}
-
-
-def _wrong_shape(spot: Spot, shape: str) -> Any:
-    such = f" such as {spot.example}" if spot.example else ""
-    return spot.add(f"{spot.found()}; expected {shape}{such}")
 
 
 def mapping_or(other: Kind, mapping: Kind, name: str = "") -> Either:

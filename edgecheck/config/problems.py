@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -79,6 +78,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> Sequence[str]:
     """At most two known names that `name` may be a typo of, the likeliest first."""
+    import difflib  # only a typo pays for it
+
     names = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name[:64].lower(), names, n=2, cutoff=0.7)
     return [names[candidate] for candidate in found]

@@ -6,7 +6,7 @@ of value is an object with the same two methods, `read` and `schema`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from edgecheck.config.problems import Problem, did_you_mean, path_text
@@ -38,7 +38,7 @@ class Kind(Protocol):
         """The JSON Schema; the schemas that it refers to are added to `definitions`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class Spot:
     """A value in a file, and the list that takes its problems."""
 
@@ -48,12 +48,17 @@ class Spot:
     is_partial: bool
     #: The keys and list positions that lead here.
     parts: tuple[str | int, ...] = ()
-    #: A valid value as YAML, where this is the value of a declared key.
-    example: str = ""
+    #: The declared key whose own value this is.
+    key: Key | None = None
 
-    def inside(self, part: str | int, node: Node, example: str = "") -> Spot:
+    def inside(self, part: str | int, node: Node, key: Key | None = None) -> Spot:
         """One level further down."""
-        return replace(self, node=node, parts=(*self.parts, part), example=example)
+        return Spot(node=node, problems=self.problems, is_partial=self.is_partial, parts=(*self.parts, part), key=key)
+
+    @property
+    def such_as(self) -> str:
+        """` such as` and a valid value, where an example is declared for exactly this value."""
+        return f" such as {self.key.example_text}" if self.key and self.key.example is not None else ""
 
     def add(self, message: str) -> Any:
         """Add a problem; returns INVALID."""
@@ -71,7 +76,7 @@ class Spot:
         return f"found {found(node)}"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Key:
     """One key of a section."""
 
@@ -96,8 +101,8 @@ class Key:
 
     @property
     def example_text(self) -> str:
-        """The example as YAML on one line; empty without an example."""
-        return "" if self.example is None else as_yaml(self.example)
+        """The example as YAML on one line."""
+        return as_yaml(self.example)
 
     def schema(self, definitions: Definitions) -> dict[str, Any]:
         """The kind's JSON Schema with the description, the example, and a default that a person can read."""
@@ -151,9 +156,8 @@ class Section:
     def read(cls, spot: Spot) -> Any:
         """See `Kind.read`."""
         if not isinstance(spot.node, MappingNode):
-            some = ", ".join(list(cls.keys)[:3])
-            such = f"such as {spot.example}" if spot.example else f"with the keys {some} and so on"
-            return spot.add(f"{spot.found()}; expected a mapping {such}")
+            keys = f" with the keys {', '.join(list(cls.keys)[:3])} and so on"
+            return spot.add(f"{spot.found()}; expected a mapping{spot.such_as or keys}")
         before, entries = len(spot.problems), cls._entries(spot.node)
         values = cls._values(spot, entries)
         for name, entry in entries.items():
@@ -191,7 +195,7 @@ class Section:
                     path = path_text((*spot.parts, name))
                     spot.problems.append(Problem(spot.node.mark.place, path, _missing(each)))
                 continue
-            inner = spot.inside(name, entry.node, each.example_text)
+            inner = spot.inside(name, entry.node, each)
             value = each.kind.read(inner)
             if value is not INVALID and (least := seconds.get(each.at_least) or 0) > 0 and value < least:
                 value = inner.add(f"is shorter than {each.at_least}, {show(least, Unit.SECONDS)}")
