@@ -144,7 +144,7 @@ def render(report: Report, name: str = "terminal", *, width: int = 100, color: b
     from edgecheck.reports import render as rendered
 
     if name not in FORMATS:
-        raise UsageError(f"{name!r} is no format.", f"There are: {', '.join(FORMATS)}.")
+        raise UsageError(f"Unknown format {name!r}.", f"Choose from {', '.join(FORMATS)}.")
     return rendered(name, report, Style(width, color=color))
 
 
@@ -156,7 +156,7 @@ def _ensure_known(on_unknown: str | None, variants: tuple[str, ...]) -> None:
         raise UsageError(f"on_unknown is {on_unknown!r}.", f"It takes {', '.join(_ON_UNKNOWN)} or None.")
     known = (AS_IS, *VARIANTS, AUTO)
     if unknown := [name for name in variants if name not in known]:
-        raise UsageError(f"No variant is called {unknown[0]!r}.", f"There are: {', '.join(known)}.")
+        raise UsageError(f"Unknown variant {unknown[0]!r}.", f"Choose from {', '.join(known)}.")
 
 
 def _in(home: Path, path: AnyPath | None) -> Path | None:

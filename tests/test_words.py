@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from edgecheck.cli.main import cli
+from edgecheck.cli.commands import cli
 from tools.words import PACKAGES, PROSE, QUOTING, ROOT, Finding, Text, files, findings, texts_of
 
 #: Sub-packages one by one, so that each is seen by itself; the modules next to them; then everything else.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from edgecheck.cli.main import cli
+from edgecheck.cli.commands import cli
 
 
 def help_text() -> str:

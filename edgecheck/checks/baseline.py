@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecheck.checks import report_files
 from edgecheck.config import load_allowances
-from edgecheck.core.comparability import Allowance, Side
+from edgecheck.core.budget import Budget
+from edgecheck.core.comparability import Side
 from edgecheck.core.comparison import judged_against
-from edgecheck.core.limits import OnUnknown
+from edgecheck.core.limits import Allowance, OnUnknown
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.errors import UsageError
 
@@ -33,25 +34,31 @@ class Baseline:
         return judged_against(Side(result, host), rules, self.report, self.merge_base)
 
 
-def rules_of(budgets: Iterable[str], on_unknown: str | None = None) -> dict[str, tuple[Allowance, ...]]:
+def rules_in_files(budgets: Iterable[str]) -> dict[str, tuple[Allowance, ...]]:
     """The rules on growth in budget files, by file.
 
     Raises:
         UsageError: no file has any, or one is missing.
     """
-    paths = dict.fromkeys(path for path in budgets if path)
-    rules = load_allowances([Path(path) for path in paths])
+    return _ensured(load_allowances([Path(path) for path in dict.fromkeys(budgets) if path]))
+
+
+def _rules_of(budgets: Sequence[Budget], on_unknown: str | None) -> dict[str, tuple[Allowance, ...]]:
+    rules = {budget.path: budget.regression for budget in budgets}
+    if on_unknown is None:
+        return _ensured(rules)
+    rule = OnUnknown(on_unknown)
+    return _ensured({path: tuple(replace(each, on_unknown=rule) for each in one) for path, one in rules.items()})
+
+
+def _ensured(rules: dict[str, tuple[Allowance, ...]]) -> dict[str, tuple[Allowance, ...]]:
     if not any(rules.values()):
         raise UsageError("No budget says how much may grow from the baseline.", f"Add to it, for example: {EXAMPLE}")
-    if on_unknown is None:
-        return rules
-    return {
-        path: tuple(replace(rule, on_unknown=OnUnknown(on_unknown)) for rule in each) for path, each in rules.items()
-    }
+    return rules
 
 
 def baseline_for_check(
-    baseline: Path | None, merge_base: Path | None, budgets: Iterable[str], on_unknown: str | None
+    baseline: Path | None, merge_base: Path | None, budgets: Sequence[Budget], on_unknown: str | None
 ) -> Baseline | None:
     """The baseline of a check; None without `--baseline`.
 
@@ -63,4 +70,4 @@ def baseline_for_check(
             raise UsageError("--merge-base also needs --baseline.")
         return None
     origin = report_files.load(merge_base) if merge_base is not None else None
-    return Baseline(report_files.load(baseline), origin, rules_of(budgets, on_unknown))
+    return Baseline(report_files.load(baseline), origin, _rules_of(budgets, on_unknown))

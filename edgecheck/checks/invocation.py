@@ -74,8 +74,7 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
         UsageError: something that the request names does not exist, or its options do not go together.
     """
     budgets = select(request.selection, project)
-    paths = (budget.path for budget in budgets)
-    baseline = baseline_for_check(request.baseline, request.merge_base, paths, request.selection.on_unknown)
+    baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
     checks = plan(budgets, addresses(request.targets, project, budgets))
     if request.shard is not None:
         checks = request.shard.of(checks)

@@ -1,4 +1,4 @@
-"""`edgecheck budget init`: a first budget from what a model needs now."""
+"""`edgecheck budget init`: a first budget, from what a model needs now."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from platformdirs import user_cache_path
 
 from edgecheck.checks import perform
 from edgecheck.checks.plan import Addresses, addresses, plan
-from edgecheck.cli import candidates
+from edgecheck.cli import options
+from edgecheck.cli.files import write_report
 from edgecheck.cli.progress import Progress
-from edgecheck.cli.ratchet import ShareParam
-from edgecheck.cli.results import replace_file
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
 from edgecheck.converters.interface import READY, ConversionSettings
@@ -38,31 +37,45 @@ Examples:
     default=THIS_MACHINE,
     show_default=True,
     metavar="ID",
-    shell_complete=candidates.devices,
-    help="The device that it must fit.",
+    shell_complete=options.complete_devices,
+    help="The device that the model must fit.",
 )
 @click.option(
     "--target",
     metavar="ADDRESS",
-    shell_complete=candidates.targets,
+    shell_complete=options.complete_targets,
     help="Where to run: local, qemu or ssh://USER@HOST.",
 )
 @click.option(
-    "--variant", metavar="NAME", help="How to convert it. [default: as-is for .tflite and .onnx, else float32]"
+    "--variant", metavar="NAME", help="How to convert the model. [default: as-is for .tflite and .onnx, else float32]"
 )
-@click.option("--headroom", type=ShareParam(), default="20%", show_default=True, help="Room left beside what is found.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write it there, not to stdout.")
+@click.option(
+    "--headroom",
+    type=options.ShareParam(),
+    default="20%",
+    show_default=True,
+    help="Margin between each figure and its limit.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the budget to this file instead of stdout.",
+)
 def command(
     model: Path, device: str, target: str | None, variant: str | None, headroom: float, output: Path | None
 ) -> int:
-    """Measure a model and write a budget that it fits, with room.
+    """Measure a model and write a budget that it meets, with headroom.
 
-    Each limit has the figure that it comes from beside it. What cannot be
-    measured on the target is left out, and a comment says why.
+    A comment next to each limit shows the figure that it comes from. What
+    cannot be measured on the target is left out, and a comment says why.
     """
     if output is not None and (output.exists() or not output.parent.is_dir()):
-        why = "is there already" if output.exists() else "is in a folder that does not exist"
-        raise UsageError(f"{output} {why}.", "Name another file, or tighten an old budget: edgecheck budget ratchet")
+        why = "already exists" if output.exists() else "is in a folder that does not exist"
+        raise UsageError(
+            f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
+        )
     project = load_project(Path.cwd())
     profile = Profiles(project.profiles).get(device)
     ready = model.suffix.lstrip(".") in READY
@@ -83,7 +96,7 @@ def command(
         where = Addresses({}, nearest(profile))
     with Progress(1) as progress:
         checks = plan([budget], where)
-        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.tell)
+        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.show)
     if result.artifact is None or result.problem:
         raise UndecidedError(result.problem, result.hint)
     folder = output.parent if output is not None else Path.cwd()
@@ -92,6 +105,6 @@ def command(
     if output is None:
         click.echo(text, nl=False)
     else:
-        replace_file(output, text)
-        click.echo(f"{output} is written. Try it: edgecheck check {output}", err=True)
+        write_report(output, text)
+        click.echo(f"Wrote {output}. Try it: edgecheck check {output}", err=True)
     return 0

@@ -1,4 +1,4 @@
-"""`edgecheck cache`: what is kept so that it need not be made or sent again."""
+"""`edgecheck cache`: shows and clears what need not be made or sent again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgecheck.converters.cache import PLACE, entries
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.wording import clean
 
-#: Artifacts that are listed, the largest first.
-_MOST = 20
+#: The most artifacts to list, the largest first.
+_LISTED = 20
 
 #: Folder of the cache -> what it holds.
 _PARTS = {
-    PLACE: "converted models, and what models gave for their samples",
-    "downloads": "how small artifacts are after gzip",
+    PLACE: "converted models, and outputs of models for their samples",
+    "downloads": "sizes of artifacts after gzip",
     "bundles": "runtimes for devices",
     "emulator": "the emulated machine: system, disks, saved states",
 }
@@ -30,10 +30,10 @@ _PARTS = {
     epilog="\b\nExamples:\n  edgecheck cache\n  edgecheck cache --clear\n"
     "  edgecheck cache --target ssh://pi@raspberrypi.local",
 )
-@click.option("--target", metavar="ADDRESS", help="The cache of the device at ssh://USER@HOST instead.")
-@click.option("--clear", is_flag=True, help="Remove all of it; it is made again when it is needed.")
+@click.option("--target", metavar="ADDRESS", help="Use the cache of the device at ssh://USER@HOST.")
+@click.option("--clear", is_flag=True, help="Remove everything; it is made again when needed.")
 def command(target: str | None, *, clear: bool) -> None:
-    """Show or clear what is kept, here or on a device."""
+    """Show or clear the cache, here or on a device."""
     if target is not None:
         _on_device(target, clear=clear)
         return
@@ -43,21 +43,21 @@ def command(target: str | None, *, clear: bool) -> None:
         size = _size(folder / name)
         click.echo(f"  {name:<10} {show(size, Unit.BYTES):>8}  {what}")
         if name == PLACE and not clear:
-            _tell_artifacts(folder)
+            _list_artifacts(folder)
         if clear:
             shutil.rmtree(folder / name, ignore_errors=True)
     if clear:
         click.echo("Cleared.")
 
 
-def _tell_artifacts(folder: Path) -> None:
+def _list_artifacts(folder: Path) -> None:
     kept = entries(folder)
-    for each in kept[:_MOST]:
+    for each in kept[:_LISTED]:
         made = datetime.fromtimestamp(each.made_at, timezone.utc).strftime("%Y-%m-%d")
         click.echo(clean(f"    {show(each.size, Unit.BYTES):>8}  {made}  {each.model}: {each.what}, {each.route}"))
-    if len(kept) > _MOST:
-        rest = sum(each.size for each in kept[_MOST:])
-        click.echo(f"    {show(rest, Unit.BYTES):>8}  in {len(kept) - _MOST:,} more")
+    if len(kept) > _LISTED:
+        rest = sum(each.size for each in kept[_LISTED:])
+        click.echo(f"    {show(rest, Unit.BYTES):>8}  in {len(kept) - _LISTED:,} more")
 
 
 def _on_device(address: str, *, clear: bool) -> None:
@@ -75,5 +75,5 @@ def _on_device(address: str, *, clear: bool) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Bytes on the disk: holes of sparse files take nothing."""
+    """Bytes on the disk, so that the holes of sparse files do not count."""
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""`edgecheck compare`: did anything grow from one results file to another?"""
+"""`edgecheck compare`: did anything grow between two results files?"""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecheck.checks import report_files
-from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_of
-from edgecheck.cli.outputs import FormatParam, Outputs
+from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
+from edgecheck.cli import options
+from edgecheck.cli.outputs import Outputs
 from edgecheck.config.command_line import allowance_from_text
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
-    from edgecheck.core.comparability import Allowance
+    from edgecheck.core.limits import Allowance
     from edgecheck.core.report import CheckResult, Report
 
 _EXAMPLES = """
@@ -35,28 +36,18 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 @click.command("compare", epilog=_EXAMPLES)
 @click.argument("base", type=_FILE)
 @click.argument("head", type=_FILE)
-@click.option(
-    "--merge-base", type=_FILE, metavar="FILE", help="Results of the commit that the change began at, to tell drift."
-)
+@options.MERGE_BASE
 @click.option(
     "--growth",
     "growths",
     multiple=True,
     metavar="METRIC=SHARE[,LEAST]",
-    help="How much a metric may grow, in place of what the budgets say.",
+    help="How much a metric may grow, instead of the rules in the budgets.",
 )
-@click.option("--across", is_flag=True, help="Compare two models: checks belong together by variant and device alone.")
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=FormatParam(),
-    help=f"{', '.join(FORMATS)}; =FILE writes it there. May be repeated.",
-)
-@click.option(
-    "--fail-on", type=click.Choice(["fail", "warn"]), default="fail", help="What exits with 1. [default: fail]"
-)
-@click.option("--quiet", "-q", is_flag=True, help="Print only what does not hold, and the answer.")
+@click.option("--across", is_flag=True, help="Compare two models: match checks by variant and device alone.")
+@options.format_option(FORMATS)
+@options.FAIL_ON
+@options.QUIET
 def command(
     base: Path,
     head: Path,
@@ -72,8 +63,8 @@ def command(
 
     How much each metric may grow is in the budgets, under `regression:`.
     Results of different machines, runtimes or profiles are not compared.
-    Exits as a check does: 0 nothing grew by more, 1 something did, 3 it
-    could not be decided.
+    Exit codes: 0 nothing grew by more than its rule allows, 1 something did,
+    3 something could not be decided.
     """
     with Outputs(formats, quiet=quiet) as outputs:
         report, against = report_files.load(head), report_files.load(base)
@@ -94,27 +85,29 @@ def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, tuple[Allowance,
     for path in filter(None, budgets):
         if not Path(path).is_file():
             raise UsageError(
-                f"The budget {path} says how much may grow, and it is not here.",
-                "Run this where the budgets are, or say it here: --growth size=1%",
+                f"The budget {path} holds the regression rules and was not found.",
+                "Run this where the budgets are, or give a rule: --growth size=1%",
             )
     if not any(budgets):
         raise UsageError(
-            "The results are of models without a budget, so nothing says how much may grow.",
-            f"Say it here: --growth size=1%; or write a budget with: {EXAMPLE}",
+            "The results are of models without a budget, so there is no rule on growth.",
+            f"Give one: --growth size=1%; or write a budget with: {EXAMPLE}",
         )
-    return rules_of(budgets)
+    return rules_in_files(budgets)
 
 
 def _renamed(base: Report, head: Report) -> Report:
-    """`base` as if its checks were of the models and budgets of those in `head` with the same variant and device.
+    """`base` with the budgets of the checks in `head` that have the same variant and device, so that they match.
 
     Raises:
-        UsageError: one of the two has several models for a variant and a device, or they have none in common.
+        UsageError: one of the two has several models for a variant and a device, or they have no such pair in common.
     """
     before, after = _by_place(base, "BASE"), _by_place(head, "HEAD")
     if not before.keys() & after.keys():
         here = ", ".join(f"{variant} on {device}" for variant, device in before)
-        raise UsageError("No check of HEAD has a variant and a device of BASE's.", f"BASE has: {here or 'no check'}.")
+        raise UsageError(
+            "No check in HEAD has the variant and the device of one in BASE.", f"BASE has: {here or 'no check'}."
+        )
     pairs = {place: replace(one, budget=after[place].budget) for place, one in before.items() if place in after}
     return replace(base, results=tuple(pairs.values()))
 
@@ -123,12 +116,12 @@ def _by_place(report: Report, name: str) -> dict[tuple[str, str], CheckResult]:
     found = {(str(result.variant), result.profile.id): result for result in report.results}
     if len(found) < len(report.results):
         raise UsageError(
-            f"{name} has several models, and --across compares one with one.", "Check each to its own file."
+            f"{name} has several models, but --across compares one with one.", "Write a results file for each."
         )
     return found
 
 
 def _compared(head: Report, baseline: Baseline) -> Report:
-    """The report of what grew: the verdicts on limits are the check's, and are left to it."""
+    """The report on growth alone: verdicts on limits belong to the check."""
     bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
     return replace(head, results=tuple(baseline.judge(result, head.host) for result in bare))

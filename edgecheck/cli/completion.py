@@ -1,16 +1,16 @@
-"""`edgecheck completion`: the script by which a shell completes our commands, options, devices and metrics."""
+"""`edgecheck completion`: prints the script with which a shell completes commands, options, devices and metrics."""
 
 from __future__ import annotations
 
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-#: What a script sets when it asks: click's own name for it.
+#: The variable in which a script asks for completions; click derives its name from ours.
 VARIABLE = "_EDGECHECK_COMPLETE"
 
 
 class _Bash(BashComplete):
-    """click's, but that `METRIC=` gets no space behind it, and that words are never expanded as file patterns."""
+    """As click's, but without a space after `METRIC=`, and words are never expanded as file patterns."""
 
     source_template = """\
 %(complete_func)s() {
@@ -48,9 +48,9 @@ Examples:
 @click.argument("shell", type=click.Choice(tuple(_SHELLS)))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Write the script that makes a shell complete edgecheck's words.
+    """Print a shell completion script.
 
-    bash needs to be 4.4 or later.
+    bash must be 4.4 or later.
     """
     script = _SHELLS[shell](context.find_root().command, {}, "edgecheck", VARIABLE).source()
     click.echo(script, nl=False)

@@ -1,4 +1,4 @@
-"""`edgecheck convert`: a model to what a device runs, with its agreement, and no device."""
+"""`edgecheck convert`: converts a model to what a device runs and compares the two, without a device."""
 
 from __future__ import annotations
 
@@ -34,21 +34,37 @@ Examples:
 
 @click.command("convert", epilog=_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--variant", type=click.Choice(VARIANTS), default="float32", help="[default: float32]")
-@click.option("--format", "target", type=click.Choice(READY), help="What to make; by default the nearest.")
-@click.option("--prune", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of weights set to zero.")
+@click.option(
+    "--variant", type=click.Choice(VARIANTS), default="float32", help="How to convert the model. [default: float32]"
+)
+@click.option("--format", "target", type=click.Choice(READY), help="The format to make; by default the nearest.")
+@click.option(
+    "--prune", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of the weights to set to zero."
+)
 @click.option("--samples", type=_EXISTING, metavar="FILE", help="Real inputs (.npz): an array per model input.")
 @click.option(
     "--input",
     "shapes",
     multiple=True,
     metavar="NAME=SHAPE",
-    help="The shape of an input that leaves a dimension open: image=1,224,224,3.",
+    help="The shape of an input that has an open dimension: image=1,224,224,3.",
 )
-@click.option("--factory", default="", metavar="MODULE:FUNCTION", help="Builds the network whose weights MODEL holds.")
-@click.option("--trust", is_flag=True, help="Let the model file and the factory run code of their own.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(), metavar="FOLDER", help="[default: .]")
-def command(  # the options of one conversion
+@click.option(
+    "--factory",
+    default="",
+    metavar="MODULE:FUNCTION",
+    help="The function that builds the network whose weights are in MODEL.",
+)
+@click.option("--trust", is_flag=True, help="Allow the model file and the factory to execute code.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where to write. [default: .]",
+)
+def command(
     model: Path,
     variant: str,
     target: str | None,
@@ -60,14 +76,14 @@ def command(  # the options of one conversion
     *,
     trust: bool,
 ) -> None:
-    """Convert a model and say what it cost.
+    """Convert a model and report its size and accuracy loss.
 
     The artifact is compared with its source on the samples, or on seeded
-    random ones. Exit codes: 0 converted, 1 its outputs are all zero or no
+    random ones. Exit codes: 0 converted, 1 the outputs are all zero or not
     numbers, 3 it could not be converted or compared.
     """
     if math.isnan(prune):  # which is neither below nor above what click's range allows
-        raise UsageError("`--prune nan` is no share of the weights.", "Give a number from 0 to below 1.")
+        raise UsageError("--prune takes a number from 0 up to 1, not 'nan'.")
     source = identify(model).value
     request = Request(
         model=model,
@@ -84,12 +100,12 @@ def command(  # the options of one conversion
 
     settings = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
-        artifact = compressed(convert(request, settings, tell=progress.tell), settings)
+        artifact = compressed(convert(request, settings, tell=progress.show), settings)
         place = _placed(artifact, output, prune)
-    _say(artifact, place)
+    _show(artifact, place)
     with Progress(1) as progress:
-        agreement = agreement_of(artifact, request, settings, tell=progress.tell)
-    _say_agreement(agreement)
+        agreement = agreement_of(artifact, request, settings, tell=progress.show)
+    _show_agreement(agreement)
     if agreement.failure:
         raise click.exceptions.Exit(1)
 
@@ -99,18 +115,18 @@ _TO_TFLITE = ("keras", "hdf5", "savedmodel")
 
 
 def _shapes(written: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """By input, the shape that `--input NAME=1,224,224,3` gives it."""
+    """The shapes in `--input NAME=1,224,224,3`, by input."""
     shapes = {}
     for each in written:
         name, separator, sizes = each.rpartition("=")
         if not (separator and name and re.fullmatch(r"[0-9]+(,[0-9]+)*", sizes)):
-            raise UsageError(f"--input {each} gives no shape.", "Write a name and its sizes: --input image=1,224,224,3")
+            raise UsageError(f"--input {each} has no shape.", "Write a name and its sizes: --input image=1,224,224,3")
         shapes[name] = tuple(map(int, sizes.split(",")))
     return shapes
 
 
 def _placed(artifact: Artifact, folder: Path, prune: float) -> Path:
-    """Copy the artifact's files to `folder`, the first under the model's own name: its place there."""
+    """Copy the artifact's files to `folder`, the first under the model's name; returns the path of the first."""
     pruned = f"-pruned{100 * prune:g}" if prune else ""
     stem = f"{Path(artifact.model).stem}.{artifact.variant}{pruned}"
     places = [folder / f"{stem}.{artifact.format}", *(folder / file.name for file in artifact.files[1:])]
@@ -126,7 +142,7 @@ def _placed(artifact: Artifact, folder: Path, prune: float) -> Path:
     return places[0]
 
 
-def _say(artifact: Artifact, place: Path) -> None:
+def _show(artifact: Artifact, place: Path) -> None:
     after = f", {show(artifact.download, Unit.BYTES)} after gzip" if artifact.download is not None else ""
     click.echo(f"{place}: {show(artifact.size, Unit.BYTES)}{after} (static)")
     click.echo(f"  {artifact.route}")
@@ -134,7 +150,7 @@ def _say(artifact: Artifact, place: Path) -> None:
         click.echo(f"  {note}")
 
 
-def _say_agreement(agreement: Agreement) -> None:
+def _show_agreement(agreement: Agreement) -> None:
     which = "random samples, seeded" if agreement.seeded else "samples"
     top = f", same top class in {agreement.top1:.1%}" if agreement.top1 is not None else ""
     cosine = show(agreement.cosine, Unit.RATIO)
@@ -145,4 +161,4 @@ def _say_agreement(agreement: Agreement) -> None:
     if agreement.note:
         click.echo(f"  {agreement.note}")
     if agreement.failure:
-        click.echo(f"  It is of no use: {agreement.failure}.")
+        click.echo(f"  It cannot be used: {agreement.failure}.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli import candidates, options
-from edgecheck.cli.calibrate import command as calibrate_command
+from edgecheck.cli import options
+from edgecheck.cli.commands import LazyGroup
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import Unit, show
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from edgecheck.core.device import Constant, DeviceProfile
 
 
+_MODULES = {
+    "calibrate": ("edgecheck.cli.calibrate", "Measure how many nanoseconds an instruction takes on a device."),
+}
+
+
 @click.group(
     "devices",
+    cls=LazyGroup,
+    modules=_MODULES,
     invoke_without_command=True,
     epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb\n"
     "  edgecheck devices probe ssh://pi@raspberrypi.local\n"
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
     """List device profiles, or show one.
 
-    Profiles are looked for in --profiles, in ./device_profiles, then among
+    Profiles come from --profiles, then from ./device_profiles, then from
     those that come with edgecheck.
     """
     context.obj = Profiles((*profiles, *load_project(Path.cwd()).profiles))
@@ -38,10 +45,10 @@ def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
 
 
 @command.command("show")
-@click.argument("device", metavar="ID", shell_complete=candidates.devices)
+@click.argument("device", metavar="ID", shell_complete=options.complete_devices)
 @click.pass_obj
 def show_command(profiles: Profiles, device: str) -> None:
-    """Show one profile, with all that it takes from its family."""
+    """Show one profile, including what it inherits from its family."""
     for key, value in describe(profiles.get(device)):
         click.echo(f"{key:<14} {value}" if key else f"{'':<14} {value}")
 
@@ -53,20 +60,17 @@ def show_command(profiles: Profiles, device: str) -> None:
 @click.argument("address")
 @click.pass_obj
 def probe_command(profiles: Profiles, address: str) -> None:
-    """Write the profile of a device that is reached over SSH.
+    """Print a profile for a device that is reached over SSH.
 
-    Nothing is installed on it. What it cannot say of itself comes from the
+    Nothing is installed on it. What the device does not report comes from the
     nearest known profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
     from edgecheck.targets.ssh.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
-    known = [profile for profile in found if profile is not None]  # the shell has made the file that this goes into
+    known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
     click.echo(draft(probe(address), known, address), nl=False)
-
-
-command.add_command(calibrate_command)
 
 
 def _list(profiles: Profiles) -> None:
@@ -86,7 +90,7 @@ def _row(profile: DeviceProfile) -> tuple[str, ...]:
 
 
 def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
-    """The profile as pairs of a key and its text; an empty key goes on with the one before."""
+    """The profile as pairs of a key and a text; an empty key continues the key before."""
     ram, storage = profile.ram, profile.storage
     rows = [
         ("device", profile.id),
@@ -142,6 +146,6 @@ def _identity(profile: DeviceProfile) -> str:
 
 def _constant(constant: Constant) -> str:
     return (
-        f"{constant.ns_per_instruction} ns an instruction, spread {constant.spread:.0%}, "
+        f"{constant.ns_per_instruction} ns per instruction, spread {constant.spread:.0%}, "
         f"calibrated with {constant.runtime}"
     )

@@ -1,4 +1,4 @@
-"""`edgecheck doctor`: what works here, found by trying it, and what to install for the rest."""
+"""`edgecheck doctor`: tries what is installed here, and names what to install for the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgecheck.core.units import Unit, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Runtime -> (expression that loads it whole and runs a tiny model, extra that installs it).
+#: Runtime -> (statements that load it and run a tiny model, extra that installs it).
 _RUNTIMES = {
     "ai-edge-litert": (
         "from edgecheck_agent import tflite_engine; print(tflite_engine.Engine('ai-edge-litert', 1).version)",
@@ -43,26 +43,25 @@ _PROGRAMS = {
     "ssh": ("devices over SSH", "openssh-client"),
 }
 
-#: Seconds for one trial.
-_PATIENCE = 60
+#: Seconds that one trial may take.
+_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that was tried."""
+    """What one trial found."""
 
     works: bool
     what: str
+    #: Its version, or what is wrong and how to fix it.
     found: str
-    """Its version, or what is in the way and how to mend it."""
 
 
 @click.command("doctor", epilog="\b\nExample:\n  edgecheck doctor")
 def command() -> None:
-    """Say what works here and what to install for the rest.
+    """Check this machine: what works, and what to install for the rest.
 
-    Everything is tried, not looked up: a runtime counts as working when it
-    has run a model.
+    A runtime counts as working only after it has run a model.
     """
     click.echo(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for title, lines in (
@@ -79,30 +78,30 @@ def command() -> None:
 
 
 def _runtimes() -> Iterator[Line]:
-    for name, (trial, extra) in _RUNTIMES.items():
+    for name, (code, extra) in _RUNTIMES.items():
         try:
             installed = version(name)
         except PackageNotFoundError:
             yield Line(works=False, what=name, found=f"not installed: pip install 'edgecheck[{extra}]'")
             continue
         done = subprocess.run(
-            [sys.executable, "-c", trial], check=False, capture_output=True, text=True, timeout=_PATIENCE
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=_TIMEOUT
         )
         if done.returncode == 0:
             yield Line(works=True, what=name, found=f"{installed}, ran a model")
         else:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            yield Line(works=False, what=name, found=f"{installed} is installed and does not run: {last}")
+            yield Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
 
 
 def _converters() -> Iterator[Line]:
-    """A line for each extra that brings converters."""
+    """A line for each extra with converters."""
     for extra in dict.fromkeys(route.extra for route in ROUTES):
         routes = [route for route in ROUTES if route.extra == extra]
         sources = dict.fromkeys(_SOURCES[source] for route in routes for source in route.sources)
         formats = dict.fromkeys(f".{route.format}" for route in routes)
         needed = dict.fromkeys(package for route in routes for package in route.packages)
-        missing = [package for package in needed if not any(map(_installed, _SAME.get(package, (package,))))]
+        missing = [package for package in needed if not any(map(_installed, _EITHER.get(package, (package,))))]
         have = ", ".join(f"{package} {version(package)}" for package in needed if _installed(package))
         yield Line(
             works=not missing,
@@ -111,7 +110,7 @@ def _converters() -> Iterator[Line]:
         )
 
 
-#: Sources as people call them, by the formats' names.
+#: What people call a source format.
 _SOURCES = {
     "onnx": ".onnx",
     "tflite": ".tflite",
@@ -128,8 +127,8 @@ _SOURCES = {
     "skops": ".skops",
 }
 
-#: Distributions of which either will do.
-_SAME = dict.fromkeys(("tensorflow", "tensorflow-cpu"), ("tensorflow", "tensorflow-cpu"))
+#: Distributions of which one is enough.
+_EITHER = dict.fromkeys(("tensorflow", "tensorflow-cpu"), ("tensorflow", "tensorflow-cpu"))
 
 
 def _installed(package: str) -> bool:

@@ -1,20 +1,24 @@
-"""`edgecheck emulator`: the emulated machine, apart from any check."""
+"""`edgecheck emulator`: builds, imports and inspects the emulated machine, apart from any check."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli import candidates
+from edgecheck.cli import options
 from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from edgecheck.emulator.hardware import Image
+
+#: Packages that figures depend on, besides Python.
+_NAMED = ("linux", "libc6", "libgomp1", "libstdc++6", "zlib1g")
 
 _EXAMPLES = """
 \b
@@ -28,37 +32,44 @@ Examples:
 
 @click.group("emulator", epilog=_EXAMPLES)
 def command() -> None:
-    """Build, import or look into the emulated machine.
+    """Build, import or inspect the emulated machine.
 
-    `edgecheck check --target qemu` builds what it needs by itself; these
-    commands are for doing so ahead, and for looking around.
+    `edgecheck check --target qemu` builds what it needs; these commands are
+    for building in advance, and for looking around.
     """
 
 
 @command.command("build", epilog="\b\nExample:\n  edgecheck emulator build")
 def build_command() -> None:
-    """Build the system from this host's own arm64 packages."""
+    """Build the system from this host's arm64 packages."""
     from edgecheck.emulator import build
 
     with Progress(1) as progress:
-        image = build.ensure(progress.tell)
-    click.echo(f"Python {image.python}, Linux {image.versions['linux']}, {show(image.bytes, Unit.BYTES)}: ready.")
+        image = build.ensure(progress.show)
+    _show_ready(image)
 
 
 @command.command("import", epilog="\b\nExample:\n  edgecheck emulator import rootfs.tar")
 @click.argument("tar", type=click.Path(path_type=Path))
 def import_command(tar: Path) -> None:
-    """Take the system from a tar, made by the `machine` stage of Dockerfile.arm64."""
+    """Import the system from a tar file.
+
+    The `machine` stage of Dockerfile.arm64 makes the file.
+    """
     from edgecheck.emulator import build
 
     with Progress(1) as progress:
-        image = build.import_tar(tar, progress.tell)
+        image = build.import_tar(tar, progress.show)
+    _show_ready(image)
+
+
+def _show_ready(image: Image) -> None:
     click.echo(f"Python {image.python}, Linux {image.versions['linux']}, {show(image.bytes, Unit.BYTES)}: ready.")
 
 
 @command.command("info", epilog="\b\nExample:\n  edgecheck emulator info")
 def info_command() -> None:
-    """Say what is built, where, and what it takes of the disk."""
+    """Show what is built, where, and how much disk it takes."""
     from edgecheck.emulator import build
 
     built = build.info()
@@ -74,20 +85,17 @@ def info_command() -> None:
 
 
 def _packages(versions: Mapping[str, str]) -> str:
-    """Those that figures depend on, and how many there are besides: an imported system has a hundred."""
-    named = [name for name in versions if name in _TELLING or name.startswith("python3")]
+    """The packages that figures depend on, and how many others there are: an imported system has a hundred."""
+    named = [name for name in versions if name in _NAMED or name.startswith("python3")]
     return f"{', '.join(f'{name} {versions[name]}' for name in named)} and {len(versions) - len(named)} other packages"
 
 
-_TELLING = ("linux", "libc6", "libgomp1", "libstdc++6", "zlib1g")
-
-
 @command.command("shell", epilog="\b\nExample:\n  edgecheck emulator shell raspberry-pi-4-2gb")
-@click.argument("device", metavar="ID", shell_complete=candidates.devices)
+@click.argument("device", metavar="ID", shell_complete=options.complete_devices)
 def shell_command(device: str) -> None:
-    """Open a prompt inside the machine of a device; leave it with `exit`.
+    """Open a shell in the emulated machine of a device.
 
-    The runtime lies under /bundle and the agent under /agent.
+    Leave it with `exit`. The runtime is under /bundle, the agent under /agent.
     """
     from edgecheck.core.address import EMULATED
     from edgecheck.emulator import machine
@@ -96,6 +104,6 @@ def shell_command(device: str) -> None:
     profile = Profiles(load_project(Path.cwd()).profiles).get(device)
     with Progress(1) as progress:
         requirements = next(iter(profile.runtimes.values()), ())
-        spec = open_target(EMULATED, profile).spec(requirements, 0, progress.tell)
+        spec = open_target(EMULATED, profile).spec(requirements, 0, progress.show)
     argv = machine.shell(spec)
     os.execvp(argv[0], argv)  # noqa: S606 - the terminal is QEMU's from here on

@@ -1,4 +1,4 @@
-"""`edgecheck fit`: which variant of a model fits a device, and what it loses."""
+"""`edgecheck fit`: finds the variant of a model that fits a device with the least loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from edgecheck.checks import perform
 from edgecheck.checks.invocation import now, this_host
 from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
-from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
+from edgecheck.cli.files import write_report
+from edgecheck.cli.outputs import ensure_places, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
@@ -59,17 +60,11 @@ _PATH = click.Path(path_type=Path)
     multiple=True,
     type=click.Choice([AS_IS, *VARIANTS]),
     metavar="NAME",
-    help="Choose among these only: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+    help="Try only these: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
 )
 @options.PROFILES
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=FormatParam(FORMATS),
-    help="terminal, json or markdown; =FILE writes it there. May be repeated.",
-)
-@click.option("--all", "every", is_flag=True, help="Try every variant on the device, also after one that fits.")
+@options.format_option(FORMATS)
+@click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one that fits.")
 @options.TRUST
 @options.MACHINES
 def command(
@@ -86,46 +81,39 @@ def command(
     every: bool,
     trust: bool,
 ) -> int:
-    """Find the variant that fits a device and loses the least.
+    """Find the variant that fits a device with the least loss.
 
     Converts the model to each variant, compares it with its source, and runs
-    it on the device, the least lossy first, until one holds every limit. What
-    was converted is kept: after an interruption nothing is converted again.
+    it on the device, the least lossy first, until one meets every limit. What
+    is converted is cached: after an interruption nothing is converted again.
 
     Exit codes: 0 something fits, 1 nothing does, 3 it could not be decided.
     """
-    started = time.monotonic()
+    began = time.monotonic()
     ensure_places(formats)
     project = load_project(Path.cwd())
-    budgets = select(
-        Selection(
-            paths=paths,
-            devices=devices,
-            limits=limits,
-            profiles=profiles,
-            on_unknown=None,
-            trust=trust,
-            variants=(AUTO,),
-            samples=samples,
-        ),
-        project,
+    selection = Selection(
+        paths=paths,
+        devices=devices,
+        limits=limits,
+        profiles=profiles,
+        trust=trust,
+        variants=(AUTO,),
+        samples=samples,
     )
+    budgets = select(selection, project)
     _ensure_limits(budgets)
     checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
-    begun = now()
+    started = now()
     fits: list[Fit] = []
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(len(checks)))
         settings = ConversionSettings(user_cache_path("edgecheck"))
-        for fit in perform.fit(checks, settings, progress.tell, machines=machines, every=every):
+        for fit in perform.fit(checks, settings, progress.show, machines=machines, every=every):
             fits.append(fit)
             progress.next()
     report = FitReport(
-        fits=tuple(fits),
-        version=__version__,
-        host=this_host(),
-        started=begun,
-        seconds=time.monotonic() - started,
+        fits=tuple(fits), version=__version__, host=this_host(), started=started, seconds=time.monotonic() - began
     )
     for name, file in formats or (("terminal", ""),):
         if file:

@@ -1,19 +1,113 @@
-"""Options that several commands take, each written once."""
+"""Options and kinds of value that several commands have, each written once, and what Tab completes in them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecheck.cli import candidates
+from edgecheck.core.units import Unit, parse
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class ShareParam(click.ParamType[float]):
+    """A share such as `5%` or `0.05`."""
+
+    name = "SHARE"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share as a number."""
+        try:
+            share = parse(value, Unit.RATIO)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if share > 1:
+            self.fail(f"{value} is more than 1; expected a share from 0 to 1, such as 5%", param, ctx)
+        return share
+
+
+class FormatParam(click.ParamType[tuple[str, str]]):
+    """`NAME` or `NAME=FILE`."""
+
+    name = "NAME[=FILE]"
+
+    def __init__(self, formats: Collection[str]) -> None:
+        self._formats = formats
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The format's name, and the file: empty for stdout."""
+        if isinstance(value, tuple):
+            return value
+        name, _, file = value.partition("=")
+        if name not in self._formats:
+            self.fail(f"unknown format {name!r}; choose from {', '.join(self._formats)}.", param, ctx)
+        return name, file
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """The names of the formats; after the equals sign, files."""
+        from click.shell_completion import CompletionItem
+
+        del ctx, param
+        if "=" in incomplete:
+            return [CompletionItem(incomplete, type="file")]
+        return _items(incomplete, dict.fromkeys(self._formats, ""))
+
+
+def complete_devices(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The ids of the project's device profiles and of the packaged ones."""
+    from edgecheck.config import Profiles, load_project
+    from edgecheck.errors import EdgecheckError
+
+    try:
+        folders = load_project(Path.cwd()).profiles
+    except EdgecheckError:  # the command itself reports it
+        folders = ()
+    return _items(incomplete, dict.fromkeys(Profiles(folders).ids(), ""))
+
+
+def complete_limits(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The metrics, each with the equals sign before its bound."""
+    from edgecheck.core.metrics import METRICS
+
+    return _items(incomplete, {f"{name}=": metric.title for name, metric in METRICS.items()})
+
+
+def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The kinds of address."""
+    kinds = {"local": "this machine", "qemu": "the emulated machine", "ssh://": "a device: ssh://USER@HOST[:PORT]"}
+    return _items(incomplete, kinds)
+
+
+def _items(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, help=line or None) for word, line in words.items() if word.startswith(incomplete)]
+
+
+def format_option(formats: Iterable[str]) -> Callable[[Any], Any]:
+    """`--format`, with the names of the formats that a command can write."""
+    names = tuple(formats)
+    return click.option(
+        "--format",
+        "formats",
+        multiple=True,
+        type=FormatParam(names),
+        help=f"{', '.join(names)}; NAME=FILE writes to a file. May be repeated.",
+    )
+
 
 DEVICE = click.option(
     "--device",
     "devices",
     multiple=True,
     metavar="ID",
-    shell_complete=candidates.devices,
+    shell_complete=complete_devices,
     help="Only this device; may be repeated.",
 )
 TARGET = click.option(
@@ -21,7 +115,7 @@ TARGET = click.option(
     "targets",
     multiple=True,
     metavar="[DEVICE=]ADDRESS",
-    shell_complete=candidates.targets,
+    shell_complete=complete_targets,
     help="Where to run: local, qemu or ssh://USER@HOST; for one device or for all.",
 )
 LIMIT = click.option(
@@ -29,17 +123,30 @@ LIMIT = click.option(
     "limits",
     multiple=True,
     metavar="METRIC=VALUE",
-    shell_complete=candidates.limits,
-    help="A limit for a model given without a budget; METRIC=off drops its profile's.",
+    shell_complete=complete_limits,
+    help="A limit for a model without a budget; METRIC=off removes the profile's limit.",
 )
 PROFILES = click.option(
     "--profiles",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Look for device profiles here first.",
+    help="Search this folder for device profiles first.",
 )
-TRUST = click.option("--trust", is_flag=True, help="Let model files and factories run code of their own.")
+TRUST = click.option("--trust", is_flag=True, help="Allow model files and factories to execute code.")
 MACHINES = click.option(
-    "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines at once. [default: 1]"
+    "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines to run at once. [default: 1]"
 )
+MERGE_BASE = click.option(
+    "--merge-base",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Results at the merge base, to separate earlier drift from this change.",
+)
+FAIL_ON = click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "warn"]),
+    default="fail",
+    help="Lowest status that makes the exit code 1. [default: fail]",
+)
+QUIET = click.option("--quiet", "-q", is_flag=True, help="Print only checks that did not pass, and the summary.")

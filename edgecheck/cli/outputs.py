@@ -1,86 +1,34 @@
-"""Where reports go: the terminal as results come, files at the end, each written whole."""
+"""Where a report goes: to stdout as results come, to files at the end, and to the page of a job on GitHub."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.cli.results import replace_file
+from edgecheck.cli.files import ensure_writable, write_report
+from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status
 from edgecheck.errors import UsageError
-from edgecheck.reports import FORMATS, Style, render
+from edgecheck.reports import Style, render
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import TracebackType
-
-    from click.shell_completion import CompletionItem
-
-    from edgecheck.core.report import CheckResult, Report
-
-# RF-SECTION github_job: What a job on GitHub is told beside the report: annotations at the budgets' lines, and the
-# job's summary.
-
-
-def tell(report: Report, *, printed: str) -> None:
-    """Annotations on stderr, which the runner reads as it reads stdout; the summary into the file that it names.
-
-    Args:
-        report: All of it.
-        printed: The format that stdout got: where that is `github`, the annotations are told already.
-    """
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    if printed != "github":
-        click.echo(render("github", report), err=True, nl=False)
-    place = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not place:
-        return
-    try:
-        with Path(place).open("a", encoding="utf-8") as summary:
-            summary.write(render("markdown", report))
-    except OSError as error:
-        click.echo(f"edgecheck: the job summary was not written: {place}: {error.strerror}.", err=True)
-
-
-class FormatParam(click.ParamType[tuple[str, str]]):
-    """`NAME` or `NAME=FILE`."""
-
-    name = "NAME[=FILE]"
-
-    def __init__(self, formats: Collection[str] = FORMATS) -> None:
-        self._formats = formats
-
-    def convert(
-        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """The format's name and the file, which is empty for stdout."""
-        if isinstance(value, tuple):
-            return value
-        name, _, file = value.partition("=")
-        if name not in self._formats:
-            self.fail(f"{name!r} is no format; there are: {', '.join(self._formats)}.", param, ctx)
-        return name, file
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-        """The formats' names."""
-        from edgecheck.cli import candidates
-
-        del ctx, param
-        return candidates.formats(self._formats, incomplete)
 
 
 class Outputs:
-    """The report's destinations; a context manager.
+    """The destinations of one report; a context manager.
+
+    Args:
+        formats: Names of formats, each with its file: empty for stdout.
+        quiet: Whether stdout gets only checks that did not pass.
 
     Raises:
-        UsageError: see `ensure_places`; it is said before anything is measured.
+        UsageError: as `ensure_places`, before anything is measured.
     """
 
     def __init__(self, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> None:
@@ -98,7 +46,7 @@ class Outputs:
         sys.stdout.flush()
 
     def show(self, result: CheckResult) -> None:
-        """One check is done."""
+        """Print a check's result, if stdout is for people."""
         if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):
             return
         from edgecheck.reports import terminal
@@ -108,7 +56,7 @@ class Outputs:
         sys.stdout.flush()
 
     def finish(self, report: Report) -> None:
-        """All checks are done."""
+        """Print the summary or, in another format, the report; then write the files."""
         if self._printed == "terminal":
             from edgecheck.reports import terminal
 
@@ -118,33 +66,28 @@ class Outputs:
         for name, path in self._files:
             write_report(path, render(name, report))
 
-    def tell_job(self, report: Report) -> None:
-        """A job on GitHub gets annotations and a summary; elsewhere nothing happens."""
-        tell(report, printed=self._printed)
+    def annotate_job(self, report: Report) -> None:
+        """In a job on GitHub, annotate the lines of the budgets and add to the job's summary; elsewhere do nothing.
 
-
-def terminal_style() -> Style:
-    """The terminal's width; colour where it is one and nobody asked for none (https://no-color.org)."""
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    if os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
-        color = True
-    return Style(width=max(40, shutil.get_terminal_size((100, 24)).columns), color=color)
-
-
-def write_report(path: Path, text: str) -> None:
-    """Write `text` to `path` whole or not at all.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    try:
-        replace_file(path, text)
-    except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+        Annotations go to stderr, which the runner reads as it reads stdout; the summary goes to the file that the
+        runner names.
+        """
+        if os.environ.get("GITHUB_ACTIONS") != "true":
+            return
+        if self._printed != "github":  # else stdout has the annotations already
+            click.echo(render("github", report, Style()), err=True, nl=False)
+        path = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not path:
+            return
+        try:
+            with Path(path).open("a", encoding="utf-8") as summary:
+                summary.write(render("markdown", report, Style()))
+        except OSError as error:
+            click.echo(f"edgecheck: the job summary was not written: {path}: {error.strerror}.", err=True)
 
 
 def ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
-    """Say what cannot be written, before anything is done for it.
+    """Check that each format has a place that can be written to, before anything is measured.
 
     Raises:
         UsageError: a file cannot be written, or two formats want the same place.
@@ -155,24 +98,12 @@ def ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
     for path in files:
         ensure_writable(path)
     if len({path.resolve() for path in files}) < len(files):
-        raise UsageError("Two formats cannot both go to one file.", "Give each a file of its own.")
+        raise UsageError("Two formats cannot both go to one file.", "Name a file for each.")
 
 
-def ensure_writable(path: Path) -> None:
-    """Say that a report could not be written there, before anything is done for it.
-
-    Raises:
-        UsageError: it is a folder, or its own folder is not there or is closed.
-    """
-    folder = path.parent
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder.", "Name a file for the report.")
-    if not folder.is_dir():
-        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
-    try:
-        with tempfile.TemporaryFile(dir=folder):  # permission bits do not tell of a read-only disk, nor of root's /proc
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be written to: {error.strerror}.", "Name another place for the report."
-        ) from error
+def terminal_style() -> Style:
+    """The width of the terminal, and whether it has colours (NO_COLOR: https://no-color.org)."""
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
+        color = True
+    return Style(width=max(40, shutil.get_terminal_size((100, 24)).columns), color=color)

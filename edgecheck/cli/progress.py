@@ -1,4 +1,4 @@
-"""What is going on, on stderr, where a person watches; silent where nobody does."""
+"""What a command is doing, on stderr: a line that changes on a terminal, and only long waits elsewhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
-
-#: What those who do not watch are told, too: why nothing comes for minutes.
-_FOR_ALL = ("waiting for ", "cooling down ")
+#: What is printed also where stderr is not a terminal: why nothing happens for minutes.
+_LONG_WAITS = ("waiting for ", "cooling down ")
 
 
 class Progress:
-    """A line that changes, with the number of the check; a context manager."""
+    """The progress of `total` checks; a context manager."""
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._at = 1
+        self._number = 1
         self._status: Status | None = None
 
     def __enter__(self) -> Progress:
@@ -39,16 +38,16 @@ class Progress:
     ) -> None:
         self.stop()
 
-    def tell(self, words: str) -> None:
+    def show(self, words: str) -> None:
         """Show what the current check is doing."""
         if self._status is not None:
-            self._status.update(f"[{self._at}/{self._total}] {words}".replace("[", r"\["))
-        elif any(each in words for each in _FOR_ALL):
-            click.echo(f"[{self._at}/{self._total}] {words}", err=True)
+            self._status.update(f"[{self._number}/{self._total}] {words}".replace("[", r"\["))
+        elif any(each in words for each in _LONG_WAITS):
+            click.echo(f"[{self._number}/{self._total}] {words}", err=True)
 
     def next(self) -> None:
-        """The current check is done."""
-        self._at = min(self._at + 1, self._total)
+        """Go on to the next check."""
+        self._number = min(self._number + 1, self._total)
 
     def stop(self) -> None:
         """Clear the line."""

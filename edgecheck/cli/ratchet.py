@@ -1,4 +1,4 @@
-"""`edgecheck budget ratchet`: limits follow what was reached, and never go back."""
+"""`edgecheck budget ratchet`: tightens limits to results; it never loosens one."""
 
 from __future__ import annotations
 
@@ -7,32 +7,14 @@ from pathlib import Path
 import click
 
 from edgecheck.checks import report_files
-from edgecheck.cli import editing
+from edgecheck.cli import files, options
 from edgecheck.config import load_project
-from edgecheck.config.listing import yaml_files
+from edgecheck.config.files import shown_path, yaml_files
 from edgecheck.config.problems import Problem, RefusedError
 from edgecheck.config.ratchet import Ratcheted, ratcheted
-from edgecheck.config.text_file import shown_path
-from edgecheck.core.units import Unit, parse
 from edgecheck.errors import ConfigError, UsageError
 
 _PATH = click.Path(path_type=Path, exists=True)
-
-
-class ShareParam(click.ParamType[float]):
-    """A share such as `5%` or `0.05`."""
-
-    name = "SHARE"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share as a number."""
-        try:
-            share = parse(value, Unit.RATIO)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if share > 1:
-            self.fail(f"{value} is more than the whole; takes a share from 0 to 1, such as 5%", param, ctx)
-        return share
 
 
 @click.command("ratchet", epilog="\b\nExample:\n  edgecheck budget ratchet budgets/ --from head.json --dry-run")
@@ -40,22 +22,28 @@ class ShareParam(click.ParamType[float]):
 @click.option(
     "--from", "source", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Results (JSON)."
 )
-@click.option("--headroom", type=ShareParam(), default="5%", show_default=True, help="Room left beside what was found.")
+@click.option(
+    "--headroom",
+    type=options.ShareParam(),
+    default="5%",
+    show_default=True,
+    help="Margin between each figure and its limit.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the changes as a diff and write nothing.")
 def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: bool) -> int:
-    """Tighten limits to what the results reached.
+    """Tighten limits to the results.
 
     Only the values change: comments, order, quotes and units stay. No limit
     is loosened, and none is tightened whose results do not hold.
     """
     report = report_files.load(source)
-    asked = paths or load_project(Path.cwd()).budgets
-    if not asked:
+    budgets = paths or load_project(Path.cwd()).budgets
+    if not budgets:
         raise UsageError("There is nothing to tighten: name budgets.", "edgecheck budget ratchet budgets/ --from FILE")
     problems: list[Problem] = []
-    files = yaml_files(asked, problems)
+    budget_files = yaml_files(budgets, problems)
     done = {}
-    for file in files:
+    for file in budget_files:
         try:
             done[file] = ratcheted(file, report, headroom)
         except RefusedError as error:
@@ -63,18 +51,18 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
     if problems:
         raise ConfigError([str(problem) for problem in sorted(set(problems))])
     for file, each in done.items():
-        _tell(file, each, dry_run=dry_run)
+        _show(file, each, dry_run=dry_run)
         if each.changes and not dry_run:
-            editing.write(file, each.after)
+            files.write_edited(file, each.after)
     count = sum(len(each.changes) for each in done.values())
     click.echo(f"{count} limit{'s' if count != 1 else ''} {'would be ' if dry_run else ''}tightened.", err=True)
     return 0
 
 
-def _tell(file: Path, each: Ratcheted, *, dry_run: bool) -> None:
+def _show(file: Path, each: Ratcheted, *, dry_run: bool) -> None:
     name = shown_path(file)
     if dry_run:
-        editing.show(file, each.before, each.after)
+        files.print_diff(file, each.before, each.after)
     else:
         for change in each.changes:
             click.echo(f"{name}:{change.line}: {change.key}: {change.old} -> {change.new}")

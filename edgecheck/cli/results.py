@@ -1,46 +1,47 @@
-"""Every report is kept under `.edgecheck/results/`, as it grows, so that an interruption loses nothing."""
+"""Keeps the report of every check in `.edgecheck/results/`, as it grows, so that an interruption loses nothing."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from edgecheck.core.report import Report
 from edgecheck.reports import json_report
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import BinaryIO
 
-    from edgecheck.core.report import Report
-
-#: Below the folder that edgecheck is called in.
+#: Inside the folder that edgecheck is called in.
 PLACE = Path(".edgecheck", "results")
 
-#: The end of a file's name as long as checks are missing in it.
+#: How the name of a file ends while checks are missing in it.
 GROWING = ".part.json"
 
 
 class Results:
-    """The file of one invocation: a whole report after each check, and locked as long as it grows; a context manager.
+    """The results file of one invocation; a context manager.
 
-    An interruption is told what to do next.
+    After each check the file is a complete report; it is locked while it grows. An interruption prints how to resume.
+
+    Args:
+        folder: The folder that edgecheck is called in.
+        total: How many checks there will be.
     """
 
     def __init__(self, folder: Path, total: int) -> None:
         self._folder = folder / PLACE
         self._total = total
         self._file: BinaryIO | None = None
-        self._end = 0
-        """Where the next check goes."""
         self._failed = False
+        #: The offset of the next check in the file.
+        self._end = 0
+        #: The checks in the file.
         self._count = 0
-        """Checks in it."""
 
     def __enter__(self) -> Results:
         return self
@@ -50,30 +51,30 @@ class Results:
     ) -> None:
         if isinstance(error, KeyboardInterrupt) and self._count:
             click.echo(
-                f"edgecheck: {self._count:,} of {self._total:,} checks are done and kept: "
-                "the same command with --resume goes on after them.",
+                f"edgecheck: {self._count:,} of {self._total:,} checks are done and saved: "
+                "run the same command with --resume to continue after them.",
                 err=True,
             )
         if self._file is not None:
             self._file.close()
 
     def keep(self, report: Report) -> None:
-        """Add the report's last check; a folder that cannot be written is told once and does not stop the check."""
+        """Add the report's last check. A folder that cannot be written to is reported once; the checks go on."""
         if self._failed:
             return
         try:
             self._file = self._file or self._opened(report)
             self._add(self._file, report)
         except OSError as error:
-            click.echo(f"edgecheck: results are not kept: {self._folder}: {error.strerror}.", err=True)
+            click.echo(f"edgecheck: results are not saved: {self._folder}: {error.strerror}.", err=True)
             self._failed = True
 
     def finish(self) -> None:
-        """No more checks come: the file gets the name of a whole report."""
+        """Give the file the name of a complete report: no more checks come."""
         if self._file is None:
             return
         place = Path(self._file.name)
-        with suppress(OSError):  # under its old name it is worth as much
+        with suppress(OSError):  # under its old name the report is as good
             place.rename(place.with_name(place.name.removesuffix(GROWING) + ".json"))
 
     def _opened(self, report: Report) -> BinaryIO:
@@ -84,47 +85,27 @@ class Results:
         stamp = report.started.replace(":", "").replace("-", "").partition("+")[0]
         file = (self._folder / f"{stamp}Z-{os.getpid()}{GROWING}").open("wb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)
-        self._end = _written(file, json_report.opening(report), 0)
+        self._end = _write(file, json_report.opening(report), 0)
         return file
 
     def _add(self, file: BinaryIO, report: Report) -> None:
-        """Whoever reads the file meanwhile finds whole JSON, and so does the next invocation after an interruption."""
+        """Append the check, so that the file is complete JSON for anybody who reads it meanwhile."""
         separator = ",\n" if self._count else ""
         check = separator + json_report.line(report.results[-1])
         try:
-            _written(file, check + json_report.ending(report), self._end)
+            _write(file, check + json_report.ending(report), self._end)
         except BaseException:  # the disk is full, or Ctrl-C
             os.ftruncate(file.fileno(), self._end)
-            _written(file, json_report.ending(report), self._end)
+            _write(file, json_report.ending(report), self._end)
             raise
         self._end += len(check.encode())
         self._count += 1
 
 
-def _written(file: BinaryIO, text: str, at: int) -> int:
-    """Write all of `text` at an offset; gives the one behind it."""
+def _write(file: BinaryIO, text: str, at: int) -> int:
+    """Write all of `text` at the offset `at`; returns the offset after it."""
     left = memoryview(text.encode())
     while left:
         count = os.pwrite(file.fileno(), left, at)
         left, at = left[count:], at + count
     return at
-
-
-def replace_file(place: Path, text: str) -> None:
-    """Write `text` to `place` whole or not at all."""
-    handle, scratch = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(scratch).chmod(0o666 & ~_umask())
-        Path(scratch).replace(place)
-    except BaseException:
-        with suppress(OSError):
-            Path(scratch).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

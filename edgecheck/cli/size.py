@@ -1,4 +1,4 @@
-"""`edgecheck size`: where a model's bytes are, and what grew since another one."""
+"""`edgecheck size`: shows where a model's bytes are, and what grew since another model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from edgecheck.anatomy.duplicates import repeated
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.tables import By, table
 from edgecheck.checks.explain.ways_out import savings
-from edgecheck.cli.outputs import FormatParam, ensure_places, terminal_style, write_report
+from edgecheck.cli import options
+from edgecheck.cli.files import write_report
+from edgecheck.cli.outputs import ensure_places, terminal_style
 from edgecheck.errors import UsageError
 from edgecheck.reports.size.report import FORMATS, Growth, SizeReport, View, render_size
 
@@ -38,29 +40,27 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--by",
     type=click.Choice([by.value for by in By]),
-    help="What a row stands for. [default: layer, or prefix with --depth]",
+    help="What each row is. [default: layer, or prefix with --depth]",
 )
 @click.option(
     "--depth",
     type=click.IntRange(1, 64),
-    help="Group layers by so many names of their path: backbone/block_3 is 2.",
+    help="Group layers by this many names of their path: backbone/block_3 is 2.",
 )
 @click.option(
     "--top",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="Rows to show before the rest is summed up; 0 for all.",
+    help="Rows to show before the rest is summed; 0 shows all.",
 )
-@click.option("--against", type=_PATH, metavar="OLD", help="Say what grew, shrank, appeared and vanished since OLD.")
 @click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=FormatParam(FORMATS),
-    help="terminal, json, markdown or html; =FILE writes it there. May be repeated.",
+    "--against", type=_PATH, metavar="OLD", help="Show what grew, shrank, appeared and disappeared since OLD."
 )
-@click.option("--quick", is_flag=True, help="Do not read the weights: no zeros, and no figures for gzip and pruning.")
+@options.format_option(FORMATS)
+@click.option(
+    "--quick", is_flag=True, help="Do not read the weights; leaves out zeros and the effects of gzip and pruning."
+)
 def command(
     model: Path,
     by: str | None,
@@ -75,12 +75,12 @@ def command(
 
     Reads .tflite, .onnx, SavedModel folders, .keras, .h5, .pt, .pth, .pt2,
     TorchScript, .safetensors, scikit-learn's pickles and .mlpackage, without
-    their frameworks and without running code that is in them. The rows sum
+    their frameworks and without running code that is in them. The rows add up
     to the size of the model, to the byte.
     """
     view = _view(by, depth, top)
     ensure_places(formats)
-    report = _look(model, view, against, quick=quick)
+    report = _read_sizes(model, view, against, quick=quick)
     for name, file in formats or (("terminal", ""),):
         text = render_size(name, report, terminal_style())
         if file:
@@ -91,7 +91,7 @@ def command(
 
 
 def _view(by: str | None, depth: int | None, top: int) -> View:
-    """The grouping that was asked for; a depth makes prefixes of layers, and of nothing else."""
+    """The grouping; `--depth` makes prefixes of layers, and of nothing else."""
     if depth is None:
         return View(By(by or By.LAYER), 1, top)
     if by not in (None, By.LAYER, By.PREFIX):
@@ -99,7 +99,7 @@ def _view(by: str | None, depth: int | None, top: int) -> View:
     return View(By.PREFIX, depth, top)
 
 
-def _look(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:
+def _read_sizes(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:
     anatomy = read(model)
     old = read(against) if against is not None else None
     measured = zeros = None

@@ -1,134 +1,142 @@
-"""A budget's keys: what each takes, and what it means."""
+"""The keys of a budget."""
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from pydantic import ConfigDict, Discriminator, Tag, ValidationInfo, field_validator
+from typing import ClassVar, Literal
 
-from edgecheck.config.fields import FileKeys, Seconds, Section, Share, Text, key, one_of, quantity, text_like, whole
+from edgecheck.config.kinds import (
+    SECONDS,
+    SHARE,
+    TEXT,
+    Either,
+    ListOf,
+    MappingOf,
+    OrNothing,
+    list_or,
+    mapping_or,
+    one_of,
+    text_like,
+    whole,
+)
 from edgecheck.config.limit_model import Limits
 from edgecheck.config.problems import nearest
 from edgecheck.config.regression_model import Regressions
-from edgecheck.core.units import Unit, show
+from edgecheck.config.schema import Kind, Section, key
+from edgecheck.config.tree import Node, text_of
 
-_Trusted = Annotated[
-    str, text_like(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints")
-]
-_Name = Annotated[str, one_of("as-is", "float32", "float16", "int8-dynamic", "int8-weights", "int8")]
-_Size = Annotated[int, whole(1, 2**31 - 1)]
-_Count = Annotated[int, whole(0, 1_000_000)]
-_MaybeSeconds = Annotated[float | None, quantity(Unit.SECONDS)]
-_TRUSTED = "The sha256 of a file that may run code when it is loaded; others are refused."
+_NAME = one_of("as-is", "float32", "float16", "int8-dynamic", "int8-weights", "int8")
+_TRUSTED = text_like(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints")
+_ABOUT_TRUSTED = "The sha256 of a file that may run code when it is loaded; others are refused."
 
 
 class ModelKeys(Section):
     """A network that code builds, and its weights."""
 
-    factory: Annotated[
-        str, text_like(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "package.module:function, such as nets.face:build")
-    ] = key("The function that builds the network.", "package.module:build")
-    weights: Text = key("The file of its weights, relative to the budget.", "net.pth")
-    trusted: _Trusted = key(_TRUSTED, "sha256:…", default="")
+    factory: str = key(
+        text_like(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "package.module:function, such as nets.face:build"),
+        "The function that builds the network.",
+        "package.module:build",
+    )
+    weights: str = key(TEXT, "The file of its weights, relative to the budget.", "net.pth")
+    trusted: str = key(_TRUSTED, _ABOUT_TRUSTED, "sha256:…", default="")
 
 
 class VariantKeys(Section):
     """A variant with its weights pruned."""
 
-    variant: _Name = key("How the model is converted.", "int8")
-    prune: Share = key("Share of the weights set to zero, the smallest first.", 0.5, default=0.0)
+    variant: str = key(_NAME, "How the model is converted.", "int8")
+    prune: float = key(SHARE, "Share of the weights set to zero, the smallest first.", 0.5, default=0.0)
 
 
 class MeasureKeys(Section):
     """How long a latency is measured."""
 
-    warmup_count: _Count = key("Inferences before measuring, at least; by default 1.", 1, default=1)
-    warmup_time: Seconds = key("Time before measuring, at least; by default 500 ms.", "500 ms", default=0.5)
-    min_count: Annotated[int, whole(1, 1_000_000)] = key(
-        "Inferences measured, at least; by default 50.", 50, default=50
+    warmup_count: int = key(whole(0, 1_000_000), "Inferences before measuring, at least; by default 1.", 1, default=1)
+    warmup_time: float = key(SECONDS, "Time before measuring, at least; by default 500 ms.", "500 ms", default=0.5)
+    min_count: int = key(whole(1, 1_000_000), "Inferences measured, at least; by default 50.", 50, default=50)
+    min_time: float | None = key(
+        SECONDS, "Time measured, at least; by default 1 s, or max_time if less.", "1 s", default=None
     )
-    min_time: _MaybeSeconds = key("Time measured, at least; by default 1 s, or max_time if less.", "1 s", default=None)
-    max_time: Seconds = key(
-        "Time after which a limit that is not decided is unknown; by default 30 s.", "30 s", default=30.0
+    max_time: float = key(
+        SECONDS,
+        "Time after which a limit that is not decided is unknown; by default 30 s.",
+        "30 s",
+        default=30.0,
+        at_least="min_time",
     )
-    deadline: _MaybeSeconds = key(
-        "For all processes of one check; by default 10 min, or 4 times max_time if more.", "10 min", default=None
+    deadline: float | None = key(
+        SECONDS,
+        "For all processes of one check; by default 10 min, or 4 times max_time if more.",
+        "10 min",
+        default=None,
+        at_least="max_time",
     )
 
-    @field_validator("max_time")
-    @classmethod
-    def _is_after_min_time(cls, value: float, others: ValidationInfo) -> float:
-        min_time = others.data.get("min_time")
-        if min_time is not None and min_time > value:
-            raise ValueError(f"is shorter than min_time, {show(min_time, Unit.SECONDS)}")
-        return value
 
-    @field_validator("deadline")
-    @classmethod
-    def _is_after_max_time(cls, value: float, others: ValidationInfo) -> float:
-        max_time = others.data.get("max_time", 0.0)
-        if value < max_time:
-            raise ValueError(f"is shorter than max_time, {show(max_time, Unit.SECONDS)}")
-        return value
+_AUTO = one_of("auto")
+_SEVERAL = ListOf(mapping_or(_NAME, VariantKeys))
 
 
-_Model = Annotated[
-    Annotated[Text, Tag("<value>")] | Annotated[ModelKeys, Tag("<mapping>")],
-    Discriminator(lambda raw: "<mapping>" if isinstance(raw, dict) else "<value>"),
-]
-_Variant = Annotated[
-    Annotated[_Name, Tag("<value>")] | Annotated[VariantKeys, Tag("<mapping>")],
-    Discriminator(lambda raw: "<mapping>" if isinstance(raw, dict) else "<value>"),
-]
-_Variants = Annotated[
-    Annotated[Annotated[str, one_of("auto")], Tag("<value>")] | Annotated[list[_Variant], Tag("<list>")],
-    Discriminator(
-        lambda raw: "<value>" if raw == "auto" or (isinstance(raw, str) and nearest(raw, ["auto"])) else "<list>"
-    ),
-]
-_Devices = Annotated[
-    Annotated[list[Text], Tag("<list>")] | Annotated[dict[Text, Limits | None], Tag("<mapping>")],  # type: ignore[valid-type] # made from the table of metrics
-    Discriminator(lambda raw: "<list>" if isinstance(raw, list) else "<mapping>"),
-]
+def _variants(node: Node) -> Kind:
+    return _AUTO if nearest(text_of(node), ["auto"]) else _SEVERAL
 
 
-class BudgetKeys(FileKeys):
+class BudgetKeys(Section):
     """One model, its variants, and the devices that it must fit with the limits on each."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(title="edgecheck budget")
+    title: ClassVar[str] = "edgecheck budget"
 
-    model: _Model = key("The model file or folder, relative to the budget; or factory and weights.", "net.tflite")
-    trusted: _Trusted = key(_TRUSTED, "sha256:…", default="")
-    format: Annotated[str, one_of("tflite", "onnx")] = key(
-        "What to ship; by default what the device's runtimes can run.", "tflite", default=""
+    model: str | ModelKeys = key(
+        mapping_or(TEXT, ModelKeys),
+        "The model file or folder, relative to the budget; or factory and weights.",
+        "net.tflite",
     )
-    samples: Text = key(
+    trusted: str = key(_TRUSTED, _ABOUT_TRUSTED, "sha256:…", default="")
+    format: str = key(
+        one_of("tflite", "onnx"), "What to ship; by default what the device's runtimes can run.", "tflite", default=""
+    )
+    samples: str = key(
+        TEXT,
         "Real inputs (.npz), relative to the budget: an array per model input, its first axis the sample.",
         "../samples/faces.npz",
         default="",
     )
-    inputs: dict[Text, list[_Size]] = key(
-        "Shapes, for the inputs that leave a dimension open.", {"image": [1, 128, 128, 3]}, default={}
+    inputs: dict[str, list[int]] = key(
+        MappingOf(TEXT, ListOf(whole(1, 2**31 - 1))),
+        "Shapes, for the inputs that leave a dimension open.",
+        {"image": [1, 128, 128, 3]},
+        default={},
     )
-    variants: _Variants | None = key(
+    variants: Literal["auto"] | list[str | VariantKeys] | None = key(
+        OrNothing(Either((_AUTO, _SEVERAL), _variants)),
         "How to convert the model; by default as-is for .tflite and .onnx, else float32; auto: least lossy first.",
         ["float32", "int8"],
         default=None,
     )
-    threads: Annotated[int, whole(1, 1024)] = key("Threads of the runtime.", 1, default=1)
-    bundle: Annotated[str, one_of("system", "profile")] = key(
+    threads: int = key(whole(1, 1024), "Threads of the runtime.", 1, default=1)
+    bundle: str = key(
+        one_of("system", "profile"),
         "What runs the model: what the device has, or what its profile pins; by default as the target does.",
         "profile",
         default="",
     )
     measure: MeasureKeys = key(
-        "How long latencies are measured, and what that may take.", {"max_time": "30 s"}, default=MeasureKeys()
+        MeasureKeys,
+        "How long latencies are measured, and what that may take.",
+        {"max_time": "30 s"},
+        default=MeasureKeys(),
     )
-    limits: Limits | None = key("For every device below.", {"size": "1 MB", "ram_peak": "80 MiB"}, default=None)  # type: ignore[valid-type] # made from the table of metrics
-    regression: Regressions | None = key(  # type: ignore[valid-type] # made from the table of metrics
+    limits: Section | None = key(
+        OrNothing(Limits), "For every device below.", {"size": "1 MB", "ram_peak": "80 MiB"}, default=None
+    )
+    regression: Section | None = key(
+        OrNothing(Regressions),
         "How much each metric may grow from the baseline that --baseline names.",
         {"size": "1%", "latency_p50": {"growth": "10%", "atleast": "2 ms"}},
         default=None,
     )
-    devices: _Devices = key(
+    devices: list[str] | dict[str, Section | None] = key(
+        list_or(MappingOf(TEXT, OrNothing(Limits)), ListOf(TEXT)),
         "The devices, each with limits of its own or none; they win over `limits:`.",
         {"raspberry-pi-4-2gb": {"latency_p50": "50 ms"}},
     )

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import RefusedError
-from edgecheck.config.text_file import read_text, shown_path
-from edgecheck.config.tree import MappingNode, to_python
+from edgecheck.config.tree import MappingNode, Node, to_python
 from edgecheck.config.yaml_reader import read_tree
+from edgecheck.core.device import Constant
 from edgecheck.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from edgecheck.config.tree import Node
-    from edgecheck.core.device import Constant
-
-    #: YAML by key, by kind.
+    #: Values in YAML by key, by kind of constant.
     Written = Mapping[str, Mapping[str, str]]
 
-#: What `derived_from` says of constants that were another device's before.
+#: What `derived_from` says after a calibration, where it named another device before.
 _ITSELF = "the device itself"
 
+#: Text that needs no quotes.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
@@ -43,13 +41,13 @@ def calibrated(path: Path, constants: Mapping[str, Constant], *, derived: bool) 
     """The profile in `path` with `constants` by kind (`float`, `int8`) under `projection`.
 
     Args:
-        path: The profile's own file; what it takes from its family is overridden here.
+        path: The profile's own file; it overrides what the family sets.
         constants: Those that were measured; others stay.
-        derived: Whether the profile says that its constants are another device's, which they are no longer.
+        derived: Whether the profile says that its constants are those of another device.
 
     Raises:
-        ConfigError: the file is no YAML.
-        UsageError: it is written so that an edit in place would change more than this.
+        ConfigError: the file is not valid YAML.
+        UsageError: an edit in place would change more than the constants.
     """
     try:
         before = read_text(path)
@@ -63,7 +61,7 @@ def calibrated(path: Path, constants: Mapping[str, Constant], *, derived: bool) 
             return Calibrated(before, after)
     lines = "".join(f"\n  {kind}: {_flow(values)}" for kind, values in wanted.items())
     raise UsageError(
-        f"{shown_path(path)} is written so that it cannot be edited in place.",
+        f"{shown_path(path)} is written in a way that cannot be edited in place.",
         f"Write it yourself:\nprojection:{lines}",
     )
 
@@ -91,23 +89,24 @@ def _digits(value: float) -> str:
     return format(Decimal(f"{value:.3g}"), "f")
 
 
-def _with(text: str, parts: tuple[str, ...], value: str, whole: Mapping[str, str]) -> str:
-    """`text` with `value` at `parts`; the mapping that holds it, if it is not there, comes in with all of `whole`."""
+def _with(text: str, parts: tuple[str, ...], value: str, siblings: Mapping[str, str]) -> str:
+    """`text` with `value` at `parts`; if the mapping around it is missing, it is inserted with all of `siblings`."""
     node = read_tree(text, "")
     for depth, part in enumerate(parts):
         entry = node.entries.get(part) if isinstance(node, MappingNode) else None
         if entry is None:
-            is_whole = bool(whole) and depth < len(parts) - 1
-            return _inserted(text, node, (*parts[depth:-1], _flow(whole)) if is_whole else (*parts[depth:], value))
+            with_siblings = bool(siblings) and depth < len(parts) - 1
+            chain = (*parts[depth:-1], _flow(siblings)) if with_siblings else (*parts[depth:], value)
+            return _inserted(text, node, chain)
         node = entry.node
     return text[: node.mark.start] + value + text[node.mark.end :]
 
 
 def _inserted(text: str, node: Node, chain: tuple[str, ...]) -> str:
-    """With one more key in a mapping; `chain` is that key, those below it if any, and the value, which comes last.
+    """`text` with one more key in a mapping; `chain` is that key, any keys below it, and last the value.
 
-    In flow style it stands behind the opening brace. In block style it takes a line of its own, below the last key
-    whose value is on one line, so that what is above a key stays there: its comment may belong to it.
+    In flow style the key goes behind the opening brace. In block style it goes on a new line below the last key whose
+    value is on one line, so that nothing comes between a key and the comment above it.
     """
     if not isinstance(node, MappingNode) or not node.entries:
         return text[: node.mark.start] + _nested(chain) + text[node.mark.end :]
@@ -128,7 +127,7 @@ def _inserted(text: str, node: Node, chain: tuple[str, ...]) -> str:
 
 
 def _nested(chain: tuple[str, ...]) -> str:
-    """The last of them in a flow mapping for each of the others."""
+    """The last of them, wrapped in a flow mapping for each of the others."""
     text = chain[-1]
     for key in reversed(chain[:-1]):
         text = f"{{{key}: {text}}}"
@@ -140,7 +139,7 @@ def _flow(values: Mapping[str, str]) -> str:
 
 
 def _expected(before: str, wanted: Written, *, derived: bool) -> Any:
-    """What the file is to hold: the constants, and all else as it was."""
+    """What the file must hold afterwards: the constants, and everything else as before."""
     values = _plain(before)
     projection = values["projection"] = values.get("projection") or {}
     for kind, written in wanted.items():

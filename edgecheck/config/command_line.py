@@ -1,75 +1,74 @@
-"""Limits that are written on the command line."""
+"""Limits and rules on growth that are written on the command line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from edgecheck.config.problems import did_you_mean
-from edgecheck.core.comparability import Allowance
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS, Metric
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from edgecheck.core.limits import Allowance
 
-# RF-SECTION growth_option: Growth from a baseline that is allowed on the command line.
-
-_EXAMPLE_growth_option = "Write a metric, a share, and a change that is always allowed: --growth latency_p50=10%,2ms"
-
-
-def allowance_from_text(text: str) -> Allowance:
-    """The rule that `--growth METRIC=SHARE[,ATLEAST]` sets.
-
-    Raises:
-        UsageError: there is no such metric, or a value is none of its unit.
-    """
-    metric, rule = metric_and_rest("--growth", text, _EXAMPLE_growth_option)
-    share, _, floor = rule.partition(",")
-    try:
-        growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0
-    except ValueError as error:
-        raise UsageError(f"--growth {text}: {error}", _EXAMPLE_growth_option) from error
-    return Allowance(metric=metric, growth=growth, source=Source("command line"), floor=least)
-
-
-_EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
+_SOURCE = Source("command line")
+_LIMIT_EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
+_GROWTH_EXAMPLE = "Write a metric, a share, and a change that is always allowed: --growth latency_p50=10%,2ms"
 
 
 def limits_from_texts(texts: Iterable[str]) -> dict[str, Limit | None]:
-    """By metric, the limits that `--limit NAME=VALUE` sets; None for one that is switched off.
+    """The limits of `--limit METRIC=VALUE`, by metric; None for one that is switched off.
 
     Raises:
-        UsageError: there is no such metric, or the value is none of its unit.
+        UsageError: there is no such metric, or the value does not have its unit.
     """
     return dict(map(_limit, texts))
 
 
 def _limit(text: str) -> tuple[str, Limit | None]:
-    metric, bound = metric_and_rest("--limit", text, _EXAMPLE)
+    metric, bound = _metric_and_rest("--limit", text, _LIMIT_EXAMPLE)
     if bound == "off":
         return metric.name, None
     try:
         value = parse(bound, metric.unit)
     except ValueError as error:
-        raise UsageError(f"--limit {text}: {error}", _EXAMPLE) from error
+        raise UsageError(f"--limit {text}: {error}", _LIMIT_EXAMPLE) from error
     if metric.unit is Unit.RATIO and value > 1:
-        raise UsageError(f"--limit {text}: {bound!r} is more than the whole; takes a share from 0 to 1", _EXAMPLE)
-    return metric.name, Limit(metric=metric, error=value, source=Source("command line"))
+        raise UsageError(f"--limit {text}: {bound!r} is more than 1; expected a share from 0 to 1", _LIMIT_EXAMPLE)
+    return metric.name, Limit(metric=metric, error=value, source=_SOURCE)
 
 
-def metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:
+def allowance_from_text(text: str) -> Allowance:
+    """The rule of `--growth METRIC=SHARE[,LEAST]`.
+
+    Raises:
+        UsageError: there is no such metric, or a value does not have its unit.
+    """
+    from edgecheck.core.limits import Allowance  # most commands compare nothing
+
+    metric, rule = _metric_and_rest("--growth", text, _GROWTH_EXAMPLE)
+    share, _, floor = rule.partition(",")
+    try:
+        growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0
+    except ValueError as error:
+        raise UsageError(f"--growth {text}: {error}", _GROWTH_EXAMPLE) from error
+    return Allowance(metric=metric, growth=growth, source=_SOURCE, floor=least)
+
+
+def _metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:
     """The metric that `METRIC=REST` names, and the rest.
 
     Raises:
-        UsageError: there is no equals sign, or no such metric; the hint is `example`.
+        UsageError: there is no equals sign, or no such metric; `example` is the hint.
     """
     name, separator, rest = (part.strip() for part in text.partition("="))
     if not separator:
         raise UsageError(f"{option} {text} has no value.", example)
     metric = METRICS.get(name)
     if metric is None:
-        advice = did_you_mean(name, METRICS) or f"; takes {', '.join(METRICS)}"
-        raise UsageError(f"{option} {text}: no metric is called {name!r}{advice}", example)
+        advice = did_you_mean(name, METRICS) or f"; expected {', '.join(METRICS)}"
+        raise UsageError(f"{option} {text}: unknown metric {name!r}{advice}", example)
     return metric, rest

@@ -1,4 +1,4 @@
-"""A first budget in YAML from what a check found, each limit with the figure that it comes from beside it."""
+"""Writes a first budget from what a check found, with a comment at each limit that shows its figure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from edgecheck.config.rewritten import rewritten
+from edgecheck.config.ratchet import rewritten
 from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS, Direction, Family, Provenance
@@ -25,13 +25,13 @@ def first_budget(result: CheckResult, model: str, headroom: float, when: str) ->
 
     Args:
         result: What was found, for one device.
-        model: The model's path, from the folder that the budget is going to be in.
-        headroom: Share of each figure that is left as room.
+        model: The model's path, relative to the budget's folder.
+        headroom: Margin between each figure and its limit, as a share of the figure.
         when: The day, for the comment.
     """
     lines = [
-        f"# From what was found on {when}, with {headroom:.0%} of it as room; edit it to what the product needs.",
-        "# edgecheck check FILE judges it; edgecheck budget ratchet tightens it to what is reached.",
+        f"# From figures of {when} with {headroom:.0%} headroom; edit the limits to what the product needs.",
+        "# `edgecheck check FILE` checks them; `edgecheck budget ratchet` tightens them to later results.",
         f"model: {_quoted(model)}",
         f"variants: [{result.variant.name}]",
         "devices:",
@@ -57,7 +57,7 @@ def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
 
 
 def _why_not(finding: Finding | None, mismatch: str) -> str:
-    """Why there is no limit, where that is worth a line."""
+    """Why there is no limit, if that is worth a line."""
     if isinstance(finding, Unmeasured):
         return finding.reason
     return mismatch if finding is not None and finding.provenance is not Provenance.STATIC else ""
@@ -75,7 +75,7 @@ def _limit(finding: Measurement, headroom: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A path as YAML, in quotes where it could be read as something else."""
+    """A path as YAML, in quotes if it could be read as something else."""
     return text if _PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null") else json.dumps(text)
 
 

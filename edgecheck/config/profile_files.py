@@ -1,41 +1,35 @@
-"""Reads device profiles: a file, with what it extends, as a checked value."""
+"""Reads device profiles: a file combined with what it extends."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from edgecheck.config.files import shown_path
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
-from edgecheck.config.profile_model import ProfileKeys
-from edgecheck.config.text_file import shown_path
-from edgecheck.config.translation import problems_of_part, validate
-from edgecheck.config.tree import MappingNode, Scalar, at, found, overlay
+from edgecheck.config.profile_model import CapacityKeys, ConstantKeys, ProfileKeys, ProjectionKeys
+from edgecheck.config.schema import problems_of_part, validate
+from edgecheck.config.tree import MappingNode, Node, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
 from edgecheck.core.limits import combined
 from edgecheck.core.units import Unit, show, shown
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from edgecheck.config.profile_model import CapacityKeys, ConstantKeys, ProjectionKeys
-    from edgecheck.config.tree import Node
-
 
 @dataclass(frozen=True, slots=True)
 class ProfileFound:
-    """What came of reading a profile: the profile, or the problems of its files."""
+    """A profile, or the problems of its files."""
 
     profile: DeviceProfile | None
     problems: tuple[Problem, ...]
+    #: The file laid over what it extends.
     tree: Node | None = None
-    """The file laid over what it extends."""
 
 
 class ProfileFiles:
-    """Profiles by id; each file is read once, when it is first asked for."""
+    """Profiles by id; each file is read once, when it is first needed."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
@@ -49,7 +43,7 @@ class ProfileFiles:
         return self._found[name]
 
     def is_family(self, name: str) -> bool:
-        """Whether the file says so itself; a file that cannot be read is taken for a device."""
+        """Whether the file itself says that it is a family; a file that cannot be read counts as a device."""
         try:
             return _is_family(self._tree(name))
         except RefusedError:
@@ -82,7 +76,7 @@ class ProfileFiles:
         return ProfileFound(None if problems else profile, tuple(problems), tree)
 
     def _tree(self, name: str) -> Node:
-        """The file as it is, without what it extends."""
+        """The content of the file alone."""
         if name not in self._trees:
             self._trees[name] = read_file(self._files[name])
         return self._trees[name]
@@ -96,7 +90,7 @@ class ProfileFiles:
         chain = (*below, name)
         if parent.value in chain:
             circle = " extends ".join((*chain, parent.value))
-            raise RefusedError(Problem(parent.mark.place, "extends", f"goes in a circle: {circle}"))
+            raise RefusedError(Problem(parent.mark.place, "extends", f"extends itself: {circle}"))
         if parent.value not in self._files:
             advice = did_you_mean(parent.value, self._files)
             message = f"there is no profile {shown(parent.value)}{advice}"
@@ -110,11 +104,11 @@ def _is_family(tree: Node) -> bool:
 
 
 def _heritable(tree: Node) -> MappingNode:
-    """What others take over: not whom the file extends, and not that it is a family."""
+    """What others inherit: everything but `extends` and `family`."""
     if not isinstance(tree, MappingNode):
-        raise RefusedError(Problem(tree.mark.place, "", f"found {found(tree)}; takes a mapping, as every profile is"))
-    own = ("extends", "family")
-    return replace(tree, entries={key: entry for key, entry in tree.entries.items() if key not in own})
+        raise RefusedError(Problem(tree.mark.place, "", f"found {found(tree)}; expected a mapping"))
+    not_inherited = ("extends", "family")
+    return replace(tree, entries={key: entry for key, entry in tree.entries.items() if key not in not_inherited})
 
 
 def _beyond_total(capacity: Capacity, tree: Node, key: str) -> list[Problem]:

@@ -1,39 +1,36 @@
-"""`edgecheck.yaml` at a project's root: where its budgets and profiles are, and where its devices."""
+"""`edgecheck.yaml`: where a project has its budgets and profiles, and at which addresses its devices are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgecheck.config.examples import PROJECT_HINT
-from edgecheck.config.text_file import shown_path
+from edgecheck.config.files import shown_path
+from edgecheck.config.problems import PROJECT_HINT
 from edgecheck.core.address import Address
 from edgecheck.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _NAME = "edgecheck.yaml"
 _BUDGETS = "budgets"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What holds for every command run inside a project."""
+    """What holds for every command inside a project."""
 
+    #: The folder of the file; without a file, the folder where the search started.
     root: Path
-    """The folder of the file; without one, the folder that was asked for."""
+    #: Files and folders to check when none is named; by default `./budgets`, if it exists.
     budgets: tuple[Path, ...]
-    """Files and folders to check when none is named; without a file `./budgets`, if there is such a folder."""
+    #: Folders to search for profiles first.
     profiles: tuple[Path, ...] = ()
-    """Folders to search for profiles first."""
+    #: Addresses by device.
     targets: Mapping[str, Address] = field(default_factory=dict)
-    """Addresses by device."""
 
 
 def load_project(start: Path) -> Project:
-    """The project that `start` is in: its file is searched upwards, to the git root or the home folder.
+    """The project that `start` is in; its file is searched for upwards, to the git root or the home folder.
 
     Raises:
         ConfigError: the file has problems.
@@ -41,7 +38,7 @@ def load_project(start: Path) -> Project:
     for folder in _upwards(start.absolute()):
         if (folder / _NAME).is_file():
             return _read(folder)
-    return Project(start, _default_budgets(start))
+    return Project(root=start, budgets=_default_budgets(start))
 
 
 def _upwards(folder: Path) -> Iterator[Path]:
@@ -58,13 +55,13 @@ def _default_budgets(root: Path) -> tuple[Path, ...]:
 
 
 def _read(root: Path) -> Project:
-    from edgecheck.config.project_model import read_project  # pydantic: paid for only where there is a file
+    from edgecheck.config.project_model import read_project  # PyYAML: paid for only where there is a file
 
     keys, problems = read_project(root / _NAME)
     if keys is None:
         raise ConfigError([str(problem) for problem in problems], PROJECT_HINT)
     budgets = _paths(root, keys.budgets) if keys.budgets is not None else _default_budgets(root)
-    return Project(root, budgets, _paths(root, keys.profiles), keys.targets)
+    return Project(root=root, budgets=budgets, profiles=_paths(root, keys.profiles), targets=keys.targets)
 
 
 def _paths(root: Path, texts: str | list[str]) -> tuple[Path, ...]:

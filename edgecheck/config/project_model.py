@@ -1,13 +1,13 @@
-"""The keys of `edgecheck.yaml`: what each takes, and what it means."""
+"""The keys of `edgecheck.yaml`."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import ConfigDict, Discriminator, Tag
-
-from edgecheck.config.fields import FileKeys, Reads, TakesTextError, Text, key
+from edgecheck.config.kinds import TEXT, ListOf, MappingOf, OrNothing, TakesTextError, Value, list_or
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
-from edgecheck.config.translation import validate
+from edgecheck.config.schema import Section, key, validate
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.address import TARGETS, Address, kind_of, parse
 from edgecheck.core.units import shown
@@ -18,32 +18,34 @@ def _read_address(raw: object) -> Address:
     if not isinstance(raw, str):
         raise TakesTextError("an address, such as ssh://pi@raspberrypi.local")
     if kind_of(raw) is None:
-        advice = did_you_mean(raw, TARGETS) or f"; takes an address of {', '.join(TARGETS)}"
-        raise ValueError(f"no target is called {shown(raw)}{advice}")
+        advice = did_you_mean(raw, TARGETS) or f"; expected an address of {', '.join(TARGETS)}"
+        raise ValueError(f"unknown target {shown(raw)}{advice}")
     try:
         return parse(raw)
     except UsageError as error:
         raise ValueError(f"{error.message} {error.hint}") from error
 
 
-_Paths = Annotated[
-    Annotated[Text, Tag("<value>")] | Annotated[list[Text], Tag("<list>")],
-    Discriminator(lambda raw: "<list>" if isinstance(raw, list) else "<value>"),
-]
-_Address = Annotated[Address, Reads(_read_address, {"type": "string"})]
+_PATHS = list_or(TEXT, ListOf(TEXT))
+_ADDRESS = Value(_read_address, {"type": "string"})
 
 
-class ProjectKeys(FileKeys):
+class ProjectKeys(Section):
     """Where a project keeps its budgets and profiles, and where its devices are."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(title="edgecheck project")
+    title: ClassVar[str] = "edgecheck project"
 
-    budgets: _Paths | None = key(
-        "Files or folders, relative to this file; by default budgets.", "budgets", default=None
+    budgets: str | list[str] | None = key(
+        OrNothing(_PATHS), "Files or folders, relative to this file; by default budgets.", "budgets", default=None
     )
-    profiles: _Paths = key("Folders of device profiles, relative to this file.", ["device_profiles"], default=[])
-    targets: dict[Text, _Address] = key(
-        "The address of each device.", {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"}, default={}
+    profiles: str | list[str] = key(
+        _PATHS, "Folders of device profiles, relative to this file.", ["device_profiles"], default=[]
+    )
+    targets: dict[str, Address] = key(
+        MappingOf(TEXT, _ADDRESS),
+        "The address of each device.",
+        {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"},
+        default={},
     )
 
 

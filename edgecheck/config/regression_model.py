@@ -3,82 +3,67 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Discriminator, Field, Tag, create_model, model_validator
-from typing_extensions import TypeAliasType
-
-from edgecheck.config.fields import Section, key, one_of, quantity
+from edgecheck.config.kinds import Either, mapping_or, one_of, quantity
 from edgecheck.config.limit_model import BOUNDS
+from edgecheck.config.schema import Section, key
 from edgecheck.config.tree import MappingNode
-from edgecheck.core.comparability import Allowance
-from edgecheck.core.limits import OnUnknown, Source
-from edgecheck.core.metrics import METRICS, Direction
+from edgecheck.core.limits import Allowance, OnUnknown, Source
+from edgecheck.core.metrics import METRICS, Direction, Metric
 from edgecheck.core.units import TAKES, Unit
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from edgecheck.config.tree import Node
-    from edgecheck.core.metrics import Metric
 
-#: A share that may be more than the whole: a metric can more than double.
-_Growth = Annotated[float, quantity(Unit.RATIO)]
+#: A share that may be over 1: a metric can more than double.
+_SHARE = quantity(Unit.RATIO)
 
 
 class Growth(Section):
     """The parts of a rule that do not depend on the metric's unit."""
 
-    growth: _Growth = key("Share of the baseline that it may grow by; by default 0.", "10%", default=0.0)
-    on_unknown: Annotated[str, one_of(*(rule.value for rule in OnUnknown))] = key(
+    atleast: float
+    growth: float = key(_SHARE, "Share of the baseline that it may grow by; by default 0.", "10%", default=0.0)
+    on_unknown: str = key(
+        one_of(*(rule.value for rule in OnUnknown)),
         "What becomes of the rule when it could not be decided; `unknown` ends with exit code 3.",
         "warn",
         default=OnUnknown.UNKNOWN.value,
     )
 
-    @model_validator(mode="after")
-    def _allows_something(self) -> Self:
-        if not {"growth", "atleast"} & self.model_fields_set:
-            raise ValueError("says no growth; takes growth, atleast or both")
-        return self
+    def problem(self) -> str:
+        """That there is no growth."""
+        return "" if {"growth", "atleast"} & self.given else "sets no growth; expected growth, atleast or both"
 
 
 @cache
-def _rule_type(unit: Unit) -> Any:
+def _rule_kind(unit: Unit) -> Either:
     bound, example = BOUNDS[unit]
-    parts: Any = create_model(
-        f"Growth_{unit.value}",
-        __base__=Growth,
-        __doc__="`growth`, `atleast` or both; of the two the more generous holds.",
-        atleast=(bound, key(f"A change of no more is no regression. Takes {TAKES[unit]}.", example, default=0.0)),
-    )
-    rule = Annotated[
-        Annotated[_Growth, Tag("<share>")] | Annotated[parts, Tag("<parts>")],
-        Discriminator(lambda raw: "<parts>" if isinstance(raw, dict) else "<share>"),
-    ]
-    return TypeAliasType(f"Growth_of_{unit.value}", rule)  # named, as limits are
+    parts: dict[str, Any] = {
+        "__doc__": "`growth`, `atleast` or both; of the two the more generous holds.",
+        "atleast": key(bound, f"A change of no more is no regression. Takes {TAKES[unit]}.", example, default=0.0),
+    }
+    section: type[Growth] = type(f"Growth_{unit.value}", (Growth,), parts)
+    return mapping_or(_SHARE, section, f"Growth_of_{unit.value}")
 
 
-def _field(metric: Metric) -> Any:
+def _key(metric: Metric) -> Any:
     word = "fall" if metric.direction is Direction.AT_LEAST else "grow"
     description = f"It may {word} by this share of the baseline, such as 1%; or {{growth:, atleast:}}."
-    return (_rule_type(metric.unit), Field(default=None, description=description))
+    return key(_rule_kind(metric.unit), description, default=None)
 
 
-#: `regression:` as a pydantic model, one key per metric.
-Regressions: type[Section] = cast(
-    "type[Section]",
-    create_model(
-        "Regressions",
-        __base__=Section,
-        __doc__="Growth from a baseline by metric.",
-        **{name: _field(metric) for name, metric in METRICS.items()},
-    ),
+#: `regression:`, one key per metric.
+Regressions: type[Section] = type(
+    "Regressions",
+    (Section,),
+    {"__doc__": "Growth from a baseline by metric.", **{name: _key(metric) for name, metric in METRICS.items()}},
 )
 
 
 def allowances_in(section: Section | None, node: Node | None) -> tuple[Allowance, ...]:
-    """The rules of a validated section, in the order of reports.
+    """The rules of a section, in the order of reports.
 
     Args:
         section: An instance of `Regressions`; None where the key is absent or empty.
@@ -89,7 +74,7 @@ def allowances_in(section: Section | None, node: Node | None) -> tuple[Allowance
     return tuple(
         _allowance(metric, getattr(section, name), node.entries[name].key.place.file, node.entries[name].key.place.line)
         for name, metric in METRICS.items()
-        if name in section.model_fields_set
+        if name in section.given
     )
 
 
@@ -97,7 +82,6 @@ def _allowance(metric: Metric, value: Any, file: str, line: int) -> Allowance:
     source = Source("budget", file, line)
     if not isinstance(value, Growth):
         return Allowance(metric=metric, growth=value, source=source)
-    floor = value.atleast  # type: ignore[attr-defined] # its type depends on the unit
     return Allowance(
-        metric=metric, growth=value.growth, source=source, floor=floor, on_unknown=OnUnknown(value.on_unknown)
+        metric=metric, growth=value.growth, source=source, floor=value.atleast, on_unknown=OnUnknown(value.on_unknown)
     )

@@ -1,12 +1,12 @@
-"""The profile of the machine that edgecheck runs on, made on the spot."""
+"""The profile of the machine that edgecheck runs on, generated when it is needed."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
@@ -14,15 +14,12 @@ from edgecheck.core.device import THIS_MACHINE, Capacity, Cpu, DeviceProfile, Id
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import RAM_PEAK, SIZE
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
 def this_machine(*, cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> DeviceProfile:
-    """RAM that is free now, the disk of the working directory, and the CPU, as limits and facts.
+    """A profile with the CPU, and with the RAM and disk space that are free now as limits.
 
     Args:
         cpuinfo: Where Linux describes its processors.
@@ -55,7 +52,7 @@ def this_machine(*, cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> DeviceP
 
 
 def cpu_facts(cpuinfo: Path) -> Mapping[str, str]:
-    """The first processor's lines in /proc/cpuinfo, and the board's; empty where there is no such file."""
+    """What /proc/cpuinfo says about the first processor and the board; empty without such a file."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -71,7 +68,7 @@ def _features(facts: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def container_memory(cgroup: Path, host: Capacity) -> Capacity:
-    """The host's RAM, or less where a container (cgroup v2, then v1) may not have all of it."""
+    """The RAM of the host, or less if a container (cgroup v2, then v1) is limited to less."""
     places = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
     for limit_file, used_file in places:
         try:

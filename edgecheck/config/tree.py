@@ -1,18 +1,16 @@
-"""What a YAML file holds, each value with its place, so that every later problem can point at it."""
+"""The content of a YAML file, each value with its place, so that every later problem can point at it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from edgecheck.config.problems import Place
 from edgecheck.core.units import shown
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-
-_LONGEST = 64  # a longer text is cut where it is quoted
+#: Characters; a longer text is cut when a message quotes it.
+_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,8 @@ class Mark:
     """A span of a file's text."""
 
     place: Place
+    #: Characters from the beginning of the text, for edits in place.
     start: int
-    """Characters from the text's beginning, for edits in place."""
     end: int
 
 
@@ -30,8 +28,8 @@ class Scalar:
     """One value: text, a number, true, false or nothing."""
 
     mark: Mark
+    #: As written, without quotes.
     text: str
-    """As written, without quotes."""
     value: str | int | float | bool | None
 
 
@@ -72,7 +70,7 @@ def to_python(node: Node) -> object:
 
 
 def found(node: Node) -> str:
-    """What a message calls this value."""
+    """How a message names this value."""
     if isinstance(node, MappingNode):
         return "a mapping"
     if isinstance(node, ListNode):
@@ -82,14 +80,14 @@ def found(node: Node) -> str:
 
 
 def text_of(node: Node | None) -> str:
-    """The text of a node that is one printable line of text, else nothing."""
+    """The text of a node that is one printable line; else nothing."""
     if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.isprintable():
         return node.value.strip() and node.value
     return ""
 
 
 def child(node: Node, part: str | int) -> Node | None:
-    """The value under a key or a list position; None where there is none."""
+    """The value at a key or a list position; None if there is none."""
     if isinstance(node, MappingNode) and isinstance(part, str):
         entry = node.entries.get(part)
         return entry.node if entry else None
@@ -99,7 +97,7 @@ def child(node: Node, part: str | int) -> Node | None:
 
 
 def at(node: Node, parts: Sequence[str | int]) -> Node:
-    """The value that `parts` lead to, or the last one on the way that exists."""
+    """The value that `parts` lead to, or the last existing one on the way."""
     for part in parts:
         inner = child(node, part)
         if inner is None:
@@ -109,7 +107,7 @@ def at(node: Node, parts: Sequence[str | int]) -> Node:
 
 
 def overlay(lower: Node, upper: Node) -> Node:
-    """Two values as one: mappings key by key, and for everything else the upper one alone."""
+    """`upper` laid over `lower`: mappings key by key, and of everything else only the upper one."""
     if not (isinstance(lower, MappingNode) and isinstance(upper, MappingNode)):
         return upper
     merged = dict(lower.entries)

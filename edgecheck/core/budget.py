@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.limits import Limit
+from edgecheck.core.limits import Allowance, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Budget:
     threads: int
     effort: Effort
     devices: tuple[tuple[DeviceProfile, tuple[Limit, ...]], ...]
-    """Each device with its limits: the profile's, overridden by the budget's."""
+    """Each device with the limits that hold there: the profile's, overridden by the budget's."""
+    regression: tuple[Allowance, ...] = ()
+    """How much each metric may grow from a baseline, in the order of reports."""
     bundle: str = ""
     """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""

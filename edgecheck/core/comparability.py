@@ -1,49 +1,14 @@
-"""How much a metric may grow from a baseline, and whether two results may be compared at all."""
+"""Whether two results may be compared at all: the same runtime, the same machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edgecheck.core.address import is_this_machine
-from edgecheck.core.limits import OnUnknown, Source
-from edgecheck.core.metrics import Direction, Metric, Provenance
+from edgecheck.core.metrics import Provenance
 from edgecheck.core.report import CheckResult
 from edgecheck.core.run import DeviceState, RuntimeFacts
-
-#: Added to the name of a metric for the verdict on its growth.
-SUFFIX = " vs baseline"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """How much one metric may grow: the share or the floor, whichever is more.
-
-    A share of a small figure can be less than the noise.
-    """
-
-    metric: Metric
-    growth: float
-    """Share of the baseline: 0.01 is 1 %."""
-    source: Source
-    floor: float = 0.0
-    """In the metric's base unit; a smaller change is never a regression."""
-    on_unknown: OnUnknown = OnUnknown.UNKNOWN
-
-    def bound(self, baseline: float) -> float:
-        """The worst value that is not a regression from `baseline`, and rises with it; both in base units."""
-        change = max(self.growth * baseline, self.floor)
-        return baseline + change if self.metric.direction is Direction.AT_MOST else baseline - change
-
-    def __str__(self) -> str:
-        share = f"{self.growth * 100:.3g}%"
-        return f"{share} or {self.metric.show(self.floor)}, whichever is more" if self.floor else share
-
-
-def against_baseline(metric: Metric) -> Metric:
-    """The metric of the comparison, whose verdict is listed next to the one on the metric itself."""
-    return replace(metric, name=f"{metric.name}{SUFFIX}")
-
 
 #: The share by which total RAM differs between two kernels of one machine.
 _SAME_RAM = 0.02

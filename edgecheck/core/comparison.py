@@ -10,9 +10,9 @@ from math import comb
 
 from edgecheck.core import looks, statistics
 from edgecheck.core.caveats import Caveat
-from edgecheck.core.comparability import Allowance, Side, against_baseline, differences
+from edgecheck.core.comparability import Side, differences
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.limits import Limit, OnUnknown
+from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
 from edgecheck.core.metrics import Direction, Family, Provenance
 from edgecheck.core.readers import LOADING, per_process
 from edgecheck.core.report import CheckResult, Report

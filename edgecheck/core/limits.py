@@ -1,12 +1,12 @@
-"""Limits: the bounds that a budget or a profile sets on a metric."""
+"""Limits: the bounds that a budget or a profile sets on a metric, and how much it may grow from a baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from edgecheck.core.metrics import METRICS, Metric
+from edgecheck.core.metrics import METRICS, Direction, Metric
 
 
 class OnUnknown(Enum):
@@ -54,3 +54,37 @@ def combined(layers: Iterable[Mapping[str, Limit | None]]) -> tuple[Limit, ...]:
     for layer in layers:
         last.update(layer)
     return tuple(limit for name in METRICS if (limit := last.get(name)) is not None)
+
+
+#: Added to the name of a metric for the verdict on its growth.
+SUFFIX = " vs baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How much one metric may grow: the share or the floor, whichever is more.
+
+    A share of a small figure can be less than the noise.
+    """
+
+    metric: Metric
+    growth: float
+    """Share of the baseline: 0.01 is 1 %."""
+    source: Source
+    floor: float = 0.0
+    """In the metric's base unit; a smaller change is never a regression."""
+    on_unknown: OnUnknown = OnUnknown.UNKNOWN
+
+    def bound(self, baseline: float) -> float:
+        """The worst value that is not a regression from `baseline`, and rises with it; both in base units."""
+        change = max(self.growth * baseline, self.floor)
+        return baseline + change if self.metric.direction is Direction.AT_MOST else baseline - change
+
+    def __str__(self) -> str:
+        share = f"{self.growth * 100:.3g}%"
+        return f"{share} or {self.metric.show(self.floor)}, whichever is more" if self.floor else share
+
+
+def against_baseline(metric: Metric) -> Metric:
+    """The metric of the comparison, whose verdict is listed next to the one on the metric itself."""
+    return replace(metric, name=f"{metric.name}{SUFFIX}")

@@ -65,11 +65,11 @@ def parse(raw: object, unit: Unit) -> float:
     elif isinstance(raw, str):
         value = _parse_text(raw, unit)
     else:
-        raise ValueError(f"found {shown(raw)}; takes {TAKES[unit]}")
+        raise ValueError(f"found {shown(raw)}; expected {TAKES[unit]}")
     if not math.isfinite(value):
-        raise ValueError(f"{shown(raw)} is not a finite number; takes {TAKES[unit]}")
+        raise ValueError(f"{shown(raw)} is not a finite number; expected {TAKES[unit]}")
     if value < 0:
-        raise ValueError(f"{shown(raw)} is negative; takes {TAKES[unit]}")
+        raise ValueError(f"{shown(raw)} is negative; expected {TAKES[unit]}")
     return abs(value)  # no negative zero
 
 
@@ -80,13 +80,13 @@ def _bare_number(raw: float, unit: Unit) -> float:
         return math.inf
     if "" in SUFFIXES[unit] or value == 0 or not math.isfinite(value):
         return value
-    raise ValueError(f"{shown(raw)} has no unit; takes {TAKES[unit]}")
+    raise ValueError(f"{shown(raw)} has no unit; expected {TAKES[unit]}")
 
 
 def _parse_text(raw: str, unit: Unit) -> float:
     match = _QUANTITY.fullmatch(raw) if len(raw) <= _LONGEST else None
     if match is None:
-        raise ValueError(f"found {shown(raw)}; takes {TAKES[unit]}")
+        raise ValueError(f"found {shown(raw)}; expected {TAKES[unit]}")
     number, suffix = match[1].replace("_", ""), match[2].replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}")
     if not suffix and "" not in SUFFIXES[unit] and not float(number):
         return 0.0
@@ -108,8 +108,8 @@ def _unknown_suffix(raw: str, suffix: str, unit: Unit) -> str:
     if near:
         return f"unit {suffix!r} is not known; did you mean {' or '.join(near)}?"
     if suffix:
-        return f"unit {suffix!r} is not known; takes {TAKES[unit]}"
-    return f"{shown(raw)} has no unit; takes {TAKES[unit]}"
+        return f"unit {suffix!r} is not known; expected {TAKES[unit]}"
+    return f"{shown(raw)} has no unit; expected {TAKES[unit]}"
 
 
 def shown(raw: object) -> str:

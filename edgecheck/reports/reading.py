@@ -11,10 +11,9 @@ from typing import Any, NoReturn
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import Caveat
-from edgecheck.core.comparability import SUFFIX, against_baseline
 from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.limits import Limit, OnUnknown, Source
+from edgecheck.core.limits import SUFFIX, Limit, OnUnknown, Source, against_baseline
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
 from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
@@ -82,7 +81,7 @@ def _report(data: dict[str, Any]) -> Report:
 def _shard(data: dict[str, Any]) -> str:
     text = str(scalar(str, data.get("shard", ""), "shard"))
     if text and not re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", text):
-        raise ShapeError(f"shard: found {text[:40]!r}; takes which of how many, as in 2/4")
+        raise ShapeError(f"shard: found {text[:40]!r}; expected which of how many, as in 2/4")
     return text
 
 

@@ -70,7 +70,7 @@ def _member(kind: type[Enum], raw: object, place: str) -> Enum:
         return kind(raw)
     except ValueError:
         known = ", ".join(str(member.value) for member in kind)
-        raise ShapeError(f"{place}: found {_shown(raw)}; takes one of {known}") from None
+        raise ShapeError(f"{place}: found {_shown(raw)}; expected one of {known}") from None
 
 
 def _value(kind: type, raw: object, place: str) -> object:
@@ -94,7 +94,7 @@ def scalar(kind: Any, raw: object, place: str) -> Any:
     """A string, a number or a boolean; a float may be written without a fraction, and must be finite."""
     right = isinstance(raw, (int, float)) if kind is float else isinstance(raw, kind)
     if not right or (isinstance(raw, bool) and kind is not bool):
-        raise ShapeError(f"{place}: found {_shown(raw)}; takes {_TAKES[kind]}")
+        raise ShapeError(f"{place}: found {_shown(raw)}; expected {_TAKES[kind]}")
     if isinstance(raw, float) and not math.isfinite(raw):
         raise ShapeError(f"{place}: the number is too large")
     # Half a surrogate pair is not a character: neither a terminal nor a file accepts it.
@@ -104,14 +104,14 @@ def scalar(kind: Any, raw: object, place: str) -> Any:
 def mapping(raw: object, place: str) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(raw, dict):
-        raise ShapeError(f"{place}: found {_shown(raw)}; takes an object")
+        raise ShapeError(f"{place}: found {_shown(raw)}; expected an object")
     return raw
 
 
 def listed(raw: object, place: str) -> list[Any]:
     """A JSON array."""
     if not isinstance(raw, list):
-        raise ShapeError(f"{place}: found {_shown(raw)}; takes an array")
+        raise ShapeError(f"{place}: found {_shown(raw)}; expected an array")
     return raw
 
 

@@ -13,7 +13,7 @@ from edgecheck.errors import UsageError
 from tests.builders import budget, profile
 
 PI, JETSON, PHONE = (profile(name) for name in ("pi", "jetson", "phone"))
-PROJECT = Project(Path(), (), targets={"pi": parse("ssh://pi@yaml"), "jetson": parse("ssh://jet@yaml")})
+PROJECT = Project(root=Path(), budgets=(), targets={"pi": parse("ssh://pi@yaml"), "jetson": parse("ssh://jet@yaml")})
 
 
 def where(*texts: str, of: tuple[str, ...] = ("pi", "jetson")) -> dict[str, str]:

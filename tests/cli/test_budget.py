@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -35,3 +37,20 @@ def test_nothing_to_lint(tmp_path: Path) -> None:
 def test_schemas(tmp_path: Path) -> None:
     for arguments in (["budget", "schema"], ["budget", "schema", "--profile"]):
         Draft202012Validator.check_schema(json.loads(edgecheck(*arguments, cwd=tmp_path).out))
+
+
+def test_a_budget_is_opened_once(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").touch()
+    text = "model: net.onnx\nregression: {instructions: 0.01%}\ndevices: [pixel-8]\n"
+    (tmp_path / "net.yaml").write_text(text, encoding="utf-8")
+    code = (
+        "import sys\nopened = []\n"
+        "sys.addaudithook(lambda name, of: opened.append(str(of[0])) if name == 'open' else None)\n"
+        "from edgecheck.cli.main import main\n"
+        "main(['budget', 'lint', 'net.yaml'])\n"
+        "print(sum(name.endswith('net.yaml') for name in opened))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    warning, count = done.stdout.splitlines()
+    assert "two counts differ by up to 0.1%" in warning
+    assert count == "1"

@@ -13,7 +13,7 @@ import pytest
 
 from edgecheck.checks.calibrate import Calibration
 from edgecheck.cli import calibrate
-from edgecheck.config import Profiles, listing
+from edgecheck.config import Profiles, profiles
 from edgecheck.core.calibration import Pair
 from edgecheck.core.device import Constant
 from edgecheck.errors import UsageError
@@ -83,7 +83,7 @@ def test_the_constants_are_written_and_all_else_stays(profile: Path, capsys: pyt
     shutil.move(profile, "elsewhere.yaml")
     profile.symlink_to("../elsewhere.yaml")
     calibrate.write(Profiles().get("my-pi"), DONE, dry_run=False)
-    assert capsys.readouterr() == ("", "device_profiles/my-pi.yaml is written.\n")
+    assert capsys.readouterr() == ("", "Wrote device_profiles/my-pi.yaml.\n")
     old, new = (line[1:] for line in DIFF.splitlines()[2:] if line[0] in "-+")
     assert profile.read_text() == PROFILE.replace(old, new)
     assert profile.is_symlink()
@@ -94,14 +94,14 @@ def test_the_constants_are_written_and_all_else_stays(profile: Path, capsys: pyt
 
 
 def test_what_was_measured_is_told_network_by_network(capsys: pytest.CaptureFixture[str]) -> None:
-    calibrate._tell(DONE)
+    calibrate._show(DONE)
     assert capsys.readouterr() == (
         "",
         (
-            "dense-float          3 ms, 5.0 M instructions, 0.6 ns each\n"
-            "stem-float           10.1 ms, 20.0 M instructions, 0.505 ns each\n"
-            "dense-int8           1 ms, 4.0 M instructions, 0.25 ns each\n"
-            "float: 0.551 ns an instruction, spread 9% over 2 networks on tflite-runtime\n"
+            "dense-float          3 ms, 5.0 M instructions, 0.6 ns per instruction\n"
+            "stem-float           10.1 ms, 20.0 M instructions, 0.505 ns per instruction\n"
+            "dense-int8           1 ms, 4.0 M instructions, 0.25 ns per instruction\n"
+            "float: 0.551 ns per instruction, spread 9% over 2 networks on tflite-runtime\n"
         ),
     )
 
@@ -137,7 +137,7 @@ def test_a_profile_that_cannot_be_calibrated_is_told_before_anything_is_reached(
         ("ssh://-oProxyCommand=x", "my-pi", (), "cannot be a host's name"),
         ("ssh://pi@board", "this-machine", (), "this-machine is generated: there is no file to write into."),
         ("ssh://pi@board", "my-pie", (), "There is no device 'my-pie'; did you mean my-pi?"),
-        ("ssh://pi@board", "raspberry-pi-4", (), "is what several devices share"),
+        ("ssh://pi@board", "raspberry-pi-4", (), "is shared by several devices"),
         ("ssh://pi@board", "my-pi", ("dens", "stem"), "Unknown network 'dens'."),
         ("ssh://pi@board", "my-pi", ("dense", "dense"), "One network has no spread."),
     ],
@@ -162,7 +162,7 @@ def test_a_profile_that_comes_with_edgecheck_is_to_be_copied_first(
     profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in an installed wheel, whose files the next version replaces."""
-    monkeypatch.setattr(listing, "_PACKAGE", tmp_path / "site packages")
+    monkeypatch.setattr(profiles, "_PACKAGE", tmp_path / "site packages")
     (tmp_path / "site packages" / "_packaged").mkdir(parents=True)
     shutil.move(profile.parent, tmp_path / "site packages" / "_packaged" / "device_profiles")
     found = Profiles().get("my-pi")
@@ -180,4 +180,4 @@ def test_a_profile_that_may_not_be_written_is_told_first(profile: Path) -> None:
     profile.chmod(0o444)
     done = calibrated(profile.parents[1])
     assert done.code == 2
-    assert "device_profiles/my-pi.yaml may not be written." in done.err
+    assert "device_profiles/my-pi.yaml cannot be written." in done.err

@@ -15,6 +15,7 @@ import pytest
 
 from edgecheck.core.metrics import METRICS
 from examples.real_models import fetch
+from tests.agent import small_models
 from tests.cli.command import EDGECHECK, edgecheck
 
 SHORT = "measure: {min_count: 10, min_time: 50 ms, warmup_time: 10 ms}\n"
@@ -172,14 +173,23 @@ def test_on_unknown_and_fail_on(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_the_runtime_refuses_does_not_stop_the_others(model: Path, tmp_path: Path) -> None:
-    whole = model.read_bytes()
-    (tmp_path / "bad.onnx").write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
-    done = edgecheck("check", "bad.onnx", "net.onnx", cwd=tmp_path)
-    assert done.code in (1, 2)
-    assert "Traceback" not in done.out + done.err
-    if done.code == 1:
-        assert "refused by the runtime" in done.out
-        assert "net.onnx · as-is" in done.out
+    small_models.one_operator(tmp_path / "bad.tflite", 32, "MaxUnpooling2D")
+    done = edgecheck("check", "bad.tflite", "net.onnx", cwd=tmp_path)
+    assert (done.code, done.err) == (1, "")
+    bad, good = done.out.split("net.onnx · as-is")
+    assert "✘ fail  ram_peak" in bad
+    assert "refused by the runtime while the model was loaded" in bad
+    assert re.search(r"✔ pass  size .*\n  ✔ pass  ram_peak", good)
+
+
+def test_a_damaged_file_stops_the_others_before_anything_runs(model: Path, tmp_path: Path) -> None:
+    data = model.read_bytes()
+    (tmp_path / "bad.onnx").write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    for paths in (["bad.onnx", "net.onnx"], ["net.onnx", "bad.onnx"]):
+        done = edgecheck("check", *paths, cwd=tmp_path)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("edgecheck: bad.onnx is damaged: it is an ONNX model that has been cut off.\n")
+    assert not (tmp_path / ".edgecheck").exists()
 
 
 def test_no_colour_codes_in_files_or_pipes(model: Path, tmp_path: Path) -> None:
@@ -268,7 +278,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop(model: Path, 
     (tmp_path / ".edgecheck").write_text("in the way", encoding="utf-8")
     done = edgecheck("check", model, cwd=tmp_path)
     assert done.code == 0
-    assert "results are not kept" in done.err
+    assert "results are not saved" in done.err
 
 
 def test_two_at_once(model: Path, tmp_path: Path) -> None:

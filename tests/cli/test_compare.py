@@ -179,17 +179,17 @@ def test_a_comparison_is_a_report_too(pair: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "main.json", "head.json"], "The budget net.yaml says how much may grow, and it is not here."),
+        (["compare", "main.json", "head.json"], "The budget net.yaml holds the regression rules and was not found."),
         (["compare", "main.json", "nothing.json"], "nothing.json could not be read: No such file or directory."),
         (["compare", "empty.json", "head.json"], "empty.json is empty."),
         (
             ["compare", "main.json", "head.json", "--growth", "sice=1%"],
-            "--growth sice=1%: no metric is called 'sice'; did you mean size?",
+            "--growth sice=1%: unknown metric 'sice'; did you mean size?",
         ),
         (["compare", "main.json", "head.json", "--growth", "size"], "--growth size has no value."),
         (
             ["compare", "main.json", "head.json", "--growth", "size=1%,2 ms"],
-            "--growth size=1%,2 ms: unit 'ms' is not known; takes a size",
+            "--growth size=1%,2 ms: unit 'ms' is not known; expected a size",
         ),
     ],
 )
@@ -223,14 +223,14 @@ def test_a_baseline_takes_a_rule(here: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ("  size: 1 MB\n", "net.yaml:4:9: regression.size: unit 'MB' is not known; takes a number or a share"),
-        ("  sice: 1%\n", "net.yaml:4:3: regression.sice: the key is not known; did you mean size?"),
-        ("  size: {atleast: 5}\n", "net.yaml:4:19: regression.size.atleast: 5 has no unit; takes a size"),
+        ("  size: 1 MB\n", "net.yaml:4:9: regression.size: unit 'MB' is not known; expected a number or a share"),
+        ("  sice: 1%\n", "net.yaml:4:3: regression.sice: unknown key; did you mean size?"),
+        ("  size: {atleast: 5}\n", "net.yaml:4:19: regression.size.atleast: 5 has no unit; expected a size"),
         (
             "  size: {on_unknown: warn}\n",
-            "net.yaml:4:9: regression.size: says no growth; takes growth, atleast or both",
+            "net.yaml:4:9: regression.size: sets no growth; expected growth, atleast or both",
         ),
-        ("  size: {grow: 1%}\n", "net.yaml:4:10: regression.size.grow: the key is not known; did you mean growth?"),
+        ("  size: {grow: 1%}\n", "net.yaml:4:10: regression.size.grow: unknown key; did you mean growth?"),
         ("  size: -1%\n", "net.yaml:4:9: regression.size: '-1%' is negative"),
         ("  size:\n", "net.yaml:4:8: regression.size: is empty"),
     ],

@@ -48,7 +48,7 @@ def test_a_share_that_is_no_number_is_a_usage_error(tmp_path: Path) -> None:
     shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
     done = edgecheck("convert", "net.onnx", "--prune", "nan", cwd=tmp_path)
     assert done.code == 2
-    assert "`--prune nan` is no share of the weights" in done.err
+    assert "--prune takes a number from 0 up to 1, not 'nan'" in done.err
 
 
 def test_agreement_is_a_limit_like_any_other_and_needs_no_device(tmp_path: Path) -> None:
@@ -73,6 +73,6 @@ def test_a_pickle_runs_its_code_only_where_it_is_trusted(tmp_path: Path) -> None
     """The list of what it would import is in the refusal."""
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(_Payload()))
     done = edgecheck("convert", "m.pkl", cwd=tmp_path)
-    assert done.code in (2, 3)
-    assert "system" in done.err
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("edgecheck: m.pkl is a pickle that would import and run posix.system.\n")
     assert not (tmp_path / "pwned").exists()

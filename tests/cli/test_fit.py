@@ -181,7 +181,7 @@ def test_every_device_has_its_answer(folder: Path) -> None:
         (("bare.yaml",), "There is no limit for net.onnx on"),
         (("net.onnx", "--format", "json", "--format", "markdown"), "Two formats cannot both go to stdout."),
         (("net.onnx", "--format", "json=gone/fit.json"), "The folder of gone/fit.json does not exist."),
-        (("net.onnx", "--format", "html"), "'html' is no format"),
+        (("net.onnx", "--format", "html"), "unknown format 'html'"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_converted(

@@ -27,7 +27,7 @@ def here(tmp_path: Path) -> Path:
 def test_what_it_writes_holds(here: Path) -> None:
     done = edgecheck("budget", "init", "models/a net.onnx", "--headroom", "100%", "-o", "budgets/net.yaml", cwd=here)
     assert (done.code, done.out) == (0, "")
-    assert done.err == "budgets/net.yaml is written. Try it: edgecheck check budgets/net.yaml\n"
+    assert done.err == "Wrote budgets/net.yaml. Try it: edgecheck check budgets/net.yaml\n"
     text = (here / "budgets" / "net.yaml").read_text(encoding="utf-8")
     assert 'model: "../models/a net.onnx"\nvariants: [as-is]\ndevices:\n  this-machine:   # ' in text
     assert re.search(r"^    size: 3\.12 MB   # found 1\.56 MB, static$", text, re.MULTILINE)
@@ -47,7 +47,7 @@ def test_to_stdout(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "models/a net.onnx"], "edgecheck: models/a net.onnx is there already."),
+        (["-o", "models/a net.onnx"], "edgecheck: models/a net.onnx already exists."),
         (["-o", "nowhere/net.yaml"], "edgecheck: nowhere/net.yaml is in a folder that does not exist."),
         (["--target", "moon"], "edgecheck: No target is called 'moon'."),
     ],

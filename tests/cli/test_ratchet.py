@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecheck.config.rewritten import rewritten
+from edgecheck.config.ratchet import rewritten
 from edgecheck.core.metrics import METRICS, Direction
 from edgecheck.core.units import parse
 from examples.real_models import fetch
@@ -44,7 +44,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
     (folder / "net.yaml").write_bytes(BUDGET.encode())
     done = edgecheck("check", "net.yaml", "--format", "json=head.json", cwd=folder)
-    assert done.code in (1, 3), done.err
+    assert done.code == 3, done.err  # no runtime is known here, so the footprint is not either
     return folder
 
 
@@ -112,7 +112,7 @@ def test_once_tightened_it_holds_and_stays(here: Path) -> None:
     assert edgecheck("budget", "lint", "net.yaml", cwd=here).code == 0
     again = edgecheck("budget", "ratchet", "net.yaml", "--from", "head.json", cwd=here)
     assert (here / "net.yaml").read_bytes() == tight
-    assert "the budget is not the one that was checked (kept)" in again.err
+    assert "the budget has changed since the check (kept)" in again.err
     assert again.err.endswith("0 limits tightened.\n")
 
 
@@ -197,7 +197,7 @@ def test_a_value_is_written_as_the_old_one_was(old: str, value: float, metric: s
 
 
 def test_what_is_no_quantity_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no number with a unit"):
+    with pytest.raises(ValueError, match="is not a number with a unit"):
         rewritten("*ram", 1.0, METRICS["size"])
 
 

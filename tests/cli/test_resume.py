@@ -66,7 +66,7 @@ def hurry(folder: Path) -> None:
 def test_it_goes_on_after_an_interruption(here: Path) -> None:
     errors = interrupt(here, 2)
     assert errors.startswith(
-        "edgecheck: 2 of 3 checks are done and kept: the same command with --resume goes on after them.\n"
+        "edgecheck: 2 of 3 checks are done and saved: run the same command with --resume to continue after them.\n"
     )
     (kept,) = (here / PLACE).iterdir()
     assert kept.name.endswith(".part.json")
@@ -75,27 +75,31 @@ def test_it_goes_on_after_an_interruption(here: Path) -> None:
     done = edgecheck("check", "--resume", "--format", "json=all.json", cwd=here)
     assert (done.code, done.err) == (
         0,
-        f"edgecheck: 2 of 3 checks are taken over, the last from .edgecheck/results/{kept.name}.\n",
+        f"edgecheck: reusing the results of 2 of 3 checks, the latest from .edgecheck/results/{kept.name}.\n",
     )
-    assert done.out.count(f"{TAKEN_OVER}: This is the result of the check that began at {before['started']}") == 2
+    assert (
+        done.out.count(f"{TAKEN_OVER}: This result is from the interrupted check that started at {before['started']}")
+        == 2
+    )
     checks = json.loads((here / "all.json").read_text(encoding="utf-8"))["checks"]
     assert [check["budget"] for check in checks] == ["budgets/a.yaml", "budgets/b.yaml", "budgets/c.yaml"]
+    assert len(before["checks"]) == 2
     for old, new in zip(before["checks"], checks, strict=False):
         assert {**new, "caveats": new["caveats"][:-1]} == old
     assert [path.name for path in (here / PLACE).glob("*.part.json")] == []
     # All of it is done: another time there is nothing to go on with.
     again = edgecheck("check", "budgets/a.yaml", "--resume", cwd=here)
-    assert "there is nothing to resume" in again.err
+    assert "nothing to resume" in again.err
 
 
 def test_twice_interrupted(here: Path) -> None:
     interrupt(here, 1)
     errors = interrupt(here, 2, "--resume")
-    assert errors.startswith("edgecheck: 1 of 3 checks are taken over")
-    assert "edgecheck: 2 of 3 checks are done and kept" in errors
+    assert errors.startswith("edgecheck: reusing the results of 1 of 3 checks")
+    assert "edgecheck: 2 of 3 checks are done and saved" in errors
     hurry(here)
     done = edgecheck("check", "--resume", cwd=here)
-    assert re.search("2 of 3 checks are taken over", done.err)
+    assert re.search("the results of 2 of 3 checks", done.err)
     assert done.out.count(f"{TAKEN_OVER}: ") == 2
 
 
@@ -114,7 +118,7 @@ def test_what_changed_is_done_again(change: object, taken: int, here: Path) -> N
     change(here)
     hurry(here)
     done = edgecheck("check", "--resume", cwd=here)
-    assert ("taken over" in done.err) is bool(taken)
+    assert ("reusing" in done.err) is bool(taken)
     assert done.out.count(f"{TAKEN_OVER}: ") == taken
 
 
@@ -124,7 +128,7 @@ def test_other_options_are_other_checks_where_they_decide(options: list[str], he
     hurry(here)
     done = edgecheck("check", "budgets/a.yaml", "--resume", *options, cwd=here)
     # Without an option this machine is the target already.
-    assert ("taken over" in done.err) is (options[0] == "--target")
+    assert ("reusing" in done.err) is (options[0] == "--target")
 
 
 def kept(folder: Path, *results: CheckResult) -> None:

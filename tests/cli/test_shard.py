@@ -91,10 +91,10 @@ def test_a_part_that_is_missing_in_the_whole_is_told(here: Path) -> None:
     for number in (1, 2, 3, 4):
         edgecheck("check", "a.yaml", "b.yaml", "--shard", f"{number}/4", "--format", f"json={number}.json", cwd=here)
     done = edgecheck("report", "1.json", "3.json", "--format", "markdown=summary.md", cwd=here)
-    assert (done.code, done.err) == (3, "edgecheck: shards 2/4, 4/4 are not among these reports.\n")
+    assert (done.code, done.err) == (3, "edgecheck: shards 2/4, 4/4 are missing from these reports.\n")
     assert "Every limit holds: 2 limits in 2 checks." in (here / "summary.md").read_text(encoding="utf-8")
     assert edgecheck("report", "1.json", "2.json", "4.json", cwd=here).err == (
-        "edgecheck: shard 3/4 is not among these reports.\n"
+        "edgecheck: shard 3/4 is missing from these reports.\n"
     )
     # One alone is not meant to be all, and what was put together is no part any more.
     assert edgecheck("report", "2.json", cwd=here).code == 0
@@ -114,14 +114,14 @@ def test_an_empty_part_passes_and_says_so(here: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("0/4", "there is no shard 0/4: they go from 1/4 to 4/4."),
-        ("5/4", "there is no shard 5/4: they go from 1/4 to 4/4."),
-        ("1/0", "there is no shard 1/0: they go from 1/1 on."),
-        ("2", "'2' is no shard: write which of how many, as in 2/4."),
-        ("a/b", "'a/b' is no shard: write which of how many, as in 2/4."),
-        ("-1/4", "'-1/4' is no shard: write which of how many, as in 2/4."),
-        ("1/4/8", "'1/4/8' is no shard: write which of how many, as in 2/4."),
-        ("", "'' is no shard: write which of how many, as in 2/4."),
+        ("0/4", "there is no shard 0/4; expected 1/4 to 4/4."),
+        ("5/4", "there is no shard 5/4; expected 1/4 to 4/4."),
+        ("1/0", "there is no shard 1/0; 1/1 is the first."),
+        ("2", "'2' is not a shard; write K/N, such as 2/4."),
+        ("a/b", "'a/b' is not a shard; write K/N, such as 2/4."),
+        ("-1/4", "'-1/4' is not a shard; write K/N, such as 2/4."),
+        ("1/4/8", "'1/4/8' is not a shard; write K/N, such as 2/4."),
+        ("", "'' is not a shard; write K/N, such as 2/4."),
     ],
 )
 def test_a_wrong_part_is_wrong_usage(value: str, message: str, here: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,6 @@ from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.metrics import METRICS
 from edgecheck.errors import ConfigError
 
-PYDANTIC = re.compile(r"[Ii]nput should|valid (?:dict|list|string)|[Ff]ield required|[Ee]xtra inputs|Value error")
 PROBLEM = re.compile(r"[\w./-]+(?::[1-9]\d*:[1-9]\d*)?: \S.*")
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -41,7 +40,7 @@ words = st.sampled_from(
     ]
 )
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words, st.text(max_size=8))
-sections = {name for model in (BudgetKeys, ProfileKeys) for name in model.model_fields} - {"kind"} | {"class"}
+sections = {*BudgetKeys.keys, *ProfileKeys.keys}
 inner = {"warn", "error", "on_unknown", "factory", "weights", "variant", "prune", "core", "total", "float", "cpu"}
 keys = st.one_of(st.sampled_from(sorted({*sections, *inner, *METRICS, "pixel-8"})), st.text(max_size=5))
 values = st.recursive(
@@ -75,7 +74,17 @@ def test_any_bytes_are_a_tree_or_are_refused(content: bytes | str) -> None:
 def test_any_budget_is_read_or_its_problems_are_told(content: dict[str, object]) -> None:
     path = Path("b.yaml")
     path.write_text(yaml.safe_dump({"model": "net.tflite", "devices": ["pixel-8"], **content}), encoding="utf-8")
-    check(lambda: load_budgets([path], profiles=packaged()))
+    try:
+        read = load_budgets([path], profiles=packaged())
+    except ConfigError as error:
+        check(error.problems)
+    else:
+        assert [budget.path for budget in read] == ["b.yaml"]
+
+
+def test_the_budget_that_the_examples_change_is_read() -> None:
+    Path("b.yaml").write_text("model: net.tflite\ndevices: [pixel-8]\n", encoding="utf-8")
+    assert len(load_budgets([Path("b.yaml")], profiles=packaged())) == 1
 
 
 @given(files, st.sampled_from(["", "raspberry-pi-4-2gb"]))
@@ -84,23 +93,13 @@ def test_any_profile_is_read_or_its_problems_are_told(content: dict[str, object]
     Path("device_profiles").mkdir(exist_ok=True)
     text = yaml.safe_dump({"extends": parent, **content} if parent else content)
     Path("device_profiles/board.yaml").write_text(text, encoding="utf-8")
-    check(lambda: Profiles().find("board"))
+    found = Profiles().find("board")
+    if found.profile is None and content.get("family") is not True:
+        check([str(problem) for problem in found.problems])
 
 
-def check(read: object) -> None:
-    assert callable(read)
-    try:
-        result = read()
-    except ConfigError as error:
-        problems = list(error.problems)
-    else:
-        problems = [str(problem) for problem in getattr(result, "problems", ())]
+def check(problems: Sequence[str]) -> None:
+    assert problems
     for problem in problems:
         assert PROBLEM.fullmatch(problem), problem
-        assert not PYDANTIC.search(problem), problem
         assert len(problem) < 700
-
-
-def test_the_patterns_here_know_what_pydantic_says() -> None:
-    with pytest.raises(ValueError, match=PYDANTIC):
-        BudgetKeys.model_validate({"devices": {}})

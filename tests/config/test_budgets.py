@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets
-from edgecheck.config.examples import BUDGET, BUDGET_HINT
+from edgecheck.config.problems import BUDGET, BUDGET_HINT
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS
@@ -17,9 +17,9 @@ from edgecheck.errors import ConfigError
 
 Write = Callable[[str, str], Path]
 PI = "devices: {raspberry-pi-4-2gb: }\n"
-SIZE = "takes a size with its unit, such as 80 MiB or 1.5 MB"
-TIME = "takes a duration with its unit, such as 50 ms or 1.5 s"
-COUNT = "takes a number, such as 200_000_000 or 200e6"
+SIZE = "expected a size with its unit, such as 80 MiB or 1.5 MB"
+TIME = "expected a duration with its unit, such as 50 ms or 1.5 s"
+COUNT = "expected a number, such as 200_000_000 or 200e6"
 SHA = "0123456789abcdef" * 4
 NAMES = "one of as-is, float32, float16, int8-dynamic, int8-weights, int8"
 
@@ -267,75 +267,77 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("limits: {latency_p50: [50 ms]}", f"2:23: limits.latency_p50: found a list; {TIME}"),
         ("limits: {latency_p50: 2024-01-01}", f"2:23: limits.latency_p50: found '2024-01-01'; {TIME}"),
         ("limits: {agreement: 99}",
-         "2:21: limits.agreement: 99 is more than the whole; takes a share from 0 to 1, such as 0.99 or 99%"),
+         "2:21: limits.agreement: 99 is more than 1; expected a share from 0 to 1, such as 0.99 or 99%"),
         # levels
-        ("limits: {ram_peak: {}}", "2:20: limits.ram_peak: sets no bound; takes warn, error or both"),
-        ("limits: {ram_peak: {on_unknown: warn}}", "2:20: limits.ram_peak: sets no bound; takes warn, error or both"),
+        ("limits: {ram_peak: {}}", "2:20: limits.ram_peak: sets no bound; expected warn, error or both"),
+        ("limits: {ram_peak: {on_unknown: warn}}",
+         "2:20: limits.ram_peak: sets no bound; expected warn, error or both"),
         ("limits: {ram_peak: {error: 3}}", f"2:28: limits.ram_peak.error: 3 has no unit; {SIZE}"),
         ("limits: {ram_peak: {warn: }}", f"2:27: limits.ram_peak.warn: is empty; {SIZE}"),
         ("limits: {ram_peak: {error: off}}", f"2:28: limits.ram_peak.error: found 'off'; {SIZE}"),
         ("limits: {ram_peak: {eror: 3 MB}}",
-         "2:21: limits.ram_peak.eror: the key is not known; did you mean error?"),
+         "2:21: limits.ram_peak.eror: unknown key; did you mean error?"),
         ("limits: {ram_peak: {error: 3 MB, on_unknown: wran}}",
          "2:46: limits.ram_peak.on_unknown: found 'wran'; did you mean warn?"),
         ("limits: {ram_peak: {error: 3 MB, on_unknown: skip}}",
-         "2:46: limits.ram_peak.on_unknown: found 'skip'; takes one of unknown, fail, warn, ignore"),
+         "2:46: limits.ram_peak.on_unknown: found 'skip'; expected one of unknown, fail, warn, ignore"),
         ("limits: {ram_peak: {error: 3 MB, projected: no}}",
-         "2:45: limits.ram_peak.projected: found 'no'; takes one of interval, point"),
+         "2:45: limits.ram_peak.projected: found 'no'; expected one of interval, point"),
         # keys
-        ("limits: {ram_peek: 3 MB}", "2:10: limits.ram_peek: the key is not known; did you mean ram_peak?"),
+        ("limits: {ram_peek: 3 MB}", "2:10: limits.ram_peek: unknown key; did you mean ram_peak?"),
         ("limits: {latency_p50s: 3 ms}",
-         "2:10: limits.latency_p50s: the key is not known; did you mean latency_p50 or latency_p95?"),
-        ("limit: {size: 3 MB}", "2:1: limit: the key is not known; did you mean limits?"),
-        ("Limits: {size: 3 MB}", "2:1: Limits: the key is not known; did you mean limits?"),
+         "2:10: limits.latency_p50s: unknown key; did you mean latency_p50 or latency_p95?"),
+        ("limit: {size: 3 MB}", "2:1: limit: unknown key; did you mean limits?"),
+        ("Limits: {size: 3 MB}", "2:1: Limits: unknown key; did you mean limits?"),
         ("colour: red",
-         ("2:1: colour: the key is not known; takes model, trusted, format, samples, inputs, variants, threads, "
+         ("2:1: colour: unknown key; expected model, trusted, format, samples, inputs, variants, threads, "
          "bundle, measure, limits, regression, devices")),
         ('"a\\eb": red',
-         ("2:1: 'a\\x1bb': the key is not known; takes model, trusted, format, samples, inputs, variants, threads, "
+         ("2:1: 'a\\x1bb': unknown key; expected model, trusted, format, samples, inputs, variants, threads, "
          "bundle, measure, limits, regression, devices")),
-        ("threads: 1\nthreads: 2", "3:1: threads: the key is there already, on line 2"),
+        ("threads: 1\nthreads: 2", "3:1: threads: duplicate key, first on line 2"),
         # kinds
-        ("limits: 3 MB", "2:9: limits: found 3 MB; takes a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
-        ("limits: [size]", "2:9: limits: found a list; takes a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
-        ("threads: 0", "2:10: threads: found 0; takes a whole number from 1 to 1,024"),
-        ("threads: 1.5", "2:10: threads: found 1.5; takes a whole number from 1 to 1,024"),
-        ("threads: true", "2:10: threads: found true; takes a whole number from 1 to 1,024"),
-        ("threads: {a: 1}", "2:10: threads: found a mapping; takes a whole number from 1 to 1,024"),
-        ("threads: two", "2:10: threads: found two; takes a whole number from 1 to 1,024"),
-        (f"threads: {'2' * 99}", f"2:10: threads: found '{'2' * 64}…'; takes a whole number from 1 to 1,024"),
-        ('threads: "\\e[31m"', "2:10: threads: found '\\x1b[31m'; takes a whole number from 1 to 1,024"),
+        ("limits: 3 MB", "2:9: limits: found 3 MB; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
+        ("limits: [size]", "2:9: limits: found a list; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
+        ("threads: 0", "2:10: threads: found 0; expected a whole number from 1 to 1,024"),
+        ("threads: 1.5", "2:10: threads: found 1.5; expected a whole number from 1 to 1,024"),
+        ("threads: true", "2:10: threads: found true; expected a whole number from 1 to 1,024"),
+        ("threads: {a: 1}", "2:10: threads: found a mapping; expected a whole number from 1 to 1,024"),
+        ("threads: two", "2:10: threads: found two; expected a whole number from 1 to 1,024"),
+        (f"threads: {'2' * 99}", f"2:10: threads: found '{'2' * 64}…'; expected a whole number from 1 to 1,024"),
+        ('threads: "\\e[31m"', "2:10: threads: found '\\x1b[31m'; expected a whole number from 1 to 1,024"),
         ("format: onxx", "2:9: format: found 'onxx'; did you mean onnx?"),
         ("format: 3", ('2:9: format: found 3, which YAML reads as a number (it is text in quotes: "3"); '
-         "takes one of tflite, onnx")),
+         "expected one of tflite, onnx")),
         ("samples: 3.10", ('2:10: samples: found 3.10, which YAML reads as a number (it is text in quotes: "3.10"); '
-         "takes text on one line")),
+         "expected text on one line")),
         ("samples: true", ('2:10: samples: found true, which YAML reads as true or false (it is text in quotes: '
-         '"true"); takes text on one line')),
-        ('samples: "a\\0b"', "2:10: samples: found 'a\\x00b'; takes text on one line"),
-        ("samples: '  '", "2:10: samples: found '  '; takes text on one line"),
-        ("samples: none.npz", "2:10: samples: there is no file none.npz (paths start at the budget's folder)"),
-        ("inputs: [1, 2]", "2:9: inputs: found a list; takes a mapping such as {image: [1, 128, 128, 3]}"),
-        ("inputs: {image: 3}", "2:17: inputs.image: found 3; takes a list"),
-        ("inputs: {image: [1, -1]}", "2:21: inputs.image[1]: found -1; takes a whole number from 1 to 2,147,483,647"),
-        ("inputs: {'a b': [x]}", "2:18: inputs.'a b'[0]: found x; takes a whole number from 1 to 2,147,483,647"),
+         '"true"); expected text on one line')),
+        ('samples: "a\\0b"', "2:10: samples: found 'a\\x00b'; expected text on one line"),
+        ("samples: '  '", "2:10: samples: found '  '; expected text on one line"),
+        ("samples: none.npz", "2:10: samples: none.npz does not exist (paths are relative to the budget's folder)"),
+        ("inputs: [1, 2]", "2:9: inputs: found a list; expected a mapping such as {image: [1, 128, 128, 3]}"),
+        ("inputs: {image: 3}", "2:17: inputs.image: found 3; expected a list"),
+        ("inputs: {image: [1, -1]}",
+         "2:21: inputs.image[1]: found -1; expected a whole number from 1 to 2,147,483,647"),
+        ("inputs: {'a b': [x]}", "2:18: inputs.'a b'[0]: found x; expected a whole number from 1 to 2,147,483,647"),
         ("bundle: sytem", "2:9: bundle: found 'sytem'; did you mean system?"),
-        ("variants: int8", "2:11: variants: found int8; takes a list such as [float32, int8]"),
-        ("variants: []", "2:11: variants: is empty; takes one or more"),
+        ("variants: int8", "2:11: variants: found int8; expected a list such as [float32, int8]"),
+        ("variants: []", "2:11: variants: is empty; expected one or more"),
         ("variants: [int8, float32, int8]", "2:27: variants[2]: is in the list twice"),
         ("variants: [int-8]", "2:12: variants[0]: found 'int-8'; did you mean int8?"),
-        ("variants: [fp64]", f"2:12: variants[0]: found 'fp64'; takes {NAMES}"),
-        ("variants: [[int8]]", f"2:12: variants[0]: found a list; takes {NAMES}"),
+        ("variants: [fp64]", f"2:12: variants[0]: found 'fp64'; expected {NAMES}"),
+        ("variants: [[int8]]", f"2:12: variants[0]: found a list; expected {NAMES}"),
         ("variants: [{prune: 0.5}]",
          "2:12: variants[0].variant: is missing: how the model is converted, such as int8"),
         ("variants: [{variant: int8, prune: 150%}]",
-         "2:35: variants[0].prune: '150%' is more than the whole; takes a share from 0 to 1, such as 0.99 or 99%"),
+         "2:35: variants[0].prune: '150%' is more than 1; expected a share from 0 to 1, such as 0.99 or 99%"),
         ("measure: {max_time: 30}", f"2:21: measure.max_time: 30 has no unit; {TIME}"),
         ("measure: {min_time: 2 s, max_time: 1 s}", "2:36: measure.max_time: is shorter than min_time, 2.00 s"),
         ("measure: {deadline: 2 s}", "2:21: measure.deadline: is shorter than max_time, 30.0 s"),
-        ("measure: {min_cuont: 3}", "2:11: measure.min_cuont: the key is not known; did you mean min_count?"),
+        ("measure: {min_cuont: 3}", "2:11: measure.min_cuont: unknown key; did you mean min_count?"),
         ("trusted: sha256:abc",
-         "2:10: trusted: found sha256:abc; takes sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints"),
+         "2:10: trusted: found sha256:abc; expected sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, message: str) -> None:
@@ -350,26 +352,26 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
          [("1:1: devices: is missing: the devices, each with limits of its own or none, such as "
           "{raspberry-pi-4-2gb: {latency_p50: 50 ms}}")]),
         (PI, ["1:1: model: is missing: the model file or folder, relative to the budget, such as net.tflite"]),
-        (f"model:\n{PI}", ["1:7: model: is empty; takes text on one line"]),
+        (f"model:\n{PI}", ["1:7: model: is empty; expected text on one line"]),
         (f"model: 5\n{PI}",
-         ['1:8: model: found 5, which YAML reads as a number (it is text in quotes: "5"); takes text on one line']),
-        (f"model: [net.tflite]\n{PI}", ["1:8: model: found a list; takes text on one line"]),
-        (f"model: net.onnx\n{PI}", ["1:8: model: there is no file net.onnx (paths start at the budget's folder)"]),
+         ['1:8: model: found 5, which YAML reads as a number (it is text in quotes: "5"); expected text on one line']),
+        (f"model: [net.tflite]\n{PI}", ["1:8: model: found a list; expected text on one line"]),
+        (f"model: net.onnx\n{PI}", ["1:8: model: net.onnx does not exist (paths are relative to the budget's folder)"]),
         (f"model: {{factory: build, weights: net.tflite, weight: 1}}\n{PI}",
-         ["1:18: model.factory: found build; takes package.module:function, such as nets.face:build",
-          "1:46: model.weight: the key is not known; did you mean weights?"]),
+         ["1:18: model.factory: found build; expected package.module:function, such as nets.face:build",
+          "1:46: model.weight: unknown key; did you mean weights?"]),
         (f"model: {{factory: 'a:b', weights: w.pth}}\n{PI}",
-         ["1:34: model.weights: there is no file w.pth (paths start at the budget's folder)"]),
+         ["1:34: model.weights: w.pth does not exist (paths are relative to the budget's folder)"]),
         (f"model: {{factory: 'a:b', weights: net.tflite, trusted: 'sha256:{SHA}'}}\ntrusted: 'sha256:{SHA}'\n{PI}",
-         ["2:10: trusted: is given twice; takes it here or under model"]),
-        ("[model]", ["1:1: found a list; takes a mapping with the keys model, trusted, format and so on"]),
-        ("model", ["1:1: found model; takes a mapping with the keys model, trusted, format and so on"]),
+         ["2:10: trusted: is given twice; give it here or under model"]),
+        ("[model]", ["1:1: found a list; expected a mapping with the keys model, trusted, format and so on"]),
+        ("model", ["1:1: found model; expected a mapping with the keys model, trusted, format and so on"]),
         ("model: net.tflite\ndevices: pixel-8\n",
-         ["2:10: devices: found pixel-8; takes a mapping such as {raspberry-pi-4-2gb: {latency_p50: 50 ms}}"]),
-        ("model: net.tflite\ndevices: {}\n", ["2:10: devices: is empty; takes one or more"]),
-        ("model: net.tflite\ndevices: []\n", ["2:10: devices: is empty; takes one or more"]),
+         ["2:10: devices: found pixel-8; expected a mapping such as {raspberry-pi-4-2gb: {latency_p50: 50 ms}}"]),
+        ("model: net.tflite\ndevices: {}\n", ["2:10: devices: is empty; expected one or more"]),
+        ("model: net.tflite\ndevices: []\n", ["2:10: devices: is empty; expected one or more"]),
         ("model: net.tflite\ndevices: [pixel-8, 3]\n",
-         [('2:20: devices[1]: found 3, which YAML reads as a number (it is text in quotes: "3"); takes text on '
+         [('2:20: devices[1]: found 3, which YAML reads as a number (it is text in quotes: "3"); expected text on '
           "one line")]),
         ("model: net.tflite\ndevices: [pixel-8, pixel-8]\n", ["2:20: devices[1]: is in the list twice"]),
         ("model: net.tflite\ndevices: [pixel8]\n",
@@ -377,11 +379,11 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
         ("model: net.tflite\ndevices:\n  off: {}\n", ["3:3: devices.off: there is no device 'off'"]),
         ("model: net.tflite\ndevices:\n  no:\n", ["3:3: devices.no: there is no device 'no'"]),
         ("model: net.tflite\ndevices: {pixel-8: off}\n",
-         ["2:20: devices.pixel-8: found off; takes a mapping with the keys size, download, params and so on"]),
+         ["2:20: devices.pixel-8: found off; expected a mapping with the keys size, download, params and so on"]),
         ("model: net.tflite\ndevices: {pixel-8: {latency_p50: 20}}\n",
          [f"2:34: devices.pixel-8.latency_p50: 20 has no unit; {TIME}"]),
         ("model: net.tflite\ndevices: {raspberry-pi-4: }\n",
-         [("2:11: devices.raspberry-pi-4: the profile 'raspberry-pi-4' is what several devices share; takes one of "
+         [("2:11: devices.raspberry-pi-4: the profile 'raspberry-pi-4' is shared by several devices; use one of "
           "raspberry-pi-4-2gb, raspberry-pi-4-4gb, raspberry-pi-4-8gb")]),
     ],
 )  # fmt: skip
@@ -403,11 +405,11 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
             "budgets/four.yaml:1:1: model: is missing: the model file or folder, relative to the budget, "
             "such as net.tflite"
         ),
-        "budgets/one.yaml:1:8: model: there is no file budgets/none.onnx (paths start at the budget's folder)",
-        "budgets/one.yaml:2:10: threads: found 0; takes a whole number from 1 to 1,024",
+        "budgets/one.yaml:1:8: model: budgets/none.onnx does not exist (paths are relative to the budget's folder)",
+        "budgets/one.yaml:2:10: threads: found 0; expected a whole number from 1 to 1,024",
         f"budgets/one.yaml:3:16: limits.size: 3 has no unit; {SIZE}",
         "budgets/three.yaml:1:1: found a tab; YAML takes spaces to indent",
-        "budgets/two.yaml:1:8: model: there is no file budgets/none.onnx (paths start at the budget's folder)",
+        "budgets/two.yaml:1:8: model: budgets/none.onnx does not exist (paths are relative to the budget's folder)",
         f"{board}: class: is missing: what kind of device it is, such as single-board-computer",
         f"{board}: cpu: is missing: its core, such as {{core: cortex-a72, count: 4, clock: 1.8 GHz}}",
         (
@@ -420,9 +422,9 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
         f"{board}: storage: is missing: its storage, such as {{total: 16 GB, reserved: 4 GB}}",
         (
             "device_profiles/board.yaml:2:9: python: found 3.11, which YAML reads as a number (it is text in quotes: "
-            '"3.11"); takes a version of Python in quotes, such as "3.11"'
+            '"3.11"); expected a version of Python in quotes, such as "3.11"'
         ),
-        "device_profiles/loop.yaml:1:10: extends: goes in a circle: loop extends loop",
+        "device_profiles/loop.yaml:1:10: extends: extends itself: loop extends loop",
         "none.yaml: cannot be read: No such file or directory",
     ]
 
@@ -430,7 +432,7 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
 def test_a_budget_on_paths_that_are_not_there(here: Path) -> None:
     (here / "empty").mkdir()
     assert problems("none.yaml", "empty") == [
-        "empty: the folder holds no .yaml file",
+        "empty: the folder has no .yaml file",
         "none.yaml: cannot be read: No such file or directory",
     ]
 

@@ -40,11 +40,14 @@ def test_a_limit_can_be_switched_off_and_the_last_word_counts() -> None:
     ("text", "message"),
     [
         ("ram_peak", "--limit ram_peak has no value."),
-        ("ram_peek=1MB", "--limit ram_peek=1MB: no metric is called 'ram_peek'; did you mean ram_peak?"),
-        ("=1MB", f"--limit =1MB: no metric is called ''; takes {', '.join(METRICS)}"),
-        ("ram_peak=80", "--limit ram_peak=80: '80' has no unit; takes a size with its unit, such as 80 MiB or 1.5 MB"),
-        ("ram_peak=", "--limit ram_peak=: found ''; takes a size with its unit, such as 80 MiB or 1.5 MB"),
-        ("top1=1.5", "--limit top1=1.5: '1.5' is more than the whole; takes a share from 0 to 1"),
+        ("ram_peek=1MB", "--limit ram_peek=1MB: unknown metric 'ram_peek'; did you mean ram_peak?"),
+        ("=1MB", f"--limit =1MB: unknown metric ''; expected {', '.join(METRICS)}"),
+        (
+            "ram_peak=80",
+            "--limit ram_peak=80: '80' has no unit; expected a size with its unit, such as 80 MiB or 1.5 MB",
+        ),
+        ("ram_peak=", "--limit ram_peak=: found ''; expected a size with its unit, such as 80 MiB or 1.5 MB"),
+        ("top1=1.5", "--limit top1=1.5: '1.5' is more than 1; expected a share from 0 to 1"),
     ],
 )
 def test_what_is_no_limit_is_told(text: str, message: str) -> None:
@@ -54,12 +57,12 @@ def test_what_is_no_limit_is_told(text: str, message: str) -> None:
     assert caught.value.hint == "Write a metric and its bound: --limit ram_peak=80MiB"
 
 
-def test_neither_a_limit_nor_this_machine_costs_an_import_of_yaml_or_pydantic(root: Path) -> None:
+def test_neither_a_limit_nor_this_machine_imports_yaml(root: Path) -> None:
     code = (
         "import sys; from edgecheck.config import Profiles, limits_from_texts, load_budgets, load_project; "
         "from pathlib import Path; limits_from_texts(['size=1MB']); Profiles().get('this-machine'); "
         "load_project(Path('/')); "
-        "print(sorted({'yaml', 'pydantic'} & set(sys.modules)))"
+        "print(sorted({'yaml'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -11,14 +11,14 @@ import jsonschema
 import pytest
 
 from edgecheck.config import budget_schema, profile_schema
-from edgecheck.config.examples import BUDGET, PROFILE
-from edgecheck.config.listing import packaged_profiles, profile_files
+from edgecheck.config.problems import BUDGET, PROFILE
+from edgecheck.config.profiles import packaged_profiles, profile_paths
 from edgecheck.config.tree import to_python
 from edgecheck.config.yaml_reader import read_file, read_tree
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import TAKES
 
-PROFILES = sorted(profile_files([packaged_profiles()]).values())
+PROFILES = sorted(profile_paths([packaged_profiles()]).values())
 BUDGETS = sorted((Path(__file__).parents[2] / "budgets").glob("*.yaml"))
 PI = {"raspberry-pi-4-2gb": None}
 
@@ -85,8 +85,8 @@ def test_editors_and_the_loader_agree_on_limits(tmp_path: Path, limits: dict[str
     assert (errors(budget_schema(), budget) == []) is is_valid
     (tmp_path / "b.yaml").write_text(json.dumps(budget))
     problems: list[Any] = []
-    from edgecheck.config.budget_model import BudgetKeys  # here: collecting the tests does not need pydantic
-    from edgecheck.config.translation import validate
+    from edgecheck.config.budget_model import BudgetKeys
+    from edgecheck.config.schema import validate
 
     validate(BudgetKeys, read_file(tmp_path / "b.yaml"), problems)
     assert (problems == []) is is_valid

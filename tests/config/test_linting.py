@@ -28,9 +28,9 @@ def texts(findings: Findings) -> tuple[list[str], list[str]]:
         ("size: 13 GB", "size: can never fail on board: 13.0 GB is more than its free storage, 12.0 GB"),
         ("footprint: {warn: 13 GB}",
          "footprint: can never fail on board: 13.0 GB is more than its free storage, 12.0 GB"),
-        ("ram_peak: 3 GiB", "ram_peak: contradicts board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
+        ("ram_peak: 3 GiB", "ram_peak: is too high for board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
         ("ram_model: {warn: 1 GiB, error: 3 GiB}",
-         "ram_model: contradicts board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
+         "ram_model: is too high for board: 3.00 GiB is more than its free RAM, 1.82 GiB"),
         ("latency_p50: {warn: 60 ms, error: 50 ms}",
          "latency_p50: never warns: warn, 60.0 ms, is not stricter than error, 50.0 ms"),
         ("latency_p50: {warn: 50 ms, error: 50 ms}",
@@ -41,13 +41,13 @@ def texts(findings: Findings) -> tuple[list[str], list[str]]:
         ("latency_p90: {error: 50 ms, projected: point}",
          "latency_p90: `projected:` has no effect: only latency_p50 is projected"),
         ("ram_model: {warn: 4 KiB, error: 1 MiB}",
-         "ram_model: 4.00 KiB is tighter than what is measured: the kernel counts memory to 256 KiB"),
+         "ram_model: 4.00 KiB is tighter than can be measured: the kernel counts memory in steps of 256 KiB"),
         ("latency_p50: 10 ns",
-         "latency_p50: 10.0 ns is tighter than what is measured: reading the clock takes about 100 ns"),
+         "latency_p50: 10.0 ns is tighter than can be measured: reading the clock takes about 100 ns"),
         ("agreement: 1",
-         "agreement: 1 is tighter than what is measured: outputs in float32 are rounded"),
+         "agreement: 1 is tighter than can be measured: outputs in float32 are rounded"),
         ("latency_p99: 100 ms",
-         "latency_p99: may never be decided: it takes 529 inferences, at 100 ms each 52.9 s, and max_time is 30.0 s"),
+         "latency_p99: may never be decided: 529 inferences at 100 ms each take 52.9 s, but max_time is 30.0 s"),
     ],
 )  # fmt: skip
 def test_a_doubtful_limit_is_warned_of_where_it_is_written(write: Write, limit: str, warning: str) -> None:
@@ -77,7 +77,7 @@ def test_a_share_of_few_samples(write: Write) -> None:
     write("s.npz", "")
     assert texts(look("b.yaml")) == (
         [],
-        ["b.yaml:2:10: limits.top1: 0.99 is tighter than what is measured: all of the 16 samples made up must agree"],
+        ["b.yaml:2:10: limits.top1: 0.99 is tighter than can be measured: all 16 generated samples must agree"],
     )
     assert texts(look("c.yaml")) == ([], [])
     assert doubts.SEEDED == samples.SEEDED
@@ -89,12 +89,12 @@ def test_rules_on_growth_below_what_differs_from_run_to_run(write: Write) -> Non
     rules = "regression: {size: 0%, instructions: 0.01%, ram_peak: 1%, ram_model: {growth: 1%, atleast: 1 MiB}}\n"
     for device in ("board", "emulated"):
         write(f"{device}.yaml", f"model: net.tflite\nlimits: {{size: 1 MB}}\n{rules}devices: [{device}]\n")
-    counts = "regression.instructions: 0.01% is tighter than what is measured: two counts agree to 0.1%"
+    counts = "regression.instructions: 0.01% is tighter than can be measured: two counts differ by up to 0.1%"
     assert texts(look("board.yaml")) == (
         [],
         [
             f"board.yaml:3:24: {counts}",
-            "board.yaml:3:45: regression.ram_peak: 1% is tighter than what is measured: fresh processes differ by 5%",
+            "board.yaml:3:45: regression.ram_peak: 1% is tighter than can be measured: fresh processes differ by 5%",
         ],
     )
     assert texts(look("emulated.yaml")) == ([], [f"emulated.yaml:3:24: {counts}"])
@@ -120,9 +120,9 @@ def test_a_profile_should_limit_ram_storage_and_latency(write: Write) -> None:
     assert texts(look("device_profiles")) == (
         [],
         [
-            "device_profiles/board.yaml:8:9: limits: no limit on RAM: takes ram_peak or ram_model",
-            "device_profiles/board.yaml:8:9: limits: no limit on latency: takes latency_p50 or another percentile",
-            "device_profiles/board.yaml:8:9: limits: no limit on storage: takes footprint, size or download",
+            "device_profiles/board.yaml:8:9: limits: no limit on RAM: add ram_peak or ram_model",
+            "device_profiles/board.yaml:8:9: limits: no limit on latency: add latency_p50 or another percentile",
+            "device_profiles/board.yaml:8:9: limits: no limit on storage: add footprint, size or download",
         ],
     )
 
@@ -131,7 +131,7 @@ def test_a_model_that_is_not_there_is_no_problem_of_the_file(write: Write) -> No
     write("b.yaml", "model: none.onnx\ndevices: [pixel-8]\n")
     assert texts(look("b.yaml")) == (
         [],
-        ["b.yaml:1:8: model: there is no file none.onnx (paths start at the budget's folder)"],
+        ["b.yaml:1:8: model: none.onnx does not exist (paths are relative to the budget's folder)"],
     )
 
 
@@ -149,23 +149,28 @@ def test_all_kinds_of_file_are_looked_at_together(write: Write, here: Path) -> N
         [
             (
                 'all/boards/board.yaml:2:7: name: found 3, which YAML reads as a number (it is text in quotes: "3"); '
-                "takes text on one line"
+                "expected text on one line"
             ),
             "all/boards/broken.yaml:1:1: found a tab; YAML takes spaces to indent",
             "all/boards/family.yaml:9:16: limits.size: unit 'mb' is not known; did you mean MB?",
-            "all/boards/this-machine.yaml: is never read: this-machine is made on the spot; give the file another name",
-            "all/budgets/b.yaml:2:10: threads: found 0; takes a whole number from 1 to 1,024",
+            "all/boards/this-machine.yaml: is never read: this-machine is generated; give the file another name",
+            "all/budgets/b.yaml:2:10: threads: found 0; expected a whole number from 1 to 1,024",
             "edgecheck.yaml:1:31: targets.bord: there is no device 'bord'; did you mean board?",
-            "none: the folder holds no .yaml file",
+            "none: the folder has no .yaml file",
         ],
-        ["all/budgets/b.yaml:1:8: model: there is no file all/budgets/net.onnx (paths start at the budget's folder)"],
+        [
+            (
+                "all/budgets/b.yaml:1:8: model: "
+                "all/budgets/net.onnx does not exist (paths are relative to the budget's folder)"
+            )
+        ],
     )
 
 
 def test_a_project_with_problems_is_told(write: Write) -> None:
     write("edgecheck.yaml", "target: {}\n")
     assert texts(look("edgecheck.yaml")) == (
-        ["edgecheck.yaml:1:1: target: the key is not known; did you mean targets?"],
+        ["edgecheck.yaml:1:1: target: unknown key; did you mean targets?"],
         [],
     )
 
@@ -173,7 +178,7 @@ def test_a_project_with_problems_is_told(write: Write) -> None:
 def test_a_file_without_any_known_key_is_taken_for_a_budget(write: Write) -> None:
     write("b.yaml", "[1]\n")
     assert texts(look("b.yaml"))[0] == [
-        "b.yaml:1:1: found a list; takes a mapping with the keys model, trusted, format and so on"
+        "b.yaml:1:1: found a list; expected a mapping with the keys model, trusted, format and so on"
     ]
 
 
@@ -192,4 +197,4 @@ def test_what_this_repository_ships_gives_no_finding_but_models_not_yet_fetched(
     monkeypatch.chdir(root)
     findings = lint([Path("budgets"), Path("device_profiles")])
     assert findings.problems == ()
-    assert [str(text) for text in findings.warnings if "there is no file examples/models/" not in str(text)] == []
+    assert [str(text) for text in findings.warnings if "examples/models/" not in str(text)] == []

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles
-from edgecheck.config.examples import PROFILE, PROFILE_HINT
-from edgecheck.config.listing import packaged_profiles, profile_files
+from edgecheck.config.problems import PROFILE, PROFILE_HINT
+from edgecheck.config.profiles import packaged_profiles, profile_paths
 from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS
@@ -17,8 +17,8 @@ from edgecheck.errors import ConfigError, UsageError
 
 Write = Callable[[str, str], Path]
 BOARD = (Path(__file__).parent / "board.yaml").read_text(encoding="utf-8")
-PACKAGED = sorted(profile_files([packaged_profiles()]))
-SIZE = "takes a size with its unit, such as 80 MiB or 1.5 MB"
+PACKAGED = sorted(profile_paths([packaged_profiles()]))
+SIZE = "expected a size with its unit, such as 80 MiB or 1.5 MB"
 
 
 def problems(name: str) -> list[str]:
@@ -129,7 +129,7 @@ def test_packaged_profiles_are_found_from_anywhere() -> None:
 
 
 def test_profiles_in_the_wheel_come_before_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecheck.config.listing._PACKAGE", tmp_path / "site" / "edgecheck")
+    monkeypatch.setattr("edgecheck.config.profiles._PACKAGE", tmp_path / "site" / "edgecheck")
     assert packaged_profiles() == tmp_path / "site" / "device_profiles"
     in_wheel = tmp_path / "site" / "edgecheck" / "_packaged" / "device_profiles"
     in_wheel.mkdir(parents=True)
@@ -156,8 +156,8 @@ def test_a_folder_that_is_not_there_is_told_at_once() -> None:
         ("pixel8", "There is no device 'pixel8'; did you mean pixel-8 or pixel-9?"),
         ("toaster", "There is no device 'toaster'."),
         ("a\x1bb", "There is no device 'a\\x1bb'."),
-        ("iphone", "The profile 'iphone' is what several devices share; takes one of iphone-13, iphone-15."),
-        ("lonely", "The profile 'lonely' is what several devices share; takes one of its devices."),
+        ("iphone", "The profile 'iphone' is shared by several devices; use one of iphone-13, iphone-15."),
+        ("lonely", "The profile 'lonely' is shared by several devices; use one of its devices."),
     ],
 )
 def test_a_name_that_is_no_device_is_told_with_the_nearest(write: Write, name: str, message: str) -> None:
@@ -174,44 +174,45 @@ def test_a_name_that_is_no_device_is_told_with_the_nearest(write: Write, name: s
     [
         ('python: "3.11"', "python: 3.10",
          ('9:9: python: found 3.10, which YAML reads as a number (it is text in quotes: "3.10"); '
-         'takes a version of Python in quotes, such as "3.11"')),
-        ('python: "3.11"', "python: ", '9:8: python: is empty; takes a version of Python in quotes, such as "3.11"'),
+         'expected a version of Python in quotes, such as "3.11"')),
+        ('python: "3.11"', "python: ", '9:8: python: is empty; expected a version of Python in quotes, such as "3.11"'),
         ('python: "3.11"', "python: '2.7'",
-         '9:9: python: found 2.7; takes a version of Python in quotes, such as "3.11"'),
+         '9:9: python: found 2.7; expected a version of Python in quotes, such as "3.11"'),
         ("class: computer", "class: laptop",
-         "3:8: class: found 'laptop'; takes one of single-board-computer, jetson, phone, computer"),
+         "3:8: class: found 'laptop'; expected one of single-board-computer, jetson, phone, computer"),
         ("class: computer", "class: computer\nkind: computer",
-         ("4:1: kind: the key is not known; takes extends, family, name, class, soc, identity, cpu, ram, storage, "
+         ("4:1: kind: unknown key; expected extends, family, name, class, soc, identity, cpu, ram, storage, "
          "limits, python, runtimes, emulation, projection, sources")),
         ("soc: Chip", "soc: 888", ('4:6: soc: found 888, which YAML reads as a number (it is text in quotes: "888"); '
-         "takes text on one line")),
+         "expected text on one line")),
         ("soc: Chip", "soc: Chip\nidentity: {cpu_part: '3336'}",
-         '5:22: identity.cpu_part: found 3336; takes a CPU part in quotes, such as "0xd08"'),
-        ("soc: Chip", "soc: Chip\nfamily: yes", "5:9: family: found yes; takes true or false"),
+         '5:22: identity.cpu_part: found 3336; expected a CPU part in quotes, such as "0xd08"'),
+        ("soc: Chip", "soc: Chip\nfamily: yes", "5:9: family: found yes; expected true or false"),
         ("soc: Chip", "soc: Chip\nextends: 3",
-         '5:10: extends: found 3, which YAML reads as a number (it is text in quotes: "3"); takes text on one line'),
+         '5:10: extends: found 3, which YAML reads as a number (it is text in quotes: "3"); expected text on one line'),
         ("soc: Chip", "soc: Chip\nextends: other",
          "5:10: extends: there is no profile 'other'"),
         ("soc: Chip", "soc: Chip\nextends: pixel8",
          "5:10: extends: there is no profile 'pixel8'; did you mean pixel-8 or pixel-9?"),
-        ("clock: 1.8 GHz", "clock: 1800", ("5:42: cpu.clock: 1800 has no unit; takes a frequency with its unit, "
+        ("clock: 1.8 GHz", "clock: 1800", ("5:42: cpu.clock: 1800 has no unit; expected a frequency with its unit, "
          "such as 1.8 GHz")),
         ("clock: 1.8 GHz", "clock: 1.8 ghz", "5:42: cpu.clock: unit 'ghz' is not known; did you mean GHz?"),
-        ("count: 4", "count: four", "5:32: cpu.count: found four; takes a whole number from 1 to 1,024"),
+        ("count: 4", "count: four", "5:32: cpu.count: found four; expected a whole number from 1 to 1,024"),
         ("reserved: 180 MiB", "reserved: 3 GiB",
          "6:31: ram.reserved: is more than the total of 2.00 GiB"),
         ("reserved: 4 GB", "reserved: 17 GB", "7:35: storage.reserved: is more than the total of 16.0 GB"),
         ("total: 2 GiB", "total: 2", f"6:14: ram.total: 2 has no unit; {SIZE}"),
         ("ram_peak: 1 MiB", "ram_peak: 1", f"8:51: limits.ram_peak: 1 has no unit; {SIZE}"),
         ("[ai-edge-litert==2.3.0]", "[--index-url=http://x]",
-         ('10:21: runtimes.tflite[0]: found --index-url=http://x; takes a requirement as pip takes it, '
+         ('10:21: runtimes.tflite[0]: found --index-url=http://x; expected a requirement as pip takes it, '
           'such as "numpy<2"')),
         ("[ai-edge-litert==2.3.0]", "['x @ http://y']",
-         '10:21: runtimes.tflite[0]: found x @ http://y; takes a requirement as pip takes it, such as "numpy<2"'),
+         '10:21: runtimes.tflite[0]: found x @ http://y; expected a requirement as pip takes it, such as "numpy<2"'),
         ("[ai-edge-litert==2.3.0]", "ai-edge-litert==2.3.0",
-         "10:20: runtimes.tflite: found ai-edge-litert==2.3.0; takes a list such as [tflite-runtime==2.14.0, numpy<2]"),
+         ("10:20: runtimes.tflite: found ai-edge-litert==2.3.0; "
+          "expected a list such as [tflite-runtime==2.14.0, numpy<2]")),
         ("{tflite: [ai-edge-litert==2.3.0]}", "{}\nemulation: {cpu: '-cpu host'}",
-         "11:18: emulation.cpu: found -cpu host; takes a core as QEMU takes it, such as cortex-a72"),
+         "11:18: emulation.cpu: found -cpu host; expected a core as QEMU takes it, such as cortex-a72"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, old: str, new: str, message: str) -> None:
@@ -224,15 +225,15 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, old: str, ne
     ("text", "messages"),
     [
         ("", [": is empty"]),
-        ("[name]\n", [":1:1: found a list; takes a mapping with the keys extends, family, name and so on"]),
-        ("name: x\n---\nname: y\n", [":2:1: a second document starts here; takes one document per file"]),
+        ("[name]\n", [":1:1: found a list; expected a mapping with the keys extends, family, name and so on"]),
+        ("name: x\n---\nname: y\n", [":2:1: a second document starts here; expected one document per file"]),
         (BOARD + "projection: {float: {ns_per_instruction: fast, spread: 1}, int9: {}}\n",
          [":11:21: projection.float.runtime: is missing: the runtime that it was measured with, such as ncnn",
-          ":11:42: projection.float.ns_per_instruction: found 'fast'; takes a number, such as 200_000_000 or 200e6",
-          ":11:60: projection.int9: the key is not known; did you mean int8?"]),
+          ":11:42: projection.float.ns_per_instruction: found 'fast'; expected a number, such as 200_000_000 or 200e6",
+          ":11:60: projection.int9: unknown key; did you mean int8?"]),
         (BOARD + "identity: board\nemulation: [x]\n",
-         [":11:11: identity: found board; takes a mapping such as {cpu_part: 0xd08}",
-          ":12:12: emulation: found a list; takes a mapping such as {cpu: cortex-a72}"]),
+         [":11:11: identity: found board; expected a mapping such as {cpu_part: 0xd08}",
+          ":12:12: emulation: found a list; expected a mapping such as {cpu: cortex-a72}"]),
     ],
 )  # fmt: skip
 def test_a_wrong_file_gives_its_problems_in_the_order_of_the_file(write: Write, text: str, messages: list[str]) -> None:
@@ -250,7 +251,7 @@ def test_a_problem_of_a_family_is_told_at_its_place_in_the_family(write: Write) 
     write("device_profiles/board.yaml", "extends: family\nclok: 1 GHz\n")
     assert problems("board") == [
         (
-            "device_profiles/board.yaml:2:1: clok: the key is not known; takes extends, family, name, class, soc, "
+            "device_profiles/board.yaml:2:1: clok: unknown key; expected extends, family, name, class, soc, "
             "identity, cpu, ram, storage, limits, python, runtimes, emulation, projection, sources"
         ),
         "device_profiles/family.yaml:8:16: limits.size: unit 'mb' is not known; did you mean MB?",
@@ -260,14 +261,14 @@ def test_a_problem_of_a_family_is_told_at_its_place_in_the_family(write: Write) 
 def test_a_family_that_is_no_mapping_is_told(write: Write) -> None:
     write("device_profiles/family.yaml", "- x\n")
     write("device_profiles/board.yaml", BOARD + "extends: family\n")
-    assert problems("board") == ["device_profiles/family.yaml:1:1: found a list; takes a mapping, as every profile is"]
+    assert problems("board") == ["device_profiles/family.yaml:1:1: found a list; expected a mapping"]
 
 
 def test_circles_are_told_with_their_way(write: Write) -> None:
     write("device_profiles/a.yaml", "extends: b\n")
     write("device_profiles/b.yaml", "extends: c\n")
     write("device_profiles/c.yaml", "extends: b\n")
-    assert problems("a") == ["device_profiles/c.yaml:1:10: extends: goes in a circle: a extends b extends c extends b"]
+    assert problems("a") == ["device_profiles/c.yaml:1:10: extends: extends itself: a extends b extends c extends b"]
 
 
 def test_a_file_is_read_once(write: Write, here: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Project, load_project
-from edgecheck.config.examples import PROJECT, PROJECT_HINT
+from edgecheck.config.problems import PROJECT, PROJECT_HINT
 from edgecheck.core.address import LOCAL, parse
 from edgecheck.errors import ConfigError
 
@@ -16,9 +16,9 @@ Write = Callable[[str, str], Path]
 
 
 def test_without_a_file_the_budgets_are_the_folder_of_that_name(here: Path) -> None:
-    assert load_project(here) == Project(here, ())
+    assert load_project(here) == Project(root=here, budgets=())
     (here / "budgets").mkdir()
-    assert load_project(here) == Project(here, (Path("budgets"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("budgets"),))
 
 
 def test_it_says_where_budgets_profiles_and_devices_are(write: Write, here: Path) -> None:
@@ -27,19 +27,19 @@ def test_it_says_where_budgets_profiles_and_devices_are(write: Write, here: Path
         "budgets: [ci/budgets, ci/extra.yaml]\nprofiles: boards\ntargets: {board: local, other: 'ssh://pi@x:22'}\n",
     )
     assert load_project(here) == Project(
-        here,
-        (Path("ci/budgets"), Path("ci/extra.yaml")),
-        (Path("boards"),),
-        {"board": LOCAL, "other": parse("ssh://pi@x:22")},
+        root=here,
+        budgets=(Path("ci/budgets"), Path("ci/extra.yaml")),
+        profiles=(Path("boards"),),
+        targets={"board": LOCAL, "other": parse("ssh://pi@x:22")},
     )
 
 
 def test_what_it_leaves_out_is_as_without_it(write: Write, here: Path) -> None:
     write("edgecheck.yaml", "targets:\nprofiles:\nbudgets: ci\n")
-    assert load_project(here) == Project(here, (Path("ci"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("ci"),))
     write("edgecheck.yaml", "targets: {}\n")
     write("budgets/b.yaml", "")
-    assert load_project(here) == Project(here, (Path("budgets"),))
+    assert load_project(here) == Project(root=here, budgets=(Path("budgets"),))
 
 
 def test_it_is_found_from_below_up_to_the_git_root(write: Write, here: Path) -> None:
@@ -56,7 +56,7 @@ def test_it_is_not_searched_above_the_home_folder(write: Write, here: Path, monk
     write("edgecheck.yaml", "targets: {}\n")
     write("home/project/x", "")
     monkeypatch.setenv("HOME", str(here / "home"))
-    assert load_project(here / "home" / "project") == Project(here / "home" / "project", ())
+    assert load_project(here / "home" / "project") == Project(root=here / "home" / "project", budgets=())
 
 
 def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
@@ -65,18 +65,18 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
     write("edgecheck.yaml", "budgets: below/budgets\nprofiles: boards\n")
     (here / "below").mkdir()
     monkeypatch.chdir(here / "below")
-    assert load_project(Path()) == Project(here, (Path("budgets"),), (here / "boards",))
+    assert load_project(Path()) == Project(root=here, budgets=(Path("budgets"),), profiles=(here / "boards",))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("budget: x\n", "1:1: budget: the key is not known; did you mean budgets?"),
+        ("budget: x\n", "1:1: budget: unknown key; did you mean budgets?"),
         ("budgets: 3\n",
-         '1:10: budgets: found 3, which YAML reads as a number (it is text in quotes: "3"); takes text on one line'),
-        ("targets: [board]\n", "1:10: targets: found a list; takes a mapping such as {raspberry-pi-4-2gb: ssh://pi@raspberrypi.local}"),
-        ("targets: {board: }\n", "1:18: targets.board: is empty; takes an address, such as ssh://pi@raspberrypi.local"),
-        ("targets: {board: locl}\n", "1:18: targets.board: no target is called 'locl'; did you mean local?"),
+         '1:10: budgets: found 3, which YAML reads as a number (it is text in quotes: "3"); expected text on one line'),
+        ("targets: [board]\n", "1:10: targets: found a list; expected a mapping such as {raspberry-pi-4-2gb: ssh://pi@raspberrypi.local}"),
+        ("targets: {board: }\n", "1:18: targets.board: is empty; expected an address, such as ssh://pi@raspberrypi.local"),
+        ("targets: {board: locl}\n", "1:18: targets.board: unknown target 'locl'; did you mean local?"),
         ("targets: {board: 'ssh://pi@board:x'}\n",
          ("1:18: targets.board: 'ssh://pi@board:x' is not the address of a device: 'x' is not a port. "
          "It is written ssh://user@host or ssh://user@host:port.")),
@@ -93,7 +93,7 @@ def test_a_wrong_file_gives_its_problem(write: Write, here: Path, text: str, mes
 
 def test_an_address_that_nothing_speaks_is_told_with_those_that_are_spoken(write: Write, here: Path) -> None:
     write("edgecheck.yaml", "targets: {board: 'ftp://board'}\n")
-    with pytest.raises(ConfigError, match=r"no target is called 'ftp://board'; takes an address of .*local"):
+    with pytest.raises(ConfigError, match=r"unknown target 'ftp://board'; expected an address of .*local"):
         load_project(here)
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets, load_project
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
-from edgecheck.config.fields import Section
 from edgecheck.config.limit_model import Levels
 from edgecheck.config.profile_model import (
     CapacityKeys,
@@ -23,6 +22,7 @@ from edgecheck.config.profile_model import (
     ScalingKeys,
 )
 from edgecheck.config.project_model import ProjectKeys
+from edgecheck.config.schema import Section
 from edgecheck.core import address
 from edgecheck.core.budget import Effort
 from edgecheck.core.metrics import METRICS
@@ -48,10 +48,11 @@ def pages() -> dict[str, str]:
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_every_key_has_its_row(pages: dict[str, str], page: str, section: type[Section]) -> None:
-    for name, field in section.model_fields.items():
-        rows = re.findall(rf"^\| `{field.alias or name}` \| ([^|]+) \| ([^|]+) \|", pages[page], re.MULTILINE)
+    assert section.keys
+    for name, key in section.keys.items():
+        rows = re.findall(rf"^\| `{name}` \| ([^|]+) \| ([^|]+) \|", pages[page], re.MULTILINE)
         assert rows, name
-        assert any((default == "required") is field.is_required() for _takes, default in rows), name
+        assert any((default == "required") is key.is_required for _takes, default in rows), name
 
 
 def test_every_metric_is_listed_with_its_unit(pages: dict[str, str]) -> None:

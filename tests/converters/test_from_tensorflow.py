@@ -310,7 +310,7 @@ def test_every_command_reports_a_useless_artifact(keras_models: Path, tmp_path: 
     shutil.copy(keras_models / "flat.keras", tmp_path)
     done = edgecheck("convert", "flat.keras", "--variant", "int8", cwd=tmp_path)
     assert done.code == 1, done.out + done.err
-    assert re.search(r"It is of no use: output \S+ of the artifact is zero for every sample\.\n", done.out)
+    assert re.search(r"It cannot be used: output \S+ of the artifact is zero for every sample\.\n", done.out)
     assert (tmp_path / "flat.int8.tflite").exists()
     (tmp_path / "flat.yaml").write_text(
         "model: flat.keras\nvariants: [int8, int8-weights]\nlimits: {size: 5 MB}\n"

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecheck.core import comparison
-from edgecheck.core.comparability import Allowance, Side, differences
+from edgecheck.core.comparability import Side, differences
 from edgecheck.core.comparison import judged_against, probability_of_larger
 from edgecheck.core.finding import Evidence, Measurement, Unmeasured
-from edgecheck.core.limits import OnUnknown, Source
+from edgecheck.core.limits import Allowance, OnUnknown, Source
 from edgecheck.core.measurement import measure_all
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import CheckResult, Report

@@ -10,7 +10,7 @@ import pytest
 
 import edgecheck
 from edgecheck.core import emulated, readers, shared_memory
-from edgecheck.core.comparability import against_baseline
+from edgecheck.core.limits import against_baseline
 from edgecheck.core.metrics import METRICS, Family, Metric
 from edgecheck.core.units import Unit
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from edgecheck.core.units import SUFFIXES, TAKES, Unit, parse, show, shown
 
-SIZE = "takes a size with its unit, such as 80 MiB or 1.5 MB"
-TIME = "takes a duration with its unit, such as 50 ms or 1.5 s"
-COUNT = "takes a number, such as 200_000_000 or 200e6"
-RATIO = "takes a number or a share, such as 0.99 or 99%"
+SIZE = "expected a size with its unit, such as 80 MiB or 1.5 MB"
+TIME = "expected a duration with its unit, such as 50 ms or 1.5 s"
+COUNT = "expected a number, such as 200_000_000 or 200e6"
+RATIO = "expected a number or a share, such as 0.99 or 99%"
 
 
 @pytest.mark.parametrize(

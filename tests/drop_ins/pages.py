@@ -33,6 +33,7 @@ def blocks(page: Path) -> list[Block]:
     """All fenced blocks of a page; each has a language, by which it is known what to do with it."""
     text = page.read_text(encoding="utf-8")
     found = [Block(*groups) for groups in _BLOCK.findall(text)]
+    assert found, f"{page.name} has no block"
     assert text.count("\n```") == 2 * len(found), f"{page.name} has a block without a language"
     assert not re.search(r"^ {4}\S", re.sub(_BLOCK, "", text), re.MULTILINE), f"{page.name} has code that no test runs"
     return found

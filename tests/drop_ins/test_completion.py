@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.cli.main import COMMANDS
+from edgecheck.cli.commands import COMMANDS
 from edgecheck.core.metrics import METRICS
 from edgecheck.reports import FORMATS
 from tests.cli.command import EDGECHECK, edgecheck

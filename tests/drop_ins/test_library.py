@@ -102,9 +102,9 @@ def test_a_baseline_that_the_model_grew_from(project: Project) -> None:
     ("arguments", "message"),
     [
         ({"limits": {"sise": "1 MB"}}, "did you mean size"),
-        ({"limits": {"size": 5}}, "'5' has no unit; takes a size with its unit"),
+        ({"limits": {"size": 5}}, "'5' has no unit; expected a size with its unit"),
         ({"on_unknown": "skip"}, "on_unknown is 'skip'"),
-        ({"variants": "int9"}, "No variant is called 'int9'"),
+        ({"variants": "int9"}, "Unknown variant 'int9'"),
         ({"devices": "raspberry-pi-9"}, "raspberry-pi-9"),
         ({"targets": "moon"}, "moon"),
         ({"baseline": "nothing.json"}, "nothing.json could not be read"),
@@ -134,7 +134,7 @@ def test_budgets_with_their_defaults(project: Project, monkeypatch: pytest.Monke
 
 def test_a_format_that_does_not_exist(project: Project) -> None:
     report = edgecheck.check("budgets", root=project.folder)
-    with pytest.raises(edgecheck.EdgecheckError, match="'pdf' is no format"):
+    with pytest.raises(edgecheck.EdgecheckError, match="Unknown format 'pdf'"):
         edgecheck.render(report, "pdf")
 
 
@@ -150,12 +150,12 @@ def test_the_names_are_these_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("import edgecheck", ("typing", "click", "yaml", "numpy", "pydantic", "rich", "edgecheck.api")),
+        ("import edgecheck", ("typing", "click", "yaml", "numpy", "rich", "edgecheck.api")),
         (
             "import edgecheck; edgecheck.check",
-            ("click", "yaml", "numpy", "pydantic", "rich", "edgecheck.checks.perform"),
+            ("click", "yaml", "numpy", "rich", "edgecheck.checks.perform"),
         ),
-        ("import edgecheck.pytest_plugin", ("click", "yaml", "numpy", "pydantic", "rich", "edgecheck.core")),
+        ("import edgecheck.pytest_plugin", ("click", "yaml", "numpy", "rich", "edgecheck.core")),
     ],
 )
 def test_importing_it_imports_nothing_that_is_not_used_yet(code: str, absent: tuple[str, ...], tmp_path: Path) -> None:

@@ -128,7 +128,10 @@ def test_half_a_character_is_replaced() -> None:
             '{"schema": "edgecheck-report", "version": 2}',
             "head.json is a report of version 2; this edgecheck reads version 1.",
         ),
-        ('{"schema": "edgecheck-report", "version": 1}', "head.json is damaged: checks: found None; takes an array."),
+        (
+            '{"schema": "edgecheck-report", "version": 1}',
+            "head.json is damaged: checks: found None; expected an array.",
+        ),
     ],
     ids=["empty", "blank", "cut", "deep", "list", "other", "no version", "version 2", "no checks"],
 )
@@ -158,30 +161,32 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
 
 CHECK = ("checks", 0)
 DAMAGE = {
-    "checks[0]: found 3; takes an object": change(*CHECK, to=3),
-    "host: found 7; takes text": change("host", to=7),
-    "checks[0].seconds: found True; takes a number": change(*CHECK, "seconds", to=True),
-    "checks[0].verdicts[0].status: found 'fine'; takes one of pass, warn, unknown, fail": change(
+    "checks[0]: found 3; expected an object": change(*CHECK, to=3),
+    "host: found 7; expected text": change("host", to=7),
+    "checks[0].seconds: found True; expected a number": change(*CHECK, "seconds", to=True),
+    "checks[0].verdicts[0].status: found 'fine'; expected one of pass, warn, unknown, fail": change(
         *CHECK, "verdicts", 0, "status", to="fine"
     ),
     "checks[0].verdicts[0].limit: there is neither an error nor a warn bound": change(
         *CHECK, "verdicts", 0, "limit", "error", to=None
     ),
-    "checks[0].run.target: found None; takes text": change(*CHECK, "run", "target", to=None),
+    "checks[0].run.target: found None; expected text": change(*CHECK, "run", "target", to=None),
     "checks[0].run.workers[0]: purpose is missing": change(*CHECK, "run", "workers", 0, to={}),
     "checks[0].run: the key 'x' is not known": change(*CHECK, "run", "x", to=1),
-    "checks[0].run.workers[0].latencies[3]: found 'fast'; takes a number": change(
+    "checks[0].run.workers[0].latencies[3]: found 'fast'; expected a number": change(
         *CHECK, "run", "workers", 0, "latencies", 3, to="fast"
     ),
     "checks[0].run.workers[5].samples[0]: takes 2 values, found 3": change(
         *CHECK, "run", "workers", 5, "samples", 0, to=[1, 2, 3]
     ),
-    "checks[0].figures.size.value: found an array; takes a number": change(*CHECK, "figures", "size", "value", to=[]),
-    "shard: found '2 of 4'; takes which of how many, as in 2/4": change("shard", to="2 of 4"),
+    "checks[0].figures.size.value: found an array; expected a number": change(
+        *CHECK, "figures", "size", "value", to=[]
+    ),
+    "shard: found '2 of 4'; expected which of how many, as in 2/4": change("shard", to="2 of 4"),
     "checks[0].tiles: a part comes before what it is a part of": change(*CHECK, "tiles", "parent", to=[-1, 1, 0, 1, 1]),
     "checks[0].tiles: the columns are not of one length": change(*CHECK, "tiles", "name", to=["net"]),
-    "checks[0].tiles.size[1]: found 'big'; takes a whole number": change(*CHECK, "tiles", "size", 1, to="big"),
-    "checks[0].artifact.files: found an object; takes an array": change(*CHECK, "artifact", "files", to={}),
+    "checks[0].tiles.size[1]: found 'big'; expected a whole number": change(*CHECK, "tiles", "size", 1, to="big"),
+    "checks[0].artifact.files: found an object; expected an array": change(*CHECK, "artifact", "files", to={}),
 }
 
 

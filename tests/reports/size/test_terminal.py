@@ -90,7 +90,7 @@ def test_a_hostile_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
         (["net.onnx", "--against", "missing.onnx"], "missing.onnx is not there."),
         (["net.onnx", "--format", "json", "--format", "markdown"], "Two formats cannot both go to stdout."),
         (["net.onnx", "--format", "json=nowhere/a.json"], "The folder of nowhere/a.json does not exist."),
-        (["net.onnx", "--format", "pdf"], "'pdf' is no format; there are: terminal, json, markdown, html."),
+        (["net.onnx", "--format", "pdf"], "unknown format 'pdf'; choose from terminal, json, markdown, html."),
         (["notes.txt"], "notes.txt"),
         (["cut.onnx"], "cut.onnx is damaged"),
     ],

@@ -1,19 +1,45 @@
-"""Reads a file that a user edits as text, with a cap on its size."""
+"""Files that a user edits: found in folders, read as text with a cap on their size, and named as the user would."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 from edgecheck.config.problems import Place, Problem, RefusedError
 
-if TYPE_CHECKING:
-    from typing import BinaryIO
+#: How the names of YAML files end.
+SUFFIXES = (".yaml", ".yml")
 
+#: Bytes; no budget or profile is larger.
 _LARGEST = 1_000_000
-# What UTF-8 can hold and YAML's specification does not call printable.
+
+#: What UTF-8 can hold and YAML's specification does not call printable (YAML 1.2.2, section 5.1).
 _FOREIGN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufeff|\ufffe|\uffff")
+
+
+def yaml_files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    """The files that `paths` name and those in folders that they name, each once.
+
+    Folders are searched to any depth, except for what is hidden.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = sorted(_below(path)) if path.is_dir() else [path]
+        if not found:
+            problems.append(Problem(Place(shown_path(path)), "", "the folder has no .yaml file"))
+        for file in found:
+            files.setdefault(Path(os.path.realpath(file)), file)
+    return list(files.values())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix in SUFFIXES and not hidden and path.is_file():
+            yield path
 
 
 def shown_path(path: Path) -> str:
@@ -26,10 +52,10 @@ def shown_path(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The file's text, line ends untouched.
+    """The text of a file, with its line ends as they are.
 
     Raises:
-        RefusedError: it cannot be opened, is over 1 MB, is not UTF-8, or holds control characters.
+        RefusedError: it cannot be opened, is over 1 MB, is not UTF-8, or has control characters.
     """
     file = shown_path(path)
     if path.exists() and not path.is_file():
@@ -47,7 +73,7 @@ def read_text(path: Path) -> str:
     foreign = _FOREIGN.search(text)
     if foreign:
         place = _place(file, text[: foreign.start()])
-        raise _refused(place, f"found the control character U+{ord(foreign[0]):04X}; takes text")
+        raise _refused(place, f"found the control character U+{ord(foreign[0]):04X}; expected text")
     return text
 
 

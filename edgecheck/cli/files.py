@@ -1,0 +1,93 @@
+"""Files that commands write: complete or not at all, and checked beforehand where much work comes before."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from edgecheck.config.files import shown_path
+from edgecheck.errors import UsageError
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write `text` to `path`; after an error or an interruption the file is as it was.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(scratch).chmod(0o666 & ~_umask())
+        Path(scratch).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(scratch).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def ensure_writable(path: Path) -> None:
+    """Check that a report can be written to `path`, before anything is measured for it.
+
+    Raises:
+        UsageError: it is a folder, or its folder does not exist or cannot be written to.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Name a file for the report.")
+    if not folder.is_dir():
+        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # permission bits do not show a read-only disk, nor root's /proc
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written to: {error.strerror}.", "Name another place for the report."
+        ) from error
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report, as `replace_file` does.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def write_edited(path: Path, text: str) -> None:
+    """Replace a file of the user's: with its mode, and at its own place where `path` is a link.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    place = path.resolve()
+    mode = place.stat().st_mode
+    try:
+        replace_file(place, text)
+        place.chmod(mode)
+    except OSError as error:
+        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def print_diff(path: Path, before: str, after: str) -> None:
+    """Print how a file would change, as a unified diff."""
+    name = shown_path(path)
+    lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    for line in difflib.unified_diff(*lines, name, name):
+        click.echo(line.rstrip("\r\n"))
