@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from enum import Enum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from edgecheck.anatomy.detection.archives import zip_format
-from edgecheck.anatomy.detection.foreign import foreign
-from edgecheck.anatomy.detection.pickles import compressed_pickle, pickle_format
+from edgecheck.anatomy.detection import compressed_pickle, foreign, pickle_format, zip_format
 from edgecheck.anatomy.encodings.span import Damage, Span, explained, mapped
 from edgecheck.anatomy.encodings.wire import BYTES, VARINT, fields, varint
 from edgecheck.errors import ModelError
-
-if TYPE_CHECKING:
-    import os
-    from pathlib import Path
 
 
 class ModelFormat(str, Enum):
@@ -40,6 +35,7 @@ class ModelFormat(str, Enum):
     MLPACKAGE = "mlpackage"
 
 
+#: The names under which each format is usual; the first is the one to recommend.
 SUFFIXES = {
     ModelFormat.TFLITE: (".tflite", ".lite"),
     ModelFormat.ONNX: (".onnx",),
@@ -56,15 +52,14 @@ SUFFIXES = {
     ModelFormat.SKOPS: (".skops",),
     ModelFormat.MLPACKAGE: (".mlpackage",),
 }
-"""The names under which each format is usual; the first is the one to recommend."""
 
+#: The fields of onnx's ModelProto and their wire types.
 _ONNX_WIRES = {1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES} | {
     14: BYTES, 20: BYTES, 25: BYTES, 26: BYTES
 }  # fmt: skip
-"""The fields of onnx's ModelProto and their wire types."""
 _ONNX_GRAPH = 7
+#: No model has so many functions and properties; a file of tiny fields would else be walked for minutes.
 _ONNX_MOST_FIELDS = 1_000_000
-"""No model has so many functions and properties; a file of tiny fields would else be walked for minutes."""
 _SAFETENSORS_LONGEST_HEADER = 100_000_000
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_PLACES = (0, 512, 1024, 2048, 4096)

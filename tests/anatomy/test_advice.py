@@ -11,9 +11,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgecheck.anatomy.advice import Advice, Means, Saved, advise
-from edgecheck.anatomy.compressing import advise_compression
 from edgecheck.anatomy.drivers import drivers
-from edgecheck.anatomy.measuring import measure
+from edgecheck.anatomy.measuring import advise_compression, measure
 from edgecheck.anatomy.reading import read
 from examples.real_models import fetch
 from tests.anatomy.made_files import dense_model, float_tensor, onnx_model, save, torch_archive, torch_tensor
@@ -91,7 +90,7 @@ def test_half_of_a_vocabulary_saves_half_of_all_tensors_of_its_length(tmp_path: 
     ]
     advice = by_means(read(save(tmp_path / "m.onnx", onnx_model(nodes, [table, head]))))[Means.VOCABULARY]
     assert advice.saves == 5000 * 16 * 4
-    assert advice.sentence == ("Half as many of the 5,000 rows of embedding.weight: each takes 128 bytes in 2 tensors.")
+    assert advice.sentence == "Halve the 5,000 rows of embedding.weight: each takes 128 bytes in 2 tensors."
 
 
 def test_a_vectoriser_of_words_is_a_vocabulary() -> None:
@@ -110,7 +109,7 @@ def test_trees_are_not_quantised(tmp_path: Path) -> None:
     node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", nodes_values=values)
     found = read(save(tmp_path / "m.onnx", onnx_model([node], [])))
     assert by_means(found) == {}
-    assert "Its trees have 5,000 nodes, of 5 bytes each: fewer trees or less depth save the most." in drivers(found)
+    assert "Its trees have 5,000 nodes, 5 bytes each: fewer or shallower trees save the most." in drivers(found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,8 +152,8 @@ READINGS = {
         "2 of 20 layers hold 83 % of the weights: fc6, fc7.",
         "The widest is fc6: 4096 x 25088 of float32, 72 % of all weights.",
         "Weights by type: float32 100 %.",
-        "1,368 bytes of tensors in the file become 574,669,672 in memory: they are made or unpacked on loading.",
-        "85 % of the file are not weights, most of it nodes.",
+        "1,368 bytes of tensors in the file become 574,669,672 in memory: they are generated or unpacked on loading.",
+        "85 % of the file is not weights, mostly nodes.",
     ),
     "profanity_vectorizer.joblib": (
         "2 of 2 layers hold 100 % of the weights: vocabulary_, _tfidf/idf_.",
@@ -165,7 +164,7 @@ READINGS = {
         "7 of 32 layers hold 81 % of the weights: model/stream/conv2d, model/conv2d_2, model/conv2d_3, ….",
         "The widest is model/stream/conv2d: 30 x 5 x 1 x 40 of int8, 25 % of all weights.",
         "Weights by type: int8 93 %, int32 7 %.",
-        "49 % of the file are not weights, most of it quantisation.",
+        "49 % of the file is not weights, mostly quantisation.",
     ),
 }
 

@@ -134,7 +134,7 @@ def test_tables_that_all_point_to_one_are_refused(tmp_path: Path) -> None:
     body += b"".join(struct.pack("<I", tensor - (tensors + 4 + 4 * number)) for number in range(count))
     body += struct.pack("<i", tensor - 24)
     sentence = refused(save(tmp_path / "m.tflite", head + body))
-    assert "its tables are pointed to more often than a file of this size has room for" in sentence
+    assert "its tables are referenced more often than a file of this size has room for" in sentence
 
 
 def test_a_tree_that_leads_back_to_itself_has_an_end(tmp_path: Path) -> None:

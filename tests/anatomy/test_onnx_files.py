@@ -176,7 +176,7 @@ def test_weights_in_another_file_are_counted_there(tmp_path: Path) -> None:
     with Contents(found) as contents:
         assert [b"".join(contents.pieces(tensor)) for tensor in found.tensors] == expected
     (tmp_path / "m.data").unlink()
-    with pytest.raises(ModelError, match=r"it keeps weights in m\.data, which is not beside it"):
+    with pytest.raises(ModelError, match=r"it keeps weights in m\.data, which is missing from its folder"):
         read(tmp_path / "m.onnx")
 
 
@@ -191,7 +191,7 @@ def external(location: str, **entries: str) -> onnx.ModelProto:
 def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     save(tmp_path / "secret", bytes(16))
-    with pytest.raises(ModelError, match=r"outside its folder|is not beside it"):
+    with pytest.raises(ModelError, match=r"outside its folder|is missing from its folder"):
         read(save(tmp_path / "m" / "m.onnx", external(location)))
 
 
@@ -205,9 +205,9 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ({"offset": "8", "length": "16"}, "16 bytes at byte 8 are asked for, where only 16 bytes are"),
+        ({"offset": "8", "length": "16"}, "16 bytes at byte 8 reach beyond the 16 bytes that are there"),
         ({"offset": "-8"}, "has the offset '-8'"),
-        ({"length": str(2**60)}, "where only 16 bytes are"),
+        ({"length": str(2**60)}, "reach beyond the 16 bytes that are there"),
         ({"offset": "٣"}, "has the offset"),
     ],
 )

@@ -102,7 +102,7 @@ def test_vocabularies_are_found(tmp_path: Path) -> None:
 def test_what_another_library_wrote_is_told_as_opaque(tmp_path: Path) -> None:
     found = checked(save(tmp_path / "m.pkl", pickled(Estimator(handle=bytearray(5000)))))
     assert [(tensor.name, tensor.encoding, tensor.params) for tensor in found.tensors] == [("handle", "opaque", 0)]
-    assert found.notes == ("handle is 5,000 bytes in a format of its own; its weights are not counted.",)
+    assert found.notes == ("handle is 5,000 bytes in an unknown format; its weights are not counted.",)
 
 
 def test_a_pickle_of_python_objects_says_so(tmp_path: Path) -> None:

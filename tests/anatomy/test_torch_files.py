@@ -110,7 +110,7 @@ def test_an_optimisers_state_is_told_apart(tmp_path: Path) -> None:
     [
         ((0, (4, 7), (7, 1)), {"0": NUMBERS}, "tensor 'w' reaches 16 bytes beyond its storage 0"),
         ((2**40, (1,), (1,)), {"0": NUMBERS}, "beyond its storage"),
-        (WHOLE, {"1": NUMBERS}, "tensor 'w' is in the storage 0, which is not there"),
+        (WHOLE, {"1": NUMBERS}, "tensor 'w' uses the storage 0, which is missing"),
     ],
 )
 def test_tensors_without_their_storage_are_refused(

@@ -27,7 +27,7 @@ def test_a_model_in_a_table(tmp_path: Path) -> None:
     table, _, rest = done.out.partition("\nWhat would make it smaller\n")
     assert table == GOLDEN
     assert re.search(r"^  int8     11.0 kB, 71 % of the file  int8 weights take a byte each", rest, re.MULTILINE)
-    assert re.search(r"^  gzip     3.\d+ kB less to download   gzip leaves out 2\d % of", rest, re.MULTILINE)
+    assert re.search(r"^  gzip     3.\d+ kB less to download   gzip removes 2\d % of", rest, re.MULTILINE)
     assert "  The widest is encoder/dense: 64 x 40 of float32, 67 % of all weights." in rest
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size
-from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.json_parts import as_dict, read_json
@@ -16,15 +16,11 @@ from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-
 _MANIFEST = Label(Kind.STRUCTURE, "manifest")
 _BLOB_HEADERS = Label(Kind.STRUCTURE, "weight headers")
 _OTHER = Label(Kind.METADATA, "other files")
+#: What a weight file's headers and weights are aligned to; the headers are of this size, too.
 _ALIGNMENT = 64
-"""What a weight file's headers and weights are aligned to; the headers are of this size, too."""
 _SENTINEL = 0xDEADBEEF
 _MODEL_PATH = "@model_path/"
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
 from edgecheck.anatomy.accounting.limits import check_tensors
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.region import Region
 
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _PROGRAM = Label(Kind.STRUCTURE, "operations")
@@ -22,12 +19,13 @@ _DESCRIPTION = Label(Kind.STRUCTURE, "inputs and outputs")
 _METADATA = Label(Kind.METADATA, "description")
 _MODEL_DESCRIPTION, _MODEL_PROGRAM, _DESCRIPTION_METADATA = 2, 502, 100
 _DEEPEST = 64
+#: CoreML.Specification.MILSpec.DataType.
 _TYPES = {
     1: "bool", 2: "string", 10: "float16", 11: "float32", 12: "float64", 13: "bfloat16", 21: "int8", 22: "int16",
     23: "int32", 24: "int64", 25: "int4", 31: "uint8", 32: "uint16", 33: "uint32", 34: "uint64", 35: "uint4",
     36: "uint2", 40: "float8_e4m3fn", 41: "float8_e5m2",
 }  # fmt: skip
-"""CoreML.Specification.MILSpec.DataType."""
+#: By message: the fields that hold other messages on the way to the operations.
 _NESTED = {
     "program": {2: "functions"},
     "functions": {2: "function"},
@@ -35,7 +33,6 @@ _NESTED = {
     "blocks": {2: "block"},
     "block": {3: "operation"},
 }
-"""By message: the fields that hold other messages on the way to the operations."""
 
 
 class Constant(NamedTuple):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
-from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.encodings.wire import BYTES, Field, field_at, fields, text
-from edgecheck.anatomy.onnx.attributes import Attributes
+from edgecheck.anatomy.encodings.wire import BYTES, FIXED32, VARINT, Field, field_at, fields, run_at, signed, text
 from edgecheck.anatomy.onnx.tensors import DOCUMENTATION, Raw, read_sparse, read_tensor
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.region import Region
 
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _NODES = Label(Kind.STRUCTURE, "nodes")
@@ -22,8 +20,8 @@ _FUNCTIONS = Label(Kind.STRUCTURE, "functions")
 _ORIGIN = Label(Kind.METADATA, "producer and version")
 _SHAPES = Label(Kind.METADATA, "shapes of intermediate values")
 _PROPERTIES = Label(Kind.METADATA, "properties")
+#: How deep branches may lie in branches.
 _DEEPEST = 64
-"""How deep branches may lie in branches."""
 
 _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
 _MODEL_LABELS = {2: _ORIGIN, 3: _ORIGIN, 5: _ORIGIN, 6: DOCUMENTATION, 14: _PROPERTIES}
@@ -152,3 +150,72 @@ class Walk:
         tensors = tuple(raw for attribute in read for raw in attribute.tensors)
         integers = {attribute.name: attribute.integer for attribute in read if attribute.integer is not None}
         self._visitor.node(Node(operator, texts[3][-1], tuple(texts[1]), tuple(texts[2]), tensors, integers))
+
+
+ATTRIBUTES = Label(Kind.STRUCTURE, "attributes")
+_NAME, _INTEGER = 1, 3
+_TENSORS, _GRAPHS, _SPARSE = (5, 10), (6, 11), (22, 23)
+#: Fields that hold a list: its type, and the wire type of one value where they are packed.
+_LISTS = {7: ("float32", FIXED32), 8: ("int64", VARINT), 9: ("string", BYTES)}
+#: Operators of ONNX's own domain whose lists are data, as all lists of `ai.onnx.ml` are.
+_DATA_OPERATORS = ("Constant", "TfIdfVectorizer")
+
+
+class Attribute(NamedTuple):
+    """An attribute, as far as the anatomy needs it."""
+
+    name: str
+    tensors: tuple[Raw, ...]
+    """Under the attribute's name."""
+    integer: int | None
+
+
+class Attributes:
+    """Reads attributes in `region`; what they hold is entered, and branches are handed to `branch`."""
+
+    def __init__(self, region: Region, branch: Callable[[Field, int], None]) -> None:
+        self._region = region
+        self._branch = branch
+
+    def read(self, message: Field, operator: str, depth: int) -> Attribute:
+        """An AttributeProto of a node of this operator, `depth` branches deep."""
+        data = self._region.span.data
+        self._region.claim(message.begin, message.start - message.begin, ATTRIBUTES)
+        is_data = operator in _DATA_OPERATORS or operator.startswith("ai.onnx.ml.")
+        name, integer, found = "", None, list[Raw]()
+        at = message.start
+        while at < message.stop:
+            field = field_at(data, at, message.stop)
+            at = field.stop
+            if field.number in _LISTS:
+                at = self._list(field, message.stop, found if is_data else None)
+            elif not self._holder(field, found, depth):
+                self._region.claim(field.begin, field.stop - field.begin, ATTRIBUTES)
+                if field.number == _NAME:
+                    name = text(data, field)
+                elif field.number == _INTEGER:
+                    integer = signed(field.value)
+        return Attribute(name, tuple(raw._replace(name=name) for raw in found), integer)
+
+    def _holder(self, field: Field, found: list[Raw], depth: int) -> bool:
+        """Whether the field is a tensor or a graph; then it is read."""
+        if field.number in _TENSORS:
+            found.append(read_tensor(self._region, field))
+        elif field.number in _SPARSE:
+            found.append(read_sparse(self._region, field))
+        elif field.number in _GRAPHS:
+            self._branch(field, depth)
+        else:
+            return False
+        return True
+
+    def _list(self, field: Field, stop: int, found: list[Raw] | None) -> int:
+        """Enter a list, as data when there is a place for it in `found`; the answer is where it ends."""
+        dtype, wire = _LISTS[field.number]
+        run = run_at(self._region.span.data, field, stop, wire)
+        self._region.claim(field.begin, run.start - field.begin, ATTRIBUTES)
+        self._region.claim(run.start, run.stop - run.start, ATTRIBUTES if found is None else TENSOR)
+        if found is not None:
+            encoding = "" if run.start > field.begin and wire != VARINT else "unpacked"
+            found.append(Raw("", dtype, (run.values,), ((run.start, run.stop - run.start),), encoding, {}))
+        return run.stop

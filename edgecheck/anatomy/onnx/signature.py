@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
-from edgecheck.anatomy.encodings.wire import fields, signed, text
+from edgecheck.anatomy.encodings.wire import Field, fields, signed, text
 from edgecheck.anatomy.onnx.graph import Node, Walk
 from edgecheck.anatomy.onnx.tensors import Raw, tensor_type
 from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
 
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.encodings.wire import Field
-
+#: Operators that multiply with weights in the numbers in which these come.
 _MULTIPLIES = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "com.microsoft.FusedMatMul")
-"""Operators that multiply with weights in the numbers in which these come."""
 _INTEGER = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm", "com.microsoft.QLinearConvTranspose")
+#: Operators that multiply integers which were floats before.
 _DYNAMIC = (
     "ConvInteger", "MatMulInteger", "com.microsoft.DynamicQuantizeMatMul", "com.microsoft.DynamicQuantizeLSTM",
     "com.microsoft.MatMulIntegerToFloat",
 )  # fmt: skip
-"""Operators that multiply integers which were floats before."""
 _WEIGHT_ONLY = ("com.microsoft.MatMulNBits",)
 _SAME_NUMBERS = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Relu", "MaxPool", "Concat")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.wire import (
     BYTES,
     FIXED32,
@@ -20,25 +22,20 @@ from edgecheck.anatomy.encodings.wire import (
 )
 from edgecheck.anatomy.values import Kind
 
-if TYPE_CHECKING:
-    import mmap
-
-    from edgecheck.anatomy.accounting.region import Region
-
 _TYPES = (
     "undefined float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64 complex64 "
     "complex128 bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz uint4 int4 float4_e2m1 "
     "float8_e8m0 uint2 int2"
 )
+#: TensorProto.DataType by number, under the names that all formats share here.
 TYPES = tuple(_TYPES.split())
-"""TensorProto.DataType by number, under the names that all formats share here."""
 TENSOR_RECORDS = Label(Kind.STRUCTURE, "tensor records")
 DOCUMENTATION = Label(Kind.METADATA, "documentation")
 
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL, _LOCATION = 1, 2, 8, 13, 14
 _LABELS = {12: DOCUMENTATION, 16: DOCUMENTATION}
+#: Fields that hold numbers, and the wire type of one value.
 _DATA = {4: FIXED32, 5: VARINT, 6: BYTES, 7: VARINT, 9: BYTES, 10: FIXED64, 11: VARINT}
-"""Fields that hold numbers, and the wire type of one value."""
 _RAW = 9
 
 

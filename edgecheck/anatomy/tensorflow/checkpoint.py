@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import mmap
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size, check_tensors
-from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import FIXED32, fields, text, varint
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.tensorflow.types import role_of, shape_of, type_name
 from edgecheck.anatomy.values import Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-
-
 # RF-SECTION sorted_table: The sorted table of LevelDB, in which TensorFlow keeps the index of a checkpoint.
 
 _BLOCKS = Label(Kind.STRUCTURE, "index of variables")
 _FOOTER_SIZE = 48
 _MAGIC = 0xDB4775248B80FB57
+#: Behind each block: how it is compressed, and a checksum.
 _TRAILER_SIZE = 5
-"""Behind each block: how it is compressed, and a checksum."""
 
 
 def read_table(region: Region) -> Iterator[tuple[bytes, tuple[int, int]]]:

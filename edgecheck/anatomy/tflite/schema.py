@@ -9,8 +9,8 @@ _TYPES = """
     float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64
     resource variant uint32 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2
 """
+#: Tensor types by number, under the names that all formats share here.
 TYPES = tuple(_TYPES.split())
-"""Tensor types by number, under the names that all formats share here."""
 
 _OPERATORS = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
@@ -43,13 +43,14 @@ _OPERATORS = """
     STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE
     STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
+#: Built-in operators by number.
 OPERATORS = tuple(_OPERATORS.split())
-"""Built-in operators by number."""
 CUSTOM = 32
 
+#: In the tables below: the slot points to a string, not to numbers of so many bytes.
 STRING = 0
-"""In the tables below: the slot points to a string, not to numbers of so many bytes."""
 
+#: By the number of `builtin_options`: slots that point to a vector, and the width of its elements.
 OPTIONS: dict[int, dict[int, int]] = {
     3: {6: 4, 8: 4},
     8: {14: 1},
@@ -58,8 +59,8 @@ OPTIONS: dict[int, dict[int, int]] = {
     111: {4: 0, 6: 0},
     115: {4: 4},
 }
-"""By the number of `builtin_options`: slots that point to a vector, and the width of its elements."""
 
+#: The same for `builtin_options_2`.
 OPTIONS_2: dict[int, dict[int, int]] = {
     2: {4: 8},
     3: {4: 8, 6: 8, 8: 8},
@@ -76,14 +77,13 @@ OPTIONS_2: dict[int, dict[int, int]] = {
     21: {4: 0, 8: 1},
     23: {4: 4},
 }
-"""The same for `builtin_options_2`."""
 
+#: The same for the details of a tensor's quantisation.
 QUANTIZATION_DETAILS: dict[int, dict[int, int]] = {
     1: {4: 1},
     2: {10: 4},
     3: {10: 4},
 }
-"""The same for the details of a tensor's quantisation."""
 
+#: The same for the index vectors of a sparse dimension.
 SPARSE_INDICES = {1: {4: 4}, 2: {4: 2}, 3: {4: 1}}
-"""The same for the index vectors of a sparse dimension."""

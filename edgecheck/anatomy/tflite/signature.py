@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
 from edgecheck.anatomy.tflite.tables import GraphRecord, OperatorRecord, TensorRecord, read_tables
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-
+#: Operators that take weights to multiply with.
 _MULTIPLIES = (
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "BATCH_MATMUL", "SVDF", "LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "TRANSPOSE_CONV",
 )  # fmt: skip
-"""Operators that take weights to multiply with."""
+#: Which input is the activation; elsewhere it is the first.
 _DATA_INPUT = {"TRANSPOSE_CONV": 2}
-"""Which input is the activation; elsewhere it is the first."""
 _UNPACKS = ("DEQUANTIZE", "DENSIFY")
 _STATEFUL = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 

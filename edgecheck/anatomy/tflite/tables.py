@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.flatbuffer import Flat, Table
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.tflite.schema import (
@@ -17,9 +18,6 @@ from edgecheck.anatomy.tflite.schema import (
     TYPES,
 )
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.region import Region
 
 _HEADER = Label(Kind.STRUCTURE, "header")
 _MODEL = Label(Kind.STRUCTURE, "model record")
@@ -163,10 +161,10 @@ def _quantisation(tensor: Table) -> bool:
     if table is None:
         return False
     scales = table.vector(8, 4, _QUANTISATION)[1]
-    table.enter({4: 4, 6: 4, 10: 8}, _QUANTISATION)
+    table.claim({4: 4, 6: 4, 10: 8}, _QUANTISATION)
     details = table.table(14, _QUANTISATION)
     if details is not None:
-        details.enter(QUANTIZATION_DETAILS.get(table.u8(12), {}), _QUANTISATION)
+        details.claim(QUANTIZATION_DETAILS.get(table.u8(12), {}), _QUANTISATION)
     return scales > 0 or details is not None
 
 
@@ -174,7 +172,7 @@ def _indices(tensor: Table) -> tuple[tuple[int, int], ...]:
     table = tensor.table(16, _SPARSITY)
     if table is None:
         return ()
-    table.enter({4: 4, 6: 4}, _SPARSITY)
+    table.claim({4: 4, 6: 4}, _SPARSITY)
     found = []
     for dimension in table.tables(8, _SPARSITY):
         for slot in (8, 12):
@@ -194,8 +192,8 @@ def _operator(table: Table, codes: list[str], region: Region) -> OperatorRecord:
     for slot, schema in ((12, OPTIONS), (28, OPTIONS_2)):
         options = table.table(slot, _OPERATORS)
         if options is not None:
-            options.enter(schema.get(table.u8(slot - 2), {}), _OPERATORS)
-    table.enter({14: 1, 18: 1, 20: 4}, _OPERATORS)
+            options.claim(schema.get(table.u8(slot - 2), {}), _OPERATORS)
+    table.claim({14: 1, 18: 1, 20: 4}, _OPERATORS)
     if table.u64(22) > 1:
         region.claim(table.u64(22), table.u64(24), _OPERATORS)
     return OperatorRecord(codes[index], table.ints(6, _OPERATORS), table.ints(8, _OPERATORS))

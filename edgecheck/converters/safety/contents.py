@@ -10,8 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread, mapped
-from edgecheck.anatomy.encodings.streams import compression
-from edgecheck.anatomy.encodings.unpacking import unpacked
+from edgecheck.anatomy.encodings.streams import compression, unpacked
 from edgecheck.anatomy.pickles.arrays import read_dtype, read_shape
 from edgecheck.anatomy.pickles.machine import Machine
 from edgecheck.anatomy.pickles.objects import Made, Mapping, Text

@@ -25,9 +25,10 @@ def changes_in(new: Anatomy, old: Anatomy, view: View) -> Comparison:
     for kind, name in after.keys() | before.keys():
         row, was = after.get((kind, name)), before.get((kind, name))
         sizes = was.stored if was else 0, row.stored if row else 0
-        changes.append(Change(name, "", _status(was is not None, row is not None, sizes), kind, *sizes, ""))
+        status = _status(was is not None, row is not None, sizes)
+        changes.append(Change(name=name, status=status, kind=kind, old=sizes[0], new=sizes[1]))
     changes.sort(key=lambda change: (-abs(change.delta), -change.new, change.name))
-    return Comparison(old.size, new.size, tuple(changes))
+    return Comparison(old=old.size, new=new.size, changes=tuple(changes))
 
 
 def _status(was: bool, is_there: bool, sizes: tuple[int, int]) -> Status:  # noqa: FBT001 - the two sides of one question

@@ -94,7 +94,14 @@ def _lines(report: SizeReport, drawn: Treemap) -> list[_Line]:
     lines = [_line(row, report, places.get(row.name) if row.name else None) for row in rows]
     if rest := report.rows[MOST_ROWS:]:
         stored, memory, params = (sum(map(attrgetter(of), rest)) for of in ("stored", "memory", "params"))
-        others = Row(f"({len(rest):,} others)", Kind.TENSORS, stored, memory, params, len(rest))
+        others = Row(
+            name=f"({len(rest):,} others)",
+            kind=Kind.TENSORS,
+            stored=stored,
+            memory=memory,
+            params=params,
+            tensors=len(rest),
+        )
         lines.append(_line(others, report, None))
     return lines
 

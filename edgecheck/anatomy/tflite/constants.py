@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size
-from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.ziparchive import read_archive
@@ -22,16 +22,12 @@ from edgecheck.anatomy.tflite.tables import (
 )
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-
+#: What TFLite aligns its buffers to, and the most that flatbuffers align anything to.
 _ALIGNMENT = 16
-"""What TFLite aligns its buffers to, and the most that flatbuffers align anything to."""
 _UNUSED = Label(Kind.METADATA, "buffers that nothing uses")
 _ASSOCIATED = Label(Kind.METADATA, "associated files")
+#: Operators behind which the real user of a weight stands.
 _THROUGH = ("DEQUANTIZE", "DENSIFY", "QUANTIZE", "RESHAPE", "TRANSPOSE", "CAST")
-"""Operators behind which the real user of a weight stands."""
 
 
 def read_tflite(files: Files) -> Inside:
