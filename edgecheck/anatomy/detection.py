@@ -1,4 +1,7 @@
-"""Which model format a zip archive holds, by the names of its members."""
+"""Recognises zip archives and pickles of models, and files that are often taken for a model but are not one.
+
+Part of `formats`, on the way of every command: it imports no reader.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,50 @@ from edgecheck.anatomy.encodings.streams import compression, unpacked_head
 from edgecheck.anatomy.encodings.ziparchive import STORED, Member, read_archive
 from edgecheck.errors import ModelError
 
+#: Suffixes of members that are models themselves.
 _MODEL_SUFFIXES = (".tflite", ".onnx", ".keras", ".h5", ".hdf5", ".pt", ".pth", ".pt2", ".safetensors")
+
+#: How torch's files began before 1.6: PROTO 2, and its magic number 0x1950a86a20f9469cfc6c as a LONG1 of ten bytes.
+_TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_PROTO = 0x80
+_PROTOCOLS = (2, 3, 4, 5)
+_SHORTEST = b"\x80\x02N."
+#: Bytes in which joblib's name is searched, which takes about a millisecond.
+_LOOK_AHEAD = 4 << 20
+#: Opcodes with which an object may begin.
+_PLAUSIBLE_NEXT = b"}])(NKJMGXUcVTCB\x88\x89\x8a\x8c\x95\x96\x8e\x8d\x8f\x91FILS"
+#: How writers of protocol 0 and 1 begin: a dict or a list (put into the memo at once), or an old instance.
+_TEXT_BEGINNINGS = (b"(dp", b"(lp", b"(i", b"}q", b"]q")
+
+#: How other files begin; what they are; what to do.
+_SIGNATURES = (
+    (b"GGUF", "a GGUF file for llama.cpp", "edgecheck reads models for LiteRT and ONNX Runtime"),
+    (b"\x93NUMPY", "a NumPy array", "Name the model; an array like this may be its `samples`"),
+    (b"\x89PNG", "a PNG picture", "Name the model's file"),
+    (b"\xff\xd8\xff", "a JPEG picture", "Name the model's file"),
+    (b"%PDF", "a PDF document", "Name the model's file"),
+    (b"\x7fELF", "a program for Linux", "Name the model's file"),
+    (b"7z\xbc\xaf", "a 7z archive", "Unpack it and name the file inside"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it and name the file inside"),
+)
+#: Other flatbuffers, by the identifier in bytes 4 to 8.
+_FLATBUFFERS = {
+    b"ORTM": ("ONNX Runtime's own .ort format", "Name the .onnx file that it was made from"),
+    b"ET12": ("an ExecuTorch program", "Name the .pt2 file that it was made from"),
+}
+#: Where a tar archive has its magic string.
+_TAR_AT = slice(257, 262)
+#: How a SavedModel message begins: saved_model_schema_version (field 1) is 1, then meta_graphs (field 2).
+_SAVED_MODEL_PB = b"\x08\x01\x12"
+#: Bytes of the longest character in UTF-8.
+_LONGEST_CHARACTER = 4
 
 
 def zip_format(path: Path, span: Span) -> str:
-    """The value of the `ModelFormat` of the archive.
+    """The value of the archive's `ModelFormat`, by the names of its members.
 
     Raises:
-        Damage: the archive has been cut off or its directory is broken.
+        Damage: the archive has been cut off, or its directory is broken.
         ModelError: it is an archive, but not a model.
     """
     members = read_archive(span).members
@@ -34,6 +73,7 @@ def zip_format(path: Path, span: Span) -> str:
 
 
 def _says_pt2(span: Span, members: tuple[Member, ...]) -> bool:
+    """Whether the archive has a member that names its format, as the current layout of .pt2 does."""
     for member in members:
         if member.name.rpartition("/")[2] == "archive_format" and member.method == STORED:
             return span.raw(member.start, min(member.size, 3)) == b"pt2"
@@ -56,20 +96,9 @@ def _not_a_model(path: Path, names: list[str]) -> ModelError:
     return ModelError(f"{path} is a zip archive, but not a model.", "Name the model's own file.")
 
 
-#: The pickle of torch's magic number 0x1950a86a20f9469cfc6c, with which its files began before 1.6.
-TORCH_LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-_PROTO = 0x80
-_PROTOCOLS = (2, 3, 4, 5)
-_SHORTEST = b"\x80\x02N."
-#: How far a joblib's first array is looked for: about a millisecond's search.
-_LOOK_AHEAD = 4 << 20
-#: Opcodes with which an object may begin.
-_PLAUSIBLE_NEXT = b"}])(NKJMGXUcVTCB\x88\x89\x8a\x8c\x95\x96\x8e\x8d\x8f\x91FILS"
-
-
 def pickle_format(span: Span, head: bytes) -> str | None:
-    """The value of the `ModelFormat` of a pickle that is not compressed, or `None`."""
-    if head.startswith(TORCH_LEGACY_MAGIC):
+    """The value of the `ModelFormat` of an uncompressed pickle, or `None` for other files."""
+    if head.startswith(_TORCH_LEGACY):
         return "torch-legacy"
     if not _is_binary_pickle(head) and not _is_text_pickle(span, head):
         return None
@@ -83,10 +112,10 @@ def _is_binary_pickle(head: bytes) -> bool:
 
 
 def compressed_pickle(path: Path, span: Span, head: bytes) -> str | None:
-    """The same for a pickle that joblib compressed.
+    """The value of the `ModelFormat` of a pickle that joblib compressed, or `None` for uncompressed files.
 
     Raises:
-        ModelError: it is compressed, but what is inside is no pickle.
+        ModelError: the file is compressed, but does not contain a pickle.
     """
     name = compression(head)
     if name is None:
@@ -94,17 +123,18 @@ def compressed_pickle(path: Path, span: Span, head: bytes) -> str | None:
     inside = unpacked_head(span, name)
     if inside[:1] == b"\x80" or inside.startswith(b"c"):
         return "joblib"
-    if name == "zlib":  # its signature is two bytes, which other files have too
+    if name == "zlib":  # its signature has only two bytes, which other files have, too
         return None
     raise ModelError(f"{path} is compressed with {name}.", "Unpack it and name the file inside.")
 
 
 def _is_text_pickle(span: Span, head: bytes) -> bool:
-    """Whether it is a pickle of protocol 0 or 1, which has no signature: by how its writers begin."""
+    """Whether it looks like a pickle of protocol 0 or 1, which has no signature."""
     if span.raw(span.size - 1, 1) != b".":
         return False
-    if head.startswith((b"(dp", b"(lp", b"(i", b"}q", b"]q")):
+    if head.startswith(_TEXT_BEGINNINGS):
         return True
+    # GLOBAL, with the names of a module and of a class
     module, _, rest = head[1:256].partition(b"\n")
     names = (module, rest.partition(b"\n")[0])
     return head[:1] == b"c" and all(_dotted(name) for name in names)
@@ -114,28 +144,8 @@ def _dotted(name: bytes) -> bool:
     return name.replace(b".", b"_").decode("ascii", "replace").isidentifier()
 
 
-_SIGNATURES = (
-    (b"GGUF", "a GGUF file for llama.cpp", "edgecheck reads models for LiteRT and ONNX Runtime"),
-    (b"\x93NUMPY", "a NumPy array", "Name the model; an array like this may be its `samples`"),
-    (b"\x89PNG", "a PNG picture", "Name the model's file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "Name the model's file"),
-    (b"%PDF", "a PDF document", "Name the model's file"),
-    (b"\x7fELF", "a program for Linux", "Name the model's file"),
-    (b"7z\xbc\xaf", "a 7z archive", "Unpack it and name the file inside"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it and name the file inside"),
-)
-#: By the identifier in bytes 4 to 8.
-_FLATBUFFERS = {
-    b"ORTM": ("ONNX Runtime's own .ort format", "Name the .onnx file that it was made from"),
-    b"ET12": ("an ExecuTorch program", "Name the .pt2 file that it was made from"),
-}
-_TAR_AT = slice(257, 262)
-#: A SavedModel message: schema version 1, then its MetaGraphDef.
-_SAVED_MODEL_PB = (b"\x08\x01\x12",)
-
-
 def foreign(path: Path, head: bytes) -> ModelError | None:
-    """The error for a file whose first bytes are known to be something else than a model, or `None`."""
+    """The error for a file that is known not to be a model, by its first bytes, or `None`."""
     lowered = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"version https://git-lfs"):
         return ModelError(f"{path} is a git-lfs pointer, not the model itself.", "Run `git lfs pull`.")
@@ -158,16 +168,17 @@ def foreign(path: Path, head: bytes) -> ModelError | None:
 
 
 def _text(path: Path, head: bytes) -> ModelError | None:
+    """The error for a text file, or `None`."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if len(head) - error.start >= 4:  # noqa: PLR2004 - the last character may be cut: it has up to four bytes
+        if len(head) - error.start >= _LONGEST_CHARACTER:  # otherwise the last character is only cut off
             return None
         text = head[: error.start].decode("utf-8")
-    if not text or any(ord(letter) < 32 and letter not in "\t\n\r\f" for letter in text):  # noqa: PLR2004 - ASCII
+    if not text or any(letter < " " and letter not in "\t\n\r\f" for letter in text):
         return None
     line = text.strip().partition("\n")[0][:60].rstrip()
     return ModelError(
-        f"{path} is a text file, not a model; it begins with {line!r}." if line else f"{path} holds only blanks.",
+        f"{path} is a text file, not a model; it begins with {line!r}." if line else f"{path} contains only blanks.",
         "Name the file that the training or the export wrote.",
     )

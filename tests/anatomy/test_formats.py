@@ -57,7 +57,7 @@ def test_the_name_does_not_matter_and_a_lie_is_told(name: str, tmp_path: Path) -
     path = save(tmp_path / f"model{lie}", fetch(name).read_bytes())
     assert identify(path) is expected
     assert name_disagrees(path, expected) == (
-        f"model.safetensors is called .safetensors, which names safetensors, but its bytes are {expected.value}."
+        f"model.safetensors has the suffix of safetensors, but its content is {expected.value}."
     )
 
 
@@ -90,7 +90,7 @@ def test_pickles_of_every_protocol_are_recognised(protocol: int, tmp_path: Path)
 
 REFUSED = {
     "empty": (b"", "is empty.", "Export or download it again."),
-    "blank": (b" \n" * 9, "holds only blanks.", "Name the file that"),
+    "blank": (b" \n" * 9, "contains only blanks.", "Name the file that"),
     "web page": (
         b"\n<!DOCTYPE html><html>",
         "is a web page that was saved under a model's name.",
@@ -143,10 +143,10 @@ def test_a_cut_onnx_model_is_told_from_noise(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         identify(tmp_path / "none.onnx")
     (tmp_path / "dangling.onnx").symlink_to(tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match="is a link to a file that is not there"):
+    with pytest.raises(ModelError, match="is a link to a file that does not exist"):
         identify(tmp_path / "dangling.onnx")
     (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
     with pytest.raises(ModelError, match="is a link that leads to itself"):

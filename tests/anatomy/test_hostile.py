@@ -101,7 +101,7 @@ def test_branches_in_branches_have_an_end(tmp_path: Path) -> None:
     graph = b""
     for _ in range(3000):
         graph = message(1, message(5, message(6, graph)))
-    assert "its branches lie more than 64 deep" in refused(save(tmp_path / "m.onnx", onnx_bytes(graph)))
+    assert "its branches are nested more than 64 deep" in refused(save(tmp_path / "m.onnx", onnx_bytes(graph)))
 
 
 def test_pickles_that_contain_themselves_are_read(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_buffers_in_another_file_are_found(tmp_path: Path) -> None:
     assert [(file.name, file.size) for file in found.files][1] == ("weights.bin", 272)
     assert (found.tensors[0].stored, found.tensors[0].role) == (256, Role.WEIGHT)
     made.subgraphs[0].tensors[0].externalBuffer = 8
-    with pytest.raises(ModelError, match="has the external buffer 8, which is not there"):
+    with pytest.raises(ModelError, match="has the external buffer 8, which is missing"):
         read(save(tmp_path / "m.tflite", packed(made)))
 
 

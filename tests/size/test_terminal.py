@@ -84,8 +84,8 @@ def test_a_hostile_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.onnx"], "missing.onnx is not there."),
-        (["net.onnx", "--against", "missing.onnx"], "missing.onnx is not there."),
+        (["missing.onnx"], "missing.onnx does not exist."),
+        (["net.onnx", "--against", "missing.onnx"], "missing.onnx does not exist."),
         (["net.onnx", "--format", "json", "--format", "markdown"], "Two formats cannot both go to stdout."),
         (["net.onnx", "--format", "json=nowhere/a.json"], "The folder of nowhere/a.json does not exist."),
         (["net.onnx", "--format", "pdf"], "'pdf' is no format; there are: terminal, json, markdown, html."),

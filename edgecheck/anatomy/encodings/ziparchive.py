@@ -14,11 +14,11 @@ from edgecheck.anatomy.encodings.span import Damage, Span
 #: Compression methods (4.4.5).
 STORED, DEFLATED = 0, 8
 #: Signatures of the local file header (4.3.7), the central directory header (4.3.12) and its end record (4.3.16).
-_LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+_LOCAL, _CENTRAL, END_SIGNATURE = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 #: Those of the zip64 end record (4.3.14), the locator of that (4.3.15) and the data descriptor (4.3.9).
 _END64, _LOCATOR64, _DESCRIPTOR = b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08"
 #: Bytes of the fixed part of each.
-_LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22, 56, 20
+_LOCAL_SIZE, _CENTRAL_SIZE, END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22, 56, 20
 #: The comment's length is a field of 16 bits.
 _LONGEST_COMMENT = 0xFFFF
 #: Header ID of the zip64 extended information extra field (4.5.3).
@@ -78,7 +78,7 @@ def read_archive(span: Span) -> Archive:
         Damage: there is no end record (a truncated archive), or an offset points outside.
     """
     end = _find_end(span)
-    stop = end + _END_SIZE + span.u16(end + 20)  # + the length of the comment
+    stop = end + END_SIZE + span.u16(end + 20)  # + the length of the comment
     # total number of entries; size of the central directory; its offset from the start of the archive
     count, size, offset = span.u16(end + 10), span.u32(end + 12), span.u32(end + 16)
     begin_of_end = end
@@ -95,20 +95,20 @@ def read_archive(span: Span) -> Archive:
     check_parts(count)
     start = begin + offset
     members = tuple(_members(span, start, count, begin))
-    return Archive(members, begin, (start, start + size), (begin_of_end, end + _END_SIZE), stop)
+    return Archive(members, begin, (start, start + size), (begin_of_end, end + END_SIZE), stop)
 
 
 def _find_end(span: Span) -> int:
     """Where the last end record begins that has room for its comment."""
-    window = min(span.size, _END_SIZE + _LONGEST_COMMENT)
+    window = min(span.size, END_SIZE + _LONGEST_COMMENT)
     base = span.size - window
     tail = span.raw(base, window)
-    at = tail.rfind(_END)
+    at = tail.rfind(END_SIGNATURE)
     while at >= 0:
         comment_at = base + at + 20  # the length of the comment, the record's last field
-        if at + _END_SIZE <= window and base + at + _END_SIZE + span.u16(comment_at) <= span.size:
+        if at + END_SIZE <= window and base + at + END_SIZE + span.u16(comment_at) <= span.size:
             return base + at
-        at = tail.rfind(_END, 0, at)
+        at = tail.rfind(END_SIGNATURE, 0, at)
     raise Damage("it is a zip archive without its end: it has been cut off")
 
 
