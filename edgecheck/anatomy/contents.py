@@ -82,7 +82,7 @@ class Contents:
     def _stream(self, index: int) -> Span:
         if index not in self._streams:
             stream = self._anatomy.streams[index]
-            whole = self._stack.enter_context(mapped(self._folder / self._anatomy.files[stream.file].name))
-            content = self._stack.enter_context(unpacked(whole.sub(stream.start, stream.size), stream.how))
+            file = self._stack.enter_context(mapped(self._folder / self._anatomy.files[stream.file].name))
+            content = self._stack.enter_context(unpacked(file.sub(stream.start, stream.size), stream.how))
             self._streams[index] = content.span
         return self._streams[index]

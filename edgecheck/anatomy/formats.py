@@ -84,7 +84,7 @@ def identify(path: Path) -> ModelFormat:
 
 
 def name_disagrees(path: Path, found: ModelFormat) -> str:
-    """A sentence if the name stands for another format than `found`, else ""."""
+    """A sentence if the suffix belongs to another format than `found`, else ""."""
     suffix = path.suffix.lower()
     promised = [each.value for each, suffixes in SUFFIXES.items() if suffix in suffixes]
     if not promised or found.value in promised:

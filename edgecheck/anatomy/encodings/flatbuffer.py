@@ -1,4 +1,4 @@
-"""Flatbuffers without generated code: tables, vectors and strings, each claimed where it lies.
+"""Flatbuffers without generated code: tables, vectors and strings, each claimed when it is read.
 
 https://flatbuffers.dev/internals/, sections "Tables", "Strings and Vectors". All numbers are little-endian.
 """

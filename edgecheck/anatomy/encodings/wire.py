@@ -85,7 +85,7 @@ def field_at(data: mmap.mmap | bytes, begin: int, stop: int) -> Field:
 
 
 def fields(data: mmap.mmap | bytes, start: int, stop: int) -> Iterator[Field]:
-    """The fields of the message that lies from `start` to `stop`."""
+    """The fields of the message from `start` to `stop`."""
     at = start
     while at < stop:
         field = field_at(data, at, stop)

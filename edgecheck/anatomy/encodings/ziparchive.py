@@ -1,4 +1,4 @@
-"""The directory of a zip archive: which member lies where, down to the byte.
+"""The directory of a zip archive: where each member is, down to the byte.
 
 PKWARE APPNOTE 6.3.10, section 4.3 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT).
 """
@@ -58,7 +58,7 @@ class Member(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """The members, and where the parts after them lie."""
+    """The members, and where the parts after them are."""
 
     members: tuple[Member, ...]
     begin: int

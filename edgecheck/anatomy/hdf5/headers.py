@@ -202,7 +202,7 @@ def _read_version_2(h5: H5, at: int) -> list[Message]:
                 h5.region.claim(begin + block_size - 4, 4, _HEADERS)  # checksum
                 blocks.append((begin + 4, block_size - 8))
         used = messages[-1].at + messages[-1].size if messages else start
-        # the gap: too few bytes for another message (none when the block has no message of its own)
+        # the gap, too small for another message; the last message may be another block's
         h5.region.claim(used, start + length - used if start <= used else 0, RESERVED)
     return messages
 

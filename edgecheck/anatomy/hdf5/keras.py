@@ -55,16 +55,16 @@ def hdf5_tensors(region: Region) -> list[Tensor]:
     h5 = H5(region)
     heaps, owners = GlobalHeaps(h5), Owners()
     tensors: list[Tensor] = []
-    met: dict[int, Tensor | None] = {}
+    visited: dict[int, Tensor | None] = {}
     titles: dict[str, str] = {}
     waiting = [("", h5.root)]
     while waiting:
         path, address = waiting.pop()
-        if address in met:  # another name for the same object
-            first = met[address]
+        if address in visited:  # another name for the same object
+            first = visited[address]
             tensors += [] if first is None else [_again(first, path)]
             continue
-        met[address] = None
+        visited[address] = None
         messages = read_header(h5, address)
         heaps.claim_attributes(messages)
         titles[path] = heaps.text(messages, "name")
@@ -73,7 +73,7 @@ def hdf5_tensors(region: Region) -> list[Tensor]:
             waiting += reversed([(f"{path}/{name}", child) for name, child in group_entries(h5, messages)])
         else:
             tensors.append(_tensor(path, dataset, (h5, heaps, owners)))
-            met[address] = tensors[-1]
+            visited[address] = tensors[-1]
     heaps.claim_rest()
     return [_titled(tensor, titles) for tensor in tensors]
 

@@ -21,7 +21,7 @@ class Blob(NamedTuple):
 
 
 class Text(str):
-    """A text, and where its UTF-8 lies."""
+    """A text, and where its UTF-8 is."""
 
     __slots__ = ("at", "size")
     at: int

@@ -146,7 +146,7 @@ def _graph(region: Region, members: dict[str, Member]) -> tuple[dict[str, int], 
 
 
 def _weights_by_argument(signature: dict[str, object]) -> dict[str, str]:
-    """The weights by the names of the graph's inputs that stand for them."""
+    """The names of the weights by the names of the graph inputs through which they are passed."""
     weights = {}
     for spec in map(as_dict, as_list(signature.get("input_specs"))):
         for kind, value in spec.items():
