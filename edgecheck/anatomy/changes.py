@@ -27,7 +27,7 @@ def changes_by(by: By, depth: int, new: Anatomy, old: Anatomy) -> Comparison:
         row, was = after.get((kind, name)), before.get((kind, name))
         sizes = was.stored if was else 0, row.stored if row else 0
         status = _status(was is not None, row is not None, sizes)
-        changes.append(Change(name=name, was="", status=status, kind=kind, old=sizes[0], new=sizes[1], detail=""))
+        changes.append(Change(name=name, status=status, kind=kind, old=sizes[0], new=sizes[1]))
     changes.sort(key=lambda change: (-abs(change.delta), -change.new, change.name))
     return Comparison(old=old.size, new=new.size, changes=tuple(changes))
 

@@ -125,7 +125,7 @@ def test_a_mistake_fails_with_what_to_do(pytester: pytest.Pytester, suite: Proje
     done.stdout.fnmatch_lines(["*unknown metric 'sise'; did you mean size?"])
     done = run(pytester, suite, '"nothing.onnx"')
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*nothing.onnx is not there.", "Check the path*"])
+    done.stdout.fnmatch_lines(["*nothing.onnx does not exist.", "Check the path*"])
     done.stdout.no_fnmatch_line("*Traceback*")
 
 

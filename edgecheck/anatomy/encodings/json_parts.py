@@ -1,24 +1,21 @@
-"""JSON inside model files, read without trusting it."""
+"""JSON inside model files, read without trusting it (RFC 8259, https://www.rfc-editor.org/rfc/rfc8259)."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.encodings.span import Damage, Unread
+from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.encodings.span import Span
-
+#: Python needs up to twenty times as much memory as JSON text is long.
 _LARGEST = 64 << 20
-"""Python needs up to twenty times as much memory as JSON text is long."""
 
 
 def read_json(span: Span, what: str) -> object:
-    """The JSON text in `span`; `what` names it in the error.
+    """The value of the JSON text in `span`; `what` names the text in the error.
 
     Raises:
-        Damage: it is no JSON, too deep, or larger than 64 MiB.
+        Damage: it is not JSON, or too deep.
+        Unread: it is larger than 64 MiB.
     """
     if span.size > _LARGEST:
         raise Unread(f"its {what} claims {span.size:,} bytes")
@@ -29,15 +26,15 @@ def read_json(span: Span, what: str) -> object:
 
 
 def as_dict(value: object) -> dict[str, object]:
-    """`value` where it is an object, else an empty one: what is missing is found out by who needs it."""
+    """`value` when it is an object, else an empty one: the caller notices what it misses."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[object]:
-    """`value` where it is an array, else an empty one."""
+    """`value` when it is an array, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def as_size(value: object) -> int:
-    """`value` where it is a whole number of at least 0, else 0."""
+    """`value` when it is an integer of at least 0, else 0."""
     return value if isinstance(value, int) and value >= 0 else 0

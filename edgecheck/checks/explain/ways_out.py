@@ -111,7 +111,7 @@ def savings(
     found = advise(anatomy, copies)
     if measured is None:
         return found
-    from edgecheck.anatomy.compressing import advise_compression
+    from edgecheck.anatomy.measuring import advise_compression
 
     return tuple(sorted((*found, *advise_compression(anatomy, measured)), key=lambda advice: -advice.saves))
 

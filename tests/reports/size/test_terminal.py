@@ -29,7 +29,7 @@ def test_a_model_in_a_table(tmp_path: Path) -> None:
     table, _, rest = done.out.partition("\nWhat would make it smaller\n")
     assert table == GOLDEN
     assert re.search(r"^  int8     11.0 kB, 71 % of the file  int8 weights take a byte each", rest, re.MULTILINE)
-    assert re.search(r"^  gzip     3.\d+ kB less to download   gzip leaves out 2\d % of", rest, re.MULTILINE)
+    assert re.search(r"^  gzip     3.\d+ kB less to download   gzip removes 2\d % of", rest, re.MULTILINE)
     assert "  The widest is encoder/dense: 64 x 40 of float32, 67 % of all weights." in rest
 
 
@@ -86,8 +86,8 @@ def test_a_hostile_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.onnx"], "missing.onnx is not there."),
-        (["net.onnx", "--against", "missing.onnx"], "missing.onnx is not there."),
+        (["missing.onnx"], "missing.onnx does not exist."),
+        (["net.onnx", "--against", "missing.onnx"], "missing.onnx does not exist."),
         (["net.onnx", "--format", "json", "--format", "markdown"], "Two formats cannot both go to stdout."),
         (["net.onnx", "--format", "json=nowhere/a.json"], "The folder of nowhere/a.json does not exist."),
         (["net.onnx", "--format", "pdf"], "unknown format 'pdf'; choose from terminal, json, markdown, html."),

@@ -9,24 +9,19 @@ import lzma
 import os
 import pickle
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.reading import read
-from edgecheck.anatomy.values import Role
+from edgecheck.anatomy.values import Anatomy, Role
 from edgecheck.errors import ModelError
 from examples.real_models import fetch
-from tests.anatomy.made_files import archive, npy, pickled, save
 from tests.anatomy.real_anatomies import anatomy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from edgecheck.anatomy.values import Anatomy
+from tests.anatomy.small_files import archive, npy, pickled, save
 
 ARRAY = np.arange(12, dtype="<f8").reshape(3, 4)
 
@@ -76,8 +71,8 @@ def test_other_types_of_arrays(tmp_path: Path) -> None:
         "objects": np.array([ARRAY[0].copy(), None], object),
     }
     found = checked(save(tmp_path / "m.pkl", pickled(model)))
-    told = {tensor.name: (tensor.dtype, tensor.memory, tensor.role, tensor.encoding) for tensor in found.tensors}
-    assert told == {
+    summary = {tensor.name: (tensor.dtype, tensor.memory, tensor.role, tensor.encoding) for tensor in found.tensors}
+    assert summary == {
         "big": ("float32", 48, Role.WEIGHT, "big-endian"),
         "nodes": ("record", 80, Role.WEIGHT, ""),
         "words": ("string", 32, Role.VOCABULARY, ""),
@@ -99,10 +94,10 @@ def test_vocabularies_are_found(tmp_path: Path) -> None:
     assert tensor.stored > sum(map(len, words))
 
 
-def test_what_another_library_wrote_is_told_as_opaque(tmp_path: Path) -> None:
+def test_bytes_of_another_library_are_opaque(tmp_path: Path) -> None:
     found = checked(save(tmp_path / "m.pkl", pickled(Estimator(handle=bytearray(5000)))))
     assert [(tensor.name, tensor.encoding, tensor.params) for tensor in found.tensors] == [("handle", "opaque", 0)]
-    assert found.notes == ("handle is 5,000 bytes in a format of its own; its weights are not counted.",)
+    assert found.notes == ("handle is 5,000 bytes in an unknown format; its weights are not counted.",)
 
 
 def test_a_pickle_of_python_objects_says_so(tmp_path: Path) -> None:

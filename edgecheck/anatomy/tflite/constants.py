@@ -1,17 +1,17 @@
-"""Reads `.tflite`: every constant of every subgraph, sparse and shared ones too."""
+"""Reads `.tflite`: every constant of every subgraph, including sparse and shared ones; `tables` reads the file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size
-from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.encodings.ziparchive import read_archive
+from edgecheck.anatomy.encodings.ziparchive import END_SIGNATURE, END_SIZE, read_archive
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.tflite.tables import (
     GraphRecord,
@@ -22,32 +22,28 @@ from edgecheck.anatomy.tflite.tables import (
 )
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-
+#: TFLite aligns its buffers to this many bytes, and flatbuffers align nothing to more.
 _ALIGNMENT = 16
-"""What TFLite aligns its buffers to, and the most that flatbuffers align anything to."""
 _UNUSED = Label(Kind.METADATA, "buffers that nothing uses")
 _ASSOCIATED = Label(Kind.METADATA, "associated files")
+#: Operators that only pass a weight on to the one that computes with it.
 _THROUGH = ("DEQUANTIZE", "DENSIFY", "QUANTIZE", "RESHAPE", "TRANSPOSE", "CAST")
-"""Operators behind which the real user of a weight stands."""
 
 
 def read_tflite(files: Files) -> Inside:
-    """See `reading.Reader`."""
+    """The constants of a model; a `reading.Reader`."""
     region = files.main(_ALIGNMENT)
     model = read_tables(region)
-    finder = _Constants(model, region, files)
-    tensors = [tensor for graph in model.graphs for tensor in finder.of(graph)]
-    finder.enter_rest()
-    _enter_associated_files(region)
+    constants = _Constants(model, region, files)
+    tensors = [tensor for graph in model.graphs for tensor in constants.of(graph)]
+    constants.claim_rest()
+    _claim_associated_files(region)
     operators = Counter(operator.name for graph in model.graphs for operator in graph.operators)
-    return Inside(tuple(tensors), dict(operators), tuple(finder.notes))
+    return Inside(tuple(tensors), dict(operators), tuple(constants.notes))
 
 
 class _Constants:
-    """Turns records with data into tensors, and remembers whose each buffer is."""
+    """Turns records with data into tensors, and remembers which buffers they use."""
 
     def __init__(self, model: ModelRecord, region: Region, files: Files) -> None:
         self.notes: list[str] = []
@@ -66,8 +62,8 @@ class _Constants:
             if record.external or self._buffer(record)[1]
         ]
 
-    def enter_rest(self) -> None:
-        """Enter the buffers that hold metadata, and those that hold nothing that anybody uses."""
+    def claim_rest(self) -> None:
+        """Claim the buffers that hold metadata, and those that nothing uses."""
         for index, (at, size) in enumerate(self._model.buffers):
             if size and index not in self._used:
                 name = self._model.metadata.get(index)
@@ -102,7 +98,7 @@ class _Constants:
     def _held(self, record: TensorRecord) -> Held:
         if record.external:
             if record.external not in self._model.externals:
-                raise Damage(f"tensor {record.name!r} has the external buffer {record.external}, which is not there")
+                raise Damage(f"tensor {record.name!r} has the external buffer {record.external}, which is missing")
             file, at, size = self._model.externals[record.external]
             return self._owners.hold(record.name, self._files.open(file, _ALIGNMENT), (at, size))
         self._used.add(record.buffer)
@@ -110,7 +106,7 @@ class _Constants:
 
 
 def _first_users(graph: GraphRecord) -> dict[int, OperatorRecord]:
-    """By tensor: the operator that takes it first, looking through those that only unpack."""
+    """By tensor: the operator that uses it first, not counting those that only pass it on."""
     users: dict[int, OperatorRecord] = {}
     for operator in graph.operators:
         for index in operator.inputs:
@@ -139,10 +135,13 @@ def _role(record: TensorRecord) -> Role:
     return Role.WEIGHT if learned else Role.CONSTANT
 
 
-def _enter_associated_files(region: Region) -> None:
-    """Labels and vocabularies that TFLite's metadata tools append to the file as a zip archive."""
+def _claim_associated_files(region: Region) -> None:
+    """Claim the labels and vocabularies that TFLite's metadata tools append to the file as a zip archive.
+
+    https://ai.google.dev/edge/litert/models/metadata, section "Model with metadata format".
+    """
     size = region.span.size
-    if size < 22 or b"PK\x05\x06" not in region.span.raw(max(0, size - 1024), min(size, 1024)):  # noqa: PLR2004
+    if size < END_SIZE or END_SIGNATURE not in region.span.raw(max(0, size - 1024), min(size, 1024)):
         return
     archive = read_archive(region.span)
     begin = min((member.header for member in archive.members), default=archive.directory[0])

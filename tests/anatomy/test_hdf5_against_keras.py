@@ -1,18 +1,15 @@
-"""Files that Keras and TensorFlow write, against the model that they were made of."""
+"""Files that Keras writes, against the model that was saved; and HDF5 files that h5py writes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgecheck.anatomy.contents import Contents
-from edgecheck.anatomy.duplicates import repeated
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Anatomy, Role
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 keras = pytest.importorskip("keras", reason="keras is not installed")
@@ -49,7 +46,7 @@ def weights_of(model: Any) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
-def test_whole_models(name: str, model: Any, tmp_path: Path) -> None:
+def test_saved_models(name: str, model: Any, tmp_path: Path) -> None:
     model.save(tmp_path / name)
     found = checked(tmp_path / name)
     assert found.totals.params == model.count_params()
@@ -64,16 +61,6 @@ def test_whole_models(name: str, model: Any, tmp_path: Path) -> None:
 def test_weights_alone(model: Any, tmp_path: Path) -> None:
     model.save_weights(tmp_path / "m.weights.h5")
     assert checked(tmp_path / "m.weights.h5").totals.params == model.count_params()
-
-
-def test_an_export_stores_every_weight_twice_and_they_count_once(model: Any, tmp_path: Path) -> None:
-    model.export(tmp_path / "exported", verbose=False)
-    found = checked(tmp_path / "exported")
-    assert found.totals.params == model.count_params()
-    stored = sum(tensor.stored for tensor in found.tensors if tensor.role is Role.WEIGHT)
-    assert stored == 2 * 4 * model.count_params()
-    assert sum(group.wasted for group in repeated(found)) > 0.8 * 4 * model.count_params()
-    assert {"stem/kernel", "head/bias"} <= {tensor.name for tensor in found.tensors}
 
 
 def test_layers_in_layers_and_recurrent_cells(tmp_path: Path) -> None:
@@ -107,8 +94,8 @@ def test_chunks_filters_links_and_texts(tmp_path: Path) -> None:
         file["soft"] = h5py.SoftLink("/packed")
         file.attrs["note"] = "text"
     found = checked(tmp_path / "m.h5")
-    told = {tensor.name: (tensor.encoding, tensor.shares, tensor.params) for tensor in found.tensors}
-    assert told == {
+    summary = {tensor.name: (tensor.encoding, tensor.shares, tensor.params) for tensor in found.tensors}
+    assert summary == {
         "again": ("", "", 10_000),
         "chunked": ("", "again", 0),
         "packed": ("shuffle+zlib", "", 10_000),
@@ -117,7 +104,7 @@ def test_chunks_filters_links_and_texts(tmp_path: Path) -> None:
     }
 
 
-def test_what_the_reader_cannot_follow_is_said(tmp_path: Path) -> None:
+def test_links_in_a_heap_are_refused_with_a_reason(tmp_path: Path) -> None:
     from edgecheck.errors import ModelError
 
     h5py = pytest.importorskip("h5py")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +14,8 @@ from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Role
 from edgecheck.errors import ModelError
 from examples.real_models import fetch
-from tests.anatomy.made_files import archive, save
 from tests.anatomy.real_anatomies import anatomy
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.anatomy.small_files import archive, save
 
 VALUES = np.arange(64, dtype=np.float32)
 
@@ -54,7 +51,7 @@ def test_tensors_may_share_a_buffer(tmp_path: Path) -> None:
     assert found.totals.unclaimed == 0
 
 
-def test_a_buffer_that_nobody_uses_is_told(tmp_path: Path) -> None:
+def test_an_unused_buffer_is_reported(tmp_path: Path) -> None:
     found = read(save(tmp_path / "m.tflite", packed(model({"a": 1}, [None, VALUES, VALUES[:10]]))))
     assert found.notes == ("Buffer 2 holds 40 bytes that no tensor uses.",)
     assert found.totals.size == found.size
@@ -96,7 +93,7 @@ def test_buffers_in_another_file_are_found(tmp_path: Path) -> None:
     assert [(file.name, file.size) for file in found.files][1] == ("weights.bin", 272)
     assert (found.tensors[0].stored, found.tensors[0].role) == (256, Role.WEIGHT)
     made.subgraphs[0].tensors[0].externalBuffer = 8
-    with pytest.raises(ModelError, match="has the external buffer 8, which is not there"):
+    with pytest.raises(ModelError, match="has the external buffer 8, which is missing"):
         read(save(tmp_path / "m.tflite", packed(made)))
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.reading import read
-from edgecheck.anatomy.values import Role
+from edgecheck.anatomy.values import Anatomy, Role
 from edgecheck.errors import ModelError
-from tests.anatomy.made_files import archive, safetensors, save, torch_archive, torch_pickle, torch_tensor
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from edgecheck.anatomy.values import Anatomy
+from tests.anatomy.small_files import archive, safetensors, save, torch_archive, torch_pickle, torch_tensor
 
 NUMBERS = np.arange(24, dtype="<f4").tobytes()
 WHOLE = (0, (4, 6), (6, 1))
@@ -35,13 +30,13 @@ def saved(tmp_path: Path, named: dict[str, bytes], storages: dict[str, bytes]) -
     return checked(save(tmp_path / "net.pt", torch_archive(named, storages)))
 
 
-def told(found: Anatomy) -> dict[str, tuple[tuple[int, ...], int, str]]:
+def summary(found: Anatomy) -> dict[str, tuple[tuple[int, ...], int, str]]:
     return {tensor.name: (tensor.shape, tensor.stored, tensor.shares) for tensor in found.tensors}
 
 
 def test_a_state_dict_is_read_with_its_contents(tmp_path: Path) -> None:
     found = saved(tmp_path, {"a.weight": torch_tensor("0", "FloatStorage", 24, WHOLE)}, {"0": NUMBERS})
-    assert told(found) == {"a.weight": ((4, 6), 96, "")}
+    assert summary(found) == {"a.weight": ((4, 6), 96, "")}
     assert found.totals.params == 24
     with Contents(found) as contents:
         assert b"".join(contents.pieces(found.tensors[0])) == NUMBERS
@@ -50,16 +45,16 @@ def test_a_state_dict_is_read_with_its_contents(tmp_path: Path) -> None:
 def test_tied_weights_share_their_storage(tmp_path: Path) -> None:
     both = torch_tensor("0", "FloatStorage", 24, WHOLE)
     found = saved(tmp_path, {"in.weight": both, "out.weight": both}, {"0": NUMBERS})
-    assert told(found) == {"in.weight": ((4, 6), 96, ""), "out.weight": ((4, 6), 0, "in.weight")}
+    assert summary(found) == {"in.weight": ((4, 6), 96, ""), "out.weight": ((4, 6), 0, "in.weight")}
     assert found.totals.params == 24
 
 
-def test_views_divide_a_storage_and_the_rest_is_told(tmp_path: Path) -> None:
+def test_views_divide_a_storage_and_the_rest_is_unused(tmp_path: Path) -> None:
     first = torch_tensor("0", "FloatStorage", 24, (0, (2, 6), (6, 1)))
     inside = torch_tensor("0", "FloatStorage", 24, (6, (6,), (1,)))
     last = torch_tensor("0", "FloatStorage", 24, (18, (3,), (1,)))
     found = saved(tmp_path, {"first": first, "inside": inside, "last": last}, {"0": NUMBERS})
-    assert told(found) == {
+    assert summary(found) == {
         "first": ((2, 6), 48, ""),
         "inside": ((6,), 0, "first"),
         "last": ((3,), 12, ""),
@@ -69,9 +64,9 @@ def test_views_divide_a_storage_and_the_rest_is_told(tmp_path: Path) -> None:
     assert [tensor.stored for tensor in unused] == [24, 12]
 
 
-def test_a_storage_that_nobody_uses_is_told(tmp_path: Path) -> None:
+def test_a_storage_without_tensors_is_unused(tmp_path: Path) -> None:
     found = saved(tmp_path, {}, {"7": bytes(40)})
-    assert told(found) == {"rest of storage 7": ((40,), 40, "")}
+    assert summary(found) == {"rest of storage 7": ((40,), 40, "")}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +85,7 @@ def test_types_of_storages(kind: str, dtype: str, role: Role, tmp_path: Path) ->
     assert (found.tensors[0].dtype, found.tensors[0].role, found.tensors[0].stored) == (dtype, role, 3 * size)
 
 
-def test_an_optimisers_state_is_told_apart(tmp_path: Path) -> None:
+def test_an_optimisers_state_is_recognised(tmp_path: Path) -> None:
     inner = torch_tensor("0", "FloatStorage", 24, WHOLE)
     moment = torch_tensor("1", "FloatStorage", 24, WHOLE)
     pickle = torch_pickle(
@@ -110,7 +105,7 @@ def test_an_optimisers_state_is_told_apart(tmp_path: Path) -> None:
     [
         ((0, (4, 7), (7, 1)), {"0": NUMBERS}, "tensor 'w' reaches 16 bytes beyond its storage 0"),
         ((2**40, (1,), (1,)), {"0": NUMBERS}, "beyond its storage"),
-        (WHOLE, {"1": NUMBERS}, "tensor 'w' is in the storage 0, which is not there"),
+        (WHOLE, {"1": NUMBERS}, "tensor 'w' uses the storage 0, which is missing"),
     ],
 )
 def test_tensors_without_their_storage_are_refused(
@@ -129,7 +124,7 @@ ENTRY = {"dtype": "F32", "shape": [4, 6], "data_offsets": [0, 96]}
 def test_safetensors_are_read_with_their_metadata_and_filling(tmp_path: Path) -> None:
     header = {"__metadata__": {"format": "pt", "schön": "ja"}, "a.weight": ENTRY}
     found = checked(save(tmp_path / "m.safetensors", safetensors(header, NUMBERS, padding=5)))
-    assert told(found) == {"a.weight": ((4, 6), 96, "")}
+    assert summary(found) == {"a.weight": ((4, 6), 96, "")}
     assert (found.totals.padding, found.totals.params) == (5, 24)
     text = '"__metadata__": {"format": "pt", "sch\\u00f6n": "ja"}'
     assert found.totals.metadata == len(text)
@@ -165,6 +160,6 @@ def test_safetensors_that_lead_nowhere_are_refused(header: dict[str, object], tm
         read(save(tmp_path / "m.safetensors", safetensors(header, NUMBERS)))
 
 
-def test_a_header_that_is_no_json_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_is_not_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="its header is not JSON"):
         read(save(tmp_path / "m.safetensors", b"\x0a" + bytes(7) + b'{"a": [[[[' + NUMBERS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,14 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.reading import params, read
-from edgecheck.anatomy.values import Kind, Role
+from edgecheck.anatomy.values import Anatomy, Kind, Role, Tensor
 from edgecheck.errors import ModelError
-from tests.anatomy.made_files import FLOAT, dense_model, float_tensor, onnx_model, save
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from edgecheck.anatomy.values import Anatomy, Tensor
+from tests.anatomy.small_files import FLOAT, dense_model, float_tensor, onnx_model, save
 
 
 def saved(tmp_path: Path, model: onnx.ModelProto) -> Anatomy:
@@ -55,7 +50,7 @@ def test_small_numbers_in_int32_data_take_more_on_disk_than_in_memory(kind: int,
     assert tensor.stored > tensor.memory
 
 
-def test_strings_are_a_vocabulary_and_no_weights(tmp_path: Path) -> None:
+def test_strings_are_a_vocabulary_instead_of_weights(tmp_path: Path) -> None:
     words = helper.make_tensor("words", TensorProto.STRING, [2], [b"spam", b"ham"])
     tensor = only(saved(tmp_path, onnx_model([], [words])))
     assert (tensor.role, tensor.params, tensor.stored) == (Role.VOCABULARY, 0, len("spamham") + 4)
@@ -91,8 +86,18 @@ def test_functions_and_training_graphs_are_walked(tmp_path: Path) -> None:
     assert found.totals.params == 4 + 6
 
 
+def test_shapes_in_functions_are_metadata(tmp_path: Path) -> None:
+    model = onnx_model([], [float_tensor("w", (4,))])
+    constant = helper.make_node("Constant", [], ["k"], value=float_tensor("", (6,)))
+    function = helper.make_function("tests", "F", [], ["k"], [constant], [helper.make_opsetid("", 17)])
+    model.functions.append(function)
+    plain = saved(tmp_path, model).totals.metadata
+    model.functions[0].value_info.append(helper.make_tensor_value_info("k" * 500, FLOAT, [6]))
+    assert saved(tmp_path, model).totals.metadata > plain + 500
+
+
 @pytest.mark.parametrize("field", ["raw_data", "int64_data"])
-def test_constant_of_shape_is_made_on_loading(field: str, tmp_path: Path) -> None:
+def test_constant_of_shape_is_generated_on_loading(field: str, tmp_path: Path) -> None:
     shape, raw = np.array([1000, 2000]), field == "raw_data"
     where = helper.make_tensor("shape", TensorProto.INT64, [2], shape.tobytes() if raw else shape, raw=raw)
     fill = helper.make_tensor("", FLOAT, [1], [0.5])
@@ -107,12 +112,12 @@ def test_constant_of_shape_is_made_on_loading(field: str, tmp_path: Path) -> Non
     assert (made.operator, made.params) == ("MatMul", 2_000_000)
 
 
-def test_a_shape_known_only_when_it_runs_makes_no_weights(tmp_path: Path) -> None:
+def test_a_shape_known_only_at_run_time_generates_no_weights(tmp_path: Path) -> None:
     nodes = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("ConstantOfShape", ["s"], ["y"])]
     assert saved(tmp_path, onnx_model(nodes, [])).totals.memory == 0
 
 
-def test_sparse_initialisers_count_as_what_they_stand_for(tmp_path: Path) -> None:
+def test_sparse_initialisers_count_as_dense_tensors(tmp_path: Path) -> None:
     values = helper.make_tensor("w", FLOAT, [3], [1.0, 2.0, 3.0])
     indices = helper.make_tensor("", TensorProto.INT64, [3], [0, 5, 99])
     sparse = helper.make_sparse_tensor(values, indices, [10, 10])
@@ -176,7 +181,7 @@ def test_weights_in_another_file_are_counted_there(tmp_path: Path) -> None:
     with Contents(found) as contents:
         assert [b"".join(contents.pieces(tensor)) for tensor in found.tensors] == expected
     (tmp_path / "m.data").unlink()
-    with pytest.raises(ModelError, match=r"it keeps weights in m\.data, which is not beside it"):
+    with pytest.raises(ModelError, match=r"it keeps weights in m\.data, which is missing from its folder"):
         read(tmp_path / "m.onnx")
 
 
@@ -191,7 +196,7 @@ def external(location: str, **entries: str) -> onnx.ModelProto:
 def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     save(tmp_path / "secret", bytes(16))
-    with pytest.raises(ModelError, match=r"outside its folder|is not beside it"):
+    with pytest.raises(ModelError, match=r"outside its folder|is missing from its folder"):
         read(save(tmp_path / "m" / "m.onnx", external(location)))
 
 
@@ -205,9 +210,9 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ({"offset": "8", "length": "16"}, "16 bytes at byte 8 are asked for, where only 16 bytes are"),
+        ({"offset": "8", "length": "16"}, "16 bytes at byte 8 reach beyond the 16 bytes that are there"),
         ({"offset": "-8"}, "has the offset '-8'"),
-        ({"length": str(2**60)}, "where only 16 bytes are"),
+        ({"length": str(2**60)}, "reach beyond the 16 bytes that are there"),
         ({"offset": "٣"}, "has the offset"),
     ],
 )
@@ -217,7 +222,7 @@ def test_places_outside_the_other_file_are_refused(entries: dict[str, str], sent
         read(save(tmp_path / "m.onnx", external("w", **entries)))
 
 
-def test_quantisation_parameters_are_no_weights(tmp_path: Path) -> None:
+def test_quantisation_parameters_are_not_weights(tmp_path: Path) -> None:
     weights = numpy_helper.from_array(np.zeros((4, 4), np.int8), "w_quantized")
     scale, zero = (
         numpy_helper.from_array(np.zeros(4, kind), name) for kind, name in ((np.float32, "s"), (np.int8, "z"))

@@ -1,56 +1,55 @@
-"""Reads pickles and joblib files without executing them: arrays, trees, coefficients and vocabularies."""
+"""Reads pickles and joblib files without executing them: arrays, trees, coefficients and vocabularies.
+
+joblib: https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py, class `NumpyArrayWrapper`: the numbers of an
+array follow the opcode that sets the state of its wrapper. See `machine` for pickles.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.streams import compression
 from edgecheck.anatomy.pickles.arrays import Array, read_array, read_dtype, read_shape, vocabulary
 from edgecheck.anatomy.pickles.machine import Machine
-from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Value
-from edgecheck.anatomy.pickles.walk import Leaf, leaves
+from edgecheck.anatomy.pickles.objects import Blob, Leaf, Made, Mapping, Value, leaves
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
 
 _OBJECTS = Label(Kind.STRUCTURE, "pickled objects")
 _PADDING = Label(Kind.PADDING, "alignment")
 _WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
+#: Byte strings of this size and more are taken for a model that another library wrote into the pickle.
 _SMALLEST_OPAQUE = 1024
-"""Byte strings from this size on are taken for a model that some other library wrote into the pickle."""
 
 
 class _Reading:
-    """One pickle, and the arrays that joblib put between its opcodes."""
+    """One pickle, and the arrays that joblib writes between its opcodes."""
 
     def __init__(self, region: Region) -> None:
         self.holes: list[tuple[int, int]] = []
-        """What is not the pickle's own: starts and sizes."""
+        """The arrays and their padding, starts and sizes; the rest is the pickle itself."""
         self._region = region
         self._owners = Owners()
 
     def on_build(self, made: Made, at: int) -> int:
-        """Where the pickle goes on behind the array that follows a `NumpyArrayWrapper`."""
+        """Where the pickle continues after the array that follows a `NumpyArrayWrapper`."""
         if not made.called(_WRAPPER) or not isinstance(made.state, Mapping):
             return at
         dtype, shape = read_dtype(made.state.get("dtype")), read_shape(made.state.get("shape"))
         if dtype is None or shape is None:
             raise Damage(f"the array before byte {at:,} has no type or no shape")
-        if dtype.name == "object":
+        if dtype.name == "object":  # arrays of objects are pickles of their own
             nested = Machine(self._region.span, at)
             made.items.append(nested.run())
             return nested.at
         if made.state.get("numpy_array_alignment_bytes") is not None:
-            filling = 1 + self._region.span.u8(at)
+            filling = 1 + self._region.span.u8(at)  # a byte with the number of padding bytes, and those
             self._region.claim(at, filling, _PADDING)
             self.holes.append((at, filling))
             at += filling
@@ -60,7 +59,7 @@ class _Reading:
         return at + size
 
     def tensor(self, leaf: Leaf[Array | Mapping | Blob]) -> Tensor:
-        """A leaf as a tensor; its bytes are entered unless they are another's."""
+        """A leaf as a tensor; its bytes are claimed unless another tensor has them."""
         name = ".".join(leaf.path)
         dtype, shape, role, memory, encoding, extents = _described(leaf.found)
         held = self._owners.hold(name, self._region, *extents)
@@ -82,7 +81,7 @@ class _Reading:
 
 
 def _recognise(value: Value) -> Array | Mapping | Blob | None:
-    """What is told as a tensor."""
+    """What counts as a tensor: an array, a large byte string, or a vocabulary."""
     if isinstance(value, Made):
         return value.found if isinstance(value.found, Array) else read_array(value)
     if isinstance(value, Blob):
@@ -91,12 +90,15 @@ def _recognise(value: Value) -> Array | Mapping | Blob | None:
 
 
 class _Description(NamedTuple):
+    """What the tensor of a leaf is like; the fields are those of `Tensor`."""
+
     dtype: str
     shape: tuple[int, ...]
     role: Role
     memory: int
     encoding: str
     extents: list[tuple[int, int]]
+    """Starts and sizes of its bytes."""
 
 
 def _described(found: Array | Mapping | Blob) -> _Description:
@@ -111,7 +113,7 @@ def _described(found: Array | Mapping | Blob) -> _Description:
 
 
 def read_pickled(files: Files) -> Inside:
-    """See `reading.Reader`."""
+    """The tensors of a pickle, compressed or not; a `reading.Reader`."""
     region = files.main()
     how = compression(region.span.raw(0, min(8, region.span.size)))
     if how is None:
@@ -131,9 +133,9 @@ def _read(region: Region) -> Inside:
 
 def _notes(tensors: tuple[Tensor, ...]) -> tuple[str, ...]:
     if not tensors:
-        return ("The pickle holds no arrays: its objects are Python's own, and their numbers are not counted.",)
+        return ("The pickle holds no arrays: its objects are plain Python objects, whose numbers are not counted.",)
     return tuple(
-        f"{tensor.name} is {tensor.stored:,} bytes in a format of its own; its weights are not counted."
+        f"{tensor.name} is {tensor.stored:,} bytes in an unknown format; its weights are not counted."
         for tensor in tensors
         if tensor.encoding == "opaque"
     )

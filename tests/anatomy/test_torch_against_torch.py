@@ -1,9 +1,11 @@
-"""Files that torch itself writes, against the module that they were made of."""
+"""Files that torch and safetensors write, against the module that was saved."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +13,6 @@ from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.formats import ModelFormat
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Anatomy, Role
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -125,7 +123,7 @@ def test_operators_of_an_exported_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-def test_the_optimisers_state_is_told_apart(tmp_path: Path, *, zipped: bool) -> None:
+def test_the_optimisers_state_is_recognised(tmp_path: Path, *, zipped: bool) -> None:
     net = network()
     optimizer = torch.optim.Adam(net.parameters())
     net.train()(torch.ones(2, 3, 8, 8)).sum().backward()
@@ -161,7 +159,7 @@ def test_a_slice_carries_its_storage(tmp_path: Path) -> None:
     assert found.totals.params == 100
 
 
-def test_an_expanded_tensor_claims_no_weights(tmp_path: Path) -> None:
+def test_an_expanded_tensor_has_no_weights(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1).expand(1_000_000)}, tmp_path / "e.pt")
     found = checked(tmp_path / "e.pt")
     assert (found.totals.params, found.tensors[0].encoding, found.tensors[0].stored) == (0, "expanded", 4)

@@ -1,4 +1,4 @@
-"""Small model files written byte by byte, so that a test can say exactly what is in them."""
+"""Small model files written byte by byte, so that a test knows exactly what is in them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import json
 import pickle
 import struct
 import zipfile
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 FLOAT = TensorProto.FLOAT
 
@@ -57,7 +54,7 @@ def torch_tensor(storage: str, kind: str, count: int, view: tuple[int, tuple[int
 
 
 def torch_pickle(named: Mapping[str, bytes]) -> bytes:
-    """A pickled dict of what `torch_tensor` gives."""
+    """A pickled dict of the results of `torch_tensor`."""
     return b"\x80\x02}(" + b"".join(text_opcode(name) + tensor for name, tensor in named.items()) + b"u."
 
 
@@ -107,7 +104,7 @@ def dense_model(layers: Mapping[str, tuple[int, int]], seed: int = 0) -> onnx.Mo
 
 
 def save(path: Path, content: bytes | onnx.ModelProto) -> Path:
-    """Write a file and give its path back."""
+    """Write a file; returns its path."""
     path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
     return path
 
