@@ -13,7 +13,6 @@ from platformdirs import user_cache_path
 
 from edgecheck import __version__
 from edgecheck.checks import perform
-from edgecheck.checks.baseline import Baseline, baseline_for_check
 from edgecheck.checks.plan import Selection, addresses, select
 from edgecheck.converters.convert import Workshop
 from edgecheck.core.report import Report
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
+    from edgecheck.checks.baseline import Baseline
     from edgecheck.checks.plan import Shard
     from edgecheck.config import Project
     from edgecheck.core.report import CheckResult
@@ -83,7 +83,11 @@ def invocation(asked: Asked, project: Project) -> Invocation:
         UsageError: something that was asked for is not there, or does not go together.
     """
     budgets = select(asked.selection, project)
-    earlier = baseline_for_check(asked.baseline, asked.merge_base, budgets, asked.selection.on_unknown)
+    earlier = None
+    if asked.baseline is not None or asked.merge_base is not None:
+        from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing
+
+        earlier = baseline_for_check(asked.baseline, asked.merge_base, budgets, asked.selection.on_unknown)
     checks = perform.plan(budgets, addresses(asked.targets, project, budgets))
     if asked.shard is not None:
         checks = asked.shard.of(checks)
