@@ -1,38 +1,24 @@
-"""The library: what `edgecheck check` does, as functions and values."""
+"""The functions of the library: what `edgecheck check` does, without a command line."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.verdict import Status, Verdict
-from edgecheck.errors import EdgecheckError, UsageError
+from edgecheck.core.report import Report
+from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from edgecheck.core.budget import Budget
 
     AnyPath = str | os.PathLike[str]
 
-__all__ = [
-    "CheckResult",
-    "EdgecheckError",
-    "Report",
-    "Status",
-    "Verdict",
-    "check",
-    "load_budgets",
-    "load_report",
-    "render",
-]
-
 _ON_UNKNOWN = ("fail", "warn", "ignore")
 
 
-def _silent(_words: str) -> None:
+def _ignore(_words: str) -> None:
     pass
 
 
@@ -50,28 +36,28 @@ def check(  # noqa: PLR0913 - each is an option of the command
     machines: int = 1,
     trust: bool = False,
     root: AnyPath | None = None,
-    tell: Callable[[str], None] = _silent,
+    tell: Callable[[str], None] = _ignore,
 ) -> Report:
     """Convert, run, measure and judge, as `edgecheck check` does; nothing is printed or written.
 
     Args:
-        paths: Budgets, folders of budgets, or models; none: what the project names.
-        limits: For models: metric to bound, with its unit (`{"ram_peak": "80 MiB"}`); counts and shares are numbers.
-        devices: Only these.
-        targets: `ADDRESS` or `DEVICE=ADDRESS`, where to run.
-        variants: What to make of models given without a budget; `auto`: the first that fits, the least lossy first.
-        samples: Real inputs for models given without a budget.
-        profiles: Folders to look for device profiles in first.
-        baseline: A file of earlier results (JSON) that nothing may grow from.
-        merge_base: A file of the results of the commit that the change began at.
+        paths: Budgets, folders of budgets, or models; without any, what the project names.
+        limits: For models: bounds by metric, with units (`{"ram_peak": "80 MiB"}`); counts and shares are numbers.
+        devices: Only these devices.
+        targets: Where to run: `ADDRESS` or `DEVICE=ADDRESS`.
+        variants: How to convert models without a budget; `auto`: the least lossy variant that fits.
+        samples: Real inputs for models without a budget.
+        profiles: Folders to search for device profiles first.
+        baseline: A file with baseline results (JSON).
+        merge_base: A file with results at the merge base, to separate earlier drift from this change.
         on_unknown: What an undecided limit counts as: `fail`, `warn` or `ignore`; None: what its budget says.
-        machines: Emulated machines at once.
-        trust: Whether model files and factories may run code of their own.
-        root: The project's folder, where relative paths and `edgecheck.yaml` are; None: the working directory.
-        tell: Called with what is going on, a few words each time; from other threads too.
+        machines: Emulated machines to run at once.
+        trust: Whether model files and factories may execute code.
+        root: The project's folder: relative paths and `edgecheck.yaml` are in it; None: the working directory.
+        tell: Called with a few words about each step, also from other threads.
 
     Raises:
-        EdgecheckError: a budget, profile, model or argument is wrong. What went wrong in one check is in its result.
+        EdgecheckError: a budget, profile, model or argument is wrong. A problem of one check is in its result.
     """
     from edgecheck.checks.invocation import InvocationRequest, plan_invocation
     from edgecheck.checks.plan import Selection
@@ -104,7 +90,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
 
 
 def load_budgets(*paths: AnyPath, profiles: AnyPath | Sequence[AnyPath] = ()) -> tuple[Budget, ...]:
-    """The budgets in files and folders, with every default filled in; nothing is run.
+    """The budgets in files and folders, with every default filled in. Nothing runs.
 
     Raises:
         EdgecheckError: with every problem of every file.
@@ -121,7 +107,7 @@ def load_report(path: AnyPath) -> Report:
     """The report that `--format json` wrote.
 
     Raises:
-        EdgecheckError: it cannot be read, or is no report of this version.
+        EdgecheckError: it cannot be read, or is not a report of this version.
     """
     from edgecheck.checks.report_files import load
 
@@ -129,12 +115,12 @@ def load_report(path: AnyPath) -> Report:
 
 
 def render(report: Report, name: str = "terminal", *, width: int = 100, color: bool = False) -> str:
-    """The report in a format of `--format`: `terminal`, `json`, `junit`, `markdown`, `github`, `sarif` or `html`.
+    """The report in a format that `--format` takes, such as `markdown`.
 
     Args:
-        report: What to tell.
+        report: What to render.
         name: The format.
-        width: Columns of a terminal.
+        width: Columns of the terminal.
         color: Whether the terminal has colours.
 
     Raises:
@@ -164,5 +150,5 @@ def _in(home: Path, path: AnyPath | None) -> Path | None:
 
 
 def _several(given: Any) -> tuple[Any, ...]:
-    """One as a tuple of one: a string is no sequence of letters here."""
+    """A tuple of what was given; a single path or string is one item."""
     return (given,) if isinstance(given, (str, os.PathLike)) else tuple(given)

@@ -1,6 +1,6 @@
-"""The pytest plugin: a fixture by which a test asserts that a model fits a device.
+"""The pytest plugin: a fixture with which a test asserts that a model fits a device.
 
-Importing it costs nothing: what a check needs is imported by the first check.
+Importing it costs nothing; what a check needs is imported by the first check.
 """
 
 from __future__ import annotations
@@ -16,39 +16,37 @@ if TYPE_CHECKING:
 
     from edgecheck.core.report import Report
 
-#: The ini option, and what both it and the argument take.
+#: The ini option, and the values that it and the argument of the fixture take.
 ON_UNKNOWN = "edgecheck_on_unknown"
 CHOICES = ("fail", "skip", "warn", "ignore")
 
 
 class BudgetWarning(UserWarning):
-    """A figure is beyond the level that a budget warns at, and within the one that it fails at."""
+    """A figure is beyond the level at which its budget warns, but within the one at which it fails."""
 
 
 class EdgecheckCheck(Protocol):
-    """What the fixture gives."""
+    """The value of the fixture: a function."""
 
     def __call__(self, *paths: str | os.PathLike[str], on_unknown: str | None = None, **options: Any) -> Report:
-        """Check, as `edgecheck.check` does with the same arguments; the report, where every limit holds.
+        """Check as `edgecheck.check` does with the same arguments; returns the report if every limit holds.
 
         Args:
-            paths: Budgets, folders of budgets or models; relative ones are in pytest's root folder.
-            on_unknown: What a limit that could not be decided makes of the test: `fail` it, `skip` it, `warn`, or
-                `ignore` that limit. None: what the ini option `edgecheck_on_unknown` says, which is `fail`.
+            paths: Budgets, folders of budgets or models; relative paths start at pytest's root folder.
+            on_unknown: What an undecided limit does to the test: `fail` it, `skip` it, `warn`, or `ignore` that limit.
+                None: the value of the ini option `edgecheck_on_unknown`, which is `fail` by default.
             options: Further arguments of `edgecheck.check`.
         """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """One ini option, which `-o edgecheck_on_unknown=skip` sets for a single call of pytest."""
-    parser.addini(
-        ON_UNKNOWN, f"what a limit makes of a test that could not be decided: {', '.join(CHOICES)}", default="fail"
-    )
+    """Add one ini option, which `-o edgecheck_on_unknown=skip` sets for one run of pytest."""
+    parser.addini(ON_UNKNOWN, f"what an undecided limit does to a test: {', '.join(CHOICES)}", default="fail")
 
 
 @pytest.fixture(scope="session")
 def edgecheck_check(pytestconfig: pytest.Config) -> EdgecheckCheck:
-    """A function that fails the test where a model does not fit: ("model.tflite", limits={"ram_peak": "80 MiB"})."""
+    """A function that fails the test if a model does not fit: ("model.tflite", limits={"ram_peak": "80 MiB"})."""
 
     def run(*paths: str | os.PathLike[str], on_unknown: str | None = None, **options: Any) -> Report:
         __tracebackhide__ = True
@@ -63,7 +61,7 @@ def edgecheck_check(pytestconfig: pytest.Config) -> EdgecheckCheck:
 
 
 def _of_limits(rule: str) -> str | None:
-    """What each limit is told: `fail` and `skip` are of the test, and leave a limit its own rule."""
+    """The rule for each limit: `fail` and `skip` are about the test, and leave a limit its own rule."""
     return rule if rule in ("warn", "ignore") else None
 
 
@@ -96,7 +94,7 @@ def _judge(report: Report, rule: str) -> None:
 
 
 def _reasons(report: Report, status: object) -> list[str]:
-    """A line for each limit of that status."""
+    """A line for each limit with that status."""
     from edgecheck.reports import wording
 
     return [

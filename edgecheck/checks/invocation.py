@@ -9,17 +9,20 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
-from edgecheck.checks.baseline import Baseline, baseline_for_check
 from edgecheck.checks.check import Check
 from edgecheck.checks.perform import perform
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
 from edgecheck.config import Project
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
+
+if TYPE_CHECKING:
+    from edgecheck.checks.baseline import Baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,11 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
         UsageError: something that the request names does not exist, or its options do not go together.
     """
     budgets = select(request.selection, project)
-    baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
+    baseline = None
+    if request.baseline is not None or request.merge_base is not None:
+        from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing
+
+        baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
     checks = plan(budgets, addresses(request.targets, project, budgets))
     if request.shard is not None:
         checks = request.shard.of(checks)

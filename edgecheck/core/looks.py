@@ -64,18 +64,31 @@ def look_table(quantile: float, *, error: float = ERROR) -> tuple[Look, ...]:
 
     Raises `ValueError` for a quantile outside 0 to 1 or an error outside 0 to 0.5.
     """
+    return tuple(_looks(quantile, error))
+
+
+@lru_cache(maxsize=128)
+def _first_looks(quantile: float, error: float, observations: int) -> tuple[Look, ...]:
+    """The looks of `look_table` up to the first with as many observations: the last ones take most of the time."""
+    first: list[Look] = []
+    for look in _looks(quantile, error):
+        first.append(look)
+        if look.n >= observations:
+            break
+    return tuple(first)
+
+
+def _looks(quantile: float, error: float) -> Iterator[Look]:
     if not (0 < quantile < 1 and 0 < error < 0.5):  # noqa: PLR2004 - the ends of a probability
         raise ValueError(f"no table of looks for quantile {quantile} and error {error}")
     exceed = 1 - quantile
     # A limit is checked again after its decision: a pass may yet become a fail, for which this share is kept.
     spent = error * (1 - error)
     first_pass = max(_FIRST, fewest_without(exceed, spent * _AT_FIRST))
-    rows: list[Look] = []
     walk = _Walk(exceed, spent)
     for n in _schedule(first_pass, exceed):
         passing, failing = _spending(n, first_pass)
-        rows.append(walk.look(n, passing, failing))
-    return tuple(rows)
+        yield walk.look(n, passing, failing)
 
 
 def decide(count: LookCount, table: Sequence[Look]) -> Decision:
@@ -108,7 +121,9 @@ def quantile_bounds(
     ordered = sorted(latencies)
     n = len(ordered)
     block = block_length(latencies, quantile) if block is None else block
-    before, after = shared.rows_around(n, block, look_table(quantile, error=error))
+    # Rounded up to a power of two, so that few tables are kept for many lengths.
+    table = _first_looks(quantile, error, 1 << (n // block).bit_length())
+    before, after = shared.rows_around(n, block, table)
     low = high = None
     if after is not None and after.fail_at_least * block <= n:
         low = ordered[n - after.fail_at_least * block]
