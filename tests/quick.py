@@ -12,7 +12,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -54,7 +54,7 @@ def is_quick(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function) or any(marker.name in MARKERS for marker in item.iter_markers()):
         return False
     fixtures = [found[-1].func for found in item._fixtureinfo.name2fixturedefs.values()]
-    return not any(_starts(each) for each in (item.function, *fixtures))
+    return not _reaches(item.path, _outermost(item.function)) and not any(map(_starts, fixtures))
 
 
 @contextmanager
@@ -78,10 +78,15 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_audit)
 
 
-def _starts(function: object) -> bool:
-    path = Path(inspect.getfile(inspect.unwrap(function)))  # type: ignore[arg-type] # a function it is
-    outermost, *_ = getattr(function, "__qualname__", "").split(".")
-    return _is_ours(path) and _reaches(path, outermost)
+def _starts(fixture: Callable[..., object]) -> bool:
+    path = Path(inspect.getfile(fixture))
+    return _is_ours(path) and _reaches(path, _outermost(fixture))
+
+
+def _outermost(function: Callable[..., object]) -> str:
+    """The name at the top level of its module; hypothesis wraps tests and changes the qualified name."""
+    qualified = function.__qualname__
+    return function.__name__ if "<locals>" in qualified else qualified.partition(".")[0]
 
 
 def _is_ours(path: Path) -> bool:

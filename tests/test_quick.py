@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests import quick
 from tests.cli.command import edgecheck
@@ -50,6 +53,17 @@ def test_a_module_of_edgecheck_counts_with_all_its_imports(path: str, *, starts:
 def test_this_test_is_quick(request: pytest.FixtureRequest) -> None:
     assert is_quick(request.node)
     assert request.node.get_closest_marker("quick") is not None
+
+
+@given(function=st.just(starts_a_command))
+def test_hypothesis_does_not_hide_a_process(function: Callable[[], None]) -> None:
+    assert function is starts_a_command
+
+
+def test_what_hypothesis_wraps_is_followed(request: pytest.FixtureRequest) -> None:
+    items = [item for item in request.session.items if item.name == "test_hypothesis_does_not_hide_a_process"]
+    assert [is_quick(item) for item in items] in ([], [False])
+    assert quick._outermost(test_hypothesis_does_not_hide_a_process) == "test_hypothesis_does_not_hide_a_process"
 
 
 @pytest.mark.slow
