@@ -2,8 +2,8 @@
 
 Each test and each of its fixtures is followed through the names that it uses: function by function in `tests`,
 `examples` and `tools`, and by imports at module level in edgecheck. A test that reaches `subprocess` or another of
-`STARTERS` is not quick. Where that is not enough, a quick test that starts a process fails (`forbid_processes`) and is
-then marked `slow`.
+`STARTERS` is not quick, nor is any test of a module that downloads models when it is imported: fetch them in a fixture.
+Where that is not enough, a quick test that starts a process fails (`forbid_processes`) and is then marked `slow`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,34 @@ def is_quick(item: pytest.Item) -> bool:
     """Whether neither the test nor its fixtures can start a process."""
     if not isinstance(item, pytest.Function) or any(marker.name in MARKERS for marker in item.iter_markers()):
         return False
+    if starts_when_imported(item.path):
+        return False
     fixtures = [found[-1].func for found in item._fixtureinfo.name2fixturedefs.values()]
     return not _reaches(item.path, _outermost(item.function)) and not any(map(_starts, fixtures))
+
+
+def has_no_quick_test(path: Path) -> bool:
+    """Whether `make quick` can pass over a file, so that it does not even import it."""
+    tests = [name for name in _source(path).definitions if name.lower().startswith("test")]
+    return starts_when_imported(path) or all(_reaches(path, name) for name in tests)
+
+
+@cache
+def starts_when_imported(path: Path) -> bool:
+    """Whether importing a test module calls something that can start a process, such as the download of a model."""
+    source = _source(path)
+    statements = dict.fromkeys(each for found in source.definitions.values() for each in found)
+    nodes = [node for statement in statements for part in _run_at_import(statement) for node in ast.walk(part)]
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    ours = [(path, name) for name in called & source.definitions.keys()]
+    imported = [place for name in called & source.imports.keys() for place in _places(source.imports[name])]
+    return any(_reaches(*place) for place in ours + imported if place[1])
+
+
+def _run_at_import(statement: ast.stmt) -> list[ast.AST]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [*statement.decorator_list]
+    return [statement]
 
 
 @contextmanager

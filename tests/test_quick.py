@@ -50,6 +50,21 @@ def test_a_module_of_edgecheck_counts_with_all_its_imports(path: str, *, starts:
     assert quick._reaches(quick.ROOT / path, "") is starts
 
 
+@pytest.mark.parametrize(
+    ("source", "starts"),
+    [
+        ("MODEL = fetch('a.onnx')", True),
+        ("@pytest.mark.parametrize('a', [fetch('a.onnx')])\ndef test_it(a): ...", True),
+        ("def test_it():\n    fetch('a.onnx')", False),
+        ("DOWNLOAD = fetch", False),
+    ],
+)
+def test_a_module_that_downloads_when_imported_is_found(source: str, *, starts: bool, tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(f"from examples.real_models import fetch\n{source}\n", encoding="utf-8")
+    assert quick.starts_when_imported(path) is starts
+
+
 def test_this_test_is_quick(request: pytest.FixtureRequest) -> None:
     assert is_quick(request.node)
     assert request.node.get_closest_marker("quick") is not None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgecheck.anatomy.values import Anatomy
 
 NAMES = tuple(catalogue()["models"])
+FILES = tuple(name for name, model in catalogue()["models"].items() if not model["path"].endswith("/"))
 _READ: dict[str, Anatomy] = {}
 
 

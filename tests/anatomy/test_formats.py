@@ -25,7 +25,7 @@ from tests.anatomy.made_files import (
     torch_archive,
     torch_tensor,
 )
-from tests.anatomy.real_anatomies import NAMES
+from tests.anatomy.real_anatomies import FILES, NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def test_real_models_are_recognised(name: str) -> None:
     assert name_disagrees(path, identify(path)) == ""
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if fetch(name).is_file()])
+@pytest.mark.parametrize("name", FILES)
 def test_the_name_does_not_matter_and_a_lie_is_told(name: str, tmp_path: Path) -> None:
     expected = identify(fetch(name))
     lie = ".safetensors"
