@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from examples.real_models import fetch, link
-from tests.quick import forbid_processes, is_quick
+from tests.quick import forbid_processes, has_no_quick_test, is_quick
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_quick(item):
             item.add_marker("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick`, pass over files without a quick test: some download models when they are imported."""
+    if config.option.markexpr == "quick" and collection_path.match("test_*.py") and has_no_quick_test(collection_path):
+        return True
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

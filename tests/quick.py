@@ -2,8 +2,8 @@
 
 Each test and each of its fixtures is followed through the names that it uses: function by function in `tests`,
 `examples` and `tools`, and by imports at module level in edgecheck. A test that reaches `subprocess` or another of
-`STARTERS` is not quick. Where that is not enough, a quick test that starts a process fails (`forbid_processes`) and is
-then marked `slow`.
+`STARTERS` is not quick, nor is any test of a module that downloads models when it is imported: fetch them in a fixture.
+Where that is not enough, a quick test that starts a process fails (`forbid_processes`) and is then marked `slow`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -53,8 +53,34 @@ def is_quick(item: pytest.Item) -> bool:
     """Whether neither the test nor its fixtures can start a process."""
     if not isinstance(item, pytest.Function) or any(marker.name in MARKERS for marker in item.iter_markers()):
         return False
+    if starts_when_imported(item.path):
+        return False
     fixtures = [found[-1].func for found in item._fixtureinfo.name2fixturedefs.values()]
-    return not any(_starts(each) for each in (item.function, *fixtures))
+    return not _reaches(item.path, _outermost(item.function)) and not any(map(_starts, fixtures))
+
+
+def has_no_quick_test(path: Path) -> bool:
+    """Whether `make quick` can pass over a file, so that it does not even import it."""
+    tests = [name for name in _source(path).definitions if name.lower().startswith("test")]
+    return starts_when_imported(path) or all(_reaches(path, name) for name in tests)
+
+
+@cache
+def starts_when_imported(path: Path) -> bool:
+    """Whether importing a test module calls something that can start a process, such as the download of a model."""
+    source = _source(path)
+    statements = dict.fromkeys(each for found in source.definitions.values() for each in found)
+    nodes = [node for statement in statements for part in _run_at_import(statement) for node in ast.walk(part)]
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    ours = [(path, name) for name in called & source.definitions.keys()]
+    imported = [place for name in called & source.imports.keys() for place in _places(source.imports[name])]
+    return any(_reaches(*place) for place in ours + imported if place[1])
+
+
+def _run_at_import(statement: ast.stmt) -> list[ast.AST]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [*statement.decorator_list]
+    return [statement]
 
 
 @contextmanager
@@ -78,10 +104,15 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_audit)
 
 
-def _starts(function: object) -> bool:
-    path = Path(inspect.getfile(inspect.unwrap(function)))  # type: ignore[arg-type] # a function it is
-    outermost, *_ = getattr(function, "__qualname__", "").split(".")
-    return _is_ours(path) and _reaches(path, outermost)
+def _starts(fixture: Callable[..., object]) -> bool:
+    path = Path(inspect.getfile(fixture))
+    return _is_ours(path) and _reaches(path, _outermost(fixture))
+
+
+def _outermost(function: Callable[..., object]) -> str:
+    """The name at the top level of its module; hypothesis wraps tests and changes the qualified name."""
+    qualified = function.__qualname__
+    return function.__name__ if "<locals>" in qualified else qualified.partition(".")[0]
 
 
 def _is_ours(path: Path) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests import quick
 from tests.cli.command import edgecheck
@@ -47,9 +50,35 @@ def test_a_module_of_edgecheck_counts_with_all_its_imports(path: str, *, starts:
     assert quick._reaches(quick.ROOT / path, "") is starts
 
 
+@pytest.mark.parametrize(
+    ("source", "starts"),
+    [
+        ("MODEL = fetch('a.onnx')", True),
+        ("@pytest.mark.parametrize('a', [fetch('a.onnx')])\ndef test_it(a): ...", True),
+        ("def test_it():\n    fetch('a.onnx')", False),
+        ("DOWNLOAD = fetch", False),
+    ],
+)
+def test_a_module_that_downloads_when_imported_is_found(source: str, *, starts: bool, tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(f"from examples.real_models import fetch\n{source}\n", encoding="utf-8")
+    assert quick.starts_when_imported(path) is starts
+
+
 def test_this_test_is_quick(request: pytest.FixtureRequest) -> None:
     assert is_quick(request.node)
     assert request.node.get_closest_marker("quick") is not None
+
+
+@given(function=st.just(starts_a_command))
+def test_hypothesis_does_not_hide_a_process(function: Callable[[], None]) -> None:
+    assert function is starts_a_command
+
+
+def test_what_hypothesis_wraps_is_followed(request: pytest.FixtureRequest) -> None:
+    items = [item for item in request.session.items if item.name == "test_hypothesis_does_not_hide_a_process"]
+    assert [is_quick(item) for item in items] in ([], [False])
+    assert quick._outermost(test_hypothesis_does_not_hide_a_process) == "test_hypothesis_does_not_hide_a_process"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from edgecheck.anatomy.values import Anatomy
 from examples.real_models import catalogue, fetch
 
 NAMES = tuple(catalogue()["models"])
+FILES = tuple(name for name, model in catalogue()["models"].items() if not model["path"].endswith("/"))
 _READ: dict[str, Anatomy] = {}
 
 
