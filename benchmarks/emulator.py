@@ -34,7 +34,7 @@ from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Hardware, MachineSpec, Memory
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
-from edgecheck.targets.agent_files import START, agent_folder
+from edgecheck.targets.interface import START, agent_folder
 from edgecheck.targets.qemu import PYTHON_PATH, command_for
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

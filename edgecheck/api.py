@@ -109,7 +109,7 @@ def load_report(path: AnyPath) -> Report:
     Raises:
         EdgecheckError: it cannot be read, or is not a report of this version.
     """
-    from edgecheck.checks.report_files import load
+    from edgecheck.checks.baseline import load
 
     return load(Path(path))
 

@@ -1,7 +1,7 @@
 """Cached folders that are complete and intact, or absent: built aside, checked, renamed into place.
 
     FOLDER/<key>/…                     the files of an entry
-    FOLDER/<key>/entry.json            what its builder said of it; size and digest of each file
+    FOLDER/<key>/entry.json            the builder's facts about it; size and digest of each file
     FOLDER/<key>/seen.json             inode and times of each file when its digest was last right
     FOLDER/.making-<key>-<random>/     what is being built
     FOLDER/.locks/<key>                held by whoever builds the entry

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from edgecheck_agent import endings, jobs, sampling, stdout, watching
+from edgecheck_agent import endings, events, jobs, sampling, watching
 
 # Bytes that are kept of the end of a worker's stderr.
 TAIL = 4096
@@ -106,7 +106,7 @@ class Child:
         self._complete = True
 
     def follow(
-        self, watch: watching.Watch, out: stdout.Stdout, deadline: float, sampler: Optional[sampling.Sampler]
+        self, watch: watching.Watch, out: events.Stdout, deadline: float, sampler: Optional[sampling.Sampler]
     ) -> Dict[str, Any]:
         """Pass on the worker's events until it has ended; return its `end` event.
 
@@ -167,7 +167,7 @@ class Child:
             if self.seen.hear(line):
                 relay(line + b"\n")
 
-    def _drain(self, out: stdout.Stdout) -> None:
+    def _drain(self, out: events.Stdout) -> None:
         """Read what is left in the pipes of a worker that has ended, without waiting: others may hold them open."""
         for pipe in self._readers:
             os.set_blocking(pipe, False)
@@ -177,12 +177,12 @@ class Child:
                 break
             self._hear(ready, out.relay)
 
-    def _sample(self, sampler: sampling.Sampler, out: stdout.Stdout) -> None:
+    def _sample(self, sampler: sampling.Sampler, out: events.Stdout) -> None:
         sampler.take()
         if sampler.full or sampler.over(self.seen.phase):
             self._send_samples(sampler, out)
 
-    def _send_samples(self, sampler: sampling.Sampler, out: stdout.Stdout) -> None:
+    def _send_samples(self, sampler: sampling.Sampler, out: events.Stdout) -> None:
         samples, available = sampler.batch()
         self.seen.peak = max(self.seen.peak, sampler.peak)
         out.emit("sample", process=self.seen.process, source=sampler.source, samples=samples, available=available)

@@ -12,7 +12,7 @@ import stat
 import time
 from typing import Any, Dict, Iterator, Optional
 
-from edgecheck_agent import jobs, stdout, watching
+from edgecheck_agent import events, jobs, watching
 
 # Not in the user's cache, which others cannot reach, nor in $TMPDIR, which may differ between users.
 PATH = "/tmp/edgecheck-measuring.lock"  # noqa: S108 - see above
@@ -27,7 +27,7 @@ _LONGEST = 200
 
 
 @contextlib.contextmanager
-def taken(job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout) -> Iterator[None]:
+def taken(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout) -> Iterator[None]:
     """Hold the job's lock, if it names one; while somebody else holds it, report who and wait.
 
     The lock goes with the process, however it dies. The file stays, since removing it would let two in.
@@ -50,7 +50,7 @@ def lock_path(wanted: object) -> str:
     return wanted if isinstance(wanted, str) else os.environ.get(VARIABLE) or PATH
 
 
-def _held(job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout) -> Optional[int]:
+def _held(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout) -> Optional[int]:
     """The locked file; None, with a note, where no file can be locked."""
     path = lock_path(job["lock"])
     limit_s = job["deadline_s"] if job["lock_timeout_s"] is None else job["lock_timeout_s"]
@@ -71,7 +71,7 @@ def _held(job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout) -> Opt
 class _Queue:
     """Waits for the lock up to a limit, and reports each holder once."""
 
-    def __init__(self, watch: watching.Watch, out: stdout.Stdout, limit_s: float) -> None:
+    def __init__(self, watch: watching.Watch, out: events.Stdout, limit_s: float) -> None:
         self._watch = watch
         self._out = out
         self._limit_s = limit_s

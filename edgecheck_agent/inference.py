@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Tuple, cast
 
 import numpy as np
 
-from edgecheck_agent import inputs, refusals, reporting, runtimes, timing
+from edgecheck_agent import events, inputs, refusals, runtimes, timing
 
 # Memory samples that steady inferences last for, at least.
 SAMPLES = 3
@@ -17,7 +17,7 @@ SAMPLES = 3
 ROOM = 64 << 20
 
 
-def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: reporting.Report) -> timing.Turns:
+def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) -> timing.Turns:
     """Load the model, run the first inference, then what `spec["purpose"]` asks for.
 
     Returns the model's holder: dropping it can crash the process, which is to happen after the report.
@@ -39,7 +39,7 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: reporting.Report)
     return turns
 
 
-def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: reporting.Report) -> timing.Turns:
+def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: events.Report) -> timing.Turns:
     """Open the model, plan its inputs, report the phase, and feed it. `given` are the samples by name, or empty.
 
     Raises:
@@ -80,7 +80,7 @@ def _needed(spec: Dict[str, Any]) -> Tuple[int, int]:
     return most.get(spec["purpose"], sys.maxsize), ROOM
 
 
-def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: reporting.Report) -> Callable[[], Any]:
+def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: events.Report) -> Callable[[], Any]:
     """Do what the process was started for. Returns a function that returns the model's outputs."""
     if spec["purpose"] == "deterministic":  # an inference takes seconds there, so the last one's outputs are used
         return functools.partial(turns.model.named, timing.agree(turns, spec["deterministic"], report))
@@ -104,7 +104,7 @@ def _repeat(turns: timing.Turns, plan: Dict[str, Any]) -> None:
             count += 1
 
 
-def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: reporting.Report) -> None:
+def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: events.Report) -> None:
     """Run every sample once, each on a model that has seen nothing before it, and send the outputs."""
     stateful = turns.model.keeps_state()
     for at, feed in enumerate(turns.feeds):
@@ -117,7 +117,7 @@ def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report
             report.send("output", sample=at, name=name, quantization=quantization, **encoded(value))
 
 
-def _note_doubts(turns: timing.Turns, find: Callable[[], Any], report: reporting.Report) -> None:
+def _note_doubts(turns: timing.Turns, find: Callable[[], Any], report: events.Report) -> None:
     """Send what makes the figures doubtful. Called after the last phase, so that the check costs nothing measured."""
     if turns.doubtful:
         report.send("note", code="guessed-dimension", message=turns.advice)

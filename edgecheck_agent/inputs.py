@@ -179,7 +179,7 @@ def fitted(one: Input, sample: Any) -> Any:
 def random(one: Input, shape: Tuple[int, ...], seed: int) -> Any:
     """Values that any model takes, the same for the same seed under every version of Python and numpy.
 
-    Floating point: uniform in [0, 1). One-byte integers: their whole range, as pictures and quantised
+    Floating point: uniform in [0, 1). One-byte integers: their full range, as pictures and quantised
     tensors have. Wider integers: 0 and 1, which every embedding table holds, or 1 where there is only one
     value, since that is mostly a count. Text: the word "edgecheck".
     """

@@ -3,13 +3,13 @@
 import time
 from typing import Any, Dict, List, Optional
 
-from edgecheck_agent import child, jobs, procfs, sampling, stdout, watching
+from edgecheck_agent import child, events, jobs, procfs, sampling, watching
 
 
 class Passes:
     """Runs a job's processes one after the other until all are done or one has failed."""
 
-    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout, waiting: child.Ready) -> None:
+    def __init__(self, job: Dict[str, Any], watch: watching.Watch, out: events.Stdout, waiting: child.Ready) -> None:
         self._job = job
         self._waiting = waiting
         self._watch = watch

@@ -4,7 +4,7 @@
 
 Writes JSON lines on stdout and nothing else; docs/reference/agent-protocol.md describes them. Exit codes: 0 the job was
 done, whatever the result; 2 the job could not be started (a `problem` event says why); 70 an internal error of the
-agent; 130 interrupted; 143 told to stop, or the host has hung up.
+agent; 130 interrupted; 143 stopped by a signal, or the host has hung up.
 """
 
 import importlib
@@ -23,7 +23,7 @@ import json
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import child, device_lock, device_state, jobs, passes, stdout, watching
+from edgecheck_agent import child, device_lock, device_state, events, jobs, passes, watching
 
 BAD_JOB = 2
 FAULT = 70
@@ -33,7 +33,7 @@ READY_ARGUMENTS = 3
 def main(arguments: List[str]) -> int:
     """Do what the arguments say. Returns the exit code."""
     watch = watching.Watch()
-    out = stdout.Stdout(watch)
+    out = events.Stdout(watch)
     try:
         if arguments == ["--probe"]:
             out.emit("device", **device_state.state("before"))
@@ -62,7 +62,7 @@ def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
     return None, arguments
 
 
-def _run(job: Dict[str, Any], watch: watching.Watch, out: stdout.Stdout, waiting: child.Ready) -> None:
+def _run(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout, waiting: child.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
     with device_lock.taken(job, watch, out):

@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from edgecheck_agent import counting, refusals, reporting
+from edgecheck_agent import counting, events, refusals
 
 # Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
@@ -41,7 +41,7 @@ class Turns:
             self.model.feed(self.feeds[self._at])
 
 
-def measure(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> None:
+def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
 
     Between two timed inferences nothing is written, collected or allocated but the number itself.
@@ -105,7 +105,7 @@ def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
             advance()
 
 
-def agree(turns: Turns, plan: Dict[str, Any], report: reporting.Report) -> Any:
+def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:
     """Run batches until the means of two neighbours agree: for a clock that counts instructions.
 
     The first batch fills `batch_s` seconds; the others have as many inferences. A model that takes longer than that

@@ -21,13 +21,13 @@ import json
 import traceback
 from typing import Any, Dict
 
-from edgecheck_agent import refusals, reporting, runtimes
+from edgecheck_agent import events, refusals, runtimes
 
 
 def main() -> None:
     """Read the spec from stdin, do it, and report the outcome."""
     first = json.loads(sys.stdin.readline())
-    report = reporting.Report(int(sys.argv[1]), first["process"], first["started"], shares=first["shares"])
+    report = events.Report(int(sys.argv[1]), first["process"], first["started"], shares=first["shares"])
     sys.path[:0] = first["python_path"]
     try:
         report.phase("start")
@@ -43,7 +43,7 @@ def main() -> None:
         del held
 
 
-def _work(first: Dict[str, Any], report: reporting.Report) -> Any:
+def _work(first: Dict[str, Any], report: events.Report) -> Any:
     loaded = runtimes.load(first["format"], first["runtime"], first["threads"])
     from edgecheck_agent import inference  # it needs numpy, which is loaded by now
 

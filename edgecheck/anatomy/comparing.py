@@ -1,4 +1,7 @@
-"""What grew between two models: layers matched by name, then by content, then by shape; the sums are exact."""
+"""What grew between two models: layers matched by name, then by content, then by shape; the sums are exact.
+
+Other groupings (by operator, type, tensor) are matched by name alone.
+"""
 
 from __future__ import annotations
 
@@ -222,3 +225,36 @@ def _status(old: int, new: int) -> Status:
     if not old or not new:
         return Status.VANISHED if old else Status.APPEARED
     return Status.GREW if new > old else Status.SHRANK
+
+
+def changes_by(by: By, depth: int, new: Anatomy, old: Anatomy) -> Comparison:
+    """The changes; their deltas sum to the difference of the sizes.
+
+    Args:
+        by: The grouping.
+        depth: For `By.PREFIX`, as `table` takes it.
+        new: The model.
+        old: What it is compared with.
+
+    Raises:
+        ModelError: a file has disappeared.
+    """
+    if by is By.LAYER:
+        return compare(new, old)
+    after, before = ({(row.kind, row.name): row for row in table(each, by, depth)} for each in (new, old))
+    changes = []
+    for kind, name in after.keys() | before.keys():
+        row, was = after.get((kind, name)), before.get((kind, name))
+        sizes = was.stored if was else 0, row.stored if row else 0
+        status = _status_of_sizes(was is not None, row is not None, sizes)
+        changes.append(Change(name=name, status=status, kind=kind, old=sizes[0], new=sizes[1]))
+    changes.sort(key=lambda change: (-abs(change.delta), -change.new, change.name))
+    return Comparison(old=old.size, new=new.size, changes=tuple(changes))
+
+
+def _status_of_sizes(was: bool, is_there: bool, sizes: tuple[int, int]) -> Status:  # noqa: FBT001 - the two sides of one question
+    if not was or not is_there:
+        return Status.VANISHED if was else Status.APPEARED
+    if sizes[0] == sizes[1]:
+        return Status.SAME
+    return Status.GREW if sizes[1] > sizes[0] else Status.SHRANK

@@ -1,4 +1,4 @@
-"""A model as the tiles of a treemap: the tree of its layers, in as many parts as a person can tell apart."""
+"""A model as the tiles of a treemap: the tree of its layers, in as many parts as a person can distinguish."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ from edgecheck.converters.process import perform
 from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
-from edgecheck.core.calibration import FEWEST, Pair, fitted
 from edgecheck.core.caveats import throttling
 from edgecheck.core.device import Constant, DeviceProfile
 from edgecheck.core.device_match import match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Unmeasured
 from edgecheck.core.metrics import INSTRUCTIONS
+from edgecheck.core.projection import FEWEST, Pair, fitted
 from edgecheck.core.run import Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError

@@ -229,7 +229,7 @@ def _with_candidates(check: Check) -> Check:
     """Where the variant is `auto`: with the variants that the model could be shipped as, the least lossy first."""
     if check.budget.variants:
         return check
-    from edgecheck.converters.candidates import candidate_variants
+    from edgecheck.converters.routes import candidate_variants
 
     names = candidate_variants(Path(check.budget.model.path), check.source, request_of(check).format)
     # Without a route there is one candidate all the same: the attempt to convert it says what is missing.

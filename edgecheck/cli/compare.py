@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.checks import report_files
+from edgecheck.checks import baseline
 from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
@@ -67,8 +67,8 @@ def command(
     3 something could not be decided.
     """
     with Outputs(formats, quiet=quiet) as outputs:
-        report, against = report_files.load(head), report_files.load(base)
-        origin = report_files.load(merge_base) if merge_base is not None else None
+        report, against = baseline.load(head), baseline.load(base)
+        origin = baseline.load(merge_base) if merge_base is not None else None
         against = _renamed(against, report) if across else against
         compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:

@@ -23,7 +23,7 @@ from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
-from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
+from edgecheck.reports.fit import FORMATS, FitReport, render_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

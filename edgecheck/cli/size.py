@@ -17,7 +17,7 @@ from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, terminal_style
 from edgecheck.errors import UsageError
-from edgecheck.reports.size.report import FORMATS, Growth, SizeReport, View, render_size
+from edgecheck.reports.size import FORMATS, Growth, SizeReport, View, render_size
 
 if TYPE_CHECKING:
     from edgecheck.anatomy.values import Anatomy
@@ -127,6 +127,6 @@ def _read_sizes(model: Path, view: View, against: Path | None, *, quick: bool) -
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
-    from edgecheck.anatomy.changes import changes_by
+    from edgecheck.anatomy.comparing import changes_by
 
     return Growth(old, changes_by(view.by, view.depth, anatomy, old))

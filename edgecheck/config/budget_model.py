@@ -18,9 +18,8 @@ from edgecheck.config.kinds import (
     text_like,
     whole,
 )
-from edgecheck.config.limit_model import Limits
+from edgecheck.config.limit_model import Limits, Regressions
 from edgecheck.config.problems import nearest
-from edgecheck.config.regression_model import Regressions
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import Node, text_of
 
@@ -137,6 +136,6 @@ class BudgetKeys(Section):
     )
     devices: list[str] | dict[str, Section | None] = key(
         list_or(MappingOf(TEXT, OrNothing(Limits)), ListOf(TEXT)),
-        "The devices, each with limits of its own or none; they win over `limits:`.",
+        "The devices, each with its limits or none; they win over `limits:`.",
         {"raspberry-pi-4-2gb": {"latency_p50": "50 ms"}},
     )

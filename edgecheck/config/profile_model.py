@@ -119,7 +119,10 @@ class ProfileKeys(Section):
 
     extends: str = key(TEXT, "Another profile whose keys hold where this one has none.", "raspberry-pi-4", default="")
     family: bool = key(
-        TRUTH, "Whether this is no device but what several share; it may be incomplete.", example=True, default=False
+        TRUTH,
+        "Whether this is shared by several devices instead of being one; it may be incomplete.",
+        example=True,
+        default=False,
     )
     name: str = key(TEXT, "The device's name for people.", "Raspberry Pi 4 Model B (2 GB)")
     kind: str = key(

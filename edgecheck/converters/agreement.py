@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecheck.converters import cache, process, recording
-from edgecheck.converters.cache_key import cache_key
+from edgecheck.converters.cache import cache_key
 from edgecheck.converters.comparison import Agreement, compared
 from edgecheck.converters.interface import AS_IS, ConversionSettings, Request, Task
 from edgecheck.converters.safety.gate import admit

@@ -35,7 +35,7 @@ def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[s
     if _is_ready(request):
         return _ready(request)
     # Imported here so that a check of a ready model does not pay for them.
-    from edgecheck.converters.cache_key import cache_key
+    from edgecheck.converters.cache import cache_key
     from edgecheck.converters.safety.gate import admit, ensure_undamaged
 
     tried = ways(request)

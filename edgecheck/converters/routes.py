@@ -1,10 +1,17 @@
-"""The table of routes: from which formats to which, as which variants, by which function; in the order of trying."""
+"""The table of routes: from which formats to which, as which variants, by which function; in the order of trying.
+
+It also says which variants a model could be shipped as.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgecheck.anatomy.dtypes import is_quantised
+from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.values import Role
 from edgecheck.converters.interface import AS_IS, READY, VARIANTS, Request
 from edgecheck.errors import ConversionError
 
@@ -207,3 +214,30 @@ def _nearest(request: Request) -> str:
     if formats := formats_of(source):
         return f"From {source}, edgecheck makes: {', '.join(formats)}."
     return f"Convert it to .onnx or .tflite with its own framework; edgecheck does not convert {source} files."
+
+
+#: By format of a ready file: weights that can still be converted, and the variants that such a file already is.
+_CONVERTIBLE: Mapping[str, Mapping[frozenset[str], tuple[str, ...]]] = {
+    "onnx": {frozenset({"float32"}): ("float32",)},
+    "tflite": {frozenset({"float32"}): ("float32",), frozenset({"float16"}): ("float32", "float16")},
+}
+
+
+def candidate_variants(model: Path, source: str, target: str) -> tuple[str, ...]:
+    """The names of the variants to choose from for `model`, a file in the format `source` that becomes a `target`.
+
+    A ready file comes first unchanged, and is not offered again as the variant that it already is. If its weights are
+    quantised, it is the only candidate.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    if source != target or source not in READY:
+        return variants_between(source, target)
+    kinds = frozenset(
+        "float16" if tensor.dtype == "float16" else "quantised" if is_quantised(tensor.dtype) else "float32"
+        for tensor in read(model).tensors
+        if tensor.role is Role.WEIGHT and tensor.elements > 1
+    )
+    already = _CONVERTIBLE[source].get(kinds)
+    return (AS_IS, *(each for each in variants_between(source, target) if already is not None and each not in already))

@@ -56,7 +56,7 @@ def run(spec: MachineSpec, state: Saved, job: Job) -> Iterator[Running]:
 def shell(spec: MachineSpec) -> list[str]:
     """The argv of a machine with a shell on its standard streams; it ends when the shell is left.
 
-    The machine is the spec's, except that it starts anew and no command waits in it.
+    The machine is the spec's, except that it boots from the start and no command waits in it.
 
     Raises:
         EmulatorError: QEMU is missing.

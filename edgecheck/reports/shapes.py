@@ -1,6 +1,6 @@
 """Dataclasses from JSON values, by their annotations: the inverse of `json_report.plain`.
 
-By hand, since pydantic would add 150 ms to the start and accept unknown keys unless told otherwise.
+By hand, since pydantic would add 150 ms to the start and accept unknown keys unless configured otherwise.
 """
 
 from __future__ import annotations

@@ -1,10 +1,15 @@
-"""What every way to reach a device provides: one method, which takes a workload and yields the agent's lines."""
+"""What every way to reach a device provides: one method, which takes a workload and yields the agent's lines.
+
+And where the agent is on this machine: a separate package, which targets copy to devices and never import.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -54,3 +59,19 @@ class Target(Protocol):
         Raises:
             TargetError: the device cannot be reached, or the wire broke.
         """
+
+
+#: The package's name, and the name of its folder on a device.
+PACKAGE = "edgecheck_agent"
+
+#: The file that starts the agent, relative to the folder that contains the package.
+START = f"{PACKAGE}/supervisor.py"
+
+
+@cache
+def agent_folder() -> Path:
+    """The folder of the agent's modules."""
+    spec = find_spec(PACKAGE)
+    assert spec is not None  # noqa: S101 - it is installed along with edgecheck
+    assert spec.origin is not None  # noqa: S101 - it has an __init__.py
+    return Path(spec.origin).parent

@@ -16,8 +16,7 @@ from pathlib import Path
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.interrupts import held
-from edgecheck.targets.agent_files import START, agent_folder
-from edgecheck.targets.interface import Workload
+from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
 GRACE = 5.0

@@ -18,8 +18,7 @@ from edgecheck.emulator.cache import default_cache
 from edgecheck.emulator.hardware import MachineSpec, affordable
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.errors import TargetError, UsageError
-from edgecheck.targets.agent_files import START, agent_folder
-from edgecheck.targets.interface import Workload
+from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
 #: If that is more than the device has, the fit is tried once more in a machine of the device's size.

@@ -3,8 +3,7 @@ from __future__ import annotations
 from packaging.requirements import Requirement
 
 from edgecheck.bundles import DevicePlatform
-from edgecheck.bundles.diagnosis import Unmet, explain, other_failure, unmet
-from edgecheck.bundles.listing import Listing, read_listing
+from edgecheck.bundles.diagnosis import Listing, Unmet, explain, other_failure, read_listing, unmet
 from edgecheck.bundles.requirements import requirements_for
 
 BULLSEYE = DevicePlatform("3.9", "aarch64", "glibc", (2, 31))

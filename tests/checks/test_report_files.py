@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.checks.report_files import joined, load, missing_shards
+from edgecheck.checks.baseline import joined, load, missing_shards
 from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
 from edgecheck.reports import Style, render

@@ -14,8 +14,8 @@ import pytest
 from edgecheck.checks.calibrate import Calibration
 from edgecheck.cli import calibrate
 from edgecheck.config import Profiles, profiles
-from edgecheck.core.calibration import Pair
 from edgecheck.core.device import Constant
+from edgecheck.core.projection import Pair
 from edgecheck.errors import UsageError
 from tests.cli.command import Done, edgecheck
 

@@ -349,7 +349,7 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
     ("text", "messages"),
     [
         ("model: net.tflite\n",
-         [("1:1: devices: is missing: the devices, each with limits of its own or none, such as "
+         [("1:1: devices: is missing: the devices, each with its limits or none, such as "
           "{raspberry-pi-4-2gb: {latency_p50: 50 ms}}")]),
         (PI, ["1:1: model: is missing: the model file or folder, relative to the budget, such as net.tflite"]),
         (f"model:\n{PI}", ["1:7: model: is empty; expected text on one line"]),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edgecheck.converters import cache, cache_key
+from edgecheck.converters import cache
 from edgecheck.converters.convert import compressed, convert
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
@@ -63,11 +63,9 @@ def test_another_version_of_a_converter_converts_again(
 ) -> None:
     """Only what the route uses counts: another torch does not make another artifact of an .onnx."""
     first = empty_bench.make(model, "onnx", "int8-weights")
-    known = cache_key._version
+    known = cache._version
     for package, conversions in (("torch", 1), ("onnxruntime", 2)):
-        monkeypatch.setattr(
-            cache_key, "_version", lambda name, new=package: f"{name}==99" if name == new else known(name)
-        )
+        monkeypatch.setattr(cache, "_version", lambda name, new=package: f"{name}==99" if name == new else known(name))
         assert empty_bench.make(model, "onnx", "int8-weights").sha256 == first.sha256
         assert empty_bench.conversions == conversions
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.converters.candidates import candidate_variants
 from edgecheck.converters.interface import VARIANTS
+from edgecheck.converters.routes import candidate_variants
 from examples.real_models import fetch
 
 COARSER = ("float16", "int8-weights", "int8-dynamic", "int8")

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.core.calibration import LEAST_SPREAD, Pair, fitted
-from edgecheck.core.projection import Counters, project
+from edgecheck.core.projection import LEAST_SPREAD, Counters, Pair, fitted, project
 
 #: Latency and instructions of networks that take 0.5, 1 and 2 ns for each instruction.
 PAIRS = [Pair("a", 0.5e-3, 1e6), Pair("b", 1e-2, 1e7), Pair("c", 0.2, 1e8)]

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecheck.core import comparison
-from edgecheck.core.comparability import Side, differences
-from edgecheck.core.comparison import judged_against, probability_of_larger
+from edgecheck.core.comparison import Side, differences, judged_against, probability_of_larger
 from edgecheck.core.finding import Evidence, Measurement, Unmeasured
 from edgecheck.core.limits import Allowance, OnUnknown, Source
 from edgecheck.core.measurement import measure_all

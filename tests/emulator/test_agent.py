@@ -17,7 +17,7 @@ from edgecheck.emulator import disks, machine, saved
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Image, MachineSpec
 from edgecheck.emulator.running import Ending
-from edgecheck.targets.agent_files import START, agent_folder
+from edgecheck.targets.interface import START, agent_folder
 from examples.real_models import fetch
 
 pytestmark = pytest.mark.emulator

@@ -12,9 +12,8 @@ import psutil
 import pytest
 
 from edgecheck.config import Profiles
-from edgecheck.core.arm_cores import fastest
 from edgecheck.core.device import Identity
-from edgecheck.core.profile_draft import draft, nearest, probed
+from edgecheck.core.profile_draft import draft, fastest, nearest, probed
 from edgecheck.targets.ssh.cache import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK

@@ -62,7 +62,7 @@ class Region:
         return self.claim(at, size, TENSOR), (self.place(at, size),)
 
     def claim_around(self, at: int, size: int, holes: list[tuple[int, int]], label: Label) -> None:
-        """Claim `size` bytes at `at` except for the `holes`, starts and sizes, which have labels of their own."""
+        """Claim `size` bytes at `at` except for the `holes`, starts and sizes, which have other labels."""
         cursor = at
         for start, length in sorted(holes):
             self.claim(cursor, start - cursor, label)

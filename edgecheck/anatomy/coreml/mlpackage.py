@@ -15,7 +15,7 @@ from edgecheck.anatomy.accounting.limits import check_size
 from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
-from edgecheck.anatomy.encodings.json_parts import as_dict, read_json
+from edgecheck.anatomy.encodings.archive_parts import as_dict, read_json
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
@@ -91,7 +91,7 @@ class _Weights:
         )
 
     def _in_file(self, constant: Constant) -> Held:
-        """The bytes of a constant in a weight file, which has a header of its own and one for each weight."""
+        """The bytes of a constant in a weight file, which has one header for the file and one for each weight."""
         name = str(self._folder / constant.file.removeprefix(_MODEL_PATH))
         region = self._files.open(name, _ALIGNMENT)
         if name not in self._headed:

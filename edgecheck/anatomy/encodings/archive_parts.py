@@ -5,12 +5,13 @@ See `ziparchive` for the specification; this module is apart from it so that rec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.region import Region
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.encodings.ziparchive import DEFLATED, STORED, Archive, Member, read_archive
 from edgecheck.anatomy.values import Kind
 
@@ -56,3 +57,37 @@ def member_region(region: Region, member: Member) -> Iterator[Region]:
 def claim_member(region: Region, member: Member, label: Label) -> None:
     """Claim the content of a member, unread."""
     region.claim(member.start, member.packed, label)
+
+
+#: Python needs up to twenty times as much memory as JSON text is long.
+_LARGEST = 64 << 20
+
+
+def read_json(span: Span, what: str) -> object:
+    """The value of the JSON text in `span`; `what` names the text in the error.
+
+    Raises:
+        Damage: it is not JSON, or too deep.
+        Unread: it is larger than 64 MiB.
+    """
+    if span.size > _LARGEST:
+        raise Unread(f"its {what} claims {span.size:,} bytes")
+    try:
+        return json.loads(span.raw(0, span.size))
+    except (ValueError, RecursionError) as error:
+        raise Damage(f"its {what} is not JSON ({error})") from error
+
+
+def as_dict(value: object) -> dict[str, object]:
+    """`value` when it is an object, else an empty one: the caller notices what it misses."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """`value` when it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_size(value: object) -> int:
+    """`value` when it is an integer of at least 0, else 0."""
+    return value if isinstance(value, int) and value >= 0 else 0

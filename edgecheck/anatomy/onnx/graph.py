@@ -52,7 +52,7 @@ _NAME, _INTEGER = 1, 3
 _TENSORS, _GRAPHS, _SPARSE = (5, 10), (6, 11), (22, 23)
 #: AttributeProto: floats, ints, strings. The type of the list, and the wire type of a value when they are packed.
 _LISTS = {7: ("float32", FIXED32), 8: ("int64", VARINT), 9: ("string", BYTES)}
-#: Operators of ONNX's own domain whose lists are data, as all lists of `ai.onnx.ml` are.
+#: Operators of the domain `ai.onnx` whose lists are data, as all lists of `ai.onnx.ml` are.
 _DATA_OPERATORS = ("Constant", "TfIdfVectorizer")
 
 

@@ -44,7 +44,7 @@ class _Reading:
         dtype, shape = read_dtype(made.state.get("dtype")), read_shape(made.state.get("shape"))
         if dtype is None or shape is None:
             raise Damage(f"the array before byte {at:,} has no type or no shape")
-        if dtype.name == "object":  # arrays of objects are pickles of their own
+        if dtype.name == "object":  # arrays of objects are nested pickles
             nested = Machine(self._region.span, at)
             made.items.append(nested.run())
             return nested.at

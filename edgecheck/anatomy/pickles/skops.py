@@ -12,8 +12,14 @@ from dataclasses import replace
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
 from edgecheck.anatomy.accounting.region import Region
-from edgecheck.anatomy.encodings.archive_parts import claim_archive, claim_member, member_region
-from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, read_json
+from edgecheck.anatomy.encodings.archive_parts import (
+    as_dict,
+    as_list,
+    claim_archive,
+    claim_member,
+    member_region,
+    read_json,
+)
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.ziparchive import Member
 from edgecheck.anatomy.pickles.arrays import read_npy

@@ -18,8 +18,7 @@ from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.dtypes import dense_size, is_float
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 from edgecheck.anatomy.scopes import layer_of
-from edgecheck.anatomy.tensorflow.checkpoint import read_checkpoint
-from edgecheck.anatomy.tensorflow.types import shape_of, type_name
+from edgecheck.anatomy.tensorflow.checkpoint import read_checkpoint, shape_of, type_name
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
 _MODEL = Label(Kind.STRUCTURE, "model record")

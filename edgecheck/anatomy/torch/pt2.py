@@ -12,8 +12,15 @@ from dataclasses import replace
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.region import Region
-from edgecheck.anatomy.encodings.archive_parts import claim_archive, claim_member, member_region
-from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size, read_json
+from edgecheck.anatomy.encodings.archive_parts import (
+    as_dict,
+    as_list,
+    as_size,
+    claim_archive,
+    claim_member,
+    member_region,
+    read_json,
+)
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.ziparchive import STORED, Member
 from edgecheck.anatomy.torch.saved import archive_tensors

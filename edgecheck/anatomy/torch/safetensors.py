@@ -14,7 +14,7 @@ from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size, check_tensors
 from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.dtypes import is_float
-from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size
+from edgecheck.anatomy.encodings.archive_parts import as_dict, as_list, as_size
 from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.torch.storages import optimizer_path

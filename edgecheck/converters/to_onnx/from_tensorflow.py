@@ -69,7 +69,7 @@ def _from_frozen(folder: Path, frozen: Frozen, way: str) -> Made:
 
 
 def _notes(model: KerasModel) -> tuple[str, ...]:
-    """What becomes of a model's state: an .onnx has no variables."""
+    """That the model's state is lost: an .onnx has no variables."""
     if not model.is_stateful:
         return ()
     return ("It is stateful, and .onnx keeps no state: each call starts from the initial one. As .tflite it keeps it.",)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecheck.core.fitting import Fit, Trial, others, why_not
 from edgecheck.core.report import Report
-from edgecheck.reports.fit.report import FitReport
+from edgecheck.reports.fit import FitReport
 from edgecheck.reports.json_report import document
 
 #: Raised when a reader of the previous version could be misled; `reports/fit-VERSION.schema.json` is the schema.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from edgecheck.core.fitting import Fit, Outcome
 from edgecheck.core.verdict import Status
-from edgecheck.reports.fit import words
-from edgecheck.reports.fit.report import FitReport
+from edgecheck.reports.fit import FitReport, words
 from edgecheck.reports.markdown import text
 from edgecheck.reports.wording import shortened
 

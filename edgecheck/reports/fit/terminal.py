@@ -8,8 +8,7 @@ from rich.text import Text
 from edgecheck.core.fitting import Fit, Outcome
 from edgecheck.core.verdict import Status
 from edgecheck.reports import Style
-from edgecheck.reports.fit import words
-from edgecheck.reports.fit.report import FitReport
+from edgecheck.reports.fit import FitReport, words
 from edgecheck.reports.layout import Column, Grid, indented
 from edgecheck.reports.terminal import paint
 

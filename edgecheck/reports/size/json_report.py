@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecheck.anatomy.tables import Row
 from edgecheck.anatomy.values import Anatomy, Tensor
-from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.reports.size import Growth, SizeReport
 
 #: Raised when a reader of the previous version could be misled; `reports/size-VERSION.schema.json` is the schema.
 SCHEMA_VERSION = 1

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgecheck.reports.markdown import text
-from edgecheck.reports.size import words
-from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.reports.size import Growth, SizeReport, words
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck size -->"

@@ -12,8 +12,7 @@ from rich.text import Text
 from edgecheck.anatomy.tables import Row
 from edgecheck.anatomy.values import Kind
 from edgecheck.reports import Style
-from edgecheck.reports.size import words
-from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.reports.size import Growth, SizeReport, words
 from edgecheck.reports.terminal import NARROW, paint
 
 _LOOKS = {"grew": "red", "appeared": "red", "shrank": "green", "vanished": "green"}

@@ -12,7 +12,7 @@ from edgecheck.anatomy.duplicates import Repeated
 from edgecheck.anatomy.tables import By, Row, top
 from edgecheck.anatomy.values import Anatomy, FileBytes, Kind
 from edgecheck.core.units import Unit, show
-from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.reports.size import Growth, SizeReport
 from edgecheck.reports.wording import clean
 
 #: Characters of a name that are shown, and of a sentence; hostile names have millions.

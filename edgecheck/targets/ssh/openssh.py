@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 
 from edgecheck.core.address import Address
 from edgecheck.errors import TargetError, UsageError
-from edgecheck.targets.shell import quoted
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """The line that a POSIX shell splits into exactly `argv`.
+
+    Raises:
+        ValueError: a word contains a NUL, which no argument can.
+    """
+    if any("\0" in word for word in argv):
+        raise ValueError("an argument cannot contain a NUL")
+    return shlex.join(argv)
+
 
 #: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
 VARIABLE = "EDGECHECK_SSH"
@@ -79,7 +90,7 @@ def program() -> list[str]:
     if _UNVERIFIED.search(" ".join(words)):
         raise UsageError(
             f"{VARIABLE} turns the check of host keys off.",
-            "edgecheck always checks them: put the device's key into a known_hosts file of its own "
+            "edgecheck always checks them: put the device's key into a separate known_hosts file "
             "(-o UserKnownHostsFile=FILE).",
         )
     return words or ["ssh"]
@@ -99,7 +110,7 @@ class _Rule:
 _RULES = (
     _Rule(
         pattern=r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed",
-        message="{who} shows another host key than it had before: it was installed anew, or it is another device.",
+        message="{who} shows another host key than it had before: it was reinstalled, or it is another device.",
         hint="If that is right, forget the old key and accept the new one: {forget} && {try_it}",
     ),
     _Rule(

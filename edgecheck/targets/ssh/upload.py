@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from edgecheck.errors import ModelError
-from edgecheck.targets.agent_files import PACKAGE, agent_folder
-from edgecheck.targets.interface import Workload
+from edgecheck.targets.interface import PACKAGE, Workload, agent_folder
 
 if TYPE_CHECKING:
     from edgecheck.bundles import Bundle

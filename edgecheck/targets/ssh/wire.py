@@ -81,7 +81,7 @@ class NoGreetingError(TargetError):
 
 
 class Wire:
-    """A context manager around the process; leaving it tells the courier to clean up, and waits until it has.
+    """A context manager around the process; leaving it makes the courier clean up, and waits until it has.
 
     Args:
         opener: Starts the process.

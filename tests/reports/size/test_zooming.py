@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecheck.anatomy.tiles import Treemap, treemap
-from edgecheck.reports.size.zooming import CANVASES, MEASURES, as_parts, script_data
+from edgecheck.reports.size.html_report import CANVASES, MEASURES, as_parts, script_data
 from edgecheck.reports.tile_map import canvas, drawn
 from tests.anatomy.real_anatomies import NAMES, anatomy
 

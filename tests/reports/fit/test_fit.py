@@ -13,7 +13,7 @@ from edgecheck.core.budget import Model, Variant
 from edgecheck.core.fitting import Fit, Trial
 from edgecheck.core.verdict import judge
 from edgecheck.reports import Style
-from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
+from edgecheck.reports.fit import FORMATS, FitReport, render_fit
 from tests.builders import MIB, limit
 from tests.core.fitting_worlds import PC, World, play, worlds
 from tests.reports.hostile import TRICKS
