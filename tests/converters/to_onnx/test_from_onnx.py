@@ -219,7 +219,7 @@ def test_samples_calibrate_better_than_noise(bench: Bench, tmp_path: Path) -> No
     assert with_samples.samples == 32
     assert with_samples.relative_error < 0.05
     noise = bench.make(path, "onnx", "int8")
-    assert noise.notes == ("Calibrated on random inputs: with `samples` it agrees better.",)
+    assert noise.notes == ("Calibrated on random inputs; real `samples` improve the agreement.",)
     clipped = onnxruntime.InferenceSession(str(noise.path)).run(None, {"image": real})[0]
     right = onnxruntime.InferenceSession(str(path)).run(None, {"image": real})[0]
     assert np.abs(clipped - right).max() / np.abs(right).max() > 0.5
