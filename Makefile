@@ -5,7 +5,7 @@ VENV := .venv
 TESTERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help check quick test rest image gate lint format pythons bench house setup system converters help-text clean
