@@ -31,7 +31,7 @@ def rank(count: int, quantile: float) -> int:
 
 
 def autocorrelation_time(values: Sequence[float]) -> float:
-    """How many neighbouring values carry as much information as one: 1 + 2 x the sum of the autocorrelations, at least 1.
+    """How many neighbours carry as much information as one: 1 + 2 x the sum of the autocorrelations, at least 1.
 
     By blocking: the variance of sums of 2, 4, 8, ... neighbours over what it would be were they independent. Of those
     over 1 by three standard errors the largest is taken, so it errs on the long side, mostly by less than two thirds.
