@@ -2,7 +2,8 @@
 
 python tools/house.py [PATH ...]        # checkouts to compare, a column each; default: this one
 
-Rooms are the modules and packages directly inside `edgecheck`, and the agent; layers are the longest chain of imports between them.
+Rooms are the modules and packages directly inside `edgecheck`, and the agent; layers are the longest chain of imports
+between them.
 A circle is a set of modules that import each other. Circles are counted three times: over imports that run when a
 module is imported, with those of `TYPE_CHECKING` blocks, and with those inside functions.
 """
