@@ -1,4 +1,4 @@
-"""`edgecheck check` as its users call it, on real models."""
+"""`edgecheck check` on real models, with its `outputs`, `progress` and `results`."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_every_figure_says_how_it_was_got(model: Path, tmp_path: Path) -> None:
     assert kernel == pytest.approx(sampled, rel=0.05)
 
 
-def test_results_are_kept_whole(model: Path, tmp_path: Path) -> None:
+def test_results_are_kept_complete(model: Path, tmp_path: Path) -> None:
     budget(tmp_path, "devices: {this-machine: {size: 2 MB}}\n")
     edgecheck("check", "net.yaml", "--quiet", cwd=tmp_path)
     (kept,) = (tmp_path / ".edgecheck" / "results").glob("*.json")
@@ -274,7 +274,7 @@ def test_a_terminal_is_shown_what_goes_on(model: Path, tmp_path: Path) -> None:
     assert b"memory pass" in shown
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop(model: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_and_does_not_stop(model: Path, tmp_path: Path) -> None:
     (tmp_path / ".edgecheck").write_text("in the way", encoding="utf-8")
     done = edgecheck("check", model, cwd=tmp_path)
     assert done.code == 0

@@ -1,4 +1,4 @@
-"""`edgecheck check --shard K/N`, and its parts put together again."""
+"""`edgecheck check --shard K/N` (`check.ShardParam`, `checks.plan.Shard`), and its parts put together again."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_no_device_is_all_one_parts() -> None:
     assert all(len({check.profile.id for check in part}) == 3 for part in parts)
 
 
-def test_the_parts_of_a_real_check_make_the_whole(here: Path) -> None:
+def test_the_parts_of_a_real_check_make_the_entire_check(here: Path) -> None:
     for number in (1, 2, 3):
         done = edgecheck(
             "check", "a.yaml", "b.yaml", "--shard", f"{number}/3", "--format", f"json={number}.json", cwd=here
@@ -87,7 +87,7 @@ def test_the_parts_of_a_real_check_make_the_whole(here: Path) -> None:
     assert found["status"] == "pass"
 
 
-def test_a_part_that_is_missing_in_the_whole_is_told(here: Path) -> None:
+def test_a_part_that_is_missing_is_reported(here: Path) -> None:
     for number in (1, 2, 3, 4):
         edgecheck("check", "a.yaml", "b.yaml", "--shard", f"{number}/4", "--format", f"json={number}.json", cwd=here)
     done = edgecheck("report", "1.json", "3.json", "--format", "markdown=summary.md", cwd=here)

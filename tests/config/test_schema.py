@@ -1,4 +1,4 @@
-"""Sections and the kinds of value in them: what they read, each problem at its place, and the JSON Schema."""
+"""`schema` and `kinds`: what a section reads, each problem at its place, and the JSON Schema."""
 
 from __future__ import annotations
 

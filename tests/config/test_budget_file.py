@@ -1,4 +1,4 @@
-"""Budgets: what a file means, and every problem of every file at once, at its place."""
+"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`)."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_file_that_is_named_twice_is_read_once(write: Write) -> None:
     assert [budget.path for budget in load("budgets/b.yaml", "budgets", "./budgets/b.yaml")] == ["budgets/b.yaml"]
 
 
-def test_no_path_is_no_budget() -> None:
+def test_no_path_is_not_a_budget() -> None:
     assert load() == ()
 
 
@@ -435,7 +435,7 @@ def test_a_budget_on_paths_that_are_not_there(here: Path) -> None:
     ]
 
 
-def test_the_example_beside_the_problems_is_valid(write: Write) -> None:
+def test_the_example_next_to_the_problems_is_valid(write: Write) -> None:
     write("model.tflite", "")
     write("b.yaml", BUDGET)
     assert [profile.id for profile, _ in load("b.yaml")[0].devices] == ["raspberry-pi-4-2gb"]
