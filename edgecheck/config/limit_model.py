@@ -35,13 +35,13 @@ class Levels(Section):
     warn: float | None
     on_unknown: str = key(
         one_of(*(rule.value for rule in OnUnknown)),
-        "What becomes of the limit when it could not be decided; `unknown` ends with exit code 3.",
+        "What an undecided limit counts as; `unknown` ends with exit code 3.",
         "warn",
         default=OnUnknown.UNKNOWN.value,
     )
     projected: str = key(
         one_of("interval", "point"),
-        "What of a projected latency is judged: the whole interval, or the estimate alone.",
+        "What is judged of a projected latency: the entire interval, or only the estimate.",
         "point",
         default="interval",
     )

@@ -347,7 +347,7 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
     ("text", "messages"),
     [
         ("model: net.tflite\n",
-         [("1:1: devices: is missing: the devices, each with limits of its own or none, such as "
+         [("1:1: devices: is missing: the devices, each with its own limits or none, such as "
           "{raspberry-pi-4-2gb: {latency_p50: 50 ms}}")]),
         (PI, ["1:1: model: is missing: the model file or folder, relative to the budget, such as net.tflite"]),
         (f"model:\n{PI}", ["1:7: model: is empty; expected text on one line"]),
@@ -411,11 +411,11 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
         f"{board}: class: is missing: what kind of device it is, such as single-board-computer",
         f"{board}: cpu: is missing: its core, such as {{core: cortex-a72, count: 4, clock: 1.8 GHz}}",
         (
-            f"{board}: limits: is missing: what it allows, such as "
+            f"{board}: limits: is missing: its limits, such as "
             "{ram_peak: 512 MiB, footprint: 500 MB, latency_p50: 100 ms}"
         ),
         f"{board}: ram: is missing: its RAM, such as {{total: 2 GiB, reserved: 180 MiB}}",
-        f"{board}: runtimes: is missing: what runs the model there, such as {{onnx: [onnxruntime==1.32.0]}}",
+        f"{board}: runtimes: is missing: its runtimes, such as {{onnx: [onnxruntime==1.32.0]}}",
         f"{board}: soc: is missing: the chip, such as Broadcom BCM2711",
         f"{board}: storage: is missing: its storage, such as {{total: 16 GB, reserved: 4 GB}}",
         (
