@@ -18,6 +18,8 @@ from examples.real_models import fetch
 from tests.agent import small_models
 from tests.cli.command import EDGECHECK, edgecheck
 
+#: Limits with which nothing has to run.
+FILES_ONLY = ("--limit", "ram_peak=off", "--limit", "size=2MB")
 SHORT = "measure: {min_count: 10, min_time: 50 ms, warmup_time: 10 ms}\n"
 
 
@@ -193,7 +195,7 @@ def test_a_damaged_file_stops_the_others_before_anything_runs(model: Path, tmp_p
 
 
 def test_no_colour_codes_in_files_or_pipes(model: Path, tmp_path: Path) -> None:
-    arguments = ("check", model, "--format", "terminal=report.txt", "--format", "terminal")
+    arguments = ("check", model, *FILES_ONLY, "--format", "terminal=report.txt", "--format", "terminal")
     done = edgecheck(*arguments, cwd=tmp_path, FORCE_COLOR="1", NO_COLOR="1")
     assert "\x1b[" not in done.out
     edgecheck(*arguments, cwd=tmp_path, FORCE_COLOR="1")
@@ -276,7 +278,7 @@ def test_a_terminal_is_shown_what_goes_on(model: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_reported_and_does_not_stop(model: Path, tmp_path: Path) -> None:
     (tmp_path / ".edgecheck").write_text("in the way", encoding="utf-8")
-    done = edgecheck("check", model, cwd=tmp_path)
+    done = edgecheck("check", model, *FILES_ONLY, cwd=tmp_path)
     assert done.code == 0
     assert "results are not saved" in done.err
 
