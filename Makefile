@@ -1,37 +1,47 @@
-# Two commands do everything on a fresh machine: `make check` and `make test`. Both are quick the second time.
+# `make check` and `make test` do everything on a fresh machine. Both are quick the second time.
 PYTHON ?= python3
 VENV := .venv
-# Processes that share the tests, file by file; each has up to one core's work at a time.
+# Processes that share the tests; each has up to one core's work at a time.
 TESTERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
-.PHONY: check test image gate lint format pythons bench setup system converters help-text clean
+.DEFAULT_GOAL := help
+.PHONY: help check quick test rest image gate lint format pythons bench house setup system converters help-text clean
+
+help:  ## list what make can do
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 check: setup  ## set up, then check real models: every budget under ./budgets
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
 	@$(BIN)/edgecheck check
 
-# A test that fails is run once more and both are reported: neighbours on the machine can starve a real machine or sshd.
-test: setup system converters lint  ## set up, then run every test
-	$(BIN)/python -m pytest --reruns 1 -m 'not image' --numprocesses $(TESTERS) --dist loadfile
+quick: setup  ## the tests that start no process: under a minute, without TensorFlow, torch or QEMU
+	$(PYTEST) -m quick
+
+test: quick lint rest  ## set up, then run every test, the quick ones first
+
+# A test that fails is run once more and both results are reported: other programs can starve a real machine or sshd.
+rest: setup system converters  ## the tests that `make quick` leaves out
+	$(PYTEST) -m 'not quick and not image' --reruns 1
 
 image: setup  ## build both stages of Dockerfile.arm64 and check models with them: seven minutes, then two
 	@sh tools/debian-packages.sh image
 	$(BIN)/python -m pytest -m image tests/docker
 
-gate: setup system  ## what users do in their CI: gate our own examples on an emulated device
+gate: setup system  ## gate our own examples on an emulated device, as users do in their CI
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
 	@$(BIN)/python tools/gate.py
 
-lint: setup
+lint: setup  ## ruff, mypy, the import contracts, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile.arm64
 
-format: setup
+format: setup  ## fix and format with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -42,6 +52,9 @@ bench: setup  ## measure edgecheck itself; ratios within one run
 	$(BIN)/python benchmarks/host.py
 	$(BIN)/python benchmarks/agent.py
 
+house: setup  ## measure the code: modules, functions, import layers, words
+	@$(BIN)/python tools/house.py
+
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -51,7 +64,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-converters: $(VENV)/.set-up-converters  ## what the tests of conversions need: TensorFlow, torch, scikit-learn
+converters: $(VENV)/.set-up-converters  ## install what the tests of conversions need: TensorFlow, torch, scikit-learn
 
 # torch first and alone: a plain `torch` in one resolve with the rest takes a CUDA build of several gigabytes.
 $(VENV)/.set-up-converters: $(STAMP)
@@ -60,11 +73,11 @@ $(VENV)/.set-up-converters: $(STAMP)
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn]'
 	@touch $@
 
-system:  ## the Debian packages that tests of the emulator, of ssh and of the HTML report need
+system:  ## install the Debian packages that the tests of the emulator, SSH and the HTML report need
 	@sh tools/debian-packages.sh
 
 help-text: setup  ## write what `edgecheck --help` prints (it is answered from a file, without an import)
 	$(BIN)/python tools/help_text.py
 
-clean:
+clean:  ## remove the environment and all caches of the tools
 	rm -rf $(VENV) .edgecheck .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,8 +1,8 @@
-"""How true the agent's figures are: its p50 and its peak against other ways to get them, interleaved in one run.
+"""Checks the agent's figures: its p50 and its peak against other ways to get them, interleaved in one run.
 
     python benchmarks/agent.py [ROUNDS]
 
-The bare loop and the agent run the same runtime on the same file with one thread; the peer is LiteRT's own benchmark.
+The bare loop and the agent run the same runtime on the same file with one thread; the peer is LiteRT's benchmark.
 The kernel's account of the worker alone comes from `/usr/bin/time -v`. Ratios within one run: the machine may be noisy.
 """
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from edgecheck.core.looks import for_agent  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 
-AGENT = ROOT / "edgecheck" / "agent"
+AGENT = ROOT / "edgecheck_agent"
 MODELS = ("face_detection_short_range.tflite", "face_landmark.tflite", "mtcnn_onet.onnx")
 INFERENCES = 400
 
@@ -71,8 +71,8 @@ def agent_p50(model: Path) -> float:
     """Seconds, over the agent's steady inferences."""
     plan = {"min_count": INFERENCES, "max_count": INFERENCES, "min_s": 0.01, "max_s": 60.0}
     events = agent(model, latency=plan)
-    told = [event for event in events if event["event"] == "latencies"]
-    return float(statistics.median(ns for event in told for ns in event["values_ns"])) / 1e9
+    sent = [event for event in events if event["event"] == "latencies"]
+    return float(statistics.median(ns for event in sent for ns in event["values_ns"])) / 1e9
 
 
 def bare_p50(model: Path) -> float:
@@ -83,7 +83,7 @@ def bare_p50(model: Path) -> float:
 
 
 def peer_p50(model: Path) -> float | None:
-    """Seconds, by LiteRT's own benchmark; None for what it does not read."""
+    """Seconds, by LiteRT's benchmark; None if it cannot read the format."""
     if model.suffix != ".tflite":
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def peer_p50(model: Path) -> float | None:
 
 
 def _median_ms(found: object) -> float:
-    """The median in whatever depth the peer's JSON has it."""
+    """The median, at any depth of the peer's JSON."""
     if isinstance(found, dict):
         for key, value in found.items():
             if "median" in key and isinstance(value, (int, float)):
@@ -125,12 +125,12 @@ def accuracy(rounds: int) -> None:
 
 
 def memory() -> None:
-    """VmHWM as the agent reports it against what /usr/bin/time says of a worker that does the same."""
+    """VmHWM as the agent reports it against what /usr/bin/time reports for a worker that does the same."""
     for name in MODELS:
         model = fetch(name)
         argv = ["/usr/bin/time", "-v", sys.executable, "-c", BARE[model.suffix[1:]] + LOOP, str(model), "20"]
-        told = subprocess.run(argv, check=True, capture_output=True, text=True).stderr
-        match = re.search(r"Maximum resident set size \(kbytes\): (\d+)", told)
+        shown = subprocess.run(argv, check=True, capture_output=True, text=True).stderr
+        match = re.search(r"Maximum resident set size \(kbytes\): (\d+)", shown)
         assert match is not None
         events = agent(model, memory={"processes": [1, 1]})
         peak = max(event["hwm"] for event in events if event["event"] == "phase")
@@ -140,11 +140,11 @@ def memory() -> None:
 
 
 def _worker_alone(model: Path, folder: Path) -> int:
-    """Bytes: `time -v` put in front of every worker by a Python of its own name, which the supervisor starts."""
+    """Bytes, from `time -v`: the supervisor starts a script named `python`, which runs every worker under it."""
     python = folder / "python"
-    python.write_text(f'#!/bin/sh\nexec /usr/bin/time -v -o {folder}/told {sys.executable} "$@"\n', encoding="utf-8")
+    python.write_text(f'#!/bin/sh\nexec /usr/bin/time -v -o {folder}/time {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
-    code = f"import sys; sys.executable = {str(python)!r}; sys.argv = ['supervisor.py', '-']; import supervisor"
+    code = f"import sys; sys.executable = {str(python)!r}; from edgecheck_agent import supervisor"
     job = {"protocol": 1, "model": str(model), "format": model.suffix[1:], "memory": {"processes": [1, 1]}}
     subprocess.run(
         [sys.executable, "-c", f"{code}; sys.exit(supervisor.main(['-']))"],
@@ -152,9 +152,9 @@ def _worker_alone(model: Path, folder: Path) -> int:
         check=True,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(AGENT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )
-    match = re.search(r"Maximum resident set size \(kbytes\): (\d+)", (folder / "told").read_text())
+    match = re.search(r"Maximum resident set size \(kbytes\): (\d+)", (folder / "time").read_text())
     assert match is not None
     return int(match[1]) * 1024
 
@@ -168,8 +168,8 @@ def early(rounds: int) -> None:
             for _ in range(rounds):
                 looks = [for_agent(metric, quantile, 0.5, 30.0)]
                 plan = {"min_count": 8, "min_s": 0.01, "max_s": 60.0, "looks": looks}
-                told = [event for event in agent(model, latency=plan) if event["event"] == "latencies"]
-                values = [ns for event in told for ns in event["values_ns"]]
+                sent = [event for event in agent(model, latency=plan) if event["event"] == "latencies"]
+                values = [ns for event in sent for ns in event["values_ns"]]
                 counts.append(len(values))
                 seconds.append(sum(values) / 1e9)
                 p50 = statistics.median(values) / 1e9
@@ -178,7 +178,7 @@ def early(rounds: int) -> None:
 
 
 def main() -> None:
-    """Everything."""
+    """Run all three."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     accuracy(rounds)
     memory()

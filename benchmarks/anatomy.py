@@ -1,8 +1,8 @@
-"""How fast and in how much memory half-gigabyte models are read, against onnx's own loader in the same run.
+"""Time and memory to read half-gigabyte models, compared with onnx's loader in the same run.
 
     python benchmarks/anatomy.py [--megabytes 500] [--tensors 60] [--runs 3]
 
-Each reading is a fresh process, so that its peak of resident memory is its own, pages of the mapped file included.
+Each reading is a fresh process with its own peak of resident memory, which includes pages of the mapped file.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PASS = _CHILD.format(setup="", work="file = path.open('rb', buffering=0)\nwhile
 
 
 class Figures(TypedDict):
-    """What one process says of itself."""
+    """What one process measured of itself."""
 
     seconds: float
     peak: int
@@ -57,7 +57,7 @@ class Figures(TypedDict):
 
 
 def weights(megabytes: int, tensors: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Random weights of so many bytes in all, the same on every run."""
+    """Random weights with this many megabytes in total, the same on every run."""
     random = np.random.default_rng(0)
     rows = megabytes * 1_000_000 // tensors // (4 * TENSORS_SIDE)
     for number in range(tensors):
@@ -155,7 +155,7 @@ WRITERS: dict[str, Callable[[Path, Iterator[tuple[str, np.ndarray]]], None]] = {
 
 
 def figures(code: str, path: Path, runs: int) -> Figures:
-    """The median time and the highest peak of so many fresh processes."""
+    """The median time and the highest peak of this many fresh processes."""
     found: list[Figures] = []
     for _ in range(runs):
         done = subprocess.run([sys.executable, "-c", code, str(path), ""], check=True, capture_output=True, text=True)

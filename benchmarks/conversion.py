@@ -1,12 +1,12 @@
-"""What a conversion costs beside its converter called bare, and what a second check costs beside the first.
+"""The cost of a conversion compared with a direct call of its converter, and of a second check with the first.
 
-    python benchmarks/conversion.py [ROUNDS] [WORD...]     # only routes in whose line every WORD stands
+    python benchmarks/conversion.py [ROUNDS] [WORD...]     # only routes whose line contains every WORD
 
-Bare is a fresh Python that loads the model, calls the converter with the same settings and writes the file; for
-onnxruntime's quantisers with the preparation that they ask for. edgecheck does the same in a child process, and beside
-it hashes the source, opens the artifact in its runtime, looks at its weights, and keeps it. The two take turns; ratios
-of the medians within one run. Processor time (user and system, of all processes) says on a busy machine what wall time
-says on a quiet one. Peaks are the kernel's high-water marks (VmHWM) of the processes that convert.
+Direct ("bare") means a fresh Python that loads the model, calls the converter with the same settings and writes the
+file; for onnxruntime's quantisers with the preparation that they recommend. edgecheck does the same in a child process,
+and also hashes the source, opens the artifact in its runtime, inspects its weights, and caches it. The two take turns;
+the figures are ratios of medians within one run. On a busy machine, processor time (user and system, of all processes)
+is more reliable than wall time. Peaks are the kernel's high-water marks (VmHWM) of the processes that convert.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgecheck.anatomy.formats import identify  # noqa: E402
-from edgecheck.converters.convert import Workshop, convert  # noqa: E402
-from edgecheck.converters.interface import TRUST_ALL, Request  # noqa: E402
+from edgecheck.converters.convert import convert  # noqa: E402
+from edgecheck.converters.interface import TRUST_ALL, ConversionSettings, Request  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ class Route:
         """What edgecheck is asked for."""
         shapes = {"image": (1, *SHAPES[self.network])} if self.factory else {}
         return Request(
-            self.model,
-            identify(self.model).value,
-            self.target,
-            self.variant,
+            model=self.model,
+            source=identify(self.model).value,
+            format=self.target,
+            variant=self.variant,
             inputs=shapes,
             factory=self.factory,
             home=ROOT / "benchmarks",
@@ -141,7 +141,7 @@ class Route:
 
 
 def made_models(folder: Path) -> dict[str, Path]:
-    """The networks, built and saved in processes of their own."""
+    """The networks, built and saved in separate processes."""
     keras, weights = folder / "mobilenet_v2.keras", folder / "mobilenet_v3.pth"
     run(f"import keras; keras.applications.MobileNetV2(weights=None).save({str(keras)!r})")
     run(
@@ -153,7 +153,7 @@ def made_models(folder: Path) -> dict[str, Path]:
     return {"fer": fer, "MobileNetV2": keras, "MobileNetV3-small": weights}
 
 
-def routes(models: dict[str, Path], workshop: Workshop) -> list[Route]:
+def routes(models: dict[str, Path], workshop: ConversionSettings) -> list[Route]:
     """Every route that takes one of the networks."""
     found = []
     for network in ("fer", "MobileNetV2"):
@@ -174,7 +174,7 @@ def routes(models: dict[str, Path], workshop: Workshop) -> list[Route]:
 
 
 def quiet(_words: str) -> None:
-    """Progress, which nobody watches here."""
+    """Ignore progress messages."""
 
 
 class Cost(NamedTuple):
@@ -203,7 +203,7 @@ def run(code: str, *arguments: str) -> float:
 
 
 def cost(work: Callable[[Path], float]) -> Cost:
-    """Do `work` in a fresh folder; it gives its peak."""
+    """Do `work`, which returns its peak, in a fresh folder."""
     with tempfile.TemporaryDirectory() as folder:
         begun, used = time.perf_counter(), sum(os.times()[:4])
         peak = work(Path(folder))
@@ -211,10 +211,10 @@ def cost(work: Callable[[Path], float]) -> Cost:
 
 
 def compare(route: Route, rounds: int) -> Cost:
-    """The ratios, printed with what they are made of."""
+    """The ratios, printed with the absolute figures."""
 
     def ours(folder: Path) -> float:
-        return (convert(route.request(), Workshop(folder), tell=quiet).peak_memory or 0) / 1e6
+        return (convert(route.request(), ConversionSettings(folder), tell=quiet).peak_memory or 0) / 1e6
 
     def bare(folder: Path) -> float:
         return run(route.bare, str(route.model), str(folder / f"out.{route.target}"), repr(SHAPES[route.network]))
@@ -231,7 +231,7 @@ def compare(route: Route, rounds: int) -> Cost:
 
 
 def second_check(model: Path) -> float:
-    """How much of the first check's time the second takes, which converts nothing."""
+    """Time of a second check, which converts nothing, as a share of the first."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"XDG_CACHE_HOME": folder}
         argv = [EDGECHECK, "check", str(model), "--limit", "size=100MB", "--limit", "agreement=0.9"]
@@ -252,7 +252,7 @@ def main(rounds: int, words: list[str]) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         models = made_models(Path(folder))
-        every = routes(models, Workshop(Path(folder) / "cache"))
+        every = routes(models, ConversionSettings(Path(folder) / "cache"))
         chosen = [route for route in every if all(word in str(route) for word in words)]
         print(f"Medians of {rounds} rounds. Bare, and edgecheck's as a ratio of it; the aim is x 1.10")
         print(f"{'route':48} {'wall':>8} {'':8} {'processor':>8} {'':8} {'peak':>8}", flush=True)

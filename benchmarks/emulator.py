@@ -2,10 +2,10 @@
 
     python benchmarks/emulator.py [--checks 20] [MODEL...]
 
-Models are names of examples/real_models.yaml or paths of .tflite files. Where TensorFlow can be imported,
-MobileNetV2 (random weights, float and int8) is made and added. Everything is built before the clock starts, except in
-the first table. A check is one process in one machine, which is watched and then counted. Beside it stands the same
-without a saved machine: boot, import, job.
+Models are names from examples/real_models.yaml or paths of .tflite files. If TensorFlow can be imported, MobileNetV2
+(random weights, float and int8) is added. Everything is built before the clock starts, except in the first table. A
+check is one process in one machine, whose memory is sampled and whose instructions are then counted. For comparison,
+the same is done without a saved machine: boot, import, job.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from edgecheck import agent, bundles
-from edgecheck.emulator import build, disk, disks, machine, saved
-from edgecheck.emulator.deadline import Deadline
-from edgecheck.emulator.hardware import Hardware, Memory
+from edgecheck import bundles
+from edgecheck.deadline import Deadline
+from edgecheck.emulator import build, disks, machine, saved
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import Hardware, MachineSpec, Memory
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store
+from edgecheck.targets.interface import START, agent_folder
 from edgecheck.targets.qemu import PYTHON_PATH, command_for
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples.real_models import fetch
 
 if TYPE_CHECKING:
-    from edgecheck.emulator.image import Image
+    from edgecheck.emulator.hardware import Image
 
 MODELS = ("emotion_quantized.tflite", "face_detection_short_range.tflite")
 REQUIREMENTS = ("ai-edge-litert==2.3.0",)
@@ -70,7 +70,7 @@ open(sys.argv[1] + "/mobilenet_v2_int8.tflite", "wb").write(converter.convert())
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the agent, and when its lines came, in seconds from its start."""
+    """One run of the agent; times in seconds since its start."""
 
     seconds: float
     inference_seconds: float
@@ -81,7 +81,7 @@ class Pass:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
-    parser.add_argument("--checks", type=int, default=20, help="how many to run side by side (%(default)s)")
+    parser.add_argument("--checks", type=int, default=20, help="how many to run in parallel (%(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models = [Path(name) if Path(name).exists() else fetch(name) for name in options.models]
@@ -102,28 +102,30 @@ def _mobilenets(folder: Path) -> list[Path]:
 
 
 def _prepared(scratch: Path) -> tuple[MachineSpec, saved.Saved]:
-    """Build everything anew, in a store of its own, and say how long each took."""
+    """Build everything from scratch, in a separate cache, and print how long each step took."""
     print("| built from nothing | seconds |\n| --- | --- |")
-    store = Store(scratch / "cache")
+    cache = Cache(scratch / "cache")
     begun = time.perf_counter()
-    image = build.ensure(_silent, store=store)
+    image = build.ensure(_silent, cache=cache)
     begun = _row("system: packages, kernel, disk", begun)
-    spec = _spec(image, store)
+    spec = _spec(image, cache)
     begun = _row("disk of the bundle, its modules compiled", begun)
-    state = saved.ensure(spec, store, _silent)
+    state = saved.ensure(spec, cache, _silent)
     begun = _row("machine, booted and saved", begun)
-    state = saved.ensure(_spec(build.ensure(_silent, store=store), store), store, _silent)
+    state = saved.ensure(_spec(build.ensure(_silent, cache=cache), cache), cache, _silent)
     _row("all of it once more, from the cache", begun)
     return spec, state
 
 
-def _spec(image: Image, store: Store) -> MachineSpec:
+def _spec(image: Image, cache: Cache) -> MachineSpec:
     bundle = bundles.bundle_for(REQUIREMENTS, bundles.DevicePlatform(image.python, "aarch64"))
     parts = {
-        "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, _silent),
-        "agent": disks.agent(Path(agent.__file__).parent, store, _silent),
+        "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, _silent),
+        "agent": disks.agent(agent_folder(), cache, _silent),
     }
-    return MachineSpec(image, "cortex-a72", RAM_BYTES, parts, command_for(RUNTIME))
+    return MachineSpec(
+        image=image, cpu="cortex-a72", available_bytes=RAM_BYTES, disks=parts, command=command_for(RUNTIME)
+    )
 
 
 def _row(what: str, begun: float) -> float:
@@ -157,13 +159,19 @@ def _cold(spec: MachineSpec, state: saved.Saved, model: Path) -> float:
         begun = time.perf_counter()
         shutil.copy(model, folder)
         place = Path(aside) / "job.img"
-        disk.make(Path(folder), place)
-        hardware = Hardware(spec.image, spec.cpu, Memory(state.ram_bytes), spec.disks, {"job": place})
+        disks.make(Path(folder), place)
+        hardware = Hardware(
+            image=spec.image,
+            cpu=spec.cpu,
+            memory=Memory(state.ram_bytes),
+            disks=spec.disks,
+            scratch={"job": place},
+        )
         deadline = Deadline.after(SECONDS)
         with Qemu(hardware) as qemu:
             running = Running(qemu, deadline)
             running.ready()
-            running.start(("python3", "/agent/supervisor.py", "-"))
+            running.start(("python3", f"/agent/{START}", "-"))
             running.mount()
             running.go(_stdin(model, LATENCY | MEMORY))
             for _ in running.lines():
@@ -197,7 +205,7 @@ def _repeats(spec: MachineSpec, state: saved.Saved, model: Path) -> None:
     for loop in loops:
         loop.kill()
         loop.wait()
-    print(f"\n{model.name}, three checks alone and three beside a busy loop on every core:")
+    print(f"\n{model.name}, three checks alone and three with a busy loop on every core:")
     for what, found in (
         ("instructions", [seen.instructions for seen in (*idle, *busy)]),
         ("peak RSS", [seen.peak for seen in (*idle, *busy)]),

@@ -1,4 +1,4 @@
-"""MobileNetV3-small as its paper gives it (Howard et al. 2019, table 2), for benchmarks: torchvision is not needed."""
+"""MobileNetV3-small as in its paper (Howard et al. 2019, table 2), for benchmarks without torchvision."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BLOCKS = (
 
 
 class Squeeze(nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
-    """Squeeze and excite: each channel scaled by what all channels hold together."""
+    """Squeeze and excite: each channel scaled by a function of all channels' means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Bottleneck(nn.Module):  # type: ignore[misc] # see Squeeze
         self.adds = block.stride == 1 and channels == block.out
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """The block's answer, added to its input where both have the same shape."""
+        """The block's output, added to its input if both have the same shape."""
         answer = self.body(image)
         return image + answer if self.adds else answer
 

@@ -31,10 +31,11 @@ sys.path.insert(0, str(ROOT))
 import psutil  # noqa: E402 - as the next lines, after the path is set
 
 from edgecheck.checks.session import SAMPLING  # noqa: E402
-from edgecheck.targets import Workload, ssh_client  # noqa: E402
-from edgecheck.targets.ssh import SshTarget  # noqa: E402
-from edgecheck.targets.ssh_address import parse  # noqa: E402
-from edgecheck.targets.ssh_cache import clear_device_cache, device_cache  # noqa: E402
+from edgecheck.core.address import parse  # noqa: E402
+from edgecheck.targets import Workload  # noqa: E402
+from edgecheck.targets.ssh.cache import clear_device_cache, device_cache  # noqa: E402
+from edgecheck.targets.ssh.openssh import OpenSsh  # noqa: E402
+from edgecheck.targets.ssh.target import SshTarget  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 from tests.targets import sshd  # noqa: E402
 from tests.targets.tcp_relay import TcpRelay, relayed  # noqa: E402
@@ -81,11 +82,11 @@ def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
     """Seconds of `ssh board python3 supervisor.py job.json` with everything in its place already."""
     trees = board.cache / "device" / "trees"
     agent, runtime = (
-        next(path.parent for path in trees.glob(f"*/{name}")) for name in ("supervisor.py", "edgecheck-bundle.json")
+        next(path.parent for path in trees.glob(f"*/{name}")) for name in ("edgecheck_agent", "edgecheck-bundle.json")
     )
     job = board.folder / "job.json"
     job.write_text(json.dumps({**workload.job, "model": str(workload.model[0]), "python_path": [str(runtime)]}))
-    argv = ssh_client.ssh_argv(target.place, ["python3", str(agent / "supervisor.py"), str(job)])
+    argv = OpenSsh(target.address).argv(["python3", str(agent / "edgecheck_agent" / "supervisor.py"), str(job)])
     begun = time.perf_counter()
     done = subprocess.run(argv, check=True, capture_output=True)
     assert b'"done"' in done.stdout
@@ -128,17 +129,17 @@ def effect_of_sampling(target: SshTarget, workload: Workload, rounds: int) -> No
     """Print ratios of the p50 and the p99."""
     timed = replace(workload, job={**workload.job, "latency": LATENCY | {"min_count": 1000, "max_s": 10}})
     both = replace(timed, job={**timed.job, "memory": {"processes": [2, 2], "interval_s": SAMPLING}})
-    ratios: dict[str, list[tuple[float, float]]] = {"in processes of its own": [], "of the process that is timed": []}
+    ratios: dict[str, list[tuple[float, float]]] = {"in a separate process": [], "of the timed process": []}
     for _ in range(rounds):
         plain = latencies(target, timed)
         for name, other in (
-            ("in processes of its own", latencies(target, both)),
-            ("of the process that is timed", latencies(target, timed, meanwhile=SAMPLING)),
+            ("in a separate process", latencies(target, both)),
+            ("of the timed process", latencies(target, timed, meanwhile=SAMPLING)),
         ):
             ratios[name].append((middle(other) / middle(plain), tail(other) / tail(plain)))
     for name, pairs in ratios.items():
         p50, p99 = (statistics.median(each) for each in zip(*pairs, strict=True))
-        aim = "aim: 1.00" if name.startswith("in processes") else "what it is not done for"
+        aim = "aim: 1.00" if name.startswith("in a") else "shown for comparison"
         print(f"latency with sampling {name:<29} p50 {p50:.3f}, p99 {p99:.2f} times   {aim}")
 
 
@@ -154,7 +155,9 @@ def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     workload = Workload(
-        {"protocol": 1, "format": "onnx", "latency": LATENCY}, (fetch("mtcnn_onet.onnx"),), None, RUNTIME
+        job={"protocol": 1, "format": "onnx", "latency": LATENCY},
+        model=(fetch("mtcnn_onet.onnx"),),
+        requirements=RUNTIME,
     )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -164,7 +167,7 @@ def main() -> None:
         board.know(relay.port)
         os.environ["EDGECHECK_SSH"] = board.ssh
         address = f"ssh://{sshd.USER}@127.0.0.1:{relay.port}"
-        target = SshTarget(address, parse(address))
+        target = SshTarget(address=parse(address))
         firsts, seconds, hands = [], [], []
         for _ in range(rounds):
             clear_device_cache(address)
@@ -191,7 +194,7 @@ def report(firsts: list[Check], seconds: list[Check], hands: list[float]) -> Non
     print(f"the agent by hand, over ssh         {hand:.2f} s")
     print(f"a first check sends and unpacks for {sending:.2f} s")
     print(
-        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, beside sending"
+        f"overhead of a first check           {statistics.median(over_first):.2f} s   aim: under 1.5 s, without sending"
     )
     print(f"overhead of a second check          {statistics.median(over_second):.2f} s   aim: under 0.5 s")
 

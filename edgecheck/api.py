@@ -59,7 +59,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. A problem of one check is in its result.
     """
-    from edgecheck.checks.invocation import Asked, invocation
+    from edgecheck.checks.invocation import InvocationRequest, plan_invocation
     from edgecheck.checks.plan import Selection
     from edgecheck.config import load_project
 
@@ -75,14 +75,14 @@ def check(  # noqa: PLR0913 - each is an option of the command
         variants=_several(variants),
         samples=_in(home, samples),
     )
-    request = Asked(
-        selection,
+    request = InvocationRequest(
+        selection=selection,
         targets=_several(targets),
         baseline=_in(home, baseline),
         merge_base=_in(home, merge_base),
         machines=machines,
     )
-    planned = invocation(request, load_project(home))
+    planned = plan_invocation(request, load_project(home))
     report = planned.empty
     for grown in planned.reports(tell):
         report = grown
@@ -109,7 +109,7 @@ def load_report(path: AnyPath) -> Report:
     Raises:
         EdgecheckError: it cannot be read, or is not a report of this version.
     """
-    from edgecheck.checks.report_files import load
+    from edgecheck.checks.baseline import load
 
     return load(Path(path))
 

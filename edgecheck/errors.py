@@ -1,24 +1,22 @@
 """Every error that edgecheck raises on purpose, each with its exit code and a hint.
 
     EdgecheckError
-    ├── UsageError            2   the command line asks for something that cannot be
-    │   ├── ConfigError       2   budgets or profiles have problems (all of them, at once)
+    ├── UsageError            2   the command line asks for something impossible
+    │   ├── ConfigError       2   budgets or profiles have problems (all of them in one error)
     │   └── ModelError        2   the model file is missing or is not a model
-    └── UndecidedError        3   it was right to ask, and no answer could be had
+    └── UndecidedError        3   the question was valid, but could not be answered
         ├── ConversionError   3   no route, or the converter failed
-        ├── TargetError       3   the wire to the device is broken (the device's own failures are results)
+        ├── TargetError       3   the connection to the device is broken (failures on the device are results)
         ├── BundleError       3   no runtime fits the device's Python, machine and libc
         └── EmulatorError     3   the emulated machine cannot be built or started
 
-Anything else that reaches `edgecheck.cli` is a fault of edgecheck's own: exit code 70.
+Any other exception that reaches `edgecheck.cli` is an internal error: exit code 70.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 
 
 class EdgecheckError(Exception):
@@ -38,7 +36,7 @@ class EdgecheckError(Exception):
 
 
 class UsageError(EdgecheckError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
     exit_code = 2
 
@@ -56,7 +54,7 @@ class ModelError(UsageError):
 
 
 class UndecidedError(EdgecheckError):
-    """It was right to ask, and no answer could be had."""
+    """The question was valid, but could not be answered."""
 
 
 class ConversionError(UndecidedError):
@@ -64,7 +62,7 @@ class ConversionError(UndecidedError):
 
 
 class TargetError(UndecidedError):
-    """The wire to the device is broken."""
+    """The connection to the device is broken."""
 
 
 class BundleError(UndecidedError):

@@ -1,14 +1,11 @@
-"""Holds Ctrl-C and its like back while something is half started or half ended."""
+"""Delays Ctrl-C and other interruptions while something is half started or half ended."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,8 +14,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def held() -> Iterator[None]:
     """Inside, SIGINT, SIGTERM and SIGHUP wait; the first of them is delivered on leaving.
 
-    For the moment between the start of a child process and the note that it is to be ended: an interruption there
-    would leave it behind. In other threads than the main one nothing is done: signals never reach them.
+    For the moment between the start of a child process and the note that it has to be ended: an interruption there
+    would leave it behind. Outside of the main thread this does nothing: signals never reach other threads.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

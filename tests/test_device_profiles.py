@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "device_profiles"
 PROFILES = Profiles((FOLDER,))
 DEVICES = [name for name in PROFILES.ids() if name != THIS_MACHINE]
 
-#: What the project promises: boards, modules and phones.
+#: Devices that the project promises: boards, modules and phones.
 PROMISED = {
     *(
         "raspberry-pi-zero-2-w",
@@ -29,15 +29,15 @@ PROMISED = {
     *("galaxy-s21", "galaxy-s23", "galaxy-s24", "android-go", "iphone-13", "iphone-15"),
 }
 
-#: QEMU's core -> features that its real devices must have for the same instructions to run there.
+#: QEMU's core -> features that a device needs to run the same instructions.
 NEEDS = {"cortex-a76": {"asimddp", "asimdhp"}}
 
 
-def test_all_that_is_promised_is_there() -> None:
+def test_every_promised_device_has_a_profile() -> None:
     assert set(DEVICES) >= PROMISED
 
 
-def test_no_file_has_a_problem_or_a_doubt() -> None:
+def test_lint_finds_no_problem_and_no_warning() -> None:
     findings = lint([FOLDER])
     assert findings.problems == ()
     assert findings.warnings == ()
@@ -45,7 +45,7 @@ def test_no_file_has_a_problem_or_a_doubt() -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_profile_is_complete_and_makes_sense(device: str) -> None:
+def test_a_profile_is_complete_and_plausible(device: str) -> None:
     profile = PROFILES.get(device)
     limits = {limit.metric.name: limit.error or 0.0 for limit in profile.limits}
     assert {"ram_peak", "footprint", "latency_p50"} <= set(limits)
@@ -64,13 +64,13 @@ def test_a_profile_is_complete_and_makes_sense(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_it_is_emulated_on_a_core_whose_instructions_it_has(device: str) -> None:
+def test_the_emulated_core_has_no_instructions_that_the_device_lacks(device: str) -> None:
     profile = PROFILES.get(device)
     assert NEEDS.get(profile.emulation_cpu, set()) <= set(profile.cpu.features)
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_its_constants_are_its_own_or_say_whose_they_are(device: str) -> None:
+def test_projection_constants_are_measured_or_name_their_origin(device: str) -> None:
     projection = PROFILES.get(device).projection
     for constant in (projection.float, projection.int8):
         assert constant is not None
@@ -79,8 +79,8 @@ def test_its_constants_are_its_own_or_say_whose_they_are(device: str) -> None:
         assert constant.runtime
 
 
-#: Nanoseconds per instruction (float) of chips that are no profile of ours: minima in ncnn's published benchmark over
-#: emulated instructions.
+#: Nanoseconds per instruction (float) of chips without a profile: minima in ncnn's published benchmark over emulated
+#: instructions.
 CHIPS = {"snapdragon-410": 0.952, "snapdragon-855-plus": 0.170, "snapdragon-8-gen-2": 0.166, "dimensity-9300": 0.100}
 SCALED = [name for name in DEVICES if "scaled by clock" in PROFILES.get(name).projection.derived_from]
 
@@ -103,8 +103,8 @@ def _reference(name: str) -> float:
     return own.ns_per_instruction
 
 
-def test_every_limit_names_a_metric_that_an_emulated_machine_or_a_file_can_answer() -> None:
-    """A profile's own limits must not leave a check undecided where the only target is the emulated one: phones."""
+def test_every_limit_can_be_decided_from_files_or_an_emulated_machine() -> None:
+    """A profile's limits must not leave a check undecided where the only target is the emulated one, as for phones."""
     answered = {"size", "download", "params", "footprint", "ram_peak", "ram_model", "instructions", "latency_p50"}
     for device in DEVICES:
         assert {limit.metric.name for limit in PROFILES.get(device).limits} <= answered <= set(METRICS)

@@ -1,4 +1,4 @@
-"""The comparison behind `make gate`; the gate itself is run by `.ci/run`, since it takes two emulated checks."""
+"""The comparison in `make gate`; `.ci/run` runs the gate itself, which takes two emulated checks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def changed(golden: dict[str, Any], metric: str, factor: float) -> dict[str, Any
         ("size", 1.000005, False),
     ],
 )
-def test_a_figure_may_differ_by_what_its_measurement_does(
+def test_a_figure_may_differ_within_its_allowance(
     metric: str, factor: float, *, same: bool, golden: dict[str, Any]
 ) -> None:
     found = gate.differences(golden, changed(golden, metric, factor), "report")
@@ -46,7 +46,7 @@ def test_a_figure_may_differ_by_what_its_measurement_does(
     assert all(line.startswith(f"report.checks[0].figures.{metric}: ") for line in found)
 
 
-def test_a_status_a_limit_and_a_missing_figure_are_told(golden: dict[str, Any]) -> None:
+def test_a_status_a_limit_and_a_missing_figure_are_reported(golden: dict[str, Any]) -> None:
     other = copy.deepcopy(golden)
     other["checks"][0]["verdicts"][0]["status"] = "pass"
     other["checks"][0]["verdicts"][1]["limit"] = [None, 1.0]

@@ -1,4 +1,4 @@
-"""The README's example is the quick start's very output: files' figures to the byte, measured ones by their shape."""
+"""The README's example is the output of the quick start: figures of files to the byte, measured ones by their shape."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def quickstart(root: Path, example_models: Path) -> str:
 
 
 def shape(text: str) -> list[str]:
-    """Lines with one space between words, `#` for each figure that is measured anew, and without caveats.
+    """Lines with one space between words, `#` for each measured figure, and without caveats.
 
-    Caveats (noise, a slow first run) depend on what else the machine does; they stand alone on their lines.
+    Caveats (noise, a slow first run) depend on the load of the machine; each begins on its own line.
     """
     paragraphs = [
         [_masked(re.sub(r" +", " ", line).strip()) for line in paragraph.splitlines()]

@@ -1,4 +1,4 @@
-"""The agent's counting over many series at once, for simulations; it must decide as `edgecheck.agent.counting` does."""
+"""The agent's counting over many series at once, for simulations; it must decide as `edgecheck_agent.counting` does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecheck.agent import counting
 from edgecheck.core import looks
+from edgecheck_agent import counting, statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +93,7 @@ class Watch:
         going = ahead > 0
         if not going.any():
             return seen, seen
-        if n < counting.PARTS:
+        if n < statistics.PARTS:
             return np.where(going, 0, seen), np.where(going, n, seen)
         down, up = _growth(series)
         places = np.arange(n)
@@ -111,7 +111,7 @@ def _within_reach(factors: Figures) -> Figures:
 
 def _levelled(series: Series, middle: Figures) -> Figures:
     n = series.shape[1]
-    if n < counting.PARTS:
+    if n < statistics.PARTS:
         return series.astype(np.float64)
     down, up = _growth(series)
     level: Figures = series - ((down + up) / 2 * middle)[:, None] * (np.arange(n) - (n - 1) / 2)
@@ -124,7 +124,7 @@ def _correlation_times(flags: Marks) -> Figures:
     spread = hits * (n - hits) / (n * n)
     longest, width, sums = np.ones(count), 1, flags.astype(np.int32)
     known = spread > 0
-    while sums.shape[1] >= 2 * counting.LEAST_SUMS:
+    while sums.shape[1] >= 2 * statistics.LEAST_SUMS:
         pairs = sums.shape[1] // 2
         sums = sums[:, 0 : 2 * pairs : 2] + sums[:, 1 : 2 * pairs : 2]
         width *= 2
@@ -136,12 +136,12 @@ def _correlation_times(flags: Marks) -> Figures:
 
 
 def _growth(series: Series) -> tuple[Figures, Figures]:
-    size = series.shape[1] // counting.PARTS
-    parts = series[:, : size * counting.PARTS].reshape(-1, counting.PARTS, size)
+    size = series.shape[1] // statistics.PARTS
+    parts = series[:, : size * statistics.PARTS].reshape(-1, statistics.PARTS, size)
     medians = np.median(parts, axis=2)
-    places = np.arange(counting.PARTS) - (counting.PARTS - 1) / 2
+    places = np.arange(statistics.PARTS) - (statistics.PARTS - 1) / 2
     level, square = medians.mean(axis=1), float((places**2).sum())
     slope = medians @ places / square
     rest = ((medians - level[:, None]) ** 2).sum(axis=1) - slope**2 * square
-    reach = counting.TREND_T * np.sqrt(np.maximum(rest, 0) / (counting.PARTS - 2) / square)
+    reach = counting.TREND_T * np.sqrt(np.maximum(rest, 0) / (statistics.PARTS - 2) / square)
     return (slope - reach) / (level * size), (slope + reach) / (level * size)

@@ -1,10 +1,10 @@
-"""Our own gate: what users of an emulated device do in their CI, with our own examples (`make gate`).
+"""Gates our examples on an emulated device, as users do in their CI (`make gate`).
 
     python tools/gate.py [--renew]
 
-`examples/gate/holds.yaml` must hold. `examples/gate/fails.yaml` must fail, and its report must say what
-`examples/gate/fails.golden.json` says: figures of files to the byte, emulated ones to `ALLOWED`; not when it ran, on
-which machine, or for how long. `--renew` writes that file anew; look at its diff before you commit it.
+`examples/gate/holds.yaml` must hold. `examples/gate/fails.yaml` must fail, and its report must match
+`examples/gate/fails.golden.json`: figures of files to the byte, emulated ones within `ALLOWED`; time, machine and
+duration are not compared. `--renew` rewrites that file; review the diff before you commit it.
 """
 
 from __future__ import annotations
@@ -31,41 +31,48 @@ Plain = dict[str, Any]
 
 
 def main(arguments: list[str]) -> int:
-    """0 where the gate does what it must."""
+    """Run the gate; 0 if both budgets do what they must."""
     _check("holds.yaml", must=0)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch, "report.json")
         _check("fails.yaml", "--format", f"json={place}", must=1)
-        seen = _told(json.loads(place.read_text(encoding="utf-8")))
+        seen = _comparable(json.loads(place.read_text(encoding="utf-8")))
     if "--renew" in arguments:
         GOLDEN.write_text(json.dumps(seen, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"{GOLDEN.relative_to(ROOT)} is written: look at its diff.")
+        print(f"Wrote {GOLDEN.relative_to(ROOT)}: review the diff.")
         return 0
     found = differences(json.loads(GOLDEN.read_text(encoding="utf-8")), seen, "report")
     for line in found:
         print(line)
     if found:
-        print(f"The report differs from {GOLDEN.relative_to(ROOT)}. Where that is meant, renew it: {RENEW}")
+        print(f"The report differs from {GOLDEN.relative_to(ROOT)}. If that is intended, renew it: {RENEW}")
         return 1
     print(f"The gate holds where it must and fails where it must, as {GOLDEN.relative_to(ROOT)} says.")
     return 0
 
 
 def _check(budget: str, *options: str, must: int) -> None:
-    """Run a user's command and show what it says.
+    """Run a user's command and show its output.
 
     Raises:
-        SystemExit: it ends with another code than it must.
+        SystemExit: the exit code is not `must`.
     """
-    command = [Path(sys.executable).parent / "edgecheck", "check", GATE / budget, "--target", "qemu", *options]
+    command = [
+        str(Path(sys.executable).parent / "edgecheck"),
+        "check",
+        str(GATE / budget),
+        "--target",
+        "qemu",
+        *options,
+    ]
     code = subprocess.run(command, check=False, cwd=ROOT).returncode
     print(f"exit code {code}\n", flush=True)
     if code != must:
-        sys.exit(f"{budget} must end with {must}, and ended with {code}.")
+        sys.exit(f"{budget} must exit with {must}, and exited with {code}.")
 
 
-def _told(report: Plain) -> Plain:
-    """What the report says that is the same on every machine."""
+def _comparable(report: Plain) -> Plain:
+    """The part of the report that is the same on every machine."""
     return {"status": report["status"], "checks": [_of_check(check) for check in report["checks"]]}
 
 
@@ -103,7 +110,7 @@ def _allowed(name: str, provenance: str) -> float:
 
 
 def differences(golden: Any, seen: Any, place: str) -> list[str]:
-    """What `seen` says otherwise than `golden`, a line each that begins with its place."""
+    """The differences between `golden` and `seen`, one line each, beginning with the place."""
     if isinstance(golden, dict) and isinstance(seen, dict):
         if golden.keys() == seen.keys() == {"value", "provenance", "allowed"}:
             return _figure_differs(golden, seen, place)
@@ -112,7 +119,7 @@ def differences(golden: Any, seen: Any, place: str) -> list[str]:
     if isinstance(golden, list) and isinstance(seen, list) and len(golden) == len(seen):
         pairs = enumerate(zip(golden, seen, strict=True))
         return [line for at, pair in pairs for line in differences(*pair, f"{place}[{at}]")]
-    return [] if golden == seen else [f"{place}: {seen!r}, and the golden file has {golden!r}"]
+    return [] if golden == seen else [f"{place}: {seen!r}, the golden file has {golden!r}"]
 
 
 def _figure_differs(golden: Plain, seen: Plain, place: str) -> list[str]:
@@ -120,7 +127,7 @@ def _figure_differs(golden: Plain, seen: Plain, place: str) -> list[str]:
     if seen["provenance"] == golden["provenance"] and off <= golden["allowed"]:
         return []
     now, then = (f"{each['value']:,.9g} {each['provenance']}" for each in (seen, golden))
-    return [f"{place}: {now}, and the golden file has {then}: {off:.3%} off, and {golden['allowed']:.1%} is allowed"]
+    return [f"{place}: {now}, the golden file has {then}: {off:.3%} off, {golden['allowed']:.1%} allowed"]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from edgecheck.cli.commands import cli
 
 
 def help_text() -> str:
-    """What click makes of the commands, at 80 columns."""
+    """The help that click prints, at 80 columns."""
     return CliRunner().invoke(cli, ["--help"], prog_name="edgecheck", terminal_width=80).output
 
 

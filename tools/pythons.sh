@@ -13,6 +13,6 @@ for version in ${*:-3.10 3.11 3.12 3.13}; do
         "$venv/bin/python" -m pip install -qq --editable '.[onnx,tflite]' pytest pytest-timeout hypothesis jsonschema
     }
     echo "Python $version: $("$venv/bin/python" --version)"
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider --deselect tests/core/test_simulation.py \
-        tests/core tests/config tests/reports tests/cli
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider -m quick
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider -m 'not quick' tests/cli tests/config
 done

@@ -1,4 +1,4 @@
-"""Puts the quick start's output, as it is on this machine now, into README.md; a test holds the two alike."""
+"""Updates the quick start's output in README.md from a run on this machine; a test compares the two."""
 
 from __future__ import annotations
 

@@ -1,34 +1,30 @@
-"""What would make this file smaller, and by how many bytes: computed from its tensors, not guessed."""
+"""What would make a model smaller, and by how many bytes: computed from its tensors, not guessed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.dtypes import dense_size
-from edgecheck.anatomy.duplicates import repeated
+from edgecheck.anatomy.duplicates import Repeated, repeated
 from edgecheck.anatomy.formats import ModelFormat
-from edgecheck.anatomy.values import Kind, Role
+from edgecheck.anatomy.values import Anatomy, Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from edgecheck.anatomy.duplicates import Repeated
-    from edgecheck.anatomy.values import Anatomy, Tensor
-
+#: Converters quantise weights of at least this many elements; smaller ones, and vectors, stay as they are.
 _SMALLEST_QUANTISED = 1024
-"""Elements from which converters quantise a weight; smaller ones, and vectors, stay as they are."""
+#: Advice that saves less than this share of the file is left out.
 _SMALLEST_SHARE = 0.005
-"""Advice that saves less than this share of the file is left out."""
+#: Rows from which a table counts as a vocabulary.
 _MANY_ROWS = 1000
+#: Operators that look up rows of a table, in lower case and without underscores.
 _LOOKUPS = ("gather", "embedding", "embeddinglookup", "hashtablelookup", "gatherv2", "resourcegather")
-_CONVERTIBLE = (ModelFormat.PICKLE, ModelFormat.JOBLIB, ModelFormat.SKOPS)
-"""Formats whose floats have no smaller variant: scikit-learn computes in the types that it learned."""
+#: Formats whose floats have no smaller variant: scikit-learn computes in the types in which it learned.
+_FIXED_TYPES = (ModelFormat.PICKLE, ModelFormat.JOBLIB, ModelFormat.SKOPS)
+#: Domain of the operators of trees and linear models: their numbers are attributes, which have only one float type.
 _TREES = "ai.onnx.ml."
-"""Operators of trees and linear models: their numbers are attributes, for which there is one type."""
+#: Formats whose filters have their output channels on the last axis; the others have them on the first.
 _CHANNELS_LAST = (ModelFormat.KERAS, ModelFormat.HDF5, ModelFormat.SAVED_MODEL)
-"""Formats whose filters have their output channels on the last axis; the others' have them on the first."""
 
 
 class Means(str, Enum):
@@ -54,7 +50,7 @@ class Saved(str, Enum):
     DOWNLOAD = "download"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
     """One way to make the model smaller."""
 
@@ -64,15 +60,18 @@ class Advice:
     of: Saved
     sentence: str
     measured: bool = False
-    """Whether the weights themselves were looked at; else it follows from types and shapes alone."""
+    """Whether the weights themselves were read; otherwise it follows from types and shapes alone."""
 
 
 def advise(anatomy: Anatomy, copies: Iterable[Repeated] | None = None) -> tuple[Advice, ...]:
-    """What would save bytes on this file, the most first, without reading its weights.
+    """What would save bytes on this model, the most effective first.
 
     Args:
         anatomy: The model.
-        copies: What `repeated` found; it is looked for when it is not given, which reads what may be equal.
+        copies: The result of `repeated`; by default it is computed, which reads the tensors that may be equal.
+
+    Raises:
+        ModelError: the model's file is no longer there.
     """
     found = repeated(anatomy) if copies is None else copies
     advice = [
@@ -90,7 +89,7 @@ def advise(anatomy: Anatomy, copies: Iterable[Repeated] | None = None) -> tuple[
 
 
 def _weights(anatomy: Anatomy) -> list[Tensor]:
-    """Weights with bytes of their own, as an array that could be written smaller."""
+    """Weights that are stored as plain arrays, which could be written in a smaller type."""
     plain = ("", "unpacked", "big-endian")
     return [
         tensor
@@ -103,12 +102,16 @@ def _weights(anatomy: Anatomy) -> list[Tensor]:
 
 
 def _float16(anatomy: Anatomy) -> Advice:
-    if anatomy.format in _CONVERTIBLE:
-        return Advice(Means.FLOAT16, 0, Saved.SIZE, "")
+    if anatomy.format in _FIXED_TYPES:
+        return _no_advice(Means.FLOAT16)
     floats = [tensor for tensor in _weights(anatomy) if tensor.dtype in ("float32", "float64")]
     saves = sum(tensor.stored - tensor.stored * 16 // _bits(tensor) for tensor in floats)
     sentence = f"float16 weights take half the bytes of float32: {_tensors(len(floats))}."
-    return Advice(Means.FLOAT16, saves, Saved.SIZE, sentence)
+    return Advice(means=Means.FLOAT16, saves=saves, of=Saved.SIZE, sentence=sentence)
+
+
+def _no_advice(means: Means) -> Advice:
+    return Advice(means=means, saves=0, of=Saved.SIZE, sentence="")
 
 
 def _tensors(count: int) -> str:
@@ -120,10 +123,10 @@ def _bits(tensor: Tensor) -> int:
 
 
 def _int8(anatomy: Anatomy) -> Advice:
-    """A byte for each weight of a matrix or a filter, and a scale of four bytes for each of its channels."""
+    """One byte for each weight of a matrix or a filter, and a scale of four bytes for each of its channels."""
     last_axis = anatomy.format in _CHANNELS_LAST
-    if anatomy.format in _CONVERTIBLE:
-        return Advice(Means.INT8, 0, Saved.SIZE, "")
+    if anatomy.format in _FIXED_TYPES:
+        return _no_advice(Means.INT8)
     saves = count = 0
     for tensor in _weights(anatomy):
         if "float" not in tensor.dtype or len(tensor.shape) < 2 or tensor.elements < _SMALLEST_QUANTISED:  # noqa: PLR2004
@@ -133,7 +136,7 @@ def _int8(anatomy: Anatomy) -> Advice:
         if saved > 0:
             saves, count = saves + saved, count + 1
     sentence = f"int8 weights take a byte each, and four more for each channel's scale: {_tensors(count)}."
-    return Advice(Means.INT8, saves, Saved.SIZE, sentence)
+    return Advice(means=Means.INT8, saves=saves, of=Saved.SIZE, sentence=sentence)
 
 
 def _channels(tensor: Tensor, *, last_axis: bool) -> int:
@@ -145,32 +148,31 @@ def _deduplicate(copies: Iterable[Repeated]) -> Advice:
     saves = sum(group.wasted for group in wasteful)
     names = ", ".join(" = ".join(group.names[:2]) for group in wasteful[:3])
     sentence = f"Weights are stored more than once, {_tensors(len(wasteful))} of them: {names}."
-    return Advice(Means.DEDUPLICATE, saves, Saved.SIZE, sentence, measured=True)
+    return Advice(means=Means.DEDUPLICATE, saves=saves, of=Saved.SIZE, sentence=sentence, measured=True)
 
 
 def _drop(anatomy: Anatomy, role: Role) -> Advice:
-    means, what = {
+    means, sentence = {
         Role.OPTIMIZER: (Means.DROP_OPTIMIZER, "The optimiser's state is for training only: save the weights alone."),
         Role.UNUSED: (Means.DROP_UNUSED, "Storage that no tensor uses was saved: save `tensor.clone()` of slices."),
     }[role]
     saves = sum(tensor.stored for tensor in anatomy.tensors if tensor.role is role)
-    return Advice(means, saves, Saved.SIZE, what)
+    return Advice(means=means, saves=saves, of=Saved.SIZE, sentence=sentence)
 
 
 def _vocabulary(anatomy: Anatomy) -> Advice:
-    """Half of the rows of the largest table: of it, and of every tensor with an axis of that length."""
+    """Half of the rows of the largest table, in the table and in every other tensor with an axis of that length."""
     tables = [tensor for tensor in anatomy.tensors if _is_table(tensor)]
     if not tables:
-        return Advice(Means.VOCABULARY, 0, Saved.SIZE, "")
+        return _no_advice(Means.VOCABULARY)
     largest = max(tables, key=lambda tensor: tensor.stored)
     rows = largest.shape[0]
     linked = [tensor for tensor in anatomy.tensors if rows in tensor.shape and tensor.role is not Role.OPTIMIZER]
     stored = sum(tensor.stored for tensor in linked)
     sentence = (
-        f"Half as many of the {rows:,} rows of {largest.name}: each takes {stored / rows:,.0f} bytes "
-        f"in {_tensors(len(linked))}."
+        f"Halve the {rows:,} rows of {largest.name}: each takes {stored / rows:,.0f} bytes in {_tensors(len(linked))}."
     )
-    return Advice(Means.VOCABULARY, stored // 2, Saved.SIZE, sentence)
+    return Advice(means=Means.VOCABULARY, saves=stored // 2, of=Saved.SIZE, sentence=sentence)
 
 
 def _is_table(tensor: Tensor) -> bool:
@@ -187,11 +189,12 @@ def _strip(anatomy: Anatomy) -> Advice:
     parts = [part for file in anatomy.files for part in file.parts if part.kind is Kind.METADATA]
     largest = sorted(parts, key=lambda part: -part.size)[:3]
     sentence = "Nothing at run time needs its metadata: " + ", ".join(part.what for part in largest) + "."
-    return Advice(Means.STRIP_METADATA, sum(part.size for part in parts), Saved.SIZE, sentence)
+    saves = sum(part.size for part in parts)
+    return Advice(means=Means.STRIP_METADATA, saves=saves, of=Saved.SIZE, sentence=sentence)
 
 
 def _raw_data(anatomy: Anatomy) -> Advice:
-    """ONNX's typed fields take one to ten bytes a number where raw_data takes the type's own size."""
+    """ONNX's typed fields take one to ten bytes per number; raw_data takes the size of the type."""
     wide = [
         tensor
         for tensor in anatomy.tensors
@@ -200,4 +203,5 @@ def _raw_data(anatomy: Anatomy) -> Advice:
         and not tensor.operator.startswith(_TREES)
     ]
     saves = sum(max(0, tensor.stored - tensor.memory) for tensor in wide)
-    return Advice(Means.RAW_DATA, saves, Saved.SIZE, f"Weights are written number by number in {_tensors(len(wide))}.")
+    sentence = f"Weights are written number by number in {_tensors(len(wide))}."
+    return Advice(means=Means.RAW_DATA, saves=saves, of=Saved.SIZE, sentence=sentence)

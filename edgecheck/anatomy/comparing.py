@@ -1,62 +1,61 @@
-"""What grew between two models: layers matched by name, then by content, then by shape; sums to the byte."""
+"""What grew between two models: layers matched by name, then by content, then by shape; the sums are exact.
+
+Other groupings (by operator, type, tensor) are matched by name alone.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.tables import By, Row, table
-from edgecheck.anatomy.values import Kind
+from edgecheck.anatomy.values import Anatomy, Kind, Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from edgecheck.anatomy.values import Anatomy, Tensor
-
+#: Up to this many unmatched layers, their order is compared, which takes quadratic time.
 _MOST_ALIGNED = 1000
-"""Layers of unknown names up to which their order is compared; it takes time by the square."""
 
 
 class Status(str, Enum):
-    """What became of a layer."""
+    """How a layer differs between the models."""
 
     SAME = "same"
     CHANGED = "changed"
-    """Of the same size, and of another type, shape or content."""
+    """Same size, but another type or shape."""
     GREW = "grew"
     SHRANK = "shrank"
     APPEARED = "appeared"
     VANISHED = "vanished"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One layer, or bytes that are no layer, in both models."""
+    """A layer, or a group of bytes outside the layers, in both models."""
 
     name: str
-    was: str
-    """Its name in the old model where that is another: it was renamed."""
+    was: str = ""
+    """Its name in the old model if it was renamed."""
     status: Status
     kind: Kind
     old: int
     """Bytes in the old model's files."""
     new: int
-    detail: str
-    """What changed about its type and its largest tensor's shape: `float32 → int8`."""
+    """Bytes in the new model's files."""
+    detail: str = ""
+    """What changed about the type and the shape of its largest tensor: `float32 → int8`."""
 
     @property
     def delta(self) -> int:
-        """Bytes that it grew by."""
+        """Growth in bytes."""
         return self.new - self.old
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What grew, the most first; the rows' deltas sum to the difference of the sizes."""
+    """The changes, the largest first; their deltas sum to the difference of the models' sizes."""
 
     old: int
     new: int
@@ -64,7 +63,7 @@ class Comparison:
 
     @property
     def delta(self) -> int:
-        """Bytes that the model grew by."""
+        """Growth of the model in bytes."""
         return self.new - self.old
 
 
@@ -75,17 +74,17 @@ class _Layer:
 
     @property
     def shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """What a layer is recognised by when its name is another."""
+        """Types and shapes of its tensors, by which a renamed layer is recognised."""
         return tuple(sorted((tensor.dtype, tensor.shape) for tensor in self.tensors))
 
 
 def compare(new: Anatomy, old: Anatomy) -> Comparison:
-    """What became of each layer of `old` in `new`.
+    """How each layer of `old` changed in `new`.
 
-    The files are read again where layers of unknown names have the same shapes, to compare their contents.
+    When unmatched layers have equal shapes, the files are read again to compare their contents.
 
     Raises:
-        ModelError: the files are no longer there.
+        ModelError: a file is no longer there.
     """
     layers = _layers(new), _layers(old)
     pairs = _match(new, old, *layers)
@@ -95,7 +94,7 @@ def compare(new: Anatomy, old: Anatomy) -> Comparison:
     changes += [_one_sided(layer, appeared=False) for name, layer in layers[1].items() if name not in matched]
     changes += _others(new, old)
     ordered = sorted(changes, key=lambda change: (-abs(change.delta), -change.new, change.name))
-    return Comparison(old.size, new.size, tuple(ordered))
+    return Comparison(old=old.size, new=new.size, changes=tuple(ordered))
 
 
 def _layers(anatomy: Anatomy) -> dict[str, _Layer]:
@@ -106,15 +105,16 @@ def _layers(anatomy: Anatomy) -> dict[str, _Layer]:
 
 
 def _match(new: Anatomy, old: Anatomy, new_layers: dict[str, _Layer], old_layers: dict[str, _Layer]) -> dict[str, str]:
-    """By the new name: the old one."""
+    """The old names of the matched layers, by their new names."""
     pairs = {name: name for name in new_layers if name in old_layers}
-    _by_key(pairs, new_layers, old_layers, lambda layer: layer.name.partition("/")[2] or None)
+    _by_inner_name(pairs, new_layers, old_layers)
     _by_content(pairs, (new, new_layers), (old, old_layers))
     _by_order(pairs, new_layers, old_layers)
     return pairs
 
 
 def _left(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer]) -> tuple[list[_Layer], list[_Layer]]:
+    """The layers of both models that are not matched yet."""
     taken = set(pairs.values())
     return (
         [layer for name, layer in new.items() if name not in pairs],
@@ -122,29 +122,24 @@ def _left(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer])
     )
 
 
-def _by_key(
-    pairs: dict[str, str],
-    new: dict[str, _Layer],
-    old: dict[str, _Layer],
-    key: Callable[[_Layer], object],
-) -> None:
-    """Pair what is left and has a key that no other has on its side; by default, the name without its first part."""
+def _by_inner_name(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer]) -> None:
+    """Match layers whose names without the first part are equal, and unique in their models."""
     new_left, old_left = _left(pairs, new, old)
-    new_keys, old_keys = _unique(new_left, key), _unique(old_left, key)
-    pairs.update({layer.name: old_keys[each].name for each, layer in new_keys.items() if each in old_keys})
+    new_names, old_names = _unique_inner_names(new_left), _unique_inner_names(old_left)
+    pairs.update({layer.name: old_names[name].name for name, layer in new_names.items() if name in old_names})
 
 
-def _unique(layers: Iterable[_Layer], key: Callable[[_Layer], object]) -> dict[object, _Layer]:
-    groups: dict[object, list[_Layer]] = defaultdict(list)
+def _unique_inner_names(layers: Iterable[_Layer]) -> dict[str, _Layer]:
+    groups: dict[str, list[_Layer]] = defaultdict(list)
     for layer in layers:
-        groups[key(layer)].append(layer)
-    return {each: group[0] for each, group in groups.items() if each is not None and len(group) == 1}
+        groups[layer.name.partition("/")[2]].append(layer)
+    return {name: group[0] for name, group in groups.items() if name and len(group) == 1}
 
 
 def _by_content(
     pairs: dict[str, str], new: tuple[Anatomy, dict[str, _Layer]], old: tuple[Anatomy, dict[str, _Layer]]
 ) -> None:
-    """Pair layers whose bytes are the same, reading those only whose shapes both models have."""
+    """Match layers whose bytes are equal, reading only those whose shapes both models have."""
     new_left, old_left = _left(pairs, new[1], old[1])
     common = {layer.shapes for layer in new_left} & {layer.shapes for layer in old_left}
     if not common:
@@ -166,7 +161,7 @@ def _content(layer: _Layer, contents: Contents) -> tuple[object, ...]:
 
 
 def _by_order(pairs: dict[str, str], new: dict[str, _Layer], old: dict[str, _Layer]) -> None:
-    """Pair layers of the same shapes that follow each other in the same order: renamed and trained again."""
+    """Match layers of equal shapes in the same order: renamed and trained again."""
     new_left, old_left = _left(pairs, new, old)
     if max(len(new_left), len(old_left)) > _MOST_ALIGNED:
         return
@@ -186,7 +181,7 @@ def _change(new: _Layer, old: _Layer) -> Change:
     else:
         status = Status.CHANGED if detail else Status.SAME
     was = old.name if old.name != new.name else ""
-    return Change(new.name, was, status, Kind.TENSORS, old_size, new_size, detail)
+    return Change(name=new.name, was=was, status=status, kind=Kind.TENSORS, old=old_size, new=new_size, detail=detail)
 
 
 def _detail(new: _Layer, old: _Layer) -> str:
@@ -207,16 +202,16 @@ def _one_sided(layer: _Layer, *, appeared: bool) -> Change:
     size = sum(tensor.stored for tensor in layer.tensors)
     status = Status.APPEARED if appeared else Status.VANISHED
     old, new = (0, size) if appeared else (size, 0)
-    return Change(layer.name, "", status, Kind.TENSORS, old, new, "")
+    return Change(name=layer.name, status=status, kind=Kind.TENSORS, old=old, new=new)
 
 
 def _others(new: Anatomy, old: Anatomy) -> list[Change]:
-    """Structure, metadata and padding, by sort."""
+    """The changes of structure, metadata and padding, by what they are for."""
     new_rows, old_rows = (_rows_by_name(anatomy) for anatomy in (new, old))
     changes = []
     for key in new_rows.keys() | old_rows.keys():
         before, after = (rows[key].stored if key in rows else 0 for rows in (old_rows, new_rows))
-        changes.append(Change(key[1], "", _status(before, after), key[0], before, after, ""))
+        changes.append(Change(name=key[1], status=_status(before, after), kind=key[0], old=before, new=after))
     return changes
 
 
@@ -230,3 +225,36 @@ def _status(old: int, new: int) -> Status:
     if not old or not new:
         return Status.VANISHED if old else Status.APPEARED
     return Status.GREW if new > old else Status.SHRANK
+
+
+def changes_by(by: By, depth: int, new: Anatomy, old: Anatomy) -> Comparison:
+    """The changes; their deltas sum to the difference of the sizes.
+
+    Args:
+        by: The grouping.
+        depth: For `By.PREFIX`, as `table` takes it.
+        new: The model.
+        old: What it is compared with.
+
+    Raises:
+        ModelError: a file has disappeared.
+    """
+    if by is By.LAYER:
+        return compare(new, old)
+    after, before = ({(row.kind, row.name): row for row in table(each, by, depth)} for each in (new, old))
+    changes = []
+    for kind, name in after.keys() | before.keys():
+        row, was = after.get((kind, name)), before.get((kind, name))
+        sizes = was.stored if was else 0, row.stored if row else 0
+        status = _status_of_sizes(was is not None, row is not None, sizes)
+        changes.append(Change(name=name, status=status, kind=kind, old=sizes[0], new=sizes[1]))
+    changes.sort(key=lambda change: (-abs(change.delta), -change.new, change.name))
+    return Comparison(old=old.size, new=new.size, changes=tuple(changes))
+
+
+def _status_of_sizes(was: bool, is_there: bool, sizes: tuple[int, int]) -> Status:  # noqa: FBT001 - the two sides of one question
+    if not was or not is_there:
+        return Status.VANISHED if was else Status.APPEARED
+    if sizes[0] == sizes[1]:
+        return Status.SAME
+    return Status.GREW if sizes[1] > sizes[0] else Status.SHRANK

@@ -1,33 +1,27 @@
-"""The bytes of tensors, read from their files only when they are asked for."""
+"""The bytes of tensors, read from their files on demand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import BinaryIO
 
 from edgecheck.anatomy.encodings.span import Span, explained, mapped
-from edgecheck.anatomy.encodings.unpacking import unpacked
+from edgecheck.anatomy.encodings.streams import unpacked
+from edgecheck.anatomy.values import Anatomy, Place, Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-    from typing import BinaryIO
-
-    from edgecheck.anatomy.values import Anatomy, Place, Tensor
-
+#: Bytes per read; a multiple of every element's size.
 PIECE = 1 << 20
-"""Bytes that are read at once; a multiple of every element's size."""
 
 
 class Contents:
     """A context in which the tensors of an anatomy can be read.
 
-    Bytes are read, not mapped, so that memory stays at one piece however large the file is.
-
-    Raises:
-        ModelError: a file is no longer there, or no longer what it was.
+    Bytes are read, not mapped, so that memory stays at one piece however large the file is. Every method raises a
+    `ModelError` when a file is no longer there, or was changed.
     """
 
     def __init__(self, anatomy: Anatomy) -> None:
@@ -54,7 +48,7 @@ class Contents:
                 yield self.read(place, start, min(PIECE, place.start + place.size - start))
 
     def read(self, place: Place, start: int, size: int) -> bytes:
-        """`size` bytes from `start` on, in the file or the stream of `place`."""
+        """`size` bytes at `start` of the file or stream of `place`."""
         with explained(self._path):
             if place.stream >= 0:
                 return self._stream(place.stream).raw(start, size)
@@ -70,7 +64,7 @@ class Contents:
         return hashed.digest()
 
     def glance(self, tensor: Tensor) -> bytes:
-        """The first bytes of a tensor and the last ones: tensors that differ mostly differ here."""
+        """The first and the last bytes of a tensor: tensors that differ usually differ here."""
         if not tensor.places:
             return b""
         first, last = tensor.places[0], tensor.places[-1]
@@ -88,7 +82,7 @@ class Contents:
     def _stream(self, index: int) -> Span:
         if index not in self._streams:
             stream = self._anatomy.streams[index]
-            whole = self._stack.enter_context(mapped(self._folder / self._anatomy.files[stream.file].name))
-            content = self._stack.enter_context(unpacked(whole.sub(stream.start, stream.size), stream.how))
+            file = self._stack.enter_context(mapped(self._folder / self._anatomy.files[stream.file].name))
+            content = self._stack.enter_context(unpacked(file.sub(stream.start, stream.size), stream.how))
             self._streams[index] = content.span
         return self._streams[index]

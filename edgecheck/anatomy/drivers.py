@@ -1,39 +1,38 @@
-"""What drives the size of this model: depth, width, features, trees, vocabulary; a short reading of it."""
+"""What drives the size of a model, in a few sentences: layers, width, types, trees, vocabulary."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.tables import By, table
-from edgecheck.anatomy.values import Kind, Role
+from edgecheck.anatomy.values import Anatomy, Kind, Role
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.values import Anatomy, Tensor
-
+#: The share of the weights that "most" stands for.
 _MOSTLY = 0.8
+#: The share of the file from which bytes other than weights are worth a sentence.
 _MUCH = 0.2
+#: Layers that a sentence names.
 _NAMED = 3
+#: The names of the nodes of trees in scikit-learn and ONNX.
 _TREES = ("nodes", "nodes_values")
-"""How scikit-learn and ONNX call the nodes of their trees."""
 
 
 def drivers(anatomy: Anatomy) -> tuple[str, ...]:
-    """Sentences, the most telling first; none for a model without weights."""
-    readings = (
+    """Sentences about the model, the most important first; none for a model without weights."""
+    sentences = (
         _concentration(anatomy),
         _widest(anatomy),
         _types(anatomy),
         _trees(anatomy),
         _vocabulary(anatomy),
-        _made_on_loading(anatomy),
-        _beside_weights(anatomy),
+        _generated_on_loading(anatomy),
+        _besides_weights(anatomy),
     )
-    return tuple(reading for reading in readings if reading)
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _concentration(anatomy: Anatomy) -> str:
-    """How few layers hold most of the weights, counted as they are in memory."""
+    """How few layers hold most of the weights, by their size in memory."""
     rows = [row for row in table(anatomy, By.LAYER) if row.kind is Kind.TENSORS and row.memory]
     rows.sort(key=lambda row: -row.memory)
     total = sum(row.memory for row in rows)
@@ -80,37 +79,32 @@ def _trees(anatomy: Anatomy) -> str:
     linked = {tensor.layer for tensor in trees}
     stored = sum(tensor.stored for tensor in anatomy.tensors if tensor.layer in linked)
     count = f"{len(trees)} trees" if len(trees) > 1 else "Its trees"
-    return (
-        f"{count} have {nodes:,} nodes, of {stored / nodes:,.0f} bytes each: fewer trees or less depth save the most."
-    )
+    each = f"{stored / nodes:,.0f} bytes each"
+    return f"{count} have {nodes:,} nodes, {each}: fewer or shallower trees save the most."
 
 
 def _vocabulary(anatomy: Anatomy) -> str:
     words = [tensor for tensor in anatomy.tensors if tensor.role is Role.VOCABULARY and tensor.stored]
     if not words:
         return ""
-    largest = max(words, key=_stored)
+    largest = max(words, key=lambda tensor: tensor.stored)
     return f"The vocabulary {largest.name} has {largest.elements:,} entries in {largest.stored:,} bytes."
 
 
-def _stored(tensor: Tensor) -> int:
-    return tensor.stored
-
-
-def _made_on_loading(anatomy: Anatomy) -> str:
+def _generated_on_loading(anatomy: Anatomy) -> str:
     totals = anatomy.totals
     if totals.memory < 2 * max(1, totals.tensors):
         return ""
     return (
         f"{totals.tensors:,} bytes of tensors in the file become {totals.memory:,} in memory: "
-        "they are made or unpacked on loading."
+        "they are generated or unpacked on loading."
     )
 
 
-def _beside_weights(anatomy: Anatomy) -> str:
+def _besides_weights(anatomy: Anatomy) -> str:
     rest = anatomy.size - anatomy.totals.tensors
     if rest < _MUCH * anatomy.size:
         return ""
     largest = next((row for row in table(anatomy, By.ROLE) if row.kind is not Kind.TENSORS), None)
-    what = f", most of it {largest.name.strip('()')}" if largest else ""
-    return f"{100 * rest / max(1, anatomy.size):.0f} % of the file are not weights{what}."
+    what = f", mostly {largest.name.strip('()')}" if largest else ""
+    return f"{100 * rest / max(1, anatomy.size):.0f} % of the file is not weights{what}."

@@ -1,4 +1,4 @@
-"""How many bits a number of each type takes, and which types are weights."""
+"""The types of numbers: how many bits one takes, and which types weights have."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ _BITS = {
     "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64,
     "bool": 8, "complex64": 64, "complex128": 128,
 }  # fmt: skip
+#: How the names of types of learned numbers begin.
 _WEIGHTS = ("float", "bfloat", "complex")
 _QUANTISED = ("int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16")
 
 
 def dense_size(dtype: str, elements: int) -> int:
-    """Bytes of so many numbers of this type, packed tightly where they are smaller than a byte.
-
-    Types without a fixed size, such as `string`, count as nothing.
-    """
+    """Bytes of `elements` numbers of this type; those smaller than a byte are packed. 0 for types without a size."""
     return (elements * _BITS.get(dtype, 0) + 7) // 8
 
 
 def dense_count(dtype: str, size: int) -> int:
-    """How many numbers of this type so many bytes hold; none for types without a fixed size."""
+    """How many numbers of this type `size` bytes hold; 0 for types without a size, such as `string`."""
     bits = _BITS.get(dtype, 0)
     return size * 8 // bits if bits else 0
 
 
 def is_float(dtype: str) -> bool:
-    """Whether numbers of this type are learned as they are."""
+    """Whether this is a type in which weights are learned."""
     return dtype.startswith(_WEIGHTS)
 
 
 def is_quantised(dtype: str) -> bool:
-    """Whether this type is what quantisation makes of weights: integers of up to 16 bits."""
+    """Whether quantised weights may have this type: integers of up to 16 bits."""
     return dtype in _QUANTISED

@@ -1,37 +1,32 @@
-"""Weights that a model stores more than once, and weights that share one place."""
+"""Weights that a model stores more than once, and tied weights, which share one place."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.contents import Contents
-from edgecheck.anatomy.values import Role
+from edgecheck.anatomy.values import Anatomy, Role
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from edgecheck.anatomy.values import Anatomy
-
+#: Equal tensors below this size, in bytes, are not reported: biases of zeros are equal in every model.
 _SMALLEST = 256
-"""Bytes from which equal tensors are worth a word: biases of zeros are equal in every model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Tensors of one content."""
+    """Tensors with equal content."""
 
     names: tuple[str, ...]
-    """The first one first."""
+    """In the order of the file."""
     tied: bool
     """Whether they share one place, so that nothing is wasted."""
     wasted: int
-    """Bytes that the second and later copies take."""
+    """Bytes of all copies after the first."""
 
 
 def repeated(anatomy: Anatomy) -> tuple[Repeated, ...]:
-    """Tied and duplicated weights, the most wasteful first; content is read only where sizes are equal.
+    """Tied and duplicated weights, the most wasteful first; only tensors of equal size are read.
 
     Raises:
         ModelError: the model's file is no longer there.
@@ -48,7 +43,7 @@ def _tied(anatomy: Anatomy) -> list[Repeated]:
 
 
 def _copies(anatomy: Anatomy) -> list[Repeated]:
-    """Narrowed down by type and size, then by the ends of the content, then by all of it."""
+    """Groups of copies: by type and size, then by checksum, then by the ends of the content, then by all of it."""
     tensors = anatomy.tensors
     candidates = [
         index
@@ -74,7 +69,7 @@ def _copies(anatomy: Anatomy) -> list[Repeated]:
 
 
 def _split(groups: Iterable[list[int]], key: Callable[[int], object]) -> list[list[int]]:
-    """Each group by `key`; what is alone is dropped."""
+    """The groups divided by `key`, without groups of one."""
     kept: list[list[int]] = []
     for group in groups:
         parts: dict[object, list[int]] = defaultdict(list)

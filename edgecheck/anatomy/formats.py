@@ -1,26 +1,21 @@
-"""Which format a model has, by its bytes and never by its name."""
+"""The format of a model, recognised by its bytes and never by its name."""
 
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from enum import Enum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from edgecheck.anatomy.detection.archives import zip_format
-from edgecheck.anatomy.detection.foreign import foreign
-from edgecheck.anatomy.detection.pickles import compressed_pickle, pickle_format
+from edgecheck.anatomy.detection import compressed_pickle, foreign, pickle_format, zip_format
 from edgecheck.anatomy.encodings.span import Damage, Span, explained, mapped
 from edgecheck.anatomy.encodings.wire import BYTES, VARINT, fields, varint
 from edgecheck.errors import ModelError
 
-if TYPE_CHECKING:
-    import os
-    from pathlib import Path
-
 
 class ModelFormat(str, Enum):
-    """The formats that are read here; the value is what reports and JSON show."""
+    """The formats that are read here, under the names in reports and JSON."""
 
     TFLITE = "tflite"
     ONNX = "onnx"
@@ -28,9 +23,9 @@ class ModelFormat(str, Enum):
     HDF5 = "hdf5"
     SAVED_MODEL = "savedmodel"
     TORCH_ZIP = "torch-zip"
-    """A state dict, a checkpoint or a whole pickled module, as torch has saved them since 1.6."""
+    """A state dict, a checkpoint or a pickled module, as torch has saved them since 1.6: a zip archive."""
     TORCH_LEGACY = "torch-legacy"
-    """The same, as torch saved them before 1.6: pickles one after the other."""
+    """The same, as torch saved them before 1.6: consecutive pickles."""
     TORCHSCRIPT = "torchscript"
     PT2 = "pt2"
     SAFETENSORS = "safetensors"
@@ -40,6 +35,7 @@ class ModelFormat(str, Enum):
     MLPACKAGE = "mlpackage"
 
 
+#: The usual suffixes of each format; the first is the recommended one.
 SUFFIXES = {
     ModelFormat.TFLITE: (".tflite", ".lite"),
     ModelFormat.ONNX: (".onnx",),
@@ -56,25 +52,30 @@ SUFFIXES = {
     ModelFormat.SKOPS: (".skops",),
     ModelFormat.MLPACKAGE: (".mlpackage",),
 }
-"""The names under which each format is usual; the first is the one to recommend."""
 
-_ONNX_WIRES = {1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES} | {
-    14: BYTES, 20: BYTES, 25: BYTES, 26: BYTES
+#: Fields of onnx's ModelProto and their wire types: ir_version, producer_name, producer_version, domain, model_version,
+#: doc_string, graph, opset_import, metadata_props, training_info, functions, configuration.
+_ONNX_WIRES = {
+    1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES, 14: BYTES, 20: BYTES, 25: BYTES,
+    26: BYTES,
 }  # fmt: skip
-"""The fields of onnx's ModelProto and their wire types."""
 _ONNX_GRAPH = 7
+#: The tag of ir_version: field 1, VARINT. Writers put it first.
+_ONNX_FIRST_TAG = 1 << 3 | VARINT
+#: No model has this many functions and properties; without a limit, a file of tiny fields would take minutes.
 _ONNX_MOST_FIELDS = 1_000_000
-"""No model has so many functions and properties; a file of tiny fields would else be walked for minutes."""
+#: What the format's own library allows.
 _SAFETENSORS_LONGEST_HEADER = 100_000_000
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+#: Where an HDF5 file may begin, after a user block.
 _HDF5_PLACES = (0, 512, 1024, 2048, 4096)
 
 
 def identify(path: Path) -> ModelFormat:
-    """The format of the model at `path`, a file or a folder, without reading more than its ends.
+    """The format of the model at `path`, a file or a folder, by the ends of the file.
 
     Raises:
-        ModelError: nothing is there, or it is not a model that edgecheck reads, or it has been cut off.
+        ModelError: the path does not exist, is not a model that edgecheck reads, or has been cut off.
     """
     if stat.S_ISDIR(_status(path).st_mode):
         return _folder_format(path)
@@ -83,13 +84,13 @@ def identify(path: Path) -> ModelFormat:
 
 
 def name_disagrees(path: Path, found: ModelFormat) -> str:
-    """A sentence about a name that promises another format than `found`, or "" when it does not."""
+    """A sentence if the suffix belongs to another format than `found`, else ""."""
     suffix = path.suffix.lower()
     promised = [each.value for each, suffixes in SUFFIXES.items() if suffix in suffixes]
     if not promised or found.value in promised:
         return ""
     names = " or ".join(promised)
-    return f"{path.name} is called {suffix}, which names {names}, but its bytes are {found.value}."
+    return f"{path.name} has the suffix of {names}, but its content is {found.value}."
 
 
 def _status(path: Path) -> os.stat_result:
@@ -97,11 +98,13 @@ def _status(path: Path) -> os.stat_result:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            raise ModelError(f"{path} is a link to a file that is not there.", "Restore the file.") from None
-        raise ModelError(f"{path} is not there.", "Check the path; it is relative to where it is written.") from None
+            raise ModelError(f"{path} is a link to a file that does not exist.", "Restore the file.") from None
+        raise ModelError(
+            f"{path} does not exist.", "Check the path; it is relative to the file or folder that names it."
+        ) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ModelError(f"{path} is a link that leads to itself.", "Point it at the model's file.") from None
+            raise ModelError(f"{path} is a link that leads to itself.", "Link it to the model's file.") from None
         raise ModelError(f"{path} cannot be read: {error.strerror}.", "Check its path and permissions.") from None
     except ValueError as error:
         raise ModelError(f"{path!r} is not a path: {error}.", "Check the path.") from None
@@ -127,6 +130,7 @@ def _folder_format(path: Path) -> ModelFormat:
 
 
 def _file_format(path: Path, span: Span) -> ModelFormat:
+    """The format of a file: those with a signature first, ONNX, which has none, last."""
     if not span.size:
         raise ModelError(f"{path} is empty.", "Export or download it again.")
     head = span.raw(0, min(span.size, 4096))
@@ -149,7 +153,7 @@ def _file_format(path: Path, span: Span) -> ModelFormat:
 
 
 def _is_tflite(span: Span, head: bytes) -> bool:
-    if head[4:8] != b"TFL3":
+    if head[4:8] != b"TFL3":  # the flatbuffer's file_identifier
         return False
     if span.u32(0) + 4 > span.size:
         raise Damage(f"its first table is at byte {span.u32(0):,}, beyond its {span.size:,} bytes")
@@ -165,7 +169,7 @@ def _is_hdf5(span: Span, head: bytes) -> bool:
 def _is_safetensors(span: Span, head: bytes) -> bool:
     if head[8:9] != b"{":
         return False
-    header = span.u64(0)
+    header = span.u64(0)  # the length of the JSON header
     if header > _SAFETENSORS_LONGEST_HEADER:
         raise Damage(f"its header claims {header:,} bytes, more than safetensors allows")
     if 8 + header > span.size:
@@ -174,7 +178,7 @@ def _is_safetensors(span: Span, head: bytes) -> bool:
 
 
 def _is_onnx(span: Span) -> bool:
-    """Whether the top level is onnx's ModelProto: only its fields, and a graph among them."""
+    """Whether the top level is onnx's ModelProto: only fields of it, and exactly one graph."""
     graphs = known = 0
     try:
         for field in fields(span.data, span.start, span.start + span.size):
@@ -185,14 +189,14 @@ def _is_onnx(span: Span) -> bool:
             known += 1
             graphs += field.number == _ONNX_GRAPH
     except Damage:
-        if known and span.u8(0) == 8 and _claims_graph(span):  # noqa: PLR2004 - tag of ir_version
+        if known and span.u8(0) == _ONNX_FIRST_TAG and _continues_like_onnx(span):
             raise Damage("it is an ONNX model that has been cut off") from None
         return False
     return graphs == 1
 
 
-def _claims_graph(span: Span) -> bool:
-    """Whether a cut-off file starts like ONNX: an ir_version, then fields of ModelProto up to the cut."""
+def _continues_like_onnx(span: Span) -> bool:
+    """Whether the ir_version at the start of a cut-off file is followed by another field of ModelProto."""
     try:
         _, at = varint(span.data, span.start + 1, span.start + span.size)
         return span.data[at] >> 3 in _ONNX_WIRES
@@ -204,5 +208,5 @@ def _unknown(path: Path, span: Span) -> ModelError:
     known = ", ".join(dict.fromkeys(suffixes[0] for suffixes in SUFFIXES.values() if suffixes))
     return ModelError(
         f"{path} is not a model that edgecheck reads: its {span.size:,} bytes fit no known format.",
-        f"edgecheck reads {known} and SavedModel folders; if it is one of these, it is damaged.",
+        f"edgecheck reads {known} and SavedModel folders; if the file is one of these, it is damaged.",
     )

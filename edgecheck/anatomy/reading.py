@@ -1,48 +1,42 @@
-"""A model's path in, its anatomy out."""
+"""Reads a model of any format into its anatomy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.encodings.span import explained
 from edgecheck.anatomy.formats import ModelFormat, identify
-from edgecheck.anatomy.values import Anatomy
+from edgecheck.anatomy.values import Anatomy, Inside
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+#: Reads one format: returns the tensors and claims every byte that the format explains. Raises `Damage` when the bytes
+#: are not what the format says, and `Unread` when they are a variant of it that is not read here.
+Reader = Callable[[Files], Inside]
 
-    from edgecheck.anatomy.values import Inside
-
-    Reader = Callable[[Files], Inside]
-    """Finds the tensors of one format, and enters every byte that its format explains.
-
-    Raises:
-        Damage: the bytes are not what the format says.
-    """
-
+#: Modules, and readers in them; only the one in use is imported.
 _READERS = {
-    ModelFormat.TFLITE: "tflite.reader:read_tflite",
-    ModelFormat.ONNX: "onnx.reader:read_onnx",
+    ModelFormat.TFLITE: "tflite.constants:read_tflite",
+    ModelFormat.ONNX: "onnx.weights:read_onnx",
     ModelFormat.SAVED_MODEL: "tensorflow.savedmodel:read_savedmodel",
     ModelFormat.MLPACKAGE: "coreml.mlpackage:read_mlpackage",
-    ModelFormat.HDF5: "hdf5.reader:read_hdf5",
+    ModelFormat.HDF5: "hdf5.keras:read_hdf5",
     ModelFormat.KERAS: "hdf5.keras:read_keras",
     ModelFormat.SKOPS: "pickles.skops:read_skops",
-    ModelFormat.TORCH_ZIP: "torch.archive:read_torch_archive",
-    ModelFormat.TORCHSCRIPT: "torch.archive:read_torch_archive",
-    ModelFormat.TORCH_LEGACY: "torch.legacy:read_torch_legacy",
+    ModelFormat.TORCH_ZIP: "torch.saved:read_torch_archive",
+    ModelFormat.TORCHSCRIPT: "torch.saved:read_torch_archive",
+    ModelFormat.TORCH_LEGACY: "torch.saved:read_torch_legacy",
     ModelFormat.PT2: "torch.pt2:read_pt2",
     ModelFormat.SAFETENSORS: "torch.safetensors:read_safetensors",
-    ModelFormat.PICKLE: "pickles.reader:read_pickled",
-    ModelFormat.JOBLIB: "pickles.reader:read_pickled",
+    ModelFormat.PICKLE: "pickles.pickled:read_pickled",
+    ModelFormat.JOBLIB: "pickles.pickled:read_pickled",
 }
 
 
 def read(path: Path) -> Anatomy:
-    """What is inside the model at `path`, without loading its weights.
+    """The anatomy of the model at `path`, without loading its weights.
 
     Raises:
         ModelError: it is not a model, or it is damaged.
@@ -64,7 +58,7 @@ def read(path: Path) -> Anatomy:
 
 
 def params(path: Path) -> int:
-    """Weights that the model stores, wherever they sit; tied and repeated ones once.
+    """The number of weights in the model, wherever they are stored; tied and repeated ones count once.
 
     Raises:
         ModelError: it is not a model, or it is damaged.

@@ -1,15 +1,16 @@
-"""Names that a person knows: the layer to which a tensor belongs, from the name that its framework gave it."""
+"""The layer that a tensor belongs to, by a name that a person recognises, from the tensor's name in the file."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
+#: Parts of a path that all tensors of some format have, and that say nothing.
 _NOISE = {
     "", "StatefulPartitionedCall", "PartitionedCall", "model_weights", "module", "state_dict", "model_state_dict",
     ".ATTRIBUTES", "VARIABLE_VALUE", "_orig_mod", "vars", "variables",
 }  # fmt: skip
-"""Parts of a path that every tensor of some format has."""
+#: How layers name their tensors; `_w_0` and the like are Paddle's and Caffe2's.
 _LEAF = re.compile(
     r"(?:[._]|^)(?:weights?|bias(?:es)?|kernels?|gamma|beta|alpha|slope|scales?|offset|mean|variance|var|"
     r"moving_mean|moving_variance|running_mean|running_var|num_batches_tracked|embeddings?|"
@@ -17,20 +18,20 @@ _LEAF = re.compile(
     r"bias_[ih]h_l\d+(?:_reverse)?|[wb]_\d+|[wb])$",
     re.IGNORECASE,
 )
-"""What a layer calls its own tensors; `_w_0` and the like are Paddle's and Caffe2's."""
 _SUFFIX = re.compile(
     r"(?:_quant|_quantized|_scale|_zero_point|_dequantized?\d*|_initializer_?\d*|_output_\d+|_0|:\d+|__SHAPE)+$"
 )
 _READ = re.compile(r"ReadVariableOp(?:_\d+)?$")
+#: The last part of the name of a node in TensorFlow or ONNX is its operator, `Conv2D` or `BiasAdd`, maybe numbered.
 _OPERATION = re.compile(r"[A-Z][A-Za-z0-9]*$|Constant_\d+$|convolution$|depthwise$|embedding_lookup$")
-"""The last part of a TensorFlow or ONNX node's name is its operator: `Conv2D`, `BiasAdd`; a second one has a number."""
+#: Names that a converter generated.
 _ANONYMOUS = re.compile(
     r"(?:onnx::)?(?:[A-Z]\w*?_)?\d+$|(?:arith\.constant|tfl\.pseudo_q?const|pseudo_q?const|val_|const|x)_?\d*$|"
     r"Constant(?:_\d+)?$|const_\w*__\d+$|(?:Const|constant)(?:_\d+)?$|p2o\.|(?:new_shape|pad_const)__\d+$"
 )
-"""Names that a converter made up."""
+#: Characters and parts of a name that are read: hostile names have millions.
 _LONGEST, _DEEPEST = 2000, 24
-"""What is read of a name, in characters and in parts: hostile names have millions."""
+#: Operators that use weights, at the end of a name.
 _CARRIES_WEIGHTS = re.compile(
     r"/(?:BiasAdd|(?:\w*_)?Conv\w*|MatMul|Tensordot|depthwise|separable_conv\w*|ReadVariableOp)\d*$",
     re.IGNORECASE,
@@ -39,7 +40,7 @@ _CARRIES_WEIGHTS = re.compile(
 
 @lru_cache(maxsize=65536)
 def layer_of(name: str) -> str:
-    """The layer as a path, `backbone/block_3/conv`, or "" when the name was made up by a converter."""
+    """The layer as a path, `backbone/block_3/conv`, or "" when a converter generated the name."""
     name = _SUFFIX.sub("", _fused(name[:_LONGEST]))
     if _ANONYMOUS.match(name.lstrip("/")):
         return ""
@@ -55,13 +56,13 @@ def layer_of(name: str) -> str:
 
 
 def _fused(name: str) -> str:
-    """One of the names that TFLite joins by `;`: the first of a layer that has weights, else the first."""
+    """One of the names that TFLite joins with `;`: the first that belongs to a layer with weights, else the first."""
     names = name.split(";")
     return next((each for each in names if _CARRIES_WEIGHTS.search(each)), names[0])
 
 
 def _parts(name: str) -> list[str]:
-    """The components of a path, without those that all have, and without repetitions (`dense/dense/kernel`)."""
+    """The parts of a path without noise, and without repetitions (`dense/dense/kernel`)."""
     parts: list[str] = []
     for part in name.split("/" if "/" in name else "."):
         trimmed = part

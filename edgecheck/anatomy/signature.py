@@ -1,44 +1,42 @@
-"""What a model takes and gives, and in which numbers it computes: `.onnx` and `.tflite`."""
+"""The inputs and outputs of a `.onnx` or `.tflite` model, and the types in which it computes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.encodings.span import explained
 from edgecheck.anatomy.formats import ModelFormat, identify
 from edgecheck.errors import ModelError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
 
 class Arithmetic(str, Enum):
-    """In which numbers most of the model's multiplications are done."""
+    """The type of most of the model's multiplications."""
 
     FLOAT = "float"
     INT8 = "int8"
 
 
 class Variant(str, Enum):
-    """How most of the weights are stored, and what they are multiplied with."""
+    """How most of the weights are stored, and what they are multiplied by."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     INT8_WEIGHTS = "int8-weights"
-    """Integers that are turned to floats before they are used."""
+    """Integers that are converted to floats before they are used."""
     INT8_DYNAMIC = "int8-dynamic"
-    """Integers, multiplied with activations that are quantised on the way."""
+    """Integers, multiplied by activations that are quantised at run time."""
     INT8 = "int8"
     """Integers throughout."""
 
     @property
     def arithmetic(self) -> Arithmetic:
-        """The class of projection constants that fits."""
+        """The type of its multiplications, by which projections choose their constants."""
         integer = self in (Variant.INT8, Variant.INT8_DYNAMIC)
         return Arithmetic.INT8 if integer else Arithmetic.FLOAT
 
@@ -53,7 +51,7 @@ class Port:
     """`None` for a dimension that the model leaves open."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """How a model is called."""
 
@@ -67,12 +65,12 @@ class Signature:
 
     @property
     def arithmetic(self) -> Arithmetic:
-        """In which numbers most of its multiplications are done."""
+        """The type of most of its multiplications."""
         return self.variant.arithmetic
 
     @property
     def open_inputs(self) -> tuple[Port, ...]:
-        """Inputs with an open dimension: those for which a budget has to give a shape."""
+        """Inputs with an open dimension, for which a budget needs a shape."""
         return tuple(port for port in self.inputs if None in port.shape)
 
 
@@ -83,10 +81,10 @@ _READERS = {
 
 
 def signature(path: Path) -> Signature:
-    """Inputs, outputs and operators of the model at `path`.
+    """The signature of the model at `path`.
 
     Raises:
-        ModelError: it is damaged, or of a format that does not say what it takes.
+        ModelError: it is damaged, or of another format.
     """
     found = identify(path)
     if found not in _READERS:
@@ -101,5 +99,5 @@ def signature(path: Path) -> Signature:
 
 
 def variant_of(weights: Mapping[Variant, int]) -> Variant:
-    """The variant of most of the multiplied weights; float32 for a model without any."""
+    """The variant with most of the weights that are multiplied; float32 for a model without any."""
     return max(weights, key=lambda variant: weights[variant], default=Variant.FLOAT32)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edgecheck.anatomy.values import Anatomy, Tensor
+from edgecheck.anatomy.values import Anatomy, Kind, Tensor
 
 
 class By(str, Enum):
@@ -27,28 +22,29 @@ class By(str, Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A group of tensors, or bytes that are none."""
+    """A group of tensors, or of other bytes."""
 
     name: str
     kind: Kind
     stored: int
     """Bytes in the file."""
-    memory: int
-    """Bytes once loaded; 0 for what is no tensor."""
-    params: int
-    tensors: int
-    """How many tensors it groups."""
+    memory: int = 0
+    """Bytes once loaded; 0 for bytes that are not tensors."""
+    params: int = 0
+    """Weights."""
+    tensors: int = 0
+    """Number of tensors in the group."""
     dtype: str = ""
     """The type of most of its bytes."""
     shape: tuple[int, ...] | None = None
     """The shape of the largest of its tensors."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A part of the model; the children's `stored` sum to its own."""
+    """A part of the model; its `stored` is the sum of its children's."""
 
     name: str
     path: str
@@ -62,37 +58,44 @@ class Node:
 
 
 def table(anatomy: Anatomy, by: By = By.LAYER, depth: int = 1) -> tuple[Row, ...]:
-    """Rows in falling order of `stored`, which sum to the size of the model.
+    """Rows by descending `stored`, which sum to the size of the model.
 
     Args:
         anatomy: The model.
-        by: What the rows stand for.
-        depth: For `By.PREFIX`: how many names of the layer's path are told apart.
+        by: How tensors are grouped into rows.
+        depth: For `By.PREFIX`: how many names of a layer's path make up its group.
     """
     key = _key(by, depth, anatomy)
     groups: dict[str, list[Tensor]] = defaultdict(list)
     for tensor in anatomy.tensors:
         groups[key(tensor)].append(tensor)
     rows = [_row(name, tensors) for name, tensors in groups.items()]
-    rows += [Row(f"({what})", kind, size, 0, 0, 0) for (kind, what), size in _parts(anatomy).items() if size]
+    rows += [Row(name=f"({what})", kind=kind, stored=size) for (kind, what), size in _parts(anatomy).items() if size]
     return tuple(sorted(rows, key=lambda row: (-row.stored, -row.memory, row.name)))
 
 
 def top(rows: tuple[Row, ...], count: int) -> tuple[Row, ...]:
-    """The first `count` rows, and one that stands for all others; the sum stays."""
+    """The first `count` rows, and one for all others; the sums stay the same."""
     rest = rows[count:]
-    if len(rest) < 2:  # noqa: PLR2004 - one row more is no longer than "1 other"
+    if len(rest) < 2:  # noqa: PLR2004 - one more row takes no more space than "(1 others)"
         return rows
-    sums = [sum(values) for values in zip(*((r.stored, r.memory, r.params, r.tensors) for r in rest), strict=True)]
-    return (*rows[:count], Row(f"({len(rest)} others)", Kind.TENSORS, *sums))
+    others = Row(
+        name=f"({len(rest)} others)",
+        kind=Kind.TENSORS,
+        stored=sum(row.stored for row in rest),
+        memory=sum(row.memory for row in rest),
+        params=sum(row.params for row in rest),
+        tensors=sum(row.tensors for row in rest),
+    )
+    return (*rows[:count], others)
 
 
 def tree(anatomy: Anatomy, depth: int | None = None) -> Node:
-    """The model as a tree of its layers' names, then of what is no layer; the largest children first.
+    """The model as a tree of its layers' names and of its other bytes; the largest children first.
 
     Args:
         anatomy: The model.
-        depth: How many names deep; all of them by default.
+        depth: Levels of names; all of them by default.
     """
     leaves: list[tuple[tuple[str, ...], Row]] = []
     for tensor in anatomy.tensors:
@@ -100,7 +103,7 @@ def tree(anatomy: Anatomy, depth: int | None = None) -> Node:
         leaves.append(((*layer, tensor.name)[:depth], _row(tensor.name, [tensor])))
     for (kind, what), size in _parts(anatomy).items():
         if size:
-            leaves.append(((f"({kind.value})", what)[:depth], Row(what, kind, size, 0, 0, 0)))
+            leaves.append(((f"({kind.value})", what)[:depth], Row(name=what, kind=kind, stored=size)))
     return _node("", "", leaves, 0)
 
 
@@ -151,7 +154,7 @@ def _row(name: str, tensors: list[Tensor]) -> Row:
 
 
 def _parts(anatomy: Anatomy) -> dict[tuple[Kind, str], int]:
-    """What is no tensor, by sort, over all files."""
+    """Bytes of all files that are not tensors, by what they are for."""
     parts: dict[tuple[Kind, str], int] = defaultdict(int)
     for file in anatomy.files:
         for part in file.parts:

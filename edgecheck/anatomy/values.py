@@ -1,28 +1,27 @@
-"""The anatomy of a model as values: files, parts, tensors, and totals that add up to the byte."""
+"""The anatomy of a model as values: files, their parts, tensors, and totals that add up to the byte."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from math import prod
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edgecheck.anatomy.formats import ModelFormat
+from edgecheck.anatomy.formats import ModelFormat
 
 
 class Kind(str, Enum):
-    """What bytes are for. Every byte of a file has exactly one kind."""
+    """What a byte is for; every byte of a file has exactly one kind."""
 
     TENSORS = "tensors"
     """Numbers and strings that were learned or are computed with."""
     STRUCTURE = "structure"
     """What the runtime needs to find and run them: graph, names, shapes, headers, quantisation."""
     METADATA = "metadata"
-    """What it can do without: descriptions, producers, training settings, source code for debugging."""
+    """What the runtime can do without: descriptions, producers, training settings, source code for debugging."""
     PADDING = "padding"
-    """Filling that the format's alignment asks for."""
+    """Filling for the format's alignment, and space that the format reserves or has freed."""
     UNCLAIMED = "unclaimed"
     """Bytes to which nothing in the file points: listed as gaps, never guessed at."""
 
@@ -39,11 +38,11 @@ class Role(str, Enum):
     OPTIMIZER = "optimizer"
     """State of the training that inference never needs."""
     UNUSED = "unused"
-    """Bytes that are stored and belong to no tensor: the rest of a storage of which only a slice was saved."""
+    """Stored bytes that belong to no tensor: the rest of a storage of which only a slice was saved."""
 
 
 class Place(NamedTuple):
-    """Where bytes lie."""
+    """Where some bytes are."""
 
     file: int
     """Index into `Anatomy.files`."""
@@ -57,55 +56,54 @@ class Stream(NamedTuple):
     """A compressed part of a file."""
 
     file: int
+    """Index into `Anatomy.files`."""
     start: int
     size: int
     how: str
+    """The compression: `zlib`, `gzip`, `deflate`, …"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """A tensor that the file holds, or makes when it is loaded."""
+    """A tensor that the file holds, or that is generated when it is loaded."""
 
     name: str
     """As the file has it."""
     layer: str
     """Its scope as a path of names, `backbone/block_3/conv`; "" when it has none."""
     operator: str
-    """The operator that takes it first, in the format's own words; "" when the format does not say."""
+    """The operator that uses it first, as the format calls it; "" when the format does not say."""
     dtype: str
     """`float32`, `int8`, `bfloat16`, `string`, …"""
     shape: tuple[int, ...]
     role: Role
     stored: int
-    """Bytes of the file that are its own; 0 when it shares another's, or is made on loading."""
+    """Bytes that it takes in the file; 0 when it shares another tensor's, or is generated on loading."""
     memory: int
-    """Bytes once loaded, dense, in its own type."""
+    """Bytes once loaded, as a dense array of its type."""
     places: tuple[Place, ...] = ()
     shares: str = ""
-    """The tensor whose bytes it uses: tied weights."""
+    """The name of the tensor whose bytes it uses: tied weights."""
     repeats: str = ""
-    """The tensor whose content it stores once more, where the file itself shows it: a variable saved twice."""
+    """The name of the tensor whose content it stores again, if the file itself shows it: a variable saved twice."""
     encoding: str = ""
     """How its bytes differ from a dense little-endian array: `varint`, `sparse`, `filled`, `zlib`, …"""
     checksum: int = -1
-    """What the container itself says about its content; -1 for nothing."""
+    """The checksum of its content in the file; -1 when there is none."""
 
     @property
     def elements(self) -> int:
-        """How many numbers it has."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        """Number of elements."""
+        return prod(self.shape)
 
     @property
     def params(self) -> int:
-        """How many weights it adds to the model: none when it is tied to another or repeats it."""
+        """Number of weights that it adds to the model: none when it is tied to another tensor or repeats one."""
         return self.elements if self.role is Role.WEIGHT and not self.shares and not self.repeats else 0
 
 
 class Part(NamedTuple):
-    """Bytes of one sort in one file."""
+    """Bytes of a file with one purpose."""
 
     kind: Kind
     what: str
@@ -119,23 +117,23 @@ class Extent(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileBytes:
-    """How the bytes of one file are spent; the sizes of `parts` sum to `size`, always."""
+    """The account of one file; the sizes of `parts` always sum to `size`."""
 
     name: str
-    """Relative to the model's folder; the file's own name where the model is one file."""
+    """Relative to the model's folder."""
     size: int
     parts: tuple[Part, ...]
     gaps: tuple[Extent, ...] = ()
-    """Where the unclaimed bytes are, the first thousand of them."""
+    """Unclaimed and freed bytes, the first thousand places."""
     overlaps: tuple[Extent, ...] = ()
-    """Bytes that two different things claim, the first thousand; each is counted once."""
+    """Bytes that are claimed twice, the first thousand places; each byte is counted once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Bytes by kind, which sum to `size`, and what the tensors amount to."""
+    """Bytes by kind, which sum to `size`; weights; and bytes once loaded."""
 
     tensors: int
     structure: int
@@ -144,7 +142,7 @@ class Totals:
     unclaimed: int
     params: int
     memory: int
-    """Bytes of all tensors once loaded, dense: larger than `tensors` where weights are made or unpacked."""
+    """Bytes of all tensors once loaded, as dense arrays: more than `tensors` if weights are generated or unpacked."""
 
     @property
     def size(self) -> int:
@@ -154,25 +152,25 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What a reader finds; with the account of the files it becomes an `Anatomy`."""
+    """The result of a reader; with the account of the files it becomes an `Anatomy`."""
 
     tensors: tuple[Tensor, ...]
     operators: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """What is inside a model, and where."""
+    """The contents of a model, and where they are."""
 
     path: str
     format: ModelFormat
     files: tuple[FileBytes, ...]
     tensors: tuple[Tensor, ...]
     operators: Mapping[str, int] = field(default_factory=dict)
-    """How often each operator is used, where the format has a graph."""
+    """How often each operator is used, if the format has a graph."""
     notes: tuple[str, ...] = ()
-    """What a reader could not see or found odd, a sentence each."""
+    """What the reader could not see or found unusual, a sentence each."""
     streams: tuple[Stream, ...] = ()
 
     @property

@@ -2,14 +2,14 @@
 
 bundle_for(requirements, platform) -> Bundle      made once, on the host, then from the cache
 unpacked(bundle) -> Path                          a folder for sys.path, or for the emulated machine's disk
-probe.py, unpacker.py                             run on the device: its facts; archive to folder
+probe.py, unpacker.py                             run on the device: print its facts; unpack the archive there
 """
 
 from __future__ import annotations
 
 from edgecheck.bundles.bundle import Bundle, LeftOut, Wheel
 from edgecheck.bundles.device_platform import DevicePlatform, host_platform, platform_of
-from edgecheck.bundles.obtain import bundle_for, cache_folder, compile_bytecode, has_bytecode, unpack, unpacked
+from edgecheck.bundles.obtain import bundle_for, cache_folder, unpack, unpacked
 
 __all__ = [
     "Bundle",
@@ -18,8 +18,6 @@ __all__ = [
     "Wheel",
     "bundle_for",
     "cache_folder",
-    "compile_bytecode",
-    "has_bytecode",
     "host_platform",
     "platform_of",
     "unpack",

@@ -1,24 +1,22 @@
-"""The Python, machine and libc of a device, and every wheel tag that pip may take for it."""
+"""The Python, machine and libc of a device, and every wheel tag that pip may install there."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from packaging import tags
 
 from edgecheck.bundles import probe
 from edgecheck.errors import BundleError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-#: What wheels call a machine that `uname -m` names otherwise.
+#: What wheels call a machine that `uname -m` names differently.
 _MACHINES = {"arm64": "aarch64", "amd64": "x86_64", "armv8l": "armv7l", "i386": "i686", "i586": "i686"}
 
-#: The agent's own floor.
+#: The oldest Python that the agent supports.
 _OLDEST_MINOR = 6
 
 #: bpo-36707: Python 3.8 dropped the letter for pymalloc from its ABI tag.
@@ -41,7 +39,7 @@ class DevicePlatform:
     """What decides which wheels a device can run.
 
     Raises:
-        BundleError: edgecheck's agent cannot run on such a Python, or a field is no such thing.
+        BundleError: edgecheck's agent cannot run on that Python, or a field is malformed.
     """
 
     python: str
@@ -56,10 +54,10 @@ class DevicePlatform:
         if match is None or int(match[1]) < _OLDEST_MINOR:
             raise BundleError(
                 f"The device's Python is {self.python}; edgecheck's agent needs Python 3.6 or newer.",
-                "Install a newer Python 3 beside it, or choose another device.",
+                "Install a newer Python 3 next to it, or choose another device.",
             )
         if not re.fullmatch(r"[a-z0-9_]+", self.machine):
-            raise BundleError(f"{self.machine!r} is no machine's name.", "It is what `uname -m` prints there.")
+            raise BundleError(f"{self.machine!r} is not the name of a machine.", "It is what `uname -m` prints there.")
 
     def __str__(self) -> str:
         """For messages: `Python 3.11, aarch64, glibc 2.36`."""
@@ -74,14 +72,14 @@ class DevicePlatform:
 
     @property
     def abi(self) -> str:
-        """The tag of Python's own binary interface: `cp311`, `cp37m`, `cp313t`."""
+        """The tag of Python's binary interface: `cp311`, `cp37m`, `cp313t`."""
         major, minor = self.version
         with_pymalloc = "m" if minor <= _LAST_WITH_M else ""
         return f"cp{major}{minor}{with_pymalloc}{'t' if self.python.endswith('t') else ''}"
 
     @property
     def platform_tags(self) -> tuple[str, ...]:
-        """Every platform tag the device takes, the most demanding first: pip matches tags exactly."""
+        """Every platform tag that fits the device, the most demanding first: pip matches tags exactly."""
         return (*self._libc_tags(), f"linux_{self.machine}")
 
     def _libc_tags(self) -> Iterator[str]:
@@ -99,7 +97,7 @@ class DevicePlatform:
 
     @property
     def wheel_tags(self) -> frozenset[tags.Tag]:
-        """Every whole tag (Python, ABI, platform) that the device takes."""
+        """Every complete tag (Python, ABI, platform) that fits the device."""
         return _wheel_tags(self)
 
     @property
@@ -122,16 +120,16 @@ class DevicePlatform:
 
     @property
     def is_32_bit_arm(self) -> bool:
-        """Whether this is a machine for which few packages have wheels."""
+        """Whether this is 32-bit Arm, for which few packages have wheels."""
         return self.machine in {"armv7l", "armv6l"}
 
 
 @cache  # an index lists thousands of wheels, each of which is compared with these
 def _wheel_tags(platform: DevicePlatform) -> frozenset[tags.Tag]:
     major, minor = platform.version
-    own = tags.cpython_tags(platform.version, abis=[platform.abi], platforms=platform.platform_tags)
+    native = tags.cpython_tags(platform.version, abis=[platform.abi], platforms=platform.platform_tags)
     pure = tags.compatible_tags(platform.version, interpreter=f"cp{major}{minor}", platforms=platform.platform_tags)
-    return frozenset((*own, *pure))
+    return frozenset((*native, *pure))
 
 
 def host_platform() -> DevicePlatform:
@@ -147,20 +145,20 @@ def platform_of(facts: Mapping[str, object]) -> DevicePlatform:
     """The platform of the device where `probe.py` found `facts`.
 
     Raises:
-        BundleError: no wheel bundle can be made for such a device: not Linux, not CPython, no known libc.
+        BundleError: no bundle can be made for the device: it is not Linux, not CPython, or has an unknown libc.
     """
-    asked_for = "Use `bundle: system` with a runtime that is installed there."
+    hint = "Use `bundle: system` with a runtime that is installed there."
     if facts.get("system") != "Linux":
-        raise BundleError(f"Runtime bundles are for Linux, and the device runs {facts.get('system')}.", asked_for)
+        raise BundleError(f"Runtime bundles are for Linux, and the device runs {facts.get('system')}.", hint)
     if facts.get("implementation") != "CPython":
-        raise BundleError(f"Runtime bundles are for CPython, not {facts.get('implementation')}.", asked_for)
+        raise BundleError(f"Runtime bundles are for CPython, not {facts.get('implementation')}.", hint)
     version = re.fullmatch(r"(\d+)\.(\d+).*", str(facts.get("libc_version")))
     match facts.get("libc"), version:
         case "glibc" | "musl" as libc, re.Match() as found:
             numbers = int(found[1]), int(found[2])
             return DevicePlatform(str(facts.get("python")), _machine(facts), libc, numbers)
         case _:
-            raise BundleError("The device's C library is neither glibc nor musl.", asked_for)
+            raise BundleError("The device's C library is neither glibc nor musl.", hint)
 
 
 def _machine(facts: Mapping[str, object]) -> str:

@@ -1,41 +1,50 @@
-"""From requirements and a platform to a bundle, made once; and from a bundle to its files."""
+"""From requirements and a platform to a bundle, made once; and from a bundle to its files.
+
+The host's cache, below `cache_folder()`:
+
+    archives/<key>/<digest>.tar.gz     a bundle, by its requirements and its platform
+    unpacked/<digest>/files/           its files, for `local` with `bundle: profile`
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from platformdirs import user_cache_path
 
 from edgecheck.bundles import unpacker
 from edgecheck.bundles.archive import pack
-from edgecheck.bundles.bundle import Bundle, LeftOut
+from edgecheck.bundles.bundle import Bundle, LeftOut, bundle_from
+from edgecheck.bundles.contents import RULES
+from edgecheck.bundles.device_platform import DevicePlatform
 from edgecheck.bundles.pip_process import Pip
-from edgecheck.bundles.requirements import wanted
-from edgecheck.bundles.resolve import resolve
-from edgecheck.bundles.store import Store, translated
+from edgecheck.bundles.requirements import Requirements, requirements_for
+from edgecheck.bundles.resolve import Resolved, resolve
+from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from edgecheck.bundles.device_platform import DevicePlatform
-    from edgecheck.bundles.resolve import Resolved
+from edgecheck.store import Store
 
 #: Seconds that resolving and packing may take, a slow connection included.
 PATIENCE = 900.0
 
+#: Part of every key, as the rules for what is left out are: raised when the archive's layout changes.
+_EDITION = 3
+
 
 def _silent(_: str) -> None:
-    """Nobody wants to know."""
+    """Report no progress."""
 
 
 def cache_folder() -> Path:
-    """Where bundles are kept unless told otherwise; it can be removed at any time."""
+    """Where bundles are kept by default; it can be removed at any time."""
     return user_cache_path("edgecheck") / "bundles"
 
 
@@ -47,43 +56,46 @@ def bundle_for(
     cache: Path | None = None,
     patience: float = PATIENCE,
 ) -> Bundle:
-    """The bundle with `requirements`, and psutil, for `platform`; made before, it comes without network.
+    """The bundle with `requirements`, and psutil, for `platform`; the second time it needs no network.
 
     Args:
         requirements: What the profile's `runtimes` say, such as `tflite-runtime==2.14.0`.
         platform: The device's.
-        progress: Told what is being done, a phrase at a time.
-        cache: A folder of one's own instead of `cache_folder()`.
+        progress: Called with what is being done, a phrase at a time.
+        cache: A folder to use instead of `cache_folder()`.
         patience: Seconds it may take.
 
     Raises:
         BundleError: no wheels fit the device (the message says which would), the index cannot be reached, the disk is
             full, or a wheel is damaged.
     """
-    store = Store(cache or cache_folder())
-    asked = wanted(requirements, platform)
-    key = store.key(asked.requirements, platform)
-    with translated(store.root):
-        if found := store.find(key):
-            return found
-    deadline = time.monotonic() + patience
-    with store.making(key, deadline, progress) as folder:
-        if found := store.find(key):  # made while this process waited
-            return found
-        resolved = resolve(asked, platform, _pip(folder, platform, deadline, progress), folder / "wheels")
+    deadline = Deadline.after(patience)
+    required = requirements_for(requirements, platform)
+
+    def build(folder: Path) -> dict[str, Any]:
+        scratch, wheels = folder.parent / "pip", folder.parent / "wheels"
+        scratch.mkdir()
+        wheels.mkdir()
+        pip = Pip(markers=platform.markers, scratch=scratch, deadline=deadline, progress=progress)
+        resolved = resolve(required, platform, pip, wheels)
         progress("packing")
-        return store.keep(key, _packed(resolved, platform, folder))
+        return _packed(resolved, platform, folder).facts()
+
+    entry = _archives(cache).ensure(_key(required, platform), build, progress, deadline)
+    return bundle_from(entry.facts, entry.folder)
 
 
-def _pip(folder: Path, platform: DevicePlatform, deadline: float, progress: Callable[[str], None]) -> Pip:
-    scratch = folder / "pip"
-    scratch.mkdir()
-    (folder / "wheels").mkdir()
-    return Pip(platform.markers, scratch, deadline, progress)
+def _archives(cache: Path | None) -> Store:
+    return Store(folder=(cache or cache_folder()) / "archives", what="runtime bundle", error=BundleError)
+
+
+def _key(required: Requirements, platform: DevicePlatform) -> str:
+    text = json.dumps([_EDITION, RULES, required.lines, asdict(platform)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _packed(resolved: Resolved, platform: DevicePlatform, folder: Path) -> Bundle:
-    # pins and not what was asked for, and no version of libc: the same wheels are the same bundle, whoever wants them
+    # Pins instead of the requirements, and no version of libc: the same wheels are the same bundle, whoever needs them.
     pins = [f"{each.wheel.name}=={each.wheel.version}" for each in resolved.wheels]
     about = {"requirements": pins, "python": platform.python, "machine": platform.machine, "libc": platform.libc}
     archive = folder / "bundle.tar.gz"
@@ -93,16 +105,16 @@ def _packed(resolved: Resolved, platform: DevicePlatform, folder: Path) -> Bundl
         for each in resolved.unused
     )
     return Bundle(
-        path=archive,
+        path=archive.rename(folder / f"{packed.digest}.tar.gz"),
         digest=packed.digest,
         sha256=packed.sha256,
         size=packed.size,
         unpacked_size=packed.unpacked_size,
-        requirements=resolved.asked.requirements,
+        requirements=resolved.required.lines,
         platform=platform,
         wheels=tuple(each.wheel for each in resolved.wheels),
         left_out=(*packed.left_out, *unused),
-        notes=resolved.asked.notes,
+        notes=resolved.required.notes,
     )
 
 
@@ -118,26 +130,21 @@ def unpacked(
     Raises:
         BundleError: the archive is damaged, or the disk is full.
     """
-    store = Store(cache or cache_folder())
-    folder = store.unpacked(bundle)
-    with translated(store.root):
-        if folder.exists():
-            return folder
-    deadline = time.monotonic() + patience
-    with store.making(f"unpacked-{bundle.digest}", deadline, progress) as making:
-        if not folder.exists():
-            progress("unpacking the runtime")
-            unpack(bundle, making / "files")
-            folder.parent.mkdir(exist_ok=True)
-            (making / "files").rename(folder)
-    return folder
+
+    def build(folder: Path) -> dict[str, Any]:
+        progress("unpacking the runtime")
+        unpack(bundle, folder / "files")
+        return {}
+
+    store = Store(folder=(cache or cache_folder()) / "unpacked", what="unpacked runtime", error=BundleError)
+    return store.ensure(bundle.digest, build, progress, Deadline.after(patience)).folder / "files"
 
 
 def unpack(bundle: Bundle, folder: Path) -> None:
-    """Put the bundle's files into `folder`, which is not there yet, and compile them if this host can.
+    """Write the bundle's files into the new folder `folder`, and compile them if this host can.
 
     Raises:
-        BundleError: the archive is damaged; `folder` is not complete then.
+        BundleError: the archive is damaged; `folder` is incomplete then.
         OSError: the disk is full.
     """
     folder.mkdir(parents=True)
@@ -148,24 +155,18 @@ def unpack(bundle: Bundle, folder: Path) -> None:
         raise BundleError(
             f"The runtime bundle {bundle.path.name} is damaged: {error}.", f"Remove {bundle.path} and try again."
         ) from error
-    compile_bytecode(folder, bundle.platform)
+    _compile_bytecode(folder, bundle.platform)
 
 
-def compile_bytecode(folder: Path, platform: DevicePlatform) -> bool:
-    """Compile an unpacked bundle's modules with a Python of the device's version; whether this host has one.
+def _compile_bytecode(folder: Path, platform: DevicePlatform) -> None:
+    """Compile an unpacked bundle's modules, if this host has a Python of the device's version.
 
     Byte code is the same on every machine. Without it each process compiles numpy as it imports it, which costs time
-    and shows in its RAM; so where this gives False, the device must do it: `unpacker.py --compile FOLDER`.
+    and shows in its RAM.
     """
     version = platform.python.rstrip("t")
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     interpreter = sys.executable if version == here else shutil.which(f"python{version}")
-    if interpreter is None:
-        return False
-    argv = [interpreter, "-I", str(Path(unpacker.__file__)), "--compile", str(folder)]
-    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
-
-
-def has_bytecode(folder: Path) -> bool:
-    """Whether an unpacked bundle's modules are compiled."""
-    return next(folder.glob("*/__pycache__/*.pyc"), None) is not None
+    if interpreter is not None:
+        argv = [interpreter, "-I", str(Path(unpacker.__file__)), "--compile", str(folder)]
+        subprocess.run(argv, check=False, capture_output=True)

@@ -1,4 +1,4 @@
-"""Runs pip as if it ran on the device: `python -c THIS MARKERS ARGUMENT...`, MARKERS being a JSON object.
+"""Runs pip as if on the device: `python -c THIS MARKERS ARGUMENT...`, where MARKERS is a JSON object.
 
 pip takes a device's tags from the command line but evaluates environment markers for the machine it runs on
 (pypa/pip issue 11664), so that a host with Python 3.13 would leave out what a board with 3.9 needs.

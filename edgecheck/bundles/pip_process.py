@@ -9,20 +9,17 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.bundles import pip_on_behalf
+from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-#: Settings of the user's that would change what is asked for here. Indexes, proxies and certificates stay theirs.
+#: The user's settings that would change what is downloaded here. Indexes, proxies and certificates stay theirs.
 _NOT_INHERITED = (
     *("PIP_NO_DEPS", "PIP_REQUIRE_VIRTUALENV", "PIP_QUIET", "PIP_VERBOSE", "PIP_TARGET", "PIP_USER", "PIP_PLATFORM"),
     *("PIP_ABI", "PIP_IMPLEMENTATION", "PIP_PYTHON_VERSION", "PIP_NO_BINARY", "PIP_DEST", "PIP_PYTHON", "PIP_LOG"),
@@ -31,29 +28,28 @@ _NOT_INHERITED = (
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A pip that ended by itself."""
+    """A pip that exited by itself."""
 
     succeeded: bool
     output: str
-    """Both its streams, as they came."""
+    """Its stdout and stderr, interleaved."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pip:
-    """How to run pip for one device."""
+    """Runs pip for one device."""
 
     markers: Mapping[str, str]
     scratch: Path
-    """An empty folder of one's own: pip's working and temporary folder."""
-    deadline: float
-    """On the monotonic clock."""
+    """A private, empty folder: pip's working and temporary folder."""
+    deadline: Deadline
     progress: Callable[[str], None]
 
     def run(self, *arguments: str) -> Finished:
-        """Run `pip ARGUMENTS`, telling of each package that it resolves or downloads.
+        """Run `pip ARGUMENTS`, reporting each package that it resolves or downloads.
 
         Raises:
-            BundleError: there is no pip, or it took too long.
+            BundleError: pip is not installed, or it took too long.
         """
         script = Path(pip_on_behalf.__file__).read_text(encoding="utf-8")
         argv = [sys.executable, "-c", script, json.dumps(dict(self.markers)), *arguments]
@@ -61,13 +57,13 @@ class Pip:
         with self._started(argv) as (process, expired):
             for line in process.stdout or ():
                 lines.append(line)
-                if told := _told(line):
-                    self.progress(told)
+                if phrase := _progress(line):
+                    self.progress(phrase)
             code = process.wait()
         if expired.is_set():
             raise BundleError(
                 "pip did not finish in the time allowed.",
-                "Look at the connection to the package index, or try again: what was downloaded is in pip's cache.",
+                "Check the connection to the package index, or try again: what was downloaded is in pip's cache.",
             )
         return Finished(code == 0, "".join(lines))
 
@@ -90,7 +86,7 @@ class Pip:
             expired.set()
             _kill(process)
 
-        timer = threading.Timer(max(0.0, self.deadline - time.monotonic()), expire)
+        timer = threading.Timer(self.deadline.remaining(), expire)
         timer.start()
         try:
             with process:
@@ -124,7 +120,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 
 def _borrowed_pip() -> Path | None:
-    """The wheel of pip that Python carries for new environments, where this environment has no pip (uv makes such)."""
+    """The wheel of pip that Python carries for new environments, where this environment has no pip (as those of uv)."""
     if find_spec("pip"):
         return None
     folders = [Path("/usr/share/python-wheels")]  # where Debian keeps it
@@ -139,7 +135,8 @@ def _borrowed_pip() -> Path | None:
     return wheels[-1]
 
 
-def _told(line: str) -> str:
+def _progress(line: str) -> str:
+    """What a line of pip's output reports, as a phrase; empty for most lines."""
     if found := re.match(r"Collecting (\S+)", line) or re.match(r"Processing \S*/([^/]+?)-\d\S*\.whl", line):
         return f"resolving {found[1]}"
     if found := re.match(r"\s+Downloading (\S+?)-(\d[^-]*)-\S+\.whl \((.+)\)", line):

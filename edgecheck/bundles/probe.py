@@ -1,4 +1,4 @@
-"""Prints what decides which wheels this Python can run, as JSON: `python3 - < probe.py` on the device.
+"""Prints the facts that decide which wheels this Python can run, as JSON: `python3 - < probe.py` on the device.
 
 Runs under Python 3.6 with nothing but the standard library, and imports nothing from edgecheck.
 """
@@ -44,7 +44,7 @@ def _libc() -> "tuple[str, str]":
 
 
 def musl_version(loader: str) -> str:
-    """What musl's loader says when it is run without a program: `Version 1.2.3` on stderr."""
+    """The version that musl's loader prints when it is run without a program: `Version 1.2.3` on stderr."""
     done = subprocess.run(
         [loader], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -1,30 +1,26 @@
-"""What a bundle asks pip for: the profile's pins, made canonical, and what edgecheck adds to them."""
+"""What a bundle requires of pip: the profile's pins in canonical form, and what edgecheck adds to them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from edgecheck.bundles.bundle import Wheel
+from edgecheck.bundles.device_platform import DevicePlatform
 from edgecheck.errors import BundleError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from edgecheck.bundles.bundle import Wheel
-    from edgecheck.bundles.device_platform import DevicePlatform
-
-#: Samples memory in the agent, which can do without it.
+#: The agent samples memory with it, and can do without.
 PSUTIL = "psutil"
 
 _NUMPY_2 = 2
 
-#: Releases that were compiled for numpy 1 and do not say so: under numpy 2 some import, and all fail once used.
+#: Releases that were compiled for numpy 1 and do not declare it: under numpy 2 some import, and all fail once used.
 _FOR_NUMPY_1: Mapping[str, SpecifierSet] = MappingProxyType(
     {
         "tflite-runtime": SpecifierSet(">=0"),
@@ -35,47 +31,48 @@ _FOR_NUMPY_1: Mapping[str, SpecifierSet] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to ask pip for."""
+class Requirements:
+    """The requirements that pip resolves together."""
 
-    requirements: tuple[str, ...]
+    lines: tuple[str, ...]
+    """As pip takes them: `tflite-runtime==2.14.0`."""
     optional: frozenset[str] = frozenset()
     """Names that may be missing where no wheel fits."""
     notes: tuple[str, ...] = ()
+    """What edgecheck changed, a sentence each."""
 
-    def without(self, name: str, note: str) -> Wanted:
-        """The same, less an optional requirement."""
-        kept = tuple(text for text in self.requirements if name_of(text) != name)
-        return Wanted(kept, self.optional - {name}, (*self.notes, note))
+    def without(self, name: str, note: str) -> Requirements:
+        """These without the optional requirement `name`."""
+        lines = tuple(text for text in self.lines if name_of(text) != name)
+        return Requirements(lines, self.optional - {name}, (*self.notes, note))
 
-    def with_(self, requirements: Iterable[str], notes: Iterable[str]) -> Wanted:
-        """The same, and more."""
-        every = dict.fromkeys((*self.requirements, *requirements))
-        return Wanted(tuple(every), self.optional, tuple(dict.fromkeys((*self.notes, *notes))))
+    def with_(self, lines: Iterable[str], notes: Iterable[str] = ()) -> Requirements:
+        """These and `lines`."""
+        every = dict.fromkeys((*self.lines, *lines))
+        return Requirements(tuple(every), self.optional, tuple(dict.fromkeys((*self.notes, *notes))))
+
+    def with_numpy_1(self, runtimes: Iterable[str]) -> Requirements:
+        """These with `numpy<2` if there are `runtimes` (names or pins) that need it."""
+        capped = self
+        for runtime in runtimes:
+            note = f"numpy<2 was added: {runtime} was compiled for numpy 1 and fails under numpy 2."
+            capped = capped.with_(["numpy<2"], [] if "numpy<2" in capped.lines else [note])
+        return capped
 
 
-def wanted(requirements: Sequence[str], platform: DevicePlatform) -> Wanted:
-    """The canonical form of a profile's requirements: sorted, without those whose marker does not hold there.
+def requirements_for(texts: Sequence[str], platform: DevicePlatform) -> Requirements:
+    """A profile's requirements in canonical form, sorted, without those whose marker is false for `platform`.
 
     Raises:
-        BundleError: one of them is no requirement.
+        BundleError: one of them cannot be parsed.
     """
-    parsed = [_parse(text) for text in requirements]
+    parsed = [_parse(text) for text in texts]
     holding = [each for each in parsed if each.marker is None or each.marker.evaluate(dict(platform.markers))]
-    texts = sorted({_canonical(each) for each in holding})
-    names = {name_of(text) for text in texts}
+    lines = sorted({_canonical(each) for each in holding})
+    names = {name_of(text) for text in lines}
     optional = frozenset({PSUTIL} - names)
-    asked = Wanted((*texts, *sorted(optional)), optional)
     certain = [name for name, releases in _FOR_NUMPY_1.items() if name in names and releases == SpecifierSet(">=0")]
-    return capped(asked, certain)
-
-
-def capped(asked: Wanted, runtimes: Iterable[str]) -> Wanted:
-    """`asked` with `numpy<2` for each of `runtimes`, which are names or pins."""
-    for runtime in runtimes:
-        note = f"numpy<2 was added: {runtime} was compiled for numpy 1 and fails under numpy 2."
-        asked = asked.with_(["numpy<2"], [] if "numpy<2" in asked.requirements else [note])
-    return asked
+    return Requirements((*lines, *sorted(optional)), optional).with_numpy_1(certain)
 
 
 def broken_by_numpy_2(wheels: Iterable[Wheel]) -> list[str]:
@@ -91,7 +88,7 @@ def broken_by_numpy_2(wheels: Iterable[Wheel]) -> list[str]:
 
 
 def name_of(requirement: str) -> str:
-    """The canonical name of what a requirement asks for."""
+    """The canonical name of the distribution that a requirement is for."""
     return canonicalize_name(_parse(requirement).name)
 
 
@@ -101,7 +98,7 @@ def extras_of(requirement: str) -> frozenset[str]:
 
 
 def _canonical(requirement: Requirement) -> str:
-    requirement.marker = None  # it holds
+    requirement.marker = None  # it is true
     text = str(requirement)
     return text.replace(requirement.name, canonicalize_name(requirement.name), 1)
 
@@ -111,5 +108,5 @@ def _parse(text: str) -> Requirement:
         return Requirement(text)
     except InvalidRequirement as error:
         raise BundleError(
-            f"{text!r} is no requirement that pip understands.", "Write it like `tflite-runtime==2.14.0`."
+            f"{text!r} is not a requirement that pip understands.", "Write it like `tflite-runtime==2.14.0`."
         ) from error

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from edgecheck.bundles import diagnosis
-from edgecheck.bundles.archive import UNUSED_DEPENDENCIES
-from edgecheck.bundles.listing import read_listing
-from edgecheck.bundles.requirements import broken_by_numpy_2, capped, extras_of, name_of
-from edgecheck.bundles.wheelfile import open_wheel
+from edgecheck.bundles.contents import UNUSED_DEPENDENCIES
+from edgecheck.bundles.device_platform import DevicePlatform
+from edgecheck.bundles.diagnosis import Listing, read_listing
+from edgecheck.bundles.pip_process import Pip
+from edgecheck.bundles.requirements import Requirements, broken_by_numpy_2, extras_of, name_of
+from edgecheck.bundles.wheelfile import WheelFile, open_wheel
 from edgecheck.errors import BundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from packaging.requirements import Requirement
 
-    from edgecheck.bundles.device_platform import DevicePlatform
-    from edgecheck.bundles.listing import Listing
-    from edgecheck.bundles.pip_process import Pip
-    from edgecheck.bundles.requirements import Wanted
-    from edgecheck.bundles.wheelfile import WheelFile
-
-#: Times that pip may be asked: as it is, without an optional package, with a cap on numpy, and one to spare.
+#: Runs of pip: with the requirements as they are, without an optional package, with a cap on numpy, and one to spare.
 _ROUNDS = 4
 
 
@@ -35,36 +30,36 @@ _ROUNDS = 4
 class Resolved:
     """The wheels of a bundle."""
 
-    asked: Wanted
+    required: Requirements
     """With what was added on the way."""
     wheels: tuple[WheelFile, ...]
     unused: tuple[WheelFile, ...]
-    """What pip brought that no inference imports."""
+    """What pip downloaded and no inference imports."""
 
 
-def resolve(asked: Wanted, platform: DevicePlatform, pip: Pip, folder: Path) -> Resolved:
-    """Download the wheels for `asked` into `folder`.
+def resolve(required: Requirements, platform: DevicePlatform, pip: Pip, folder: Path) -> Resolved:
+    """Download the wheels for `required` into `folder`.
 
     Raises:
-        BundleError: no wheels fit, with what would; or pip failed.
+        BundleError: no wheels fit (the hint says which would), or pip failed.
     """
     for attempt in range(_ROUNDS):
-        if not asked.requirements:  # only psutil was wanted, and there is none
-            return Resolved(asked, (), ())
+        if not required.lines:  # only psutil was required, and it has no wheel
+            return Resolved(required, (), ())
         into = folder / str(attempt)
-        finished = pip.run(*_download(platform), "--dest", str(into), *asked.requirements)
+        finished = pip.run(*_download(platform), "--dest", str(into), *required.lines)
         if not finished.succeeded:
-            asked = _without_optional(asked, platform, pip, finished.output)
+            required = _without_optional(required, platform, pip, finished.output)
             continue
         wheels = [open_wheel(path) for path in sorted(into.iterdir())]
-        further = _further(asked, wheels, platform)
-        if further == asked:
-            needed = _needed(asked, wheels, platform)
+        further = _further(required, wheels, platform)
+        if further == required:
+            needed = _needed(required, wheels, platform)
             kept = tuple(each for each in wheels if each.wheel.name in needed)
-            return Resolved(asked, kept, tuple(each for each in wheels if each not in kept))
-        asked = further
+            return Resolved(required, kept, tuple(each for each in wheels if each not in kept))
+        required = further
     raise BundleError(
-        f"pip's answers for {', '.join(asked.requirements)} do not settle.", "Pin the runtime and numpy in the profile."
+        f"pip's answers for {', '.join(required.lines)} do not settle.", "Pin the runtime and numpy in the profile."
     )
 
 
@@ -77,13 +72,13 @@ def _download(platform: DevicePlatform) -> tuple[str, ...]:
     )
 
 
-def _without_optional(asked: Wanted, platform: DevicePlatform, pip: Pip, output: str) -> Wanted:
+def _without_optional(required: Requirements, platform: DevicePlatform, pip: Pip, output: str) -> Requirements:
     failed = diagnosis.unmet(output)
     if failed is None:
-        raise diagnosis.other_failure(output, asked)
-    if failed.name in asked.optional:
+        raise diagnosis.other_failure(output, required)
+    if failed.name in required.optional:
         note = f"{failed.name} has no wheel for {platform}: the agent reads /proc itself."
-        return asked.without(failed.name, note)
+        return required.without(failed.name, note)
 
     def listing(name: str) -> Listing:
         log = pip.run(*_download(platform), "-vv", "--no-deps", f"{name}<0").output  # no release is below 0
@@ -92,9 +87,9 @@ def _without_optional(asked: Wanted, platform: DevicePlatform, pip: Pip, output:
     raise diagnosis.explain(failed, platform, listing)
 
 
-def _further(asked: Wanted, wheels: Sequence[WheelFile], platform: DevicePlatform) -> Wanted:
-    """`asked`, and what pip did not see: a runtime that fails under numpy 2, a marker that holds on the device only."""
-    asked = capped(asked, broken_by_numpy_2(each.wheel for each in wheels))
+def _further(required: Requirements, wheels: Sequence[WheelFile], platform: DevicePlatform) -> Requirements:
+    """With what pip did not see: a runtime that fails under numpy 2, a marker that is true on the device only."""
+    required = required.with_numpy_1(broken_by_numpy_2(each.wheel for each in wheels))
     versions = {each.wheel.name: Version(each.wheel.version) for each in wheels}
     missing = [
         f"{need.name}{need.specifier}"
@@ -102,14 +97,14 @@ def _further(asked: Wanted, wheels: Sequence[WheelFile], platform: DevicePlatfor
         for need in _needs(each, platform)
         if canonicalize_name(need.name) not in versions
     ]
-    return asked.with_(sorted(missing), [])
+    return required.with_(sorted(missing))
 
 
-def _needed(asked: Wanted, wheels: Sequence[WheelFile], platform: DevicePlatform) -> frozenset[str]:
+def _needed(required: Requirements, wheels: Sequence[WheelFile], platform: DevicePlatform) -> frozenset[str]:
     """Names of the distributions that an inference can import: reachable, and not only by a runtime's tools."""
     by_name = {each.wheel.name: each for each in wheels}
     reached: set[tuple[str, frozenset[str]]] = set()
-    ahead = [(name_of(text), extras_of(text)) for text in asked.requirements]
+    ahead = [(name_of(text), extras_of(text)) for text in required.lines]
     while ahead:
         name, extras = reaching = ahead.pop()
         if reaching in reached or name not in by_name:

@@ -1,6 +1,6 @@
 """Unpacks a bundle on the device: `python3 unpacker.py ARCHIVE FOLDER DIGEST`, or `-` for an archive on stdin.
 
-FOLDER is there whole or not at all. Runs under Python 3.6 with nothing but the standard library, and imports nothing
+FOLDER is complete or absent. Runs under Python 3.6 with nothing but the standard library, and imports nothing
 from edgecheck.
 """
 
@@ -20,9 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 _CHUNK = 1 << 20
-_MAPPED = 1 << 16  # bytes from which a file is taken for a library
+
+#: Bytes from which a file is assumed to be a library.
+_MAPPED = 1 << 16
+
 _SCRATCH = ".unpacking-"
-_ABANDONED = 3600.0  # seconds without a new entry
+
+#: Seconds without a new entry, after which an unpacker must have been killed.
+_ABANDONED = 3600.0
 
 
 class DamagedError(Exception):
@@ -30,7 +35,7 @@ class DamagedError(Exception):
 
 
 class HashingReader:
-    """Hands bytes on and keeps their sha256."""
+    """Passes bytes on and keeps their sha256."""
 
     def __init__(self, source: "IO[bytes]") -> None:
         self._source = source
@@ -43,14 +48,14 @@ class HashingReader:
         return data
 
     def finish(self) -> str:
-        """Read what is left; the sha256 of all there was."""
+        """Read the rest; the sha256 of everything."""
         while self.read():
             pass
         return self._hash.hexdigest()
 
 
 def extract(source: "IO[bytes]", folder: Path, digest: str) -> None:
-    """Put the files of the archive into `folder`, which exists and is empty.
+    """Write the files of the archive into `folder`, which exists and is empty.
 
     Raises:
         DamagedError: the archive is cut off, or its content is not the one named `digest`; files may have been written.
@@ -66,7 +71,7 @@ def extract(source: "IO[bytes]", folder: Path, digest: str) -> None:
     except (EOFError, tarfile.TarError, zlib.error) as error:
         raise DamagedError(f"the archive is damaged: {error}") from error
     except OSError as error:
-        if error.errno is None:  # gzip's own: no gzip file, or a wrong checksum
+        if error.errno is None:  # raised by gzip: not a gzip file, or a wrong checksum
             raise DamagedError(f"the archive is damaged: {error}") from error
         raise
     if found != digest:
@@ -77,7 +82,7 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     path = PurePosixPath(member.name)
     content = tar.extractfile(member) if member.isreg() else None
     if content is None or path.is_absolute() or ".." in path.parts:
-        raise DamagedError(f"{member.name!r} does not belong into a bundle")
+        raise DamagedError(f"{member.name!r} does not belong in a bundle")
     place = folder.joinpath(*path.parts)
     place.parent.mkdir(parents=True, exist_ok=True)
     with content, place.open("wb") as file:
@@ -89,7 +94,7 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
 
 
 def _forget_pages(file: "IO[bytes]") -> None:
-    """Have the kernel read a library from the disk again when it is mapped.
+    """Make the kernel read a library from the disk again when it is mapped.
 
     Pages that were just written lie in the cache in larger pieces than pages that were read, and mapping one maps its
     neighbours: RSS was 7 MB higher (Linux 6.18, tflite-runtime and numpy) until the cache was dropped.
@@ -113,7 +118,7 @@ def compile_modules(folder: Path) -> None:
 
 
 def unpack(archive: str, folder: Path, digest: str) -> bool:
-    """Unpack and compile into `folder`; False if it was there already.
+    """Unpack and compile into `folder`; False if it already existed.
 
     Raises:
         DamagedError: as `extract`.
@@ -151,12 +156,12 @@ def _publish(scratch: Path, folder: Path) -> bool:
     except OSError:
         if not folder.exists():
             raise
-        return False  # another process was quicker, with the same content
+        return False  # another process was faster, with the same content
     return True
 
 
 def main(arguments: "list[str]") -> int:
-    """`ARCHIVE FOLDER DIGEST`, or `--compile FOLDER`; 0 done, 1 damaged or no room, with a sentence on stderr."""
+    """`ARCHIVE FOLDER DIGEST`, or `--compile FOLDER`; 1, and a sentence on stderr, if damaged or out of space."""
     try:
         if arguments[0] == "--compile":
             compile_modules(Path(arguments[1]))

@@ -1,29 +1,25 @@
-"""A wheel as a list of files to install: PEP 427's layout, with no trust in the names inside."""
+"""A wheel as a list of files to install: PEP 427's layout; the names inside are not trusted."""
 
 from __future__ import annotations
 
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from edgecheck.bundles.bundle import Wheel
-from edgecheck.bundles.digests import sha256_of
 from edgecheck.errors import BundleError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+from edgecheck.store import sha256_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One file of a wheel."""
 
@@ -37,7 +33,7 @@ class Member:
     executable: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
     """A wheel on disk, opened once."""
 
@@ -48,7 +44,7 @@ class WheelFile:
 
     @contextmanager
     def reading(self) -> Iterator[Callable[[Member], bytes]]:
-        """A function that gives the bytes of a member, its checksum verified.
+        """A function that returns the bytes of a member, with its checksum verified.
 
         Raises:
             BundleError: the wheel is damaged.
@@ -64,7 +60,7 @@ def open_wheel(source: Path) -> WheelFile:
     """Read a wheel's table of contents and metadata.
 
     Raises:
-        BundleError: it is no wheel, or a name in it points out of the folder that it is unpacked into.
+        BundleError: it is not a wheel, or a name in it points out of the folder that it is unpacked into.
     """
     try:
         name, version, _, _ = parse_wheel_filename(source.name)
@@ -78,8 +74,8 @@ def open_wheel(source: Path) -> WheelFile:
     except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise _damaged(source, str(error)) from error
     members = tuple(_member(source, info) for info in infos)
-    wheel = Wheel(canonicalize_name(name), str(version), source.name, sha256_of(source))
-    return WheelFile(source, wheel, needs, members)
+    wheel = Wheel(name=canonicalize_name(name), version=str(version), file=source.name, sha256=sha256_of(source))
+    return WheelFile(source=source, wheel=wheel, dependencies=needs, members=members)
 
 
 def _is_metadata(path: str) -> bool:
@@ -89,11 +85,18 @@ def _is_metadata(path: str) -> bool:
 def _member(source: Path, info: zipfile.ZipInfo) -> Member:
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
-        raise _damaged(source, f"{info.filename!r} is no regular file")
-    return Member(info.filename, _installed(source, info.filename), info.file_size, info.CRC, bool(mode & 0o111))
+        raise _damaged(source, f"{info.filename!r} is not a regular file")
+    return Member(
+        inside=info.filename,
+        path=_installed(source, info.filename),
+        size=info.file_size,
+        checksum=info.CRC,
+        executable=bool(mode & 0o111),
+    )
 
 
 def _installed(source: Path, name: str) -> str:
+    """Where a member belongs; see `Member.path`."""
     path = PurePosixPath(name)
     safe = not path.is_absolute() and ".." not in path.parts and str(path) == name and "\\" not in name
     if not safe or not name.isprintable():
@@ -108,5 +111,5 @@ def _installed(source: Path, name: str) -> str:
 def _damaged(source: Path, why: str) -> BundleError:
     return BundleError(
         f"The wheel {source.name} cannot be used: {why}.",
-        "Clear pip's cache (`pip cache purge`) and try again; if it stays so, pin another version.",
+        "Clear pip's cache (`pip cache purge`) and try again; if that does not help, pin another version.",
     )

@@ -1,88 +1,75 @@
-"""`variants: auto` and `edgecheck fit`: does what `core.fitting` says next until the answer is certain."""
+"""`variants: auto` and `edgecheck fit`: try variants, as `core.fitting` says, until the answer is certain."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.checks.check import judged, prepare, request_of, run
-from edgecheck.converters.candidates import ladder
+from edgecheck.checks.check import Attempt, Check, convert, judge, measure, run
 from edgecheck.converters.interface import AS_IS
 from edgecheck.core.budget import Variant
 from edgecheck.core.fitting import Fit, Step, Trial, answer, next_move, others
+from edgecheck.core.report import CheckResult, Tried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edgecheck.checks.check import Check, Prepared
-    from edgecheck.converters.convert import Workshop
-    from edgecheck.core.report import CheckResult
-
-#: Stands for the choice among a check's candidates.
-AUTO = Variant("auto")
+    from edgecheck.converters.interface import ConversionSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """The answer, and what was prepared for it."""
+class Search:
+    """The answer, and the attempt at each variant before it ran."""
 
     fit: Fit
-    prepared: dict[Variant, Prepared]
+    attempts: dict[Variant, Attempt]
 
 
-def candidates(check: Check) -> tuple[Variant, ...]:
-    """What the model of `check` could be shipped as, in the order of looking.
+def choose(
+    check: Check, settings: ConversionSettings, tell: Callable[[str], None]
+) -> tuple[CheckResult, tuple[Tried, ...]]:
+    """The result of the recommended variant, else of the nearest one; and why the others were not chosen."""
+    done = search(check, settings, tell)
+    chosen = done.fit.nearest
+    result = chosen.result if chosen.finished else _not_run(done, chosen)
+    return result, others(done.fit)
 
-    Raises:
-        ModelError: a ready file is damaged.
-    """
-    asked = request_of(check)
-    names = ladder(Path(check.budget.model.path), check.source, asked.format)
-    return tuple(map(Variant, names)) or (Variant("float32"),)  # no route: the attempt says so, and names the nearest
 
-
-def tried(check: Check, workshop: Workshop, tell: Callable[[str], None], *, every: bool = False) -> Looked:
-    """Look at the candidates of `check` and run them, as far as the answer takes."""
+def search(check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, every: bool = False) -> Search:
+    """Convert and run the candidates of `check`, as many as the answer takes; with `every`, all of them."""
     trials: dict[Variant, Trial] = {}
-    prepared: dict[Variant, Prepared] = {}
+    attempts: dict[Variant, Attempt] = {}
     while (move := next_move(check.candidates, tuple(trials.values()), every=every)) is not None:
         variant = move.variant
 
-        def told(words: str, variant: Variant = variant) -> None:
+        def tell_of_variant(words: str, variant: Variant = variant) -> None:
             tell(f"{variant}: {words}")
 
         if move.step is Step.LOOK:
-            prepared[variant] = prepare(
-                replace(check, variant=variant, candidates=()), workshop, told, compare=variant.name != AS_IS
-            )
-            trials[variant] = _trial(prepared[variant])
+            alone = replace(check, variant=variant, candidates=())
+            attempts[variant] = convert(alone, settings, tell_of_variant, compare=variant.name != AS_IS)
+            trials[variant] = _before_running(attempts[variant])
         else:
-            trials[variant] = Trial(run(prepared[variant], told), finished=True)
-    return Looked(answer(check.candidates, tuple(trials.values())), prepared)
+            trials[variant] = Trial(_result(run(attempts[variant], tell_of_variant)), finished=True)
+    return Search(answer(check.candidates, tuple(trials.values())), attempts)
 
 
-def _trial(prepared: Prepared) -> Trial:
-    """What is known before it runs: no verdict yet on what only the device can tell."""
-    result = judged(prepared)
-    device_decides = bool(prepared.check.target) and any(each.metric.needs_device for each in prepared.check.limits)
-    if prepared.evidence is None or not device_decides:
+def _result(attempt: Attempt) -> CheckResult:
+    return judge(attempt, measure(attempt))
+
+
+def _before_running(attempt: Attempt) -> Trial:
+    """What is known before it runs: no verdict yet on limits that only the device decides."""
+    result, check = _result(attempt), attempt.check
+    device_decides = bool(check.target) and any(limit.metric.needs_device for limit in check.limits)
+    if attempt.evidence is None or not device_decides:
         return Trial(result, finished=True)
     known = tuple(verdict for verdict in result.verdicts if not verdict.metric.needs_device)
     return Trial(replace(result, verdicts=known), finished=False)
 
 
-def choose(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
-    """The result that stands for `variants: auto`: the recommended variant's, else the nearest one's."""
-    seen = tried(check, workshop, tell)
-    chosen = seen.fit.nearest
-    result = chosen.result if chosen.finished else _not_run(seen, chosen)
-    return replace(result, tried=others(seen.fit))
-
-
-def _not_run(seen: Looked, chosen: Trial) -> CheckResult:
-    """All its verdicts: what the device would have told is unknown."""
-    prepared = seen.prepared[chosen.variant]
-    why = seen.fit.stopped or "it was not run, since its files fail already"
-    evidence = replace(prepared.evidence, not_run=why) if prepared.evidence is not None else None
-    return judged(replace(prepared, evidence=evidence))
+def _not_run(done: Search, chosen: Trial) -> CheckResult:
+    """The result with all verdicts: those that only the device decides are unknown."""
+    attempt = done.attempts[chosen.variant]
+    why = done.fit.stopped or "it was not run, since its files fail already"
+    evidence = replace(attempt.evidence, not_run=why) if attempt.evidence is not None else None
+    return _result(replace(attempt, evidence=evidence))

@@ -1,26 +1,66 @@
-"""What results are compared with: earlier results, and how much each metric may grow from them."""
+"""Comparison with earlier results: the reports, and how much each metric may grow from them."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgecheck.checks import report_files
 from edgecheck.config import load_allowances
-from edgecheck.core.comparability import Side
-from edgecheck.core.comparison import judged_against
-from edgecheck.core.limits import OnUnknown
+from edgecheck.core.budget import Budget
+from edgecheck.core.comparison import Side, judged_against
+from edgecheck.core.limits import Allowance, OnUnknown
+from edgecheck.core.report import CheckResult, Report
 from edgecheck.errors import UsageError
+from edgecheck.reports.reading import read_report
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+#: The path that means stdin.
+STDIN = Path("-")
 
-    from edgecheck.core.budget import Budget
-    from edgecheck.core.comparability import Allowance
-    from edgecheck.core.report import CheckResult, Report
 
-#: How the rules are written, for hints.
+def load(path: Path) -> Report:
+    """The report in a file, or on stdin for `-`.
+
+    Raises:
+        UsageError: it cannot be read, or is not a report of this version.
+    """
+    if path == STDIN:
+        return read_report(sys.stdin.read(), "stdin")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} could not be read: {error.strerror}.", "Name a file that --format json wrote."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text.", "Name a file that --format json wrote.") from error
+    return read_report(text, str(path))
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """One report with the checks of several (shards, or CI jobs), in order."""
+    first, *others = reports
+    hosts = dict.fromkeys(report.host for report in reports)
+    return replace(
+        first,
+        results=tuple(result for report in reports for result in report.results),
+        host=", ".join(hosts),
+        started=min(report.started for report in reports),
+        seconds=sum((report.seconds for report in others), first.seconds),
+        shard="" if others else first.shard,
+    )
+
+
+def missing_shards(reports: Sequence[Report]) -> list[str]:
+    """Where several reports are shards of one invocation, the shards that are missing: `3/4`."""
+    shards = {report.shard for report in reports if report.shard}
+    counts = {shard.partition("/")[2] for shard in shards}
+    every = [f"{number}/{count}" for count in sorted(counts, key=int) for number in range(1, int(count) + 1)]
+    return [shard for shard in every if shard not in shards] if len(reports) > 1 else []
+
+
+#: An example of the rules, for hints.
 EXAMPLE = "regression: {size: 1%, latency_p50: {growth: 10%, atleast: 2 ms}}"
 
 
@@ -31,10 +71,10 @@ class Baseline:
     report: Report
     merge_base: Report | None
     rules: Mapping[str, tuple[Allowance, ...]]
-    """By the budget's file."""
+    """By budget file."""
 
-    def judged(self, result: CheckResult, host: str) -> CheckResult:
-        """`result`, which `host` got, with what is to be said of its growth."""
+    def judge(self, result: CheckResult, host: str) -> CheckResult:
+        """`result`, measured by `host`, with a verdict on the growth of each metric that has a rule."""
         rules = self.rules.get(result.budget.path, ())
         return judged_against(Side(result, host), rules, self.report, self.merge_base)
 
@@ -65,14 +105,14 @@ def _ensured(rules: dict[str, tuple[Allowance, ...]]) -> dict[str, tuple[Allowan
 def baseline_for_check(
     baseline: Path | None, merge_base: Path | None, budgets: Sequence[Budget], on_unknown: str | None
 ) -> Baseline | None:
-    """The baseline that a check was given; None where it was given none.
+    """The baseline of a check; None without `--baseline`.
 
     Raises:
-        UsageError: a file is no report, or no budget says how much may grow.
+        UsageError: a file is not a report, or no budget has rules on growth.
     """
     if baseline is None:
         if merge_base is not None:
-            raise UsageError("--merge-base tells drift from a change, which takes a --baseline too.")
+            raise UsageError("--merge-base also needs --baseline.")
         return None
-    origin = report_files.load(merge_base) if merge_base is not None else None
-    return Baseline(report_files.load(baseline), origin, _rules_of(budgets, on_unknown))
+    origin = load(merge_base) if merge_base is not None else None
+    return Baseline(load(baseline), origin, _rules_of(budgets, on_unknown))

@@ -1,35 +1,33 @@
-"""One invocation, from what was asked to the report as it grows: the same for the command line and for the library."""
+"""One invocation, from the request to the report as it grows: the same for the command line and the library."""
 
 from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
-from edgecheck.checks import perform
-from edgecheck.checks.plan import Selection, addresses, select
-from edgecheck.converters.convert import Workshop
-from edgecheck.core.report import Report
+from edgecheck.checks.check import Check
+from edgecheck.checks.perform import perform
+from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
+from edgecheck.config import Project
+from edgecheck.converters.interface import ConversionSettings
+from edgecheck.core.report import CheckResult, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
-    from pathlib import Path
-
     from edgecheck.checks.baseline import Baseline
-    from edgecheck.checks.plan import Shard
-    from edgecheck.config import Project
-    from edgecheck.core.report import CheckResult
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be checked, where, and against what."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationRequest:
+    """What to check, where, and against what."""
 
     selection: Selection
     targets: tuple[str, ...] = ()
@@ -37,26 +35,24 @@ class Asked:
     baseline: Path | None = None
     merge_base: Path | None = None
     machines: int = 1
-    """Emulated ones at once."""
+    """The most emulated machines at the same time."""
     shard: Shard | None = None
     """The part of the checks to do; None: all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """Checks that can begin, and the report that has none of them yet."""
+    """Planned checks, and the report without any result yet."""
 
-    checks: tuple[perform.Check, ...]
-    earlier: Baseline | None
+    checks: tuple[Check, ...]
+    baseline: Baseline | None
     empty: Report
     machines: int
-    fingerprints: tuple[str, ...] = ()
-    """Of the checks, where their results are to be kept for a `--resume`."""
     done: Mapping[str, CheckResult] = field(default_factory=dict)
-    """By fingerprint: what an interrupted invocation did already."""
+    """By fingerprint: results of an interrupted invocation, taken instead of doing the check again."""
 
     def reports(self, tell: Callable[[str], None]) -> Iterator[Report]:
-        """The report each time that it has a check more, which is its last."""
+        """Do the checks; the report after each result, which is its last."""
         began = time.monotonic()
         report = self.empty
         with closing(self._results(tell)) as results:
@@ -65,41 +61,41 @@ class Invocation:
                 yield report
 
     def _results(self, tell: Callable[[str], None]) -> Generator[CheckResult]:
-        names = self.fingerprints or ("",) * len(self.checks)
-        left = [check for check, name in zip(self.checks, names, strict=True) if name not in self.done]
-        workshop = Workshop(user_cache_path("edgecheck"))
-        seen = perform.perform(left, workshop, tell, machines=self.machines)
-        for name in names:
-            yield self.done[name] if name in self.done else replace(self._judged(next(seen)), fingerprint=name)
+        left = [check for check in self.checks if check.fingerprint not in self.done]
+        results = perform(left, ConversionSettings(user_cache_path("edgecheck")), tell, machines=self.machines)
+        for check in self.checks:
+            yield self.done.get(check.fingerprint) or self._against_baseline(next(results))
 
-    def _judged(self, seen: CheckResult) -> CheckResult:
-        return self.earlier.judged(seen, self.empty.host) if self.earlier is not None else seen
+    def _against_baseline(self, result: CheckResult) -> CheckResult:
+        return self.baseline.judge(result, self.empty.host) if self.baseline is not None else result
 
 
-def invocation(asked: Asked, project: Project) -> Invocation:
-    """Everything read and looked up; nothing has run.
+def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
+    """Read everything that the request names; nothing runs yet.
 
     Raises:
-        UsageError: something that was asked for is not there, or does not go together.
+        UsageError: something that the request names does not exist, or its options do not go together.
     """
-    budgets = select(asked.selection, project)
-    earlier = None
-    if asked.baseline is not None or asked.merge_base is not None:
+    budgets = select(request.selection, project)
+    baseline = None
+    if request.baseline is not None or request.merge_base is not None:
         from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing
 
-        earlier = baseline_for_check(asked.baseline, asked.merge_base, budgets, asked.selection.on_unknown)
-    checks = perform.plan(budgets, addresses(asked.targets, project, budgets))
-    if asked.shard is not None:
-        checks = asked.shard.of(checks)
-    empty = Report((), __version__, this_host(), now(), 0.0, str(asked.shard or ""))
-    return Invocation(checks, earlier, empty, asked.machines)
+        baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
+    checks = plan(budgets, addresses(request.targets, project, budgets))
+    if request.shard is not None:
+        checks = request.shard.of(checks)
+    empty = Report(
+        results=(), version=__version__, host=this_host(), started=now(), seconds=0.0, shard=str(request.shard or "")
+    )
+    return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines)
 
 
 def this_host() -> str:
-    """The machine that a report comes from, as its reader knows it."""
+    """The machine that a report comes from, as a person knows it."""
     return f"{platform.system()} {platform.machine()} {platform.node()}"
 
 
 def now() -> str:
-    """The time as reports have it: ISO 8601, to the second, UTC."""
+    """The time in reports: ISO 8601, to the second, UTC."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

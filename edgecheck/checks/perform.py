@@ -1,38 +1,89 @@
-"""The story: convert, run, measure, judge; results come one by one."""
+"""All planned checks: results come one by one, in order, while devices work side by side."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edgecheck.anatomy.formats import identify
-from edgecheck.checks import check as check_module
-from edgecheck.checks.check import Check
-from edgecheck.targets import nearest
+from edgecheck.checks.check import Check, check_variant
+from edgecheck.core.address import Sharing
+from edgecheck.core.fitting import Fit
+from edgecheck.core.report import CheckResult, Tiles, Tried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from edgecheck.converters.convert import Workshop
-    from edgecheck.core.budget import Budget, Variant
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.fitting import Fit
-    from edgecheck.core.limits import Limit
-    from edgecheck.core.report import CheckResult, Tiles
+    from edgecheck.converters.interface import ConversionSettings
 
-# RF-SECTION side_by_side: Runs things side by side in lanes, and gives their results in the order in which they
-# were asked for.
 
-#: Seconds between two looks at what still runs after an interruption.
-_PAUSE = 0.1
+def perform(
+    checks: Sequence[Check], settings: ConversionSettings, tell: Callable[[str], None], *, machines: int = 1
+) -> Iterator[CheckResult]:
+    """The result of each check, in order; a check that cannot be done does not stop the others.
+
+    Boards run side by side, one check at a time on each, and so do up to `machines` emulated ones. What is measured on
+    this machine runs alone.
+    """
+
+    def run(check: Check) -> CheckResult:
+        started = time.monotonic()
+        tried: tuple[Tried, ...] = ()
+        if check.candidates:
+            from edgecheck.checks.auto import choose
+
+            result, tried = choose(check, settings, tell)
+        else:
+            result = check_variant(check, settings, tell)
+        return replace(result, tried=tried, tiles=_tiles(result), seconds=time.monotonic() - started)
+
+    return in_order(checks, run, _lane, _lanes(checks, machines))
+
+
+def fit(
+    checks: Sequence[Check],
+    settings: ConversionSettings,
+    tell: Callable[[str], None],
+    *,
+    machines: int = 1,
+    every: bool = False,
+) -> Iterator[Fit]:
+    """For each check with candidates, which of them fits; with `every`, all of them are tried. See `perform`."""
+    from edgecheck.checks.auto import search
+
+    def run(check: Check) -> Fit:
+        return search(check, settings, tell, every=every).fit
+
+    return in_order(checks, run, _lane, _lanes(checks, machines))
+
+
+def _tiles(result: CheckResult) -> Tiles | None:
+    if result.artifact is None:
+        return None
+    from edgecheck.anatomy.tiles import tiles_of
+
+    return tiles_of(Path(result.artifact.path))
+
+
+def _lane(check: Check) -> str:
+    return str(check.target or "")
+
+
+def _lanes(checks: Sequence[Check], machines: int) -> dict[str, int]:
+    widths = {Sharing.ONE: 1, Sharing.SEVERAL: machines}
+    targets = {check.target for check in checks if check.target is not None}
+    return {str(target): widths[target.kind.sharing] for target in targets if target.kind.sharing in widths}
+
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+#: Seconds between two attempts to end what still runs after an interruption.
+_PAUSE = 0.1
 
 
 def in_order(
@@ -41,20 +92,20 @@ def in_order(
     lane_of: Callable[[Item], str],
     widths: Mapping[str, int],
 ) -> Iterator[Result]:
-    """The results of `run` over `items`, in their order, each as soon as it and all before it are there.
+    """The results of `run` over `items`, in order, each as soon as it and all before it are done.
 
     Args:
-        items: What to do.
-        run: Does it; in a thread of its own where the item's lane has a width.
+        items: What to run.
+        run: Called for each item; in a thread where the item's lane has a width.
         lane_of: The lane of an item.
-        widths: How many of a lane may run at once. An item in any other lane runs alone: after all that have a lane,
-            one by one, in the calling thread.
+        widths: How many items of a lane may run at the same time. An item in any other lane runs alone: after all
+            items that have a lane, one by one, in the calling thread.
 
-    Leaving early, by an interruption or otherwise, ends every child process, so that the threads come to their ends.
+    Leaving early, by an interruption or otherwise, ends every child process, so that the threads end too.
     """
     lanes = {lane_of(item) for item in items}
     if not lanes & set(widths) or (len(lanes) == 1 and all(widths[lane] == 1 for lane in lanes)):
-        yield from map(run, items)  # nothing is side by side: no thread, so that an interruption reaches what runs
+        yield from map(run, items)  # nothing is side by side: without a thread an interruption reaches what runs
         return
     from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -76,15 +127,15 @@ def in_order(
             stopped.set()
             running = [future for future in futures if future is not None]
             while wait(running, _PAUSE).not_done:
-                _end_children()  # again and again: a thread may have been about to start one more
+                _end_children()  # repeatedly: a thread may have been about to start another one
             raise
 
 
 def _alone(item: Item, run: Callable[[Item], Result], futures: Sequence[Future[Result] | None]) -> Result:
-    """Run when nothing else does: what is timed on this machine must have it for itself."""
+    """Run once everything else is done: what is timed on this machine must not share it."""
     for future in futures:
         if future is not None:
-            future.exception()  # waits; an error is raised where its own result is due
+            future.exception()  # waits; the error is raised where that item's result is due
     return run(item)
 
 
@@ -95,123 +146,3 @@ def _end_children() -> None:
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 child.terminate()
-
-
-__all__ = ["Addresses", "Check", "fit", "perform", "plan", "plan_fit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where devices are."""
-
-    by_device: Mapping[str, str]
-    default: str = ""
-    """For every device that has none of its own; empty: the best that can be had."""
-
-    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> str:
-        """The target for `profile`; empty where every limit is read from files."""
-        named = self.by_device.get(profile.id) or self.default
-        if named:
-            return named
-        return "" if not any(limit.metric.needs_device for limit in limits) else nearest(profile)
-
-
-def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
-    """Every check of `budgets`, in their order; where the variant is `auto`, one for each device.
-
-    Raises:
-        ModelError: a model is missing or is none.
-    """
-    return tuple(
-        _with_candidates(Check(budget, variant, profile, limits, source, addresses.of(profile, limits)))
-        for budget in budgets
-        for source in [identify(Path(budget.model.path)).value]
-        for variant in budget.variants or (_auto(),)
-        for profile, limits in budget.devices
-    )
-
-
-def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = ()) -> tuple[Check, ...]:
-    """For each device of `budgets` one check with the variants to choose from.
-
-    They are all that the model can be converted to and the budget's own, or `only` those.
-
-    Raises:
-        ModelError: a model is missing, damaged or none.
-    """
-    free = plan((replace(budget, variants=()) for budget in budgets), addresses)
-    own = {budget.path: budget.variants for budget in budgets}
-    return tuple(
-        replace(
-            check, candidates=tuple(only) or tuple(dict.fromkeys((*check.candidates, *own.get(check.budget.path, ()))))
-        )
-        for check in free
-    )
-
-
-def _auto() -> Variant:
-    from edgecheck.checks.auto import AUTO
-
-    return AUTO
-
-
-def _with_candidates(check: Check) -> Check:
-    if check.budget.variants:
-        return check
-    from edgecheck.checks.auto import candidates  # what chooses is not paid for by who names the variants
-
-    return replace(check, candidates=candidates(check))
-
-
-def perform(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1
-) -> Iterator[CheckResult]:
-    """Convert, run, measure and judge each check, in their order; one that cannot be done does not stop the others.
-
-    Boards run side by side, one check at a time on each, and up to `machines` emulated ones; what is measured on this
-    machine has it for itself.
-    """
-
-    def run(check: Check) -> CheckResult:
-        started = time.monotonic()
-        result = _perform(check, workshop, tell)
-        return replace(result, seconds=time.monotonic() - started, tiles=_tiles(result))
-
-    return in_order(checks, run, _lane, _lanes(checks, machines))
-
-
-def _tiles(result: CheckResult) -> Tiles | None:
-    if result.artifact is None:
-        return None
-    from edgecheck.reports.size.treemap import tiles_of
-
-    return tiles_of(Path(result.artifact.path))
-
-
-def _perform(check: Check, workshop: Workshop, tell: Callable[[str], None]) -> CheckResult:
-    if check.candidates:
-        from edgecheck.checks.auto import choose
-
-        return choose(check, workshop, tell)
-    return check_module.run(check_module.prepare(check, workshop, tell), tell)
-
-
-def fit(
-    checks: Sequence[Check], workshop: Workshop, tell: Callable[[str], None], *, machines: int = 1, every: bool = False
-) -> Iterator[Fit]:
-    """For each check with candidates which of them fits; `every` looks at and runs all of them. See `perform`."""
-    from edgecheck.checks.auto import tried
-
-    def run(check: Check) -> Fit:
-        return tried(check, workshop, tell, every=every).fit
-
-    return in_order(checks, run, _lane, _lanes(checks, machines))
-
-
-def _lane(check: Check) -> str:
-    return check.target
-
-
-def _lanes(checks: Sequence[Check], machines: int) -> dict[str, int]:
-    boards = {check.target: 1 for check in checks if check.target not in ("", "local")}
-    return boards | {"qemu": machines}

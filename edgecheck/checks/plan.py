@@ -1,41 +1,34 @@
-"""What to check: the budgets named, found or made from a model on the command line."""
+"""What to check: from command-line options and budget files to the checks to do, each with its target."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.formats import identify
-from edgecheck.checks.perform import Addresses
-from edgecheck.config import Profiles, limits_from_texts, load_budgets
+from edgecheck.checks.check import Check, request_of
+from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets
 from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
+from edgecheck.core.address import Address, parse
 from edgecheck.core.budget import Budget, Effort, Model, Variant
-from edgecheck.core.device import THIS_MACHINE
-from edgecheck.core.limits import OnUnknown, combined
+from edgecheck.core.device import THIS_MACHINE, DeviceProfile
+from edgecheck.core.limits import Limit, OnUnknown, combined
 from edgecheck.errors import UsageError
-from edgecheck.targets import SCHEMES, WRITTEN
+from edgecheck.targets import nearest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgecheck.checks.perform import Check
-    from edgecheck.config import Project
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.limits import Limit
+#: The variant that stands for the choice among all variants.
+AUTO = "auto"
 
 _YAML = (".yaml", ".yml")
 
-#: `--variant` for the choice among all variants.
-AUTO = "auto"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What the command line says of it."""
+    """What the command line selects, before any file is read."""
 
     paths: tuple[Path, ...]
     devices: tuple[str, ...] = ()
@@ -45,38 +38,40 @@ class Selection:
     trust: bool = False
     """Whether code in model files and factories may run."""
     variants: tuple[str, ...] = ()
-    """For models without a budget; `auto` stands for the choice among all."""
+    """For models without a budget; `auto` chooses among all."""
     samples: Path | None = None
     """Real inputs for a model without a budget."""
 
 
-def select(asked: Selection, project: Project) -> tuple[Budget, ...]:
+def select(selection: Selection, project: Project) -> tuple[Budget, ...]:
     """The budgets to check.
 
     Raises:
         UsageError: nothing is found, or the options do not go together.
         ConfigError: the budgets or profiles have problems.
     """
-    profiles = Profiles((*asked.profiles, *project.profiles))
-    paths = asked.paths or project.budgets
+    profiles = Profiles((*selection.profiles, *project.profiles))
+    paths = selection.paths or project.budgets
     if not paths:
         raise UsageError(
             "There is nothing to check: no budget or model is named, and there is no folder ./budgets.",
             "Name one: edgecheck check model.tflite --limit ram_peak=80MiB",
         )
     models = [path for path in paths if _is_model(path)]
-    if asked.limits and len(models) < len(paths):
+    if selection.limits and len(models) < len(paths):
         raise UsageError("--limit goes with a model, not with a budget.", "Write the limit into the budget file.")
-    if asked.samples and len(models) < len(paths):
+    if selection.samples and len(models) < len(paths):
         raise UsageError("--samples goes with a model, not with a budget.", "Write `samples:` into the budget file.")
-    if AUTO in asked.variants and len(asked.variants) > 1:
-        raise UsageError("--variant auto chooses among all variants: it goes with no other.", "Leave the others out.")
+    if AUTO in selection.variants and len(selection.variants) > 1:
+        raise UsageError(
+            "--variant auto chooses among all variants and cannot be combined with others.", "Leave the others out."
+        )
     files = [path for path in paths if path not in models]
-    budgets = load_budgets(files, profiles=profiles) if files else ()
-    budgets = tuple(_only(budget, asked.devices) for budget in budgets)
-    made = tuple(_from_model(path, asked, profiles) for path in models)
-    chosen = (_with_on_unknown(budget, asked.on_unknown) for budget in (*budgets, *made) if budget.devices)
-    return tuple(_trusted(budget) if asked.trust else budget for budget in chosen)
+    loaded = load_budgets(files, profiles=profiles) if files else ()
+    budgets = [_on_devices(budget, selection.devices) for budget in loaded]
+    budgets += [_from_model(path, selection, profiles) for path in models]
+    chosen = (_with_on_unknown(budget, selection.on_unknown) for budget in budgets if budget.devices)
+    return tuple(_trusted(budget) if selection.trust else budget for budget in chosen)
 
 
 def _is_model(path: Path) -> bool:
@@ -85,16 +80,17 @@ def _is_model(path: Path) -> bool:
     return path.suffix not in _YAML
 
 
-def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
-    given = limits_from_texts(asked.limits)
-    devices = tuple(profiles.get(name) for name in asked.devices or (THIS_MACHINE,))
+def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
+    given = limits_from_texts(selection.limits)
+    devices = tuple(profiles.get(name) for name in selection.devices or (THIS_MACHINE,))
+    names = selection.variants or (_usual_variant(path),)
     return Budget(
         name=path.name,
         path="",
         model=Model(path),
-        variants=() if AUTO in asked.variants else tuple(map(Variant, asked.variants or (_usual_variant(path),))),
+        variants=() if AUTO in names else tuple(map(Variant, names)),
         format="",
-        samples=asked.samples,
+        samples=selection.samples,
         inputs={},
         threads=1,
         effort=Effort(),
@@ -103,7 +99,7 @@ def _from_model(path: Path, asked: Selection, profiles: Profiles) -> Budget:
 
 
 def _usual_variant(path: Path) -> str:
-    """What a device can open stays as it is; anything else is converted as it was trained."""
+    """A file that a device can open stays as it is; any other model is converted without loss."""
     return AS_IS if identify(path).value in READY else "float32"
 
 
@@ -111,7 +107,8 @@ def _limits_of(profile: DeviceProfile) -> dict[str, Limit]:
     return {limit.metric.name: limit for limit in profile.limits}
 
 
-def _only(budget: Budget, devices: tuple[str, ...]) -> Budget:
+def _on_devices(budget: Budget, devices: tuple[str, ...]) -> Budget:
+    """The budget for these devices only; for all of its devices where none is named."""
     if not devices:
         return budget
     known = {profile.id for profile, _ in budget.devices}
@@ -136,21 +133,37 @@ def _with_on_unknown(budget: Budget, on_unknown: str | None) -> Budget:
     )
 
 
-# RF-SECTION targets: `--target` and the project's addresses, as one table.
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The address of each device."""
+
+    by_device: Mapping[str, Address]
+    default: Address | None = None
+    """For every device without its own address; None: the best target available."""
+
+    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
+        """The target for `profile`; None where every limit is read from files."""
+        named = self.by_device.get(profile.id) or self.default
+        if named:
+            return named
+        return nearest(profile) if any(limit.metric.needs_device for limit in limits) else None
+
+
+#: `DEVICE=ADDRESS`; the address may contain an equals sign after its scheme.
+_NAMED = re.compile(r"([\w.+-]+)=(.*)")
 
 
 def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget]) -> Addresses:
-    """Where each device of `budgets` is.
+    """The addresses of the devices of `budgets`: from `--target`, else from the project.
 
     Raises:
-        UsageError: an address that no target speaks, a device that no budget has, or one board for several devices.
+        UsageError: an unknown kind of address, a device that no budget has, or one board for several devices.
     """
-    named: dict[str, str] = {}
+    named: dict[str, Address] = {}
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
         parts = _NAMED.fullmatch(text)
-        device, address = (parts[1], parts[2]) if parts else ("", text)
-        _ensure_known(address)
+        device, address = (parts[1], parse(parts[2])) if parts else ("", parse(text))
         if device and device not in devices:
             raise UsageError(
                 f"--target {text}: no budget here has the device {device!r}.",
@@ -159,9 +172,9 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
         if named.setdefault(device, address) != address:
             which = device or "every device"
             raise UsageError(f"{which} is at {named[device]} and at {address}.", "Give --target once for each device.")
-    default = named.pop("", "")
+    default = named.pop("", None)
     others = devices - set(named)
-    if "://" in default and len(others) > 1:
+    if default is not None and default.kind.has_host and len(others) > 1:
         raise UsageError(
             f"--target {default} is one board, and the budgets have {len(others)} devices.",
             f"Say which it is: --target {min(others)}={default}",
@@ -169,46 +182,84 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     return Addresses(named if default else {**project.targets, **named}, default)
 
 
-#: `DEVICE=ADDRESS`; an address may hold an equals sign of its own behind its scheme.
-_NAMED = re.compile(r"([\w.+-]+)=(.*)")
+def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
+    """Every check of `budgets`, in their order; where the variant is `auto`, one for each device.
+
+    Raises:
+        ModelError: a model is missing, damaged, or not a model.
+    """
+    return tuple(
+        _with_candidates(
+            Check(
+                budget=budget,
+                variant=variant,
+                profile=profile,
+                limits=limits,
+                source=source,
+                target=addresses.of(profile, limits),
+            )
+        )
+        for budget in budgets
+        for source in [identify(Path(budget.model.path)).value]
+        for variant in budget.variants or (Variant(AUTO),)
+        for profile, limits in budget.devices
+    )
 
 
-def _ensure_known(address: str) -> None:
-    scheme = address.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise UsageError(f"No target is called {address!r}.", WRITTEN)
-    if scheme == "ssh":
-        from edgecheck.targets import ssh_address
+def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = ()) -> tuple[Check, ...]:
+    """For each device of `budgets` one check with the variants to choose from.
 
-        ssh_address.parse(address)
+    These are every variant that the model can be converted to and the budget's variants, or `only` those.
+
+    Raises:
+        ModelError: a model is missing, damaged, or not a model.
+    """
+    free = plan((replace(budget, variants=()) for budget in budgets), addresses)
+    named = {budget.path: budget.variants for budget in budgets}
+    return tuple(
+        replace(
+            check,
+            candidates=tuple(only) or tuple(dict.fromkeys((*check.candidates, *named.get(check.budget.path, ())))),
+        )
+        for check in free
+    )
 
 
-# RF-SECTION shard: `--shard 2/4`: a part of the checks, the same part on every machine.
+def _with_candidates(check: Check) -> Check:
+    """Where the variant is `auto`: with the variants that the model could be shipped as, the least lossy first."""
+    if check.budget.variants:
+        return check
+    from edgecheck.converters.routes import candidate_variants
+
+    names = candidate_variants(Path(check.budget.model.path), check.source, request_of(check).format)
+    # Without a route there is one candidate all the same: the attempt to convert it says what is missing.
+    return replace(check, candidates=tuple(map(Variant, names)) or (Variant("float32"),))
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several equal parts."""
+    """One of several equal parts of the checks, the same part on every machine."""
 
     number: int
-    """From 1 on."""
+    """1-based."""
     count: int
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
 
     def of(self, checks: Sequence[Check]) -> tuple[Check, ...]:
-        """The checks that are this part's, in their order; parts differ by one check at most.
+        """This part's checks, in their order; parts differ by one check at most.
 
         Neither the order in which budgets were named nor the folder that they lie in on this machine counts. Checks
-        are dealt out by a hash, so that a slow device, which comes up at every so many checks, is not all one part's.
+        are dealt out by a hash, so that a slow device, whose checks recur at a fixed distance, is spread over the
+        parts.
         """
-        dealt = sorted(range(len(checks)), key=lambda at: (_place(checks[at]), at))
+        dealt = sorted(range(len(checks)), key=lambda at: (_hash(checks[at]), at))
         mine = set(dealt[self.number - 1 :: self.count])
         return tuple(check for at, check in enumerate(checks) if at in mine)
 
 
-def _place(check: Check) -> bytes:
+def _hash(check: Check) -> bytes:
     budget = check.budget
     paths = (os.path.relpath(path) if path else "" for path in (budget.path, budget.model.path))
     identity = (*(Path(path).as_posix() for path in paths), str(check.variant), check.profile.id)

@@ -1,76 +1,73 @@
-"""One artifact on an open target: lay out the job, follow the agent, give back the run."""
+"""One run of an artifact on a target: write the job, follow the agent, return what was seen."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edgecheck.core.artifact import Artifact
+from edgecheck.core.budget import Budget
 from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
+from edgecheck.core.limits import Limit
 from edgecheck.core.looks import for_agent
+from edgecheck.core.metrics import Family
 from edgecheck.core.readers import FRESH_LOADS
+from edgecheck.core.run import Run
 from edgecheck.errors import TargetError
-from edgecheck.targets import Workload
+from edgecheck.targets import Target, Workload
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from edgecheck.core.artifact import Artifact
-    from edgecheck.core.budget import Budget
-    from edgecheck.core.limits import Limit
-    from edgecheck.core.run import Run
-    from edgecheck.targets import Target
-
-#: A line longer than this is no event of the agent's.
+#: Bytes; a longer line is not one of the agent's events.
 LONGEST_LINE = 64 * 2**20
 
-#: The least and the most fresh processes for a memory peak, and by how much their peaks may differ.
+#: The fewest and the most fresh processes for a memory peak, and the share by which their peaks may differ.
 MEMORY_PROCESSES = (2, 5)
 MEMORY_SPREAD = 0.05
 
-#: Seconds that a device which slowed itself down is left alone before it is measured once more: a heat sink's time
-#: constant is of that order.
+#: Seconds that a throttled device is left alone before it is measured again: a heat sink's time constant is of that
+#: order.
 COOL_DOWN = 60.0
 
 #: A model that needs more than this share of the device's memory has to show that it fits.
 MUCH_OF_MEMORY = 0.5
 
-#: More latencies than any table of looks takes, few enough to be sent and kept.
+#: The most inferences of the latency pass: more than any table of looks needs, few enough to send and keep.
 MOST_INFERENCES = 200_000
 
-#: Seconds between two readings of the resident memory, and inferences while they are taken.
+#: Seconds between two readings of the resident memory, and the inferences during which they are taken.
 SAMPLING = 0.01
 MEMORY_INFERENCES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a check needs to see."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a check needs from a run."""
 
     budget: Budget
     limits: tuple[Limit, ...]
     requirements: tuple[str, ...] = ()
-    """The runtime to bring along; empty: what the device has."""
+    """The runtime to install; empty: the one on the device."""
     device_memory: int = 0
-    """Bytes that the device can give to the model."""
+    """Bytes available to the model on the device."""
 
 
-def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable[[str], None]) -> Run:
-    """Run `artifact` on `target`; whatever becomes of it there is in the run.
+def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[str], None]) -> Run:
+    """Run `artifact` on `target`. A crash, refusal or timeout there is part of the returned run.
 
     Args:
-        target: Where.
-        artifact: What.
-        wanted: Which passes, and how far.
-        tell: Is told what happens, a few words at a time.
+        target: Where to run.
+        artifact: What to run.
+        needs: Which passes to run, and for how long.
+        tell: Called with progress messages.
 
     Raises:
         TargetError: the target could not be reached at all.
     """
-    workload = _workload(target, artifact, wanted)
+    workload = _workload(target, artifact, needs)
     run = _run(target, workload, tell)
     if throttling(run):
         tell(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
@@ -78,53 +75,53 @@ def run_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable
         run = _run(target, workload, tell)
         run = replace(run, throttled=", ".join(throttling(run)))
     smaller = target.tight
-    if smaller is not None and _may_not_fit(run, wanted.device_memory):
-        tell("trying it in the device's own memory")
+    if smaller is not None and _may_not_fit(run, needs.device_memory):
+        tell("running it again in a machine with the device's RAM")
         again = _run(smaller, replace(workload, job={**workload.job, "deterministic": None}), tell)
         run = replace(run, fit=again.workers, broken=run.broken or again.broken)
     return run
 
 
-def time_on(target: Target, artifact: Artifact, wanted: Wanted, *, tell: Callable[[str], None]) -> Run:
+def time_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[str], None]) -> Run:
     """Only the steady inferences of `artifact`: timed, or counted where the clock counts instructions.
 
-    See `run_on` for the arguments and for what is raised.
+    Arguments and errors are those of `run_on`.
     """
-    workload = _workload(target, artifact, wanted)
+    workload = _workload(target, artifact, needs)
     return _run(target, replace(workload, job={**workload.job, "load": None, "memory": None}), tell)
 
 
-def _workload(target: Target, artifact: Artifact, wanted: Wanted) -> Workload:
+def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
     return Workload(
-        job(artifact, wanted, emulated=target.emulated),
-        tuple(Path(file) for file in artifact.files),
-        Path(wanted.budget.samples) if wanted.budget.samples else None,
-        wanted.requirements,
+        job=job(artifact, needs, emulated=target.emulated),
+        model=tuple(Path(file) for file in artifact.files),
+        samples=Path(needs.budget.samples) if needs.budget.samples else None,
+        requirements=needs.requirements,
     )
 
 
 def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run:
-    reader = RunReader(target.address, emulated=target.emulated)
+    reader = RunReader(str(target.address), emulated=target.emulated)
     with target.launch(workload, tell) as lines:
         broken = _follow(lines, reader, tell)
     return reader.run(broken)
 
 
 def _may_not_fit(run: Run, device_memory: int) -> bool:
-    """Whether the model needs so much that the device's own memory has to show whether it is enough."""
-    peaks = [worker.peak for worker in run.watched if worker.peak is not None]
+    """Whether the model needs so much that it must also run in a machine with no more memory than the device."""
+    peaks = [worker.peak for worker in run.memory_workers if worker.peak is not None]
     return max(peaks, default=0) > MUCH_OF_MEMORY * device_memory
 
 
-def job(artifact: Artifact, wanted: Wanted, *, emulated: bool = False) -> dict[str, object]:
+def job(artifact: Artifact, needs: Needs, *, emulated: bool = False) -> dict[str, object]:
     """The job for the agent, without the paths (docs/reference/agent-protocol.md)."""
     if emulated:
-        return {**_common(artifact, wanted), **_EMULATED}
-    return {**_common(artifact, wanted), **_timed(wanted)}
+        return {**_common(artifact, needs), **_EMULATED}
+    return {**_common(artifact, needs), **_timed(needs)}
 
 
-def _common(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
-    budget, effort = wanted.budget, wanted.budget.effort
+def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
+    budget, effort = needs.budget, needs.budget.effort
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
@@ -144,8 +141,8 @@ def _common(artifact: Artifact, wanted: Wanted) -> dict[str, object]:
     }
 
 
-#: Where the clock counts instructions: batches of at least ten million of them until two agree, and no sampling more
-#: often than it is worth there. One process shows both, since the next would be the same to the byte.
+#: Where the clock counts instructions: batches of at least ten million of them until two agree, and memory sampled
+#: half as often. One process shows both, since the next would be the same to the byte.
 _EMULATED: dict[str, object] = {
     "threads": 1,
     "latency": None,
@@ -155,9 +152,8 @@ _EMULATED: dict[str, object] = {
 }
 
 
-def _timed(wanted: Wanted) -> dict[str, object]:
-    effort = wanted.budget.effort
-    names = {limit.metric.name for limit in wanted.limits}
+def _timed(needs: Needs) -> dict[str, object]:
+    effort = needs.budget.effort
     return {
         "deterministic": None,
         "latency": {
@@ -167,14 +163,16 @@ def _timed(wanted: Wanted) -> dict[str, object]:
             "min_s": effort.min_time,
             "max_s": effort.max_time,
             "max_count": MOST_INFERENCES,
-            "looks": [look for limit in wanted.limits for look in _looks(limit, effort.max_time)],
+            "looks": [look for limit in needs.limits for look in _looks(limit, effort.max_time)],
         },
-        "load": {"processes": FRESH_LOADS} if names & {"load_time", "latency_first"} else None,
+        "load": {"processes": FRESH_LOADS}
+        if any(limit.metric.family is Family.LOAD for limit in needs.limits)
+        else None,
     }
 
 
 def _looks(limit: Limit, span: float) -> Iterator[dict[str, object]]:
-    """The tables by which the agent may stop early: one for each level of a limit on a percentile."""
+    """The tables by which the agent may stop early: one per level of a limit on a percentile."""
     quantile = limit.metric.quantile
     if quantile is not None:
         for level, bound in (("error", limit.error), ("warn", limit.warn)):
@@ -183,18 +181,18 @@ def _looks(limit: Limit, span: float) -> Iterator[dict[str, object]]:
 
 
 def _follow(lines: Iterable[bytes], reader: RunReader, tell: Callable[[str], None]) -> str:
-    """Read until the agent is done; the text says why the run is not whole, empty where it is."""
+    """Read until the agent is done; returns why the run is incomplete, empty where it is complete."""
     try:
         for line in lines:
             event = _parse(line)
             reader.feed(event)
-            if words := _words(event):
+            if words := _progress(event):
                 tell(words)
             if reader.done:
                 return ""
     except TargetError as error:
         return error.message
-    return "the agent ended before it was done"
+    return "the agent exited before finishing"
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -203,11 +201,12 @@ def _parse(line: bytes) -> dict[str, Any]:
     except ValueError:
         event = None
     if not isinstance(event, dict):
-        raise TargetError(f"the agent wrote a line that is no event: {line[:80]!r}")
+        raise TargetError(f"the agent wrote a line that is not an event: {line[:80]!r}")
     return event
 
 
-def _words(event: dict[str, Any]) -> str:
+def _progress(event: dict[str, Any]) -> str:
+    """The event as a progress message; empty where it is not worth one."""
     match event.get("event"):
         case "start":
             return f"{event['purpose']} pass"

@@ -10,14 +10,13 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck.checks import perform
-from edgecheck.checks.plan import addresses
+from edgecheck.checks.plan import Addresses, addresses, plan
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
-from edgecheck.converters.convert import Workshop
-from edgecheck.converters.interface import READY
+from edgecheck.converters.interface import READY, ConversionSettings
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError
@@ -94,10 +93,10 @@ def command(
     )
     where = addresses([target] if target else [], project, [budget])
     if not (where.default or where.by_device.get(device)):
-        where = perform.Addresses({}, nearest(profile))
+        where = Addresses({}, nearest(profile))
     with Progress(1) as progress:
-        checks = perform.plan([budget], where)
-        (result,) = perform.perform(checks, Workshop(user_cache_path("edgecheck")), progress.show)
+        checks = plan([budget], where)
+        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.show)
     if result.artifact is None or result.problem:
         raise UndecidedError(result.problem, result.hint)
     folder = output.parent if output is not None else Path.cwd()

@@ -61,7 +61,7 @@ def _list_artifacts(folder: Path) -> None:
 
 
 def _on_device(address: str, *, clear: bool) -> None:
-    from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
+    from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
 
     if clear:
         click.echo(f"Cleared: {show(clear_device_cache(address), Unit.BYTES)}.")

@@ -13,6 +13,7 @@ from edgecheck.cli import files
 from edgecheck.cli.progress import Progress
 from edgecheck.config.files import shown_path
 from edgecheck.config.profiles import is_packaged
+from edgecheck.core.address import parse
 from edgecheck.core.device import Constant
 from edgecheck.errors import UsageError
 
@@ -38,14 +39,14 @@ def command(profiles: Profiles, address: str, device: str, networks: tuple[str, 
     the emulated machine with the same core, which counts their instructions.
     The constants go into the profile's file; its comments stay.
     """
-    from edgecheck.checks.calibrate import Place, calibrate, ensure_possible
+    from edgecheck.checks.calibrate import Board, calibrate, ensure_possible
 
     profile = profiles.get(device)
-    place = Place(profile, address)
-    ensure_possible(place, networks)
+    board = Board(profile, parse(address))
+    ensure_possible(board, networks)
     _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:
-        done = calibrate(place, progress.show, networks=networks)
+        done = calibrate(board, progress.show, networks=networks)
     _show(done)
     write(profile, done, dry_run=dry_run)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.checks.invocation import Asked, invocation
+from edgecheck.checks.invocation import InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
@@ -123,10 +123,10 @@ def command(
         trust=trust,
         variants=variants,
     )
-    request = Asked(
-        selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
+    request = InvocationRequest(
+        selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
     )
-    planned, interrupted = resumable(invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
+    planned, interrupted = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
     report = planned.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.checks import report_files
+from edgecheck.checks import baseline
 from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
@@ -18,7 +18,7 @@ from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
-    from edgecheck.core.comparability import Allowance
+    from edgecheck.core.limits import Allowance
     from edgecheck.core.report import CheckResult, Report
 
 _EXAMPLES = """
@@ -67,8 +67,8 @@ def command(
     3 something could not be decided.
     """
     with Outputs(formats, quiet=quiet) as outputs:
-        report, against = report_files.load(head), report_files.load(base)
-        origin = report_files.load(merge_base) if merge_base is not None else None
+        report, against = baseline.load(head), baseline.load(base)
+        origin = baseline.load(merge_base) if merge_base is not None else None
         against = _renamed(against, report) if across else against
         compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:
@@ -124,4 +124,4 @@ def _by_place(report: Report, name: str) -> dict[tuple[str, str], CheckResult]:
 def _compared(head: Report, baseline: Baseline) -> Report:
     """The report on growth alone: verdicts on limits belong to the check."""
     bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
-    return replace(head, results=tuple(baseline.judged(result, head.host) for result in bare))
+    return replace(head, results=tuple(baseline.judge(result, head.host) for result in bare))

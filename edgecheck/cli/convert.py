@@ -13,8 +13,8 @@ from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.cli.progress import Progress
-from edgecheck.converters.convert import Workshop, compressed, convert
-from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, Request
+from edgecheck.converters.convert import compressed, convert
+from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import UsageError
 
@@ -98,13 +98,13 @@ def command(
     )
     from edgecheck.converters.agreement import agreement_of
 
-    workshop = Workshop(user_cache_path("edgecheck"))
+    settings = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
-        artifact = compressed(convert(request, workshop, tell=progress.show), workshop)
+        artifact = compressed(convert(request, settings, tell=progress.show), settings)
         place = _placed(artifact, output, prune)
     _show(artifact, place)
     with Progress(1) as progress:
-        agreement = agreement_of(artifact, request, workshop, tell=progress.show)
+        agreement = agreement_of(artifact, request, settings, tell=progress.show)
     _show_agreement(agreement)
     if agreement.failure:
         raise click.exceptions.Exit(1)

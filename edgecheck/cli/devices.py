@@ -65,12 +65,12 @@ def probe_command(profiles: Profiles, address: str) -> None:
     Nothing is installed on it. What the device does not report comes from the
     nearest known profile, and is marked.
     """
-    from edgecheck.core.profile_draft import described
-    from edgecheck.targets.probing import probe
+    from edgecheck.core.profile_draft import draft
+    from edgecheck.targets.ssh.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
-    click.echo(described(probe(address), known, address), nl=False)
+    click.echo(draft(probe(address), known, address), nl=False)
 
 
 def _list(profiles: Profiles) -> None:

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_cache_path
 
-from edgecheck import __version__, agent
+from edgecheck import __version__
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
 
@@ -24,14 +23,17 @@ if TYPE_CHECKING:
 #: Runtime -> (statements that load it and run a tiny model, extra that installs it).
 _RUNTIMES = {
     "ai-edge-litert": (
-        "import tflite_engine; print(tflite_engine.Engine('ai-edge-litert', 1).version)",
+        "from edgecheck_agent import tflite_engine; print(tflite_engine.Engine('ai-edge-litert', 1).version)",
         "tflite",
     ),
     "tflite-runtime": (
-        "import tflite_engine; print(tflite_engine.Engine('tflite-runtime', 1).version)",
+        "from edgecheck_agent import tflite_engine; print(tflite_engine.Engine('tflite-runtime', 1).version)",
         "tflite-runtime",
     ),
-    "onnxruntime": ("import onnx_engine; onnx_engine.Engine(1); print(onnx_engine.VERSION)", "onnx"),
+    "onnxruntime": (
+        "from edgecheck_agent import onnx_engine; onnx_engine.Engine(1); print(onnx_engine.VERSION)",
+        "onnx",
+    ),
 }
 
 #: Program -> (what it is for, the Debian package).
@@ -76,14 +78,12 @@ def command() -> None:
 
 
 def _runtimes() -> Iterator[Line]:
-    folder = str(Path(agent.__file__).parent)
-    for name, (trial, extra) in _RUNTIMES.items():
+    for name, (code, extra) in _RUNTIMES.items():
         try:
             installed = version(name)
         except PackageNotFoundError:
             yield Line(works=False, what=name, found=f"not installed: pip install 'edgecheck[{extra}]'")
             continue
-        code = f"import sys; sys.path.insert(0, {folder!r}); {trial}"
         done = subprocess.run(
             [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=_TIMEOUT
         )

@@ -15,7 +15,7 @@ from edgecheck.config import Profiles, load_project
 from edgecheck.core.units import Unit, show
 
 if TYPE_CHECKING:
-    from edgecheck.emulator.image import Image
+    from edgecheck.emulator.hardware import Image
 
 #: Packages that figures depend on, besides Python.
 _NAMED = ("linux", "libc6", "libgomp1", "libstdc++6", "zlib1g")
@@ -97,12 +97,13 @@ def shell_command(device: str) -> None:
 
     Leave it with `exit`. The runtime is under /bundle, the agent under /agent.
     """
-    from edgecheck.emulator import shell
+    from edgecheck.core.address import EMULATED
+    from edgecheck.emulator import machine
     from edgecheck.targets.qemu import open_target
 
     profile = Profiles(load_project(Path.cwd()).profiles).get(device)
     with Progress(1) as progress:
         requirements = next(iter(profile.runtimes.values()), ())
-        spec = open_target("qemu", profile).spec(requirements, 0, progress.show)
-    argv = shell.argv(spec)
+        spec = open_target(EMULATED, profile).spec(requirements, 0, progress.show)
+    argv = machine.shell(spec)
     os.execvp(argv[0], argv)  # noqa: S606 - the terminal is QEMU's from here on

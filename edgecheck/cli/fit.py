@@ -14,18 +14,16 @@ from platformdirs import user_cache_path
 from edgecheck import __version__
 from edgecheck.checks import perform
 from edgecheck.checks.invocation import now, this_host
-from edgecheck.checks.plan import AUTO, Selection, addresses, select
+from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
-from edgecheck.converters.convert import Workshop
-from edgecheck.converters.interface import AS_IS, VARIANTS
+from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
-from edgecheck.reports import Style
-from edgecheck.reports.fit.report import FORMATS, FitReport, render_fit
+from edgecheck.reports.fit import FORMATS, FitReport, render_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,19 +103,21 @@ def command(
     )
     budgets = select(selection, project)
     _ensure_limits(budgets)
-    checks = perform.plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     started = now()
     fits: list[Fit] = []
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(len(checks)))
-        workshop = Workshop(user_cache_path("edgecheck"))
-        for fit in perform.fit(checks, workshop, progress.show, machines=machines, every=every):
+        settings = ConversionSettings(user_cache_path("edgecheck"))
+        for fit in perform.fit(checks, settings, progress.show, machines=machines, every=every):
             fits.append(fit)
             progress.next()
-    report = FitReport(tuple(fits), __version__, this_host(), started, time.monotonic() - began)
+    report = FitReport(
+        fits=tuple(fits), version=__version__, host=this_host(), started=started, seconds=time.monotonic() - began
+    )
     for name, file in formats or (("terminal", ""),):
         if file:
-            write_report(Path(file), render_fit(name, report, Style()))
+            write_report(Path(file), render_fit(name, report))
         else:
             sys.stdout.write(render_fit(name, report, terminal_style()))
     return report.exit_code

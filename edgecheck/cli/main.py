@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads our output any more; Python would complain about it at exit
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the one place: whatever gets here is a bug of ours, and is reported as one
+    except Exception as error:  # noqa: BLE001 - the one place: whatever gets here is our bug, and is reported as one
         return _internal_error(error)
     return code if isinstance(code, int) else 0
 

@@ -62,9 +62,9 @@ class Outputs:
 
             sys.stdout.write(terminal.paint(terminal.closing(report), terminal_style()))
         else:
-            sys.stdout.write(render(self._printed, report, Style()))
+            sys.stdout.write(render(self._printed, report))
         for name, path in self._files:
-            write_report(path, render(name, report, Style()))
+            write_report(path, render(name, report))
 
     def annotate_job(self, report: Report) -> None:
         """In a job on GitHub, annotate the lines of the budgets and add to the job's summary; elsewhere do nothing.

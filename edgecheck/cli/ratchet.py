@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.checks import report_files
+from edgecheck.checks import baseline
 from edgecheck.cli import files, options
 from edgecheck.config import load_project
 from edgecheck.config.files import shown_path, yaml_files
@@ -36,7 +36,7 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
     Only the values change: comments, order, quotes and units stay. No limit
     is loosened, and none is tightened whose results do not hold.
     """
-    report = report_files.load(source)
+    report = baseline.load(source)
     budgets = paths or load_project(Path.cwd()).budgets
     if not budgets:
         raise UsageError("There is nothing to tighten: name budgets.", "edgecheck budget ratchet budgets/ --from FILE")

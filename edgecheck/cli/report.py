@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgecheck.checks import report_files
+from edgecheck.checks import baseline
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.errors import UndecidedError
@@ -37,12 +37,12 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
     if one of the shards of a check is missing.
     """
     with Outputs(formats, quiet=quiet) as outputs:
-        reports = [report_files.load(file) for file in files]
-        report = report_files.joined(reports)
+        reports = [baseline.load(file) for file in files]
+        report = baseline.joined(reports)
         for result in report.results:
             outputs.show(result)
         outputs.finish(report)
-    if missing := report_files.absent(reports):
+    if missing := baseline.missing_shards(reports):
         click.echo(f"edgecheck: {_subject(missing)} missing from these reports.", err=True)
         return UndecidedError.exit_code
     return 0

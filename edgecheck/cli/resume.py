@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from edgecheck import __version__
+from edgecheck.checks.check import Check
 from edgecheck.checks.invocation import Invocation
-from edgecheck.checks.perform import Check
 from edgecheck.cli.results import GROWING, PLACE
 from edgecheck.converters import model_files
 from edgecheck.core.caveats import Caveat
@@ -55,11 +55,12 @@ def resumable(planned: Invocation, folder: Path, *, resuming: bool) -> tuple[Inv
         folder: The folder that edgecheck is called in.
         resuming: Whether to look for results.
     """
-    reports = (planned.earlier.report, planned.earlier.merge_base) if planned.earlier is not None else ()
+    reports = (planned.baseline.report, planned.baseline.merge_base) if planned.baseline is not None else ()
     surroundings = (*this_environment(), *(_identity(report) for report in reports))
     names = tuple(_fingerprint_or_nothing(check, surroundings) for check in planned.checks)
+    checks = tuple(replace(check, fingerprint=name) for check, name in zip(planned.checks, names, strict=True))
     if not resuming:
-        return replace(planned, fingerprints=names), Interrupted({}, ())
+        return replace(planned, checks=checks), Interrupted({}, ())
     found = interrupted(folder, names)
     count = sum(name in found.results for name in names)
     if count:
@@ -68,7 +69,7 @@ def resumable(planned: Invocation, folder: Path, *, resuming: bool) -> tuple[Inv
     else:
         message = "nothing to resume: no interrupted check here had the same inputs."
     click.echo(f"edgecheck: {message}", err=True)
-    return replace(planned, fingerprints=names, done=found.results), found
+    return replace(planned, checks=checks, done=found.results), found
 
 
 def interrupted(folder: Path, wanted: Iterable[str]) -> Interrupted:
@@ -134,7 +135,7 @@ def fingerprint(check: Check, surroundings: Iterable[str]) -> str:
     digest = hashlib.sha256()
     budget = check.budget
     digest.update(repr([__version__, _without_passing_facts(check), *surroundings]).encode("utf-8", "surrogateescape"))
-    files = [*model_files.shipped(Path(budget.model.path), check.source)]
+    files = [*model_files.files_of(Path(budget.model.path), check.source)]
     files += [Path(path) for path in (budget.samples, budget.path) if path]
     for file in files:
         digest.update(content_hash(file).encode())

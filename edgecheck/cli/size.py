@@ -17,7 +17,7 @@ from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, terminal_style
 from edgecheck.errors import UsageError
-from edgecheck.reports.size.report import FORMATS, Growth, SizeReport, View, render_size
+from edgecheck.reports.size import FORMATS, Growth, SizeReport, View, render_size
 
 if TYPE_CHECKING:
     from edgecheck.anatomy.values import Anatomy
@@ -79,7 +79,7 @@ def command(
     to the size of the model, to the byte.
     """
     view = _view(by, depth, top)
-    _check_outputs(formats)
+    ensure_places(formats)
     report = _read_sizes(model, view, against, quick=quick)
     for name, file in formats or (("terminal", ""),):
         text = render_size(name, report, terminal_style())
@@ -97,15 +97,6 @@ def _view(by: str | None, depth: int | None, top: int) -> View:
     if by not in (None, By.LAYER, By.PREFIX):
         raise UsageError(f"--depth has no meaning with --by {by}.", "Use --by prefix, or leave --depth out.")
     return View(By.PREFIX, depth, top)
-
-
-def _check_outputs(formats: tuple[tuple[str, str], ...]) -> None:
-    """Check that everything can be written, before anything is read."""
-    ensure_places(formats)
-    if any(name == "html" for name, _ in formats):
-        from edgecheck.reports.size.plotly_script import require
-
-        require()
 
 
 def _read_sizes(model: Path, view: View, against: Path | None, *, quick: bool) -> SizeReport:
@@ -136,6 +127,6 @@ def _read_sizes(model: Path, view: View, against: Path | None, *, quick: bool) -
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:
-    from edgecheck.reports.size.changes import changes_in
+    from edgecheck.anatomy.comparing import changes_by
 
-    return Growth(old, changes_in(anatomy, old, view))
+    return Growth(old, changes_by(view.by, view.depth, anatomy, old))

@@ -18,7 +18,7 @@ from edgecheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgecheck.core.budget import Budget
-    from edgecheck.core.comparability import Allowance
+    from edgecheck.core.limits import Allowance
 
 __all__ = [
     "Findings",

@@ -8,17 +8,15 @@ from pathlib import Path
 
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
 from edgecheck.config.files import shown_path
-from edgecheck.config.limit_model import limits_in
+from edgecheck.config.limit_model import allowances_in, limits_in
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
 from edgecheck.config.profiles import Profiles
-from edgecheck.config.regression_model import allowances_in
 from edgecheck.config.schema import validate
 from edgecheck.config.tree import ListNode, MappingNode, Node, at, child, text_of, to_python
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.budget import Budget, Effort, Model, Variant
-from edgecheck.core.comparability import Allowance
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
-from edgecheck.core.limits import Limit, combined
+from edgecheck.core.limits import Allowance, Limit, combined
 
 #: Formats that a device runs as they are.
 _READY = (".tflite", ".onnx")

@@ -18,9 +18,8 @@ from edgecheck.config.kinds import (
     text_like,
     whole_number,
 )
-from edgecheck.config.limit_model import Limits
+from edgecheck.config.limit_model import Limits, Regressions
 from edgecheck.config.problems import nearest
-from edgecheck.config.regression_model import Regressions
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import Node, text_of
 

@@ -12,7 +12,7 @@ from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgecheck.core.comparability import Allowance
+    from edgecheck.core.limits import Allowance
 
 _SOURCE = Source("command line")
 _LIMIT_EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
@@ -38,7 +38,7 @@ def _limit(text: str) -> tuple[str, Limit | None]:
         raise UsageError(f"--limit {text}: {error}", _LIMIT_EXAMPLE) from error
     if metric.unit is Unit.RATIO and value > 1:
         raise UsageError(f"--limit {text}: {bound!r} is more than 1; expected a share from 0 to 1", _LIMIT_EXAMPLE)
-    return metric.name, Limit(metric, value, _SOURCE)
+    return metric.name, Limit(metric=metric, error=value, source=_SOURCE)
 
 
 def allowance_from_text(text: str) -> Allowance:
@@ -47,7 +47,7 @@ def allowance_from_text(text: str) -> Allowance:
     Raises:
         UsageError: there is no such metric, or a value does not have its unit.
     """
-    from edgecheck.core.comparability import Allowance  # most commands compare nothing
+    from edgecheck.core.limits import Allowance  # most commands compare nothing
 
     metric, rule = _metric_and_rest("--growth", text, _GROWTH_EXAMPLE)
     share, _, floor = rule.partition(",")
@@ -55,7 +55,7 @@ def allowance_from_text(text: str) -> Allowance:
         growth, least = parse(share, Unit.RATIO), parse(floor, metric.unit) if floor else 0.0
     except ValueError as error:
         raise UsageError(f"--growth {text}: {error}", _GROWTH_EXAMPLE) from error
-    return Allowance(metric, growth, _SOURCE, least)
+    return Allowance(metric=metric, growth=growth, source=_SOURCE, floor=least)
 
 
 def _metric_and_rest(option: str, text: str, example: str) -> tuple[Metric, str]:

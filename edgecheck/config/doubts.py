@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from edgecheck.core import looks
 from edgecheck.core.budget import Budget, Effort
-from edgecheck.core.comparability import Allowance
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.limits import Limit
-from edgecheck.core.metrics import METRICS, Direction
+from edgecheck.core.limits import Allowance, Limit
+from edgecheck.core.metrics import AGREEMENT, LOAD_TIME, METRICS, TOP1, Direction, Family
 from edgecheck.core.units import Unit
 
 #: Bytes in which the kernel counts the memory of a process: it collects up to 64 pages per thread before it adds them
@@ -31,10 +30,6 @@ COUNTS = 0.001
 #: Samples that are generated for a budget without any (`converters.samples.SEEDED`; a test keeps the two equal).
 SEEDED = 16
 
-_STORED = frozenset({"size", "download", "footprint"})
-_RESIDENT = frozenset({"ram_peak", "ram_model"})
-_PROJECTED = "latency_p50"
-
 
 def doubts(limit: Limit, profile: DeviceProfile) -> Iterator[str]:
     """What is doubtful about a limit on a device; a sentence for each doubt."""
@@ -44,16 +39,17 @@ def doubts(limit: Limit, profile: DeviceProfile) -> Iterator[str]:
         yield "can never fail: every value is at least 0"
     if limit.warn is not None and limit.error is not None and not _is_stricter(limit, limit.warn, limit.error):
         yield f"never warns: warn, {_text(limit, limit.warn)}, is not stricter than error, {_text(limit, limit.error)}"
-    if limit.projected_point and limit.metric.name != _PROJECTED:
-        yield f"`projected:` has no effect: only {_PROJECTED} is projected"
+    if limit.projected_point and not limit.metric.projected:
+        projected = " and ".join(name for name, metric in METRICS.items() if metric.projected)
+        yield f"`projected:` has no effect: only {projected} is projected"
 
 
 def _beyond_the_device(limit: Limit, profile: DeviceProfile) -> Iterator[str]:
-    name, bound = limit.metric.name, max(limit.error or 0, limit.warn or 0)
-    if name in _STORED and bound > profile.storage.available:
+    metric, bound = limit.metric, max(limit.error or 0, limit.warn or 0)
+    if metric.takes_storage and bound > profile.storage.available:
         free = _text(limit, profile.storage.available)
         yield f"can never fail on {profile.id}: {_text(limit, bound)} is more than its free storage, {free}"
-    if name in _RESIDENT and bound > profile.ram.available:
+    if metric.family is Family.MEMORY and bound > profile.ram.available:
         free = _text(limit, profile.ram.available)
         yield f"is too high for {profile.id}: {_text(limit, bound)} is more than its free RAM, {free}"
 
@@ -68,10 +64,9 @@ def _text(limit: Limit, value: float) -> str:
 
 def gaps(limits: Sequence[Limit]) -> Iterator[str]:
     """Kinds of limit that a profile should set but does not."""
-    names = {limit.metric.name for limit in limits}
-    if not names & _RESIDENT:
+    if not any(limit.metric.family is Family.MEMORY for limit in limits):
         yield "no limit on RAM: add ram_peak or ram_model"
-    if not names & _STORED:
+    if not any(limit.metric.takes_storage for limit in limits):
         yield "no limit on storage: add footprint, size or download"
     if not any(limit.metric.unit is Unit.SECONDS for limit in limits):
         yield "no limit on latency: add latency_p50 or another percentile"
@@ -91,7 +86,7 @@ def too_tight(limit: Limit, effort: Effort) -> Iterator[str]:
     # Inferences as slow as the bound are the slowest that may pass.
     needed = looks.inferences_needed(limit.metric.quantile)
     if (span := needed * max(bounds)) > effort.max_time:
-        show = METRICS["load_time"].show
+        show = LOAD_TIME.show
         yield (
             f"may never be decided: {needed} inferences at {limit.metric.show(max(bounds))} each take "
             f"{show(span)}, but max_time is {show(effort.max_time)}"
@@ -101,20 +96,20 @@ def too_tight(limit: Limit, effort: Effort) -> Iterator[str]:
 def _beyond_resolution(limit: Limit, bound: float) -> str:
     metric = limit.metric
     shown = metric.show(bound)
-    if metric.name in _RESIDENT and 0 < bound < COUNTED_RAM:
+    if metric.family is Family.MEMORY and 0 < bound < COUNTED_RAM:
         return (
             f"{shown} is tighter than can be measured: the kernel counts memory in steps of {metric.show(COUNTED_RAM)}"
         )
     if metric.unit is Unit.SECONDS and 0 < bound < CLOCK:
         return f"{shown} is tighter than can be measured: reading the clock takes about {metric.show(CLOCK)}"
-    if metric.name == "agreement" and 1 - ROUNDING < bound <= 1:
+    if metric == AGREEMENT and 1 - ROUNDING < bound <= 1:
         return f"{metric.show(bound, exact=True)} is tighter than can be measured: outputs in float32 are rounded"
     return ""
 
 
 def too_tight_for_samples(limit: Limit, budget: Budget) -> Iterator[str]:
     """Why a share of samples is finer than the number of samples allows."""
-    if limit.metric.name != "top1" or budget.samples is not None:
+    if limit.metric != TOP1 or budget.samples is not None:
         return
     for bound in (limit.warn, limit.error):
         if bound is not None and 1 - 1 / SEEDED < bound < 1:
@@ -128,8 +123,8 @@ def too_tight_rules(budget: Budget) -> Iterator[tuple[Allowance, str]]:
     for rule in budget.regression:
         if rule.floor:
             continue
-        name, share = rule.metric.name, f"{rule.growth * 100:.3g}%"
-        if name == "instructions" and rule.growth < COUNTS:
+        family, share = rule.metric.family, f"{rule.growth * 100:.3g}%"
+        if family is Family.COUNT and rule.growth < COUNTS:
             yield rule, f"{share} is tighter than can be measured: two counts differ by up to {COUNTS:.1%}"
-        elif name in _RESIDENT and not emulated and rule.growth < PROCESSES:
+        elif family is Family.MEMORY and not emulated and rule.growth < PROCESSES:
             yield rule, f"{share} is tighter than can be measured: fresh processes differ by {PROCESSES:.0%}"

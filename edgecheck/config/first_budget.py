@@ -7,18 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from edgecheck.config.ratchet import rewritten
-from edgecheck.core.device_match import standing
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
-from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.metrics import METRICS, Direction, Family, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgecheck.core.finding import Finding
     from edgecheck.core.report import CheckResult
-
-#: The metrics that releases usually have limits on.
-_USUAL = ("size", "ram_peak", "load_time", "latency_p50", "latency_p90", "instructions", "agreement")
 
 _PLAIN = re.compile(r"[A-Za-z./_][\w./-]*")
 
@@ -47,21 +44,23 @@ def first_budget(result: CheckResult, model: str, headroom: float, when: str) ->
 
 
 def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
-    stranger = standing(result.profile, result.run).stranger
-    for name in _USUAL:
+    mismatch = match(result.profile, result.run).mismatch
+    for name, metric in METRICS.items():
+        if not metric.in_first_budget:
+            continue
         finding = (result.findings or {}).get(name)
-        why = _why_not(finding, stranger)
+        why = _why_not(finding, mismatch)
         if isinstance(finding, Measurement) and not why:
             yield _limit(finding, headroom)
-        elif why and name != "agreement":
+        elif why and metric.family is not Family.LIKENESS:
             yield f"# {name}: {_comment(why)}"
 
 
-def _why_not(finding: Finding | None, stranger: str) -> str:
+def _why_not(finding: Finding | None, mismatch: str) -> str:
     """Why there is no limit, if that is worth a line."""
     if isinstance(finding, Unmeasured):
         return finding.reason
-    return stranger if finding is not None and finding.provenance is not Provenance.STATIC else ""
+    return mismatch if finding is not None and finding.provenance is not Provenance.STATIC else ""
 
 
 def _limit(finding: Measurement, headroom: float) -> str:

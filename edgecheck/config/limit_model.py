@@ -1,14 +1,14 @@
-"""The `limits:` of budgets and profiles: one section, made from the table of metrics."""
+"""The `limits:` of budgets and profiles, and the `regression:` of budgets: sections made from the table of metrics."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgecheck.config.kinds import BYTES, NUMBERS, SECONDS, SHARE, Either, Value, one_of
+from edgecheck.config.kinds import BYTES, NUMBERS, SECONDS, SHARE, Either, Value, mapping_or, one_of, quantity
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import MappingNode, Scalar
-from edgecheck.core.limits import Limit, OnUnknown, Source
+from edgecheck.core.limits import Allowance, Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS, Direction, Metric
 from edgecheck.core.units import TAKES, Unit
 
@@ -47,7 +47,7 @@ class Levels(Section):
     )
 
     def problem(self) -> str:
-        """That there is no bound."""
+        """The error when there is no bound."""
         return "" if {"warn", "error"} & self.given else "sets no bound; expected warn, error or both"
 
 
@@ -70,7 +70,7 @@ def _limit_kind(unit: Unit) -> Either:
     return Either((bound, levels, _OFF), choose, f"Limit_{unit.value}")
 
 
-def _key(metric: Metric) -> Any:
+def _limit_key(metric: Metric) -> Any:
     side = "At least this" if metric.direction is Direction.AT_LEAST else "At most this"
     description = f"{side}: {metric.title}. Takes {TAKES[metric.unit]}; or {{warn:, error:}}; or off."
     return key(_limit_kind(metric.unit), description, default=None)
@@ -80,7 +80,7 @@ def _key(metric: Metric) -> Any:
 Limits: type[Section] = type(
     "Limits",
     (Section,),
-    {"__doc__": "Bounds by metric.", **{name: _key(metric) for name, metric in METRICS.items()}},
+    {"__doc__": "Bounds by metric.", **{name: _limit_key(metric) for name, metric in METRICS.items()}},
 )
 
 
@@ -105,5 +105,88 @@ def _limit(metric: Metric, value: Any, source: Source) -> Limit | None:
     if value is False:
         return None
     if not isinstance(value, Levels):
-        return Limit(metric, value, source)
-    return Limit(metric, value.error, source, value.warn, OnUnknown(value.on_unknown), value.projected == "point")
+        return Limit(metric=metric, error=value, source=source)
+    return Limit(
+        metric=metric,
+        error=value.error,
+        source=source,
+        warn=value.warn,
+        on_unknown=OnUnknown(value.on_unknown),
+        projected_point=value.projected == "point",
+    )
+
+
+#: A share that may be over 1: a metric can more than double.
+_SHARE = quantity(Unit.RATIO)
+
+
+class Growth(Section):
+    """The parts of a rule that do not depend on the metric's unit."""
+
+    atleast: float
+    growth: float = key(
+        _SHARE, "How much the metric may grow, as a share of the baseline; by default 0.", "10%", default=0.0
+    )
+    on_unknown: str = key(
+        one_of(*(rule.value for rule in OnUnknown)),
+        "What an undecided rule counts as; `unknown` ends with exit code 3.",
+        "warn",
+        default=OnUnknown.UNKNOWN.value,
+    )
+
+    def problem(self) -> str:
+        """That there is no growth."""
+        return "" if {"growth", "atleast"} & self.given else "sets no growth; expected growth, atleast or both"
+
+
+@cache
+def _rule_kind(unit: Unit) -> Either:
+    bound, example = BOUNDS[unit]
+    parts: dict[str, Any] = {
+        "__doc__": "`growth`, `atleast` or both; the more generous of the two applies.",
+        "atleast": key(bound, f"A change up to this is never a regression. Takes {TAKES[unit]}.", example, default=0.0),
+    }
+    section: type[Growth] = type(f"Growth_{unit.value}", (Growth,), parts)
+    return mapping_or(_SHARE, section, f"Growth_of_{unit.value}")
+
+
+def _rule_key(metric: Metric) -> Any:
+    word = "fall" if metric.direction is Direction.AT_LEAST else "grow"
+    description = f"It may {word} by this share of the baseline, such as 1%; or {{growth:, atleast:}}."
+    return key(_rule_kind(metric.unit), description, default=None)
+
+
+#: `regression:`, one key per metric.
+Regressions: type[Section] = type(
+    "Regressions",
+    (Section,),
+    {
+        "__doc__": "Growth from a baseline by metric.",
+        **{name: _rule_key(metric) for name, metric in METRICS.items()},
+    },
+)
+
+
+def allowances_in(section: Section | None, node: Node | None) -> tuple[Allowance, ...]:
+    """The rules of a section, in the order of reports.
+
+    Args:
+        section: An instance of `Regressions`; None where the key is absent or empty.
+        node: The section's place in the file.
+    """
+    if section is None or not isinstance(node, MappingNode):
+        return ()
+    return tuple(
+        _allowance(metric, getattr(section, name), node.entries[name].key.place.file, node.entries[name].key.place.line)
+        for name, metric in METRICS.items()
+        if name in section.given
+    )
+
+
+def _allowance(metric: Metric, value: Any, file: str, line: int) -> Allowance:
+    source = Source("budget", file, line)
+    if not isinstance(value, Growth):
+        return Allowance(metric=metric, growth=value, source=source)
+    return Allowance(
+        metric=metric, growth=value.growth, source=source, floor=value.atleast, on_unknown=OnUnknown(value.on_unknown)
+    )

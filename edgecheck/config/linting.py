@@ -16,9 +16,8 @@ from edgecheck.config.project_model import read_project
 from edgecheck.config.tree import MappingNode, Node, at
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.budget import Budget, Effort
-from edgecheck.core.comparability import Allowance
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
-from edgecheck.core.limits import Limit
+from edgecheck.core.limits import Allowance, Limit
 
 _PROJECT = "edgecheck.yaml"
 

@@ -127,7 +127,7 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         kind=keys.kind,
         soc=keys.soc,
         identity=Identity(keys.identity.model, keys.identity.cpu_part),
-        cpu=Cpu(keys.cpu.core, keys.cpu.count, keys.cpu.clock, tuple(keys.cpu.features)),
+        cpu=Cpu(core=keys.cpu.core, count=keys.cpu.count, clock=keys.cpu.clock, features=tuple(keys.cpu.features)),
         ram=_capacity(keys.ram),
         storage=_capacity(keys.storage),
         limits=combined([limits_in(keys.limits, at(tree, ["limits"]), "profile")]),
@@ -146,10 +146,12 @@ def _capacity(keys: CapacityKeys) -> Capacity:
 
 def _projection(keys: ProjectionKeys) -> Projection:
     return Projection(
-        _constant(keys.float),
-        _constant(keys.int8),
-        {int(threads): Scaling(scaling.factor, scaling.spread) for threads, scaling in keys.thread_scaling.items()},
-        keys.derived_from,
+        float=_constant(keys.float),
+        int8=_constant(keys.int8),
+        thread_scaling={
+            int(threads): Scaling(scaling.factor, scaling.spread) for threads, scaling in keys.thread_scaling.items()
+        },
+        derived_from=keys.derived_from,
     )
 
 

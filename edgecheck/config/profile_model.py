@@ -118,7 +118,7 @@ class ProfileKeys(Section):
     extends: str = key(TEXT, "Another profile, whose keys apply where this one has none.", "raspberry-pi-4", default="")
     family: bool = key(
         TRUTH,
-        "Whether this is not a device but what several devices share; it may be incomplete.",
+        "Whether this is shared by several devices instead of being one; it may be incomplete.",
         example=True,
         default=False,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgecheck.config.files import shown_path
 from edgecheck.config.problems import PROJECT_HINT
+from edgecheck.core.address import Address
 from edgecheck.errors import ConfigError
 
 _NAME = "edgecheck.yaml"
@@ -25,7 +26,7 @@ class Project:
     #: Folders to search for profiles first.
     profiles: tuple[Path, ...] = ()
     #: Addresses by device.
-    targets: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Address] = field(default_factory=dict)
 
 
 def load_project(start: Path) -> Project:

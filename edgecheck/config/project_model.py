@@ -9,26 +9,19 @@ from edgecheck.config.kinds import TEXT, ListOf, MappingOf, OrNothing, TakesText
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.schema import Section, key, validate
 from edgecheck.config.yaml_reader import read_file
+from edgecheck.core.address import TARGETS, Address, kind_of, parse
 from edgecheck.core.units import shown
 from edgecheck.errors import UsageError
-from edgecheck.targets import SCHEMES, ssh_address
 
 
-def _read_address(raw: object) -> str:
+def _read_address(raw: object) -> Address:
     if not isinstance(raw, str):
         raise TakesTextError("an address, such as ssh://pi@raspberrypi.local")
-    scheme = raw.partition("://")[0]
-    if scheme not in SCHEMES:
-        advice = did_you_mean(raw, SCHEMES) or f"; expected an address of {', '.join(SCHEMES)}"
+    if kind_of(raw) is None:
+        advice = did_you_mean(raw, TARGETS) or f"; expected an address of {', '.join(TARGETS)}"
         raise ValueError(f"unknown target {shown(raw)}{advice}")
-    if scheme == "ssh":
-        _check_ssh(raw)
-    return raw
-
-
-def _check_ssh(raw: str) -> None:
     try:
-        ssh_address.parse(raw)
+        return parse(raw)
     except UsageError as error:
         raise ValueError(f"{error.message} {error.hint}") from error
 
@@ -48,7 +41,7 @@ class ProjectKeys(Section):
     profiles: str | list[str] = key(
         _PATHS, "Folders of device profiles, relative to this file.", ["device_profiles"], default=[]
     )
-    targets: dict[str, str] = key(
+    targets: dict[str, Address] = key(
         MappingOf(TEXT, _ADDRESS),
         "The address of each device.",
         {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"},

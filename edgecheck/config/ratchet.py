@@ -13,8 +13,8 @@ from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import path_text
 from edgecheck.config.tree import MappingNode, Mark, Node, Scalar, child
 from edgecheck.config.yaml_reader import read_tree
-from edgecheck.core.comparability import SUFFIX
 from edgecheck.core.finding import Measurement
+from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import Direction, Metric
 from edgecheck.core.report import Report
 from edgecheck.core.units import NUMBER, SUFFIXES, parse

@@ -12,7 +12,7 @@ import psutil
 
 from edgecheck.core.device import THIS_MACHINE, Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.limits import Limit, Source
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import RAM_PEAK, SIZE
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -39,12 +39,12 @@ def this_machine(*, cpuinfo: Path = _CPUINFO, cgroup: Path = _CGROUP) -> DeviceP
         kind="computer",
         soc=name,
         identity=Identity(),
-        cpu=Cpu(platform.machine(), os.cpu_count() or 1, clock, _features(facts)),
+        cpu=Cpu(core=platform.machine(), count=os.cpu_count() or 1, clock=clock, features=_features(facts)),
         ram=ram,
         storage=storage,
         limits=(
-            Limit(METRICS["size"], storage.available, source),
-            Limit(METRICS["ram_peak"], ram.available, source),
+            Limit(metric=SIZE, error=storage.available, source=source),
+            Limit(metric=RAM_PEAK, error=ram.available, source=source),
         ),
         python=".".join(platform.python_version_tuple()[:2]),
         runtimes={},

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.converters import cache, process, recording
-from edgecheck.converters.comparison import compared
-from edgecheck.converters.fingerprint import fingerprint
-from edgecheck.converters.interface import AS_IS, Request
+from edgecheck.converters.cache import cache_key
+from edgecheck.converters.comparison import Agreement, compared
+from edgecheck.converters.interface import AS_IS, ConversionSettings, Request, Task
 from edgecheck.converters.safety.gate import admit
-from edgecheck.converters.sources.table import FRAMEWORKS
+from edgecheck.converters.sources.frameworks import FRAMEWORKS
+from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edgecheck.converters.comparison import Agreement
-    from edgecheck.converters.convert import Workshop
-    from edgecheck.core.artifact import Artifact
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the source gives for its samples, and the samples that it was given."""
+    """The source's outputs for its samples, and those samples."""
 
     recording: recording.Recording
     samples: Path
-    """An .npz with one array per input of the source, whatever the samples were."""
+    """An .npz with one array per input of the source, also where the samples were random."""
 
 
-def agreement_of(artifact: Artifact, request: Request, workshop: Workshop, *, tell: Callable[[str], None]) -> Agreement:
-    """Compare what `convert` made of `request` with the model that it was made from.
+def agreement_of(
+    artifact: Artifact, request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]
+) -> Agreement:
+    """Compare the artifact that `convert` made for `request` with its source.
 
-    The source runs in a child process with its own framework, the artifact in another with this machine's runtime; both
-    recordings are kept, so that other variants of the same model cost one run, and a second time costs none.
+    The source runs in a child process with its own framework, the artifact in another with this machine's runtime. Both
+    recordings are kept: another variant of the same model costs one run, and a repetition costs none.
 
     Raises:
-        ConversionError: one of them cannot be run here, or their outputs cannot be told which is which.
+        ConversionError: one of them cannot be run here, or their outputs cannot be paired.
         ModelError: files that belong to the model are missing.
     """
-    reference = reference_of(request, workshop, tell=tell)
+    reference = reference_of(request, settings, tell=tell)
     if Path(artifact.path) == request.model:
         return compared(reference.recording, reference.recording)
     made = Request(
@@ -53,38 +49,38 @@ def agreement_of(artifact: Artifact, request: Request, workshop: Workshop, *, te
         ordered=True,
         name=f"the {artifact.variant} .{artifact.format}",
     )
-    found = recording.load(_recorded(made, workshop, tell))
+    found = recording.load(_recorded(made, settings, tell))
     return compared(reference.recording, found)
 
 
-def reference_of(request: Request, workshop: Workshop, *, tell: Callable[[str], None]) -> Reference:
-    """What the source itself gives for the samples of `request`, or for seeded random ones.
+def reference_of(request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]) -> Reference:
+    """The source's own outputs for the samples of `request`, or for seeded random ones.
 
     Raises:
-        ConversionError: its framework is missing or fails, or it would run code that nobody trusts.
+        ConversionError: its framework is missing or fails, or it would run untrusted code.
     """
     admitted, _ = admit(request)
     source = replace(admitted, format=request.source, variant=AS_IS, prune=0.0)
-    folder = _recorded(source, workshop, tell)
+    folder = _recorded(source, settings, tell)
     return Reference(recording.load(folder), folder / "samples.npz")
 
 
-def _recorded(request: Request, workshop: Workshop, tell: Callable[[str], None]) -> Path:
+def _recorded(request: Request, settings: ConversionSettings, tell: Callable[[str], None]) -> Path:
+    """The folder with the outputs of the model of `request`; it runs only if they are not in the cache."""
     if request.source not in FRAMEWORKS:
         raise ConversionError(f"{request.title} is a {request.source} file, which edgecheck cannot run.", "")
     framework = FRAMEWORKS[request.source]
-    kept = workshop.cache / cache.PLACE / fingerprint(request, ["recording:record"], framework.packages)
+    kept = settings.cache / cache.PLACE / cache_key(request, ["recording:record"], framework.packages)
     with cache.locked(kept, tell):
         if cache.lookup(kept) is None:
-            task = process.Task(
-                "edgecheck.converters.recording:record",
-                request,
-                framework.extra,
-                f"running {request.title} with {framework.title}",
+            task = Task(
+                maker="edgecheck.converters.recording:record",
+                request=request,
+                extra=framework.extra,
+                doing=f"running {request.title} with {framework.title}",
                 makes_model=False,
             )
-            with process.working_in(kept.parent) as scratch:
-                out = process.perform(task, scratch, workshop.deadline, tell)
-                answer = cache.read(out) | {"model": request.title, "what": f"outputs of .{request.source}"}
-                cache.keep(out, kept, answer)
+            with cache.making(kept) as scratch:
+                out, answer = process.perform(task, scratch, settings.deadline, tell)
+                cache.keep(out, kept, replace(answer, model=request.title, what=f"outputs of .{request.source}"))
     return kept

@@ -1,41 +1,36 @@
-"""Finished artifacts and recordings in a folder of their own each: shown, used again, cleared."""
+"""Finished artifacts and recordings, each kept by a key: contents, variant, routes and the converters' versions."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import shutil
+import hashlib
 import tempfile
-import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from edgecheck import anatomy
 from edgecheck.converters import model_files
+from edgecheck.converters.interface import ANSWER, AS_IS, Answer, Request, answer_of
+from edgecheck.converters.safety import factories
 from edgecheck.errors import ConversionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import IO, Any
+from edgecheck.store import Entry, Store
 
 #: The folder below the cache that holds them.
 PLACE = "artifacts"
-_ABANDONED_AFTER = 86_400.0
-"""Seconds after which a folder in the making belongs to a process that was killed."""
-_PAUSE = 0.1
-"""Seconds between two attempts: flock itself cannot wait and be interrupted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One kept artifact or recording."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One artifact or recording in the cache."""
 
     key: str
     model: str
     """The source's name when it was made."""
     what: str
-    """`int8 tflite`, or `outputs of onnx`."""
+    """`int8 .tflite`, or `outputs of .onnx`."""
     route: str
     size: int
     """Bytes on this disk."""
@@ -43,59 +38,56 @@ class Entry:
     """Seconds since 1970."""
 
 
-def entries(cache: Path) -> tuple[Entry, ...]:
-    """What is kept, the largest first."""
-    found = [_entry(folder) for folder in (cache / PLACE).glob("*/answer.json")]
-    return tuple(sorted((each for each in found if each), key=lambda each: -each.size))
+def entries(cache: Path) -> tuple[Kept, ...]:
+    """Everything in the cache, the largest first."""
+    found = [
+        Kept(
+            key=entry.folder.name,
+            model=entry.facts["model"],
+            what=entry.facts["what"],
+            route=entry.facts["route"],
+            size=entry.size,
+            made_at=entry.made_at,
+        )
+        for entry in _store(cache / PLACE).entries()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.size))
 
 
-def clear(cache: Path) -> int:
-    """Remove everything that is kept; bytes freed."""
-    freed = sum(file.stat().st_size for file in (cache / PLACE).rglob("*") if file.is_file())
-    shutil.rmtree(cache / PLACE, ignore_errors=True)
-    return freed
+def locked(kept: Path, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Hold the lock of the folder `kept`: another process that wants the same artifact waits for it.
+
+    Raises:
+        ConversionError: the cache cannot be used.
+    """
+    return _store(kept.parent).locked(kept.name, tell)
 
 
-def lookup(kept: Path) -> dict[str, Any] | None:
-    """The answer kept in `kept`; None, and the folder removed, when its files are not what they were."""
-    try:
-        answer = read(kept)
-        whole = all(model_files.sha256(kept / name) == digest for name, digest in answer["sha256"].items())
-    except (OSError, ValueError, KeyError, ConversionError):
-        whole, answer = False, {}
-    if not whole:
-        shutil.rmtree(kept, ignore_errors=True)
-        return None
-    return answer
+def making(kept: Path) -> AbstractContextManager[Path]:
+    """A private folder in which `kept` is made, removed whatever happens. See `locked` for what is raised."""
+    return _store(kept.parent).making(kept.name)
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The answer of a child, or what `keep` made of it."""
-    answer: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
-    return answer
+def lookup(kept: Path) -> Answer | None:
+    """The answer kept in `kept`; None when it is absent or its files have changed."""
+    entry = _store(kept.parent).get(kept.name)
+    return None if entry is None else _answer(entry)
 
 
-def keep(out: Path, kept: Path, answer: dict[str, Any]) -> dict[str, Any]:
-    """Move a finished folder to its place; with the answer its files' hashes are written down."""
-    files = {name: out / name for name in answer["files"]}
-    whole = answer | {"sha256": {name: model_files.sha256(file) for name, file in files.items()}}
-    (out / "answer.json").write_text(json.dumps(whole), encoding="utf-8")
-    try:
-        out.rename(kept)
-    except OSError:
-        if not (kept / "answer.json").exists():  # another edgecheck made the same meanwhile: its copy is as good
-            raise
-    return whole
+def keep(out: Path, kept: Path, answer: Answer) -> Answer:
+    """Move the finished folder `out` to `kept`; the answer with the sha256 of each file. See `locked` for errors."""
+    (out / ANSWER).unlink()
+    return _answer(_store(kept.parent).put(kept.name, out, asdict(answer)))
 
 
 def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
-    """Compressed bytes of the files whose hash is `digest`; packing takes seconds for large ones, so it is kept."""
+    """Compressed bytes of the files whose hash is `digest`; compressing large ones takes seconds, so it is kept."""
     note = cache / "downloads" / digest
     try:
         return int(note.read_text(encoding="ascii"))
     except (OSError, ValueError):
         size = sum(model_files.gzipped(file) for file in files)
-    with suppress(OSError):  # a cache that cannot be written to keeps nothing, and it is packed again next time
+    with suppress(OSError):  # a cache that cannot be written to keeps nothing, and the next run compresses again
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
             writing.write(str(size))
@@ -103,62 +95,60 @@ def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
     return size
 
 
-@contextmanager
-def locked(kept: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Have `kept` to oneself: who wants the same artifact waits for it instead of making it twice.
+def _store(folder: Path) -> Store:
+    return Store(folder=folder, what="artifact", error=ConversionError)
 
-    The kernel frees the lock of a process that dies; folders that such a process left in the making are removed.
 
-    Raises:
-        ConversionError: the cache cannot be written to.
+def _answer(entry: Entry) -> Answer:
+    return replace(answer_of(entry.facts), sha256={name: file["sha256"] for name, file in entry.files.items()})
+
+
+#: Variants that depend on the samples' values; the others depend at most on their shapes.
+_CALIBRATED = ("int8", AS_IS)
+
+
+def cache_key(request: Request, makers: Iterable[str], packages: Iterable[str]) -> str:
+    """The name under which the result for `request` is kept.
+
+    Args:
+        request: Its variant, shapes, and the contents of its model, samples and factory count; its paths do not.
+        makers: The functions that make the result, in their order.
+        packages: The distributions whose versions count.
     """
-    with _lock_file(kept) as lock:
-        while not _taken(lock):
-            tell("waiting for another conversion to the same artifact")
-            time.sleep(_PAUSE)
-        _sweep(kept.parent)
-        yield
+    digest = hashlib.sha256()
+    inputs = sorted((name, tuple(shape)) for name, shape in request.inputs.items())
+    parts = [_own_code(), request.source, request.format, request.variant, request.prune, inputs, request.factory]
+    digest.update(repr([*parts, *makers, *map(_version, dict.fromkeys(packages))]).encode())
+    for file in model_files.files_of(request.model, request.source):
+        digest.update(model_files.sha256(file).encode())
+    digest.update(b"ordered" if request.ordered else b"")
+    if request.samples is not None:
+        calibrated = request.variant in _CALIBRATED
+        seen = model_files.sha256(request.samples) if calibrated else _shapes(request.samples)
+        digest.update(seen.encode())
+    if request.factory:
+        digest.update(factories.sha256(request.factory, request.home).encode())
+    return digest.hexdigest()[:32]
 
 
-def _lock_file(kept: Path) -> IO[str]:
-    locks = kept.parent / ".locks"
+@cache
+def _own_code() -> str:
+    """The code that makes and reads artifacts: when it changes, the same input may give another result."""
+    digest = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(anatomy.__file__).parent):
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
     try:
-        locks.mkdir(parents=True, exist_ok=True)
-        return (locks / kept.name).open("a", encoding="ascii")
-    except OSError as error:
-        raise ConversionError(
-            f"The cache folder {kept.parent} cannot be used: {error.strerror or error}.",
-            "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
-        ) from error
+        return f"{package}=={version(package)}"
+    except PackageNotFoundError:
+        return f"{package} is absent"
 
 
-def _taken(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _shapes(samples: Path) -> str:
+    from edgecheck.converters.samples import described  # imports numpy, which a check without samples does not need
 
-
-def _sweep(place: Path) -> None:
-    """Remove what killed processes left in the making."""
-    for folder in place.glob(".making-*"):
-        with suppress(FileNotFoundError):  # its own process may have removed it by now
-            if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _entry(answer_file: Path) -> Entry | None:
-    try:
-        answer = json.loads(answer_file.read_text(encoding="utf-8"))
-        folder = answer_file.parent
-        return Entry(
-            key=folder.name,
-            model=answer["model"],
-            what=answer["what"],
-            route=answer["route"],
-            size=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
-            made_at=answer_file.stat().st_mtime,
-        )
-    except (OSError, ValueError, KeyError):
-        return None
+    return repr(described(samples))

@@ -1,88 +1,88 @@
-"""The child process of a conversion: does one task and leaves `answer.json`, or crashes, which is an answer too."""
+"""The child process of a conversion: does one task and writes `answer.json`, or crashes, which `process` reports."""
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import re
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.converters import model_files
-from edgecheck.converters.interface import ELSEWHERE, Made, Request
+from edgecheck.converters.interface import ELSEWHERE, Answer, Failure, Made, Request, Task, read_task, write_answer
 from edgecheck.converters.output_checks import ensure_converted, ensure_opens
-from edgecheck.converters.safety import importing
+from edgecheck.converters.safety import factories
 from edgecheck.errors import EdgecheckError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
 _KILL = 9
+
+#: PR_SET_PDEATHSIG of prctl(2).
 _DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
+
+#: What TensorFlow's converter puts around its messages.
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _PLACES = re.compile(r"<unknown>:0: error: loc\(.*\): ")
-"""What TensorFlow's converter puts in front of what it has to say."""
 
 
 def main(task_file: str, folder: str) -> None:
-    """Do the task in the file; what is made goes into the folder."""
+    """Do the task in the file; the results go into the folder."""
     _die_with_parent()
-    task = json.loads(Path(task_file).read_text(encoding="utf-8"))
-    answer = _attempt(task, Path(folder))
-    answer["peak_memory"] = _peak_memory()
-    (Path(folder) / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    write_answer(_attempt(read_task(Path(task_file)), Path(folder)), Path(folder))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # All that was asked for is on the disk: taking a framework apart takes longer than some conversions, and may crash.
+    # Everything is on the disk: an orderly exit of a framework takes longer than some conversions, and may crash.
     os._exit(0)
 
 
-def _attempt(task: dict[str, Any], folder: Path) -> dict[str, Any]:
-    started, request = time.monotonic(), _request(task)
+def _attempt(task: Task, folder: Path) -> Answer | Failure:
+    started, request = time.monotonic(), task.request
+    params: int | None = None
+    arithmetic = ""
     try:
-        made = _maker(task["maker"])(request, folder)
-        facts: dict[str, Any] = {}
-        if task["makes_model"]:
-            gc.collect()  # the converter's own memory goes before the runtime takes some
+        made = _maker(task.maker)(request, folder)
+        if task.makes_model:
+            gc.collect()  # the converter's memory is freed before the runtime takes some
             ensure_opens(made.files[0], request)
             ensure_converted(made.files[0], request.variant)
-            facts["params"], facts["arithmetic"] = model_files.inside(made.files[0])
+            params, arithmetic = model_files.params_and_arithmetic(made.files[0])
     except EdgecheckError as error:
-        return {"message": error.message, "hint": error.hint, "final": True}
+        return Failure(error.message, error.hint, final=True)
     except ModuleNotFoundError as error:
-        if request.factory and (told := importing.missing(error, request.factory, request.home)) is not None:
-            return {"message": told.message, "hint": told.hint, "final": True}
-        from edgecheck.converters.routes import remedy
-
-        return {
-            "message": f"{(error.name or 'A package').partition('.')[0]} is not installed here.",
-            "hint": remedy(task["extra"]),
-            "final": False,
-        }
+        return _not_installed(error, task)
     except Exception as error:  # noqa: BLE001 - this is the process's boundary: what a framework raises is the answer
         traceback.print_exc()
-        hint = ELSEWHERE if task["makes_model"] else ""
-        return {"message": f"The converter failed: {_in_a_line(error)}", "hint": hint, "final": False}
-    return facts | {
-        "files": [str(file.relative_to(folder)) for file in made.files],
-        "route": made.route,
-        "notes": made.notes,
-        "seconds": time.monotonic() - started,
-    }
+        hint = ELSEWHERE if task.makes_model else ""
+        return Failure(f"The converter failed: {_in_a_line(error)}", hint, final=False)
+    return Answer(
+        files=tuple(str(file.relative_to(folder)) for file in made.files),
+        route=made.route,
+        notes=made.notes,
+        seconds=time.monotonic() - started,
+        peak_memory=_peak_memory(),
+        params=params,
+        arithmetic=arithmetic,
+    )
+
+
+def _not_installed(error: ModuleNotFoundError, task: Task) -> Failure:
+    request = task.request
+    if request.factory and (refusal := factories.missing(error, request.factory, request.home)) is not None:
+        return Failure(refusal.message, refusal.hint, final=True)
+    from edgecheck.converters.routes import remedy
+
+    package = (error.name or "A package").partition(".")[0]
+    return Failure(f"{package} is not installed here.", remedy(task.extra), final=False)
 
 
 def _maker(place: str) -> Callable[[Request, Path], Made]:
     """The function at `package.module:function`.
 
-    A framework's modules are no garbage: looking for some takes a tenth of the import's time, and of every look later.
-    This process was started without looking (`process`), and begins to here.
+    Garbage collection is off while a framework is imported (see `process`) and never scans its modules afterwards:
+    that would take a tenth of the import's time, and of every later collection.
     """
     module, _, function = place.partition(":")
     maker: Callable[[Request, Path], Made] = getattr(import_module(module), function)
@@ -92,24 +92,16 @@ def _maker(place: str) -> Callable[[Request, Path], Made]:
 
 
 def _in_a_line(error: Exception) -> str:
-    """The error's type and the first line that says something."""
+    """The error's type and its first line that is not empty."""
     said = _COLOURS.sub("", _PLACES.sub("", str(error)))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:400]}" if lines else type(error).__name__
 
 
-def _request(task: dict[str, Any]) -> Request:
-    asked = dict(task["request"])
-    asked |= {name: Path(asked[name]) for name in ("model", "home")}
-    asked["samples"] = Path(asked["samples"]) if asked["samples"] else None
-    asked["inputs"] = {name: tuple(shape) for name, shape in asked["inputs"].items()}
-    return Request(**asked)
-
-
 def _peak_memory() -> int:
-    """Bytes: this process's own high-water mark; 0 where the kernel does not say.
+    """This process's own high-water mark in bytes; 0 if the kernel does not report it.
 
-    Never `ru_maxrss`: a child inherits its parent's through exec.
+    Not `ru_maxrss`: a child inherits its parent's through exec.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -120,7 +112,7 @@ def _peak_memory() -> int:
 
 
 def _die_with_parent() -> None:
-    """Let the kernel end this process when edgecheck itself is killed."""
+    """Have the kernel kill this process when edgecheck itself is killed."""
     if sys.platform == "linux":
         import ctypes
 

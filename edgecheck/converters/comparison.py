@@ -1,4 +1,4 @@
-"""Two recordings become an agreement: pure, values in and a value out."""
+"""Two recordings become an agreement; a pure function of their values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgecheck.converters.matching import matched
+from edgecheck.converters.refusals import COMPARE_BY_HAND
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
     from edgecheck.converters.recording import Recording
 
+    #: By sample: the source's values and the artifact's, in one row each; numbers as float64.
     _Flat = list[tuple[NDArray[Any], NDArray[Any]]]
-    """By sample: the source's values and the artifact's, in one row each; numbers as float64."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """How close an artifact's outputs are to its source's."""
 
@@ -29,12 +30,12 @@ class Agreement:
     relative_error: float
     """Largest difference of the worst output, over its largest magnitude; infinite where outputs are unusable."""
     top1: float | None
-    """Share of samples with the same top class; None where no output is one of classes."""
+    """Share of samples with the same top class; None where no output holds class scores."""
     samples: int
     seeded: bool
-    """Whether the samples were random: real ones say more."""
+    """Whether the samples were random, which says less than real ones."""
     note: str = ""
-    """What was compared, where that is not plainly the outputs."""
+    """What was compared, if not simply the outputs."""
     failure: str = ""
     """Why the artifact's outputs are unusable: all zero, or NaN."""
 
@@ -42,17 +43,16 @@ class Agreement:
 def compared(reference: Recording, found: Recording) -> Agreement:
     """How well `found` agrees with `reference`.
 
-    An output that a softmax makes is compared before it, where both models show that: behind it, most values are near
-    zero and differences vanish.
+    The output of a softmax is compared before the softmax, if both models have one: after it, most values are near zero
+    and differences vanish.
 
     Raises:
-        ConversionError: the outputs are not equally many, not of the same sizes, or the source's own are NaN.
+        ConversionError: the outputs differ in number or size, or the source's own are NaN.
     """
     places = matched(reference.names, found.names)
     if places is None:
         raise ConversionError(
-            f"The artifact has {len(found.names)} outputs and its source {len(reference.names)}.",
-            "Their agreement cannot be told; compare them by hand.",
+            f"The artifact has {len(found.names)} outputs and its source {len(reference.names)}.", COMPARE_BY_HAND
         )
     count = min(len(reference.values), len(found.values))
     outputs = [_output(_Pairs.of(reference, found, ends, count)) for ends in enumerate(places)]
@@ -76,11 +76,11 @@ class _Pairs(NamedTuple):
     name: str
     values: list[tuple[NDArray[Any], NDArray[Any]]]
     logits: list[tuple[NDArray[Any], NDArray[Any]]]
-    """The same before the softmax; empty where not both show it."""
+    """The same before the softmax; empty unless both models have one."""
 
     @classmethod
     def of(cls, reference: Recording, found: Recording, ends: tuple[int, int], count: int) -> _Pairs:
-        """The output at `ends`: its places in the two recordings."""
+        """The output at `ends`, its positions in the two recordings."""
         place, other = ends
         values = [(reference.values[each][place], found.values[each][other]) for each in range(count)]
         logits = [(reference.logits[each][place], found.logits[each][other]) for each in range(count)]
@@ -89,7 +89,7 @@ class _Pairs(NamedTuple):
 
 
 class _Output(NamedTuple):
-    """How one output compares."""
+    """The agreement of one output."""
 
     cosine: float
     relative_error: float
@@ -104,7 +104,7 @@ def _output(pairs: _Pairs) -> _Output:
         return _labels(pairs)
     flat = _flat(pairs.logits or pairs.values, pairs.name)
     failure = _failure(flat, pairs.name)
-    if pairs.logits and not failure:  # a device gives what is behind the softmax, and that may be zeros still
+    if pairs.logits and not failure:  # a device returns the softmax's output, which may be all zeros nevertheless
         failure = _failure(_flat(pairs.values, pairs.name), pairs.name)
     if failure:
         return _Output(0.0, math.inf, 0.0 if _is_vector(pairs) else None, failure=failure)
@@ -121,7 +121,7 @@ def _output(pairs: _Pairs) -> _Output:
 
 
 def _labels(pairs: _Pairs) -> _Output:
-    """Integers and texts agree where they are equal."""
+    """The agreement of integers or texts: the share of equal ones."""
     flat = _flat(pairs.values, pairs.name)
     equal = [float(np.mean(one == two)) for one, two in flat]
     single = all(one.size == 1 for one, _ in flat)
@@ -131,7 +131,7 @@ def _labels(pairs: _Pairs) -> _Output:
 def _failure(flat: _Flat, name: str) -> str:
     if not all(np.isfinite(one).all() for one, _ in flat):
         raise ConversionError(
-            f"Output {name} of the source model itself is not finite.", "Nothing can agree with it; give other samples."
+            f"Output {name} of the source model itself is not finite.", "Nothing can agree with it; use other samples."
         )
     if not all(np.isfinite(two).all() for _, two in flat):
         return f"output {name} of the artifact is NaN or infinite"
@@ -141,7 +141,7 @@ def _failure(flat: _Flat, name: str) -> str:
 
 
 def _is_vector(pairs: _Pairs) -> bool:
-    """Whether each sample's output is one row of values, of which one can be the top class."""
+    """Whether each sample's output is one row of values, which may be class scores."""
     return all(one.ndim and 1 < one.size == max(one.shape) for one, _ in pairs.values)
 
 
@@ -150,7 +150,7 @@ def _flat(pairs: list[tuple[NDArray[Any], NDArray[Any]]], name: str) -> _Flat:
         if one.size != two.size:
             raise ConversionError(
                 f"Output {name} has shape {list(one.shape)} in the source and {list(two.shape)} in the artifact.",
-                "Their agreement cannot be told; compare them by hand.",
+                COMPARE_BY_HAND,
             )
     kind = np.float64 if pairs[0][0].dtype.kind == "f" else None
     return [
@@ -159,13 +159,13 @@ def _flat(pairs: list[tuple[NDArray[Any], NDArray[Any]]], name: str) -> _Flat:
 
 
 def _worst_cosine(flat: _Flat) -> float:
-    if all(one.size == 1 for one, _ in flat):  # one value has no direction, all samples' together do
+    if all(one.size == 1 for one, _ in flat):  # a single value has no direction; those of all samples together do
         return _cosine(np.concatenate([one for one, _ in flat]), np.concatenate([two for _, two in flat]))
     return min(_cosine(one, two) for one, two in flat)
 
 
 def _cosine(one: NDArray[Any], two: NDArray[Any]) -> float:
-    if np.array_equal(one, two):  # else rounding makes it a little less than 1, and a limit of 1 fails
+    if np.array_equal(one, two):  # rounding would make it a little less than 1, and a limit of 1 would fail
         return 1.0
     lengths = float(np.linalg.norm(one)), float(np.linalg.norm(two))
     if not all(lengths):

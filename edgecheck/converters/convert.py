@@ -1,93 +1,82 @@
-"""A model and a variant become an artifact: as it is, from the cache, or by a child process per step."""
+"""A model and a variant become an artifact: unchanged, from the cache, or by one child process per step."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import cache, model_files, process
-from edgecheck.converters.interface import AS_IS, READY, Request
-from edgecheck.converters.routes import WEIGHTS, Way, formats_of, ways
+from edgecheck.converters.interface import AS_IS, READY, Answer, ConversionSettings, Request, Task
+from edgecheck.converters.routes import WEIGHT_FORMATS, Way, formats_of, ways
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+#: Variants that a ready file may be already: what it was trained in, or what it was exported in.
+_STORED = ("float32", "float16")
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where artifacts are kept, and how long one child process may take."""
-
-    cache: Path
-    deadline: float = 1800.0
-    """Seconds."""
-
-
-def convert(request: Request, workshop: Workshop, *, tell: Callable[[str], None]) -> Artifact:
-    """The artifact for `request`, by the first way that succeeds; a second time it comes from the cache.
+def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]) -> Artifact:
+    """The artifact for `request`, by the first way that succeeds; a repetition comes from the cache.
 
     Args:
-        request: What is asked for.
-        workshop: Where, and how long.
-        tell: Is told what happens, a few words at a time.
+        request: What to convert, and to what.
+        settings: The cache folder, and the deadline of each child process.
+        tell: Called with the progress, a few words at a time.
 
     Raises:
-        ConversionError: no way leads there, all of them failed, the model would run code that nobody trusts, or it
-            comes with a factory that it has no use for.
+        ConversionError: no way exists, all of them failed, the model would run untrusted code, or it comes with a
+            factory that it cannot use.
         ModelError: the model is damaged, or files that belong to it are missing.
     """
-    _ensure_factory_is_of_use(request)
+    _ensure_factory_is_needed(request)
     if _is_ready(request):
         return _ready(request)
-    # A ready model has left by now: it pays for none of these.
-    from edgecheck.converters.damage import ensure_whole
-    from edgecheck.converters.fingerprint import fingerprint
-    from edgecheck.converters.safety.gate import admit
+    # Imported here so that a check of a ready model does not pay for them.
+    from edgecheck.converters.cache import cache_key
+    from edgecheck.converters.safety.gate import admit, ensure_undamaged
 
     tried = ways(request)
     admitted, notes = admit(request)
-    kept = (
-        workshop.cache
-        / cache.PLACE
-        / fingerprint(
-            admitted, (way.last.maker for way in tried), (package for way in tried for package in way.last.packages)
-        )
-    )
+    packages = (package for way in tried for package in way.last.packages)
+    kept = settings.cache / cache.PLACE / cache_key(admitted, (way.last.maker for way in tried), packages)
     with cache.locked(kept, tell):
         answer = cache.lookup(kept)
         if answer is None:
+            order = _Order(request=admitted, asked=request, kept=kept, settings=settings, tell=tell)
             try:
-                answer = _first_that_succeeds(tried, _Order(admitted, request, kept, workshop, tell))
+                answer = _first_that_succeeds(tried, order)
             except ConversionError:
-                ensure_whole(request.model)
+                ensure_undamaged(request.model)
                 raise
     return _artifact(admitted, kept, answer, notes)
 
 
-def compressed(artifact: Artifact, workshop: Workshop) -> Artifact:
-    """With its `download`: gzip at its strongest takes seconds for a large file, so that it is no part of `convert`."""
+def compressed(artifact: Artifact, settings: ConversionSettings) -> Artifact:
+    """The artifact with its `download`; not part of `convert`, since gzip -9 takes seconds for a large file."""
     files = tuple(map(Path, artifact.files))
-    return replace(artifact, download=cache.download(workshop.cache, artifact.sha256, files))
+    return replace(artifact, download=cache.download(settings.cache, artifact.sha256, files))
 
 
-def _ensure_factory_is_of_use(request: Request) -> None:
-    """A file that holds its own network would be converted as if no factory had been named."""
-    if request.factory and request.source not in WEIGHTS and formats_of(request.source):
+def _ensure_factory_is_needed(request: Request) -> None:
+    """Refuse a factory for a file that holds its own network: the conversion would silently ignore it."""
+    if request.factory and request.source not in WEIGHT_FORMATS and formats_of(request.source):
         raise ConversionError(
-            f"{request.title} holds its own network: the factory {request.factory} has nothing to build.",
+            f"{request.title} contains its own network, so the factory {request.factory} has nothing to build.",
             "Leave out --factory (`factory` in a budget), or give a .pth or .safetensors of weights.",
         )
 
 
+# A ready model: the file is the artifact.
+
+
 def _is_ready(request: Request) -> bool:
-    """Whether the model is its own artifact.
+    """Whether the model already is the requested artifact.
 
     Raises:
-        ConversionError: float32 is asked of weights that are coarser.
+        ConversionError: float32 is requested, and the weights are coarser.
     """
     if request.source != request.format or request.source not in READY:
         return False
@@ -96,27 +85,23 @@ def _is_ready(request: Request) -> bool:
     return request.variant == AS_IS
 
 
-#: Variants that a ready file may be already: what it was trained in, or what it was exported in.
-_STORED = ("float32", "float16")
-
-
 def _precision(request: Request) -> str:
-    """`float32` or `float16` where a ready model's weights are that; empty for others."""
+    """`float32` or `float16` if all weights of a ready model are that; empty otherwise."""
     weights = [
-        each for each in model_files.look(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1
+        each for each in model_files.anatomy_of(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1
     ]
     kinds = {each.dtype for each in weights if each.dtype == "float16" or is_quantised(each.dtype)}
     if kinds and request.variant == "float32":
         raise ConversionError(
-            f"{request.title} holds {' and '.join(sorted(kinds))} weights: float32 cannot be had back from them.",
-            f"Check it as it is (variant `{AS_IS}`), or give the model that it was made from.",
+            f"{request.title} holds {' and '.join(sorted(kinds))} weights: float32 cannot be recovered from them.",
+            f"Check it unchanged (variant `{AS_IS}`), or use the model that it was made from.",
         )
     return {frozenset(): "float32", frozenset({"float16"}): "float16"}.get(frozenset(kinds), "")
 
 
 def _ready(request: Request) -> Artifact:
-    files = model_files.shipped(request.model, request.source)
-    params, arithmetic = model_files.inside(files[0])
+    files = model_files.files_of(request.model, request.source)
+    params, arithmetic = model_files.params_and_arithmetic(files[0])
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -130,26 +115,26 @@ def _ready(request: Request) -> Artifact:
     )
 
 
-@dataclass(frozen=True, slots=True)
+# Any other model: the ways are tried in their order.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What is to be made, where it goes, and who hears of it."""
+    """What to make, where it goes, and who hears about the progress."""
 
     request: Request
-    """As it was admitted: what its child process may run."""
+    """As it was admitted, which decides what its child process may run."""
     asked: Request
-    """As it came, with its pin: a conversion that this one begins with is admitted by that, for itself."""
+    """As it came, with its pin: a conversion that this one starts from is admitted separately, by that pin."""
     kept: Path
-    workshop: Workshop
+    settings: ConversionSettings
     tell: Callable[[str], None]
 
 
-def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any]:
+def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> Answer:
     failures: dict[str, process.RouteError] = {}
     for way in tried:
-        notes = tuple(
-            f"{title[:1].upper()}{title[1:]} failed first: {_without_subject(error)}"
-            for title, error in failures.items()
-        )
+        notes = tuple(f"{_capital(title)} failed first: {_shortened(error)}" for title, error in failures.items())
         try:
             return _make(way, order, notes)
         except process.RouteError as error:
@@ -157,11 +142,11 @@ def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> dict[str, Any
     raise _all_failed(failures)
 
 
-def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
+def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
     request, last = order.request, way.last
     base: Artifact | None = None
     if way.through_float:
-        base = convert(replace(order.asked, variant="float32", prune=0.0), order.workshop, tell=order.tell)
+        base = convert(replace(order.asked, variant="float32", prune=0.0), order.settings, tell=order.tell)
         request = replace(
             request,
             model=Path(base.path),
@@ -171,34 +156,40 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> dict[str, Any]:
             samples=_samples_between(request, order),
             ordered=True,
         )
-    doing = f"converting to {_what(order.request)} with {last.title}"
-    with process.working_in(order.kept.parent) as scratch:
-        task = process.Task(f"edgecheck.converters.{last.maker}", request, last.extra, doing)
-        out = process.perform(task, scratch, order.workshop.deadline, order.tell)
-        answer = cache.read(out)
-        if base is not None:
-            answer["route"] = f"{base.route}, then {answer['route']}"
-            answer["seconds"] += base.seconds
-            answer["peak_memory"] = max(answer["peak_memory"], base.peak_memory)
-            notes = (*base.notes, *notes)
-        answer["notes"] = [*notes, *answer["notes"]]
-        return cache.keep(out, order.kept, answer | {"model": order.request.title, "what": _what(order.request)})
+    what = _what(order.request)
+    doing = f"converting to {what} with {last.title}"
+    with cache.making(order.kept) as scratch:
+        task = Task(maker=f"edgecheck.converters.{last.maker}", request=request, extra=last.extra, doing=doing)
+        out, answer = process.perform(task, scratch, order.settings.deadline, order.tell)
+        answer = replace(answer, notes=(*notes, *answer.notes), model=order.request.title, what=what)
+        return cache.keep(out, order.kept, answer if base is None else _after(base, answer))
 
 
 def _samples_between(request: Request, order: _Order) -> Path | None:
     """The samples for a step that starts from an artifact, whose inputs a converter may have renamed.
 
-    Several arrays have to go by the source's own names and order, which only the source tells: what it is compared on
-    has them.
+    Several arrays must be in the source's own order, which only the source knows: the samples of its recording are.
     """
     if request.samples is None or request.variant != "int8":
         return request.samples
+    # Imported here because they import numpy, which most conversions do without.
     from edgecheck.converters.agreement import reference_of
     from edgecheck.converters.samples import described
 
     if len(described(request.samples)) == 1:
         return request.samples
-    return reference_of(order.asked, order.workshop, tell=order.tell).samples
+    return reference_of(order.asked, order.settings, tell=order.tell).samples
+
+
+def _after(base: Artifact, answer: Answer) -> Answer:
+    """The answer of a second step, with what the float32 artifact took."""
+    return replace(
+        answer,
+        route=f"{base.route}, then {answer.route}",
+        notes=(*base.notes, *answer.notes),
+        seconds=base.seconds + answer.seconds,
+        peak_memory=max(base.peak_memory, answer.peak_memory),
+    )
 
 
 def _what(request: Request) -> str:
@@ -212,16 +203,21 @@ def _all_failed(failures: dict[str, process.RouteError]) -> ConversionError:
     hint = next((error.hint for error in failures.values() if error.hint), "")
     if len(messages) == 1:
         return ConversionError(messages[0], hint)
-    said = " ".join(f"{title[:1].upper()}{title[1:]}: {_without_subject(error)}" for title, error in failures.items())
+    said = " ".join(f"{_capital(title)}: {_shortened(error)}" for title, error in failures.items())
     return ConversionError(f"All {len(failures)} routes failed. {said}", hint)
 
 
-def _without_subject(error: ConversionError) -> str:
+def _shortened(error: ConversionError) -> str:
+    """The message without its subject, which the caller names."""
     return f"{error.message.removeprefix('The converter failed: ').removeprefix('The converter ').rstrip('.')}."
 
 
-def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple[str, ...]) -> Artifact:
-    files = tuple(kept / name for name in answer["files"])
+def _capital(title: str) -> str:
+    return f"{title[:1].upper()}{title[1:]}"
+
+
+def _artifact(request: Request, kept: Path, answer: Answer, notes: tuple[str, ...]) -> Artifact:
+    files = tuple(kept / name for name in answer.files)
     return Artifact(
         model=request.title,
         variant=request.variant,
@@ -229,11 +225,11 @@ def _artifact(request: Request, kept: Path, answer: dict[str, Any], notes: tuple
         path=files[0],
         files=files,
         size=sum(file.stat().st_size for file in files),
-        sha256=model_files.joined([answer["sha256"][name] for name in answer["files"]]),
-        route=answer["route"],
-        params=answer["params"],
-        arithmetic=answer["arithmetic"],
-        notes=(*notes, *answer["notes"]),
-        seconds=answer["seconds"],
-        peak_memory=answer["peak_memory"],
+        sha256=model_files.combined_digest([answer.sha256[name] for name in answer.files]),
+        route=answer.route,
+        params=answer.params,
+        arithmetic=answer.arithmetic,
+        notes=(*notes, *answer.notes),
+        seconds=answer.seconds,
+        peak_memory=answer.peak_memory,
     )

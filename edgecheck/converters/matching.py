@@ -1,21 +1,18 @@
-"""Which of one model's inputs or outputs is which of the other's, when a converter has renamed them.
+"""Which of one model's inputs or outputs corresponds to which of another's, after a converter has renamed them.
 
-A person's names are taken at their word: see `assigned`.
+Names written by a person are taken literally: see `assigned`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-#: Names that converters give by place: `args_0`, `output_1`, `Identity_2`, `StatefulPartitionedCall:1`.
+#: Names that converters number by position: `args_0`, `output_1`, `Identity_2`, `StatefulPartitionedCall:1`.
 _NUMBERED = re.compile(r"(?:args|output|input|Identity|PartitionedCall|StatefulPartitionedCall(?:_\d+)?)(?:[_:](\d+))?")
 
-#: Names by which a person says which place is meant: numpy's for arrays without a name, converters' for arguments.
-_PLACED = re.compile(r"(?:arr|args)_(\d+)")
+#: Names by which a person means a position: numpy's for unnamed arrays, converters' for arguments.
+_POSITIONAL = re.compile(r"(?:arr|args)_(\d+)")
 
 
 def short(name: str) -> str:
@@ -27,24 +24,24 @@ def short(name: str) -> str:
 
 
 def matched(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | None:
-    """For each of `names` the place in `others`: by name, else by the numbers in the names, else in order.
+    """For each of `names` its position in `others`: by name, else by the numbers in the names, else in order.
 
-    None when they are not equally many, and no name decides.
+    None when their numbers differ and the names do not decide.
     """
     return _by_name(names, others) or _by_order(names, others)
 
 
 def assigned(names: Sequence[str], given: Sequence[str]) -> tuple[int, ...] | None:
-    """For each of a model's inputs, `names`, the place in what a person has named, `given`.
+    """For each of a model's inputs, `names`, its position in `given`, the names that a person wrote.
 
-    By name; by number where all of them are numbered (`arr_0`, `arr_1`). Never by order alone, as `matched` does for
-    two files that converters have named: whoever gives names means them, and two inputs of one shape would be swapped
-    without a word. None where that decides nothing; a single name for a single input is for the caller to judge.
+    By name, or by number where all of `given` are numbered (`arr_0`, `arr_1`). Never by order alone, as `matched` does
+    for two files that converters named: a person means the names, and two inputs of the same shape would be swapped
+    silently. None where neither decides; the caller judges a single name for a single input.
     """
     if (places := _by_name(names, given)) is not None:
         return places
     known = {view(name) for name in names for view in (str, short)}
-    found = [_PLACED.fullmatch(short(name)) for name in given]
+    found = [_POSITIONAL.fullmatch(short(name)) for name in given]
     numbers = [int(one.group(1)) for one in found if one is not None]
     if len(numbers) != len(names) or sorted(numbers) != list(range(len(given))) or known & {*given, *map(short, given)}:
         return None
@@ -68,7 +65,7 @@ def _by_order(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | 
 
 
 def _ranked(names: Sequence[str]) -> tuple[int, ...]:
-    """The rank of each name: by its number where every name has another one, else its place."""
+    """The rank of each name: by its number if every name has a different one, else its position."""
     found = [_NUMBERED.fullmatch(name) for name in names]
     numbers = [int(one.group(1) or 0) for one in found if one is not None]
     if len(numbers) != len(names) or len(set(numbers)) != len(names):

@@ -1,43 +1,42 @@
-"""Whether a converter did what it says: some write files that no runtime takes, some change nothing without a word."""
+"""Whether a converter did what it claims: some write files that no runtime opens, some silently change nothing."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.values import Role
-from edgecheck.converters.model_files import look
+from edgecheck.converters.interface import Request
+from edgecheck.converters.model_files import anatomy_of
 from edgecheck.converters.samples import shapes_of
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ai_edge_litert.interpreter import Interpreter
 
-    from edgecheck.converters.interface import Request
-
-_KINDS = {"float16": "float16", "int8-weights": "int8", "int8-dynamic": "int8", "int8": "int8"}
+#: By variant: the type that at least some of its weights have.
+_TYPES = {"float16": "float16", "int8-weights": "int8", "int8-dynamic": "int8", "int8": "int8"}
 
 
 def ensure_converted(file: Path, variant: str) -> None:
-    """See that the weights of a model are of the variant's kind, at least some of them.
+    """Check that at least some weights of a model have the variant's type.
 
     Raises:
-        RuntimeError: none are: onnxruntime's MatMulNBits on Gemm, ai-edge-quantizer on old encodings, and TensorFlow's
-            converter on weights of fewer than 1,024 elements leave everything as it is.
+        RuntimeError: none have: onnxruntime's MatMulNBits on Gemm, ai-edge-quantizer on old encodings, and TensorFlow's
+            converter on weights of fewer than 1,024 elements leave everything unchanged.
     """
-    wanted = _KINDS.get(variant)
-    if wanted and not any(tensor.dtype == wanted and tensor.role is Role.WEIGHT for tensor in look(file).tensors):
+    wanted = _TYPES.get(variant)
+    if wanted and not any(tensor.dtype == wanted and tensor.role is Role.WEIGHT for tensor in anatomy_of(file).tensors):
         raise RuntimeError(f"it changed nothing, no weight is {wanted}")
 
 
 def ensure_opens(file: Path, request: Request) -> None:
-    """Open a model in this machine's runtime, where it has one; any other file passes.
+    """Open a model in this machine's runtime, if its runtime is installed; any other file passes.
 
     Args:
         file: The model.
-        request: Tells how large the dimensions are that the model leaves open.
+        request: Says how large the dimensions are that the model leaves open.
 
     Raises:
         RuntimeError: the runtime refuses it.
@@ -62,15 +61,15 @@ def _open_onnx(file: Path) -> None:
 
 
 def _open_tflite(file: Path, request: Request) -> None:
-    """By its own kernels, or by XNNPACK where they refuse: that takes as much memory again as the weights have.
+    """Open it with LiteRT's own kernels, or with XNNPACK if they refuse: XNNPACK copies all weights.
 
-    In the shapes that it will run in: a file has 1 for an open dimension, which is too small for many convolutions.
+    In the shapes in which it will run: the file has 1 for an open dimension, which is too small for many convolutions.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     unknown: ConversionError | None = None
 
-    def opened_by(kernels: OpResolverType) -> None:
+    def open_with(kernels: OpResolverType) -> None:
         nonlocal unknown
         interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=kernels)
         try:
@@ -81,9 +80,9 @@ def _open_tflite(file: Path, request: Request) -> None:
 
     try:
         try:
-            opened_by(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+            open_with(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
         except (RuntimeError, ValueError):
-            opened_by(OpResolverType.AUTO)
+            open_with(OpResolverType.AUTO)
     except (RuntimeError, ValueError) as error:
         if unknown is not None:
             raise unknown from error
@@ -91,10 +90,10 @@ def _open_tflite(file: Path, request: Request) -> None:
 
 
 def _resize(interpreter: Interpreter, request: Request) -> None:
-    """Give inputs that leave more open than the batch the shapes that `request` tells.
+    """Set the shapes that `request` gives, if any input leaves more open than the batch.
 
     Raises:
-        ConversionError: it does not tell them.
+        ConversionError: it does not give them.
     """
     from edgecheck.converters.sources.tflite_runner import ports_of
 
@@ -107,5 +106,5 @@ def _resize(interpreter: Interpreter, request: Request) -> None:
 
 
 def _in_a_line(error: Exception, file: Path) -> str:
-    """What went wrong, without where the file was made, which is gone by now."""
+    """The error without the path of the file, a temporary folder that is gone by the time it is shown."""
     return " ".join(str(error).replace(str(file), file.name).split())[-300:]

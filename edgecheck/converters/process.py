@@ -1,47 +1,42 @@
-"""One child process: started, watched, and ended with everything that it started."""
+"""One child process: started, watched, and ended together with everything that it started."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO, NamedTuple
 
 import edgecheck
-from edgecheck.converters.interface import ELSEWHERE
+from edgecheck.converters.interface import ANSWER, ELSEWHERE, Answer, Failure, Request, Task, read_answer, write_task
 from edgecheck.errors import ConversionError
 from edgecheck.interrupts import held
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any, BinaryIO
-
-    from edgecheck.converters.interface import Request
-
+#: Seconds between two progress reports.
 _TICK = 1.0
-"""Seconds between two words of progress."""
 
-#: A folder called `onnx` or a file called `torch.py` where the user happens to be must not be imported: the current
-#: folder leaves the path before anything is. edgecheck itself may be run from a checkout, so its place is named.
+#: A folder called `onnx` or a file called `torch.py` in the user's current folder must not be imported: that folder is
+#: taken off the path before any import. edgecheck may run from a checkout, so its folder is passed as an argument.
+#: `child` turns garbage collection on again.
 _BOOT = (
     "import gc, sys; gc.disable(); sys.path[:] = [each for each in sys.path if each] + [sys.argv[1]];"
     "from edgecheck.converters.child import main; main(*sys.argv[2:])"
 )
 
+#: What a library writes before it aborts its process.
 _DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
-"""What a library says before it ends the process itself."""
+
+#: Bytes at the end of the child's output that are searched for its last words.
 _TAIL = 65_536
 
+#: No GPU, no downloads, no progress bars; the same hashes in every run.
 _QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
@@ -52,70 +47,51 @@ _QUIET = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one child does."""
+class Finished(NamedTuple):
+    """A task that succeeded."""
 
-    maker: str
-    """`package.module:function`, which takes a request and a folder and gives a `Made`."""
-    request: Request
-    extra: str
-    """The extra of edgecheck that installs what the function imports."""
-    doing: str
-    """For a person: `converting to int8 with TensorFlow's converter`."""
-    makes_model: bool = True
-    """Whether the first file it makes is a model of the request's variant."""
+    folder: Path
+    """Holds the answer and the files that it names."""
+    answer: Answer
 
 
 class RouteError(ConversionError):
     """This converter failed or crashed; another one may succeed."""
 
 
-@contextmanager
-def working_in(folder: Path) -> Iterator[Path]:
-    """A private folder beside the finished ones, gone at the end whatever happens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = ""
-    try:
-        with held():
-            scratch = tempfile.mkdtemp(dir=folder, prefix=".making-")
-        yield Path(scratch)
-    finally:
-        with held():
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Path:
-    """Do `task` in a child; the folder that holds `answer.json` and what was made.
+def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Finished:
+    """Do `task` in a child process.
 
     Args:
         task: What to do.
         scratch: A private folder; also the child's place for temporary files.
         deadline: Seconds.
-        tell: Is told what happens and for how long already.
+        tell: Called every second with what is happening, and for how long.
 
     Raises:
         RouteError: the converter failed or crashed.
-        ConversionError: the model, the samples or the machine is in the way, or it took too long.
+        ConversionError: the model, the samples or the machine prevents it, or it took too long.
     """
     out, temporary = scratch / "out", scratch / "tmp"
     for each in (out, temporary):
         each.mkdir()
-    asked = scratch / "task.json"
-    asked.write_text(json.dumps(asdict(task), default=str), encoding="utf-8")
+    todo = scratch / "task.json"
+    write_task(task, todo)
     errors = scratch / "stderr"
-    argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(asked), str(out)]
+    argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(todo), str(out)]
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
-    if not (out / "answer.json").exists():
+    if not (out / ANSWER).exists():
         raise _crash(process.returncode, errors, peak)
-    _raise_failure(json.loads((out / "answer.json").read_text(encoding="utf-8")))
-    return out
+    answer = read_answer(out)
+    if isinstance(answer, Failure):
+        raise (ConversionError if answer.final else RouteError)(answer.message, answer.hint)
+    return Finished(out, answer)
 
 
 @contextmanager
 def _started(argv: list[str], sink: BinaryIO, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own; at the end, whatever that is, its whole group is ended."""
+    """A process in its own session; at the end, whatever happened, its entire group is killed."""
     process = None
     try:
         with held():
@@ -132,32 +108,31 @@ def _started(argv: list[str], sink: BinaryIO, environment: dict[str, str]) -> It
 
 
 def _environment(request: Request, temporary: Path) -> dict[str, str]:
-    """The child's environment; torch falls back to unsafe loading inside a .pt2 unless it is told not to."""
+    """The child's environment. Without the variable, torch falls back to unsafe loading inside a .pt2."""
     forced = {} if request.trusted else {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
     return {**os.environ, **_QUIET, **forced, "TMPDIR": str(temporary)}
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
-    """Wait for the end, or the deadline; the child's peak, in bytes."""
+    """Wait for the end, or the deadline; returns the child's peak memory in bytes."""
     started, peak = time.monotonic(), 0
     while True:
         seconds = time.monotonic() - started
         tick(seconds)
         if seconds >= deadline:
             raise ConversionError(
-                f"The conversion took over {deadline:.0f} s and was ended.",
+                f"The conversion took over {deadline:.0f} s and was stopped.",
                 "Try a smaller model, another variant, or more time.",
             )
-        if _ended(process, min(_TICK, deadline - seconds)):
+        if _has_ended(process, min(_TICK, deadline - seconds)):
             return peak
         peak = max(peak, _resident(process.pid))
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait so long at most; whether the process has come to its end.
+def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for at most that long; returns whether the process has ended.
 
-    `Popen.wait` with a time looks every 50 ms, which is a tenth of what the shortest conversions take; Linux wakes who
-    waits at once.
+    `Popen.wait` with a timeout polls every 50 ms, a tenth of the shortest conversions' time; a pidfd wakes immediately.
     """
     try:
         watched = os.pidfd_open(process.pid)
@@ -179,17 +154,12 @@ def _progress(doing: str, seconds: float) -> str:
 
 
 def _resident(pid: int) -> int:
+    """The process's high-water mark in bytes; 0 if the kernel does not report it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-
-
-def _raise_failure(answer: dict[str, Any]) -> None:
-    if "message" in answer:
-        kind = ConversionError if answer["final"] else RouteError
-        raise kind(answer["message"], answer["hint"])
 
 
 def _crash(code: int, errors: Path, peak: int) -> ConversionError:
@@ -207,7 +177,7 @@ def _crash(code: int, errors: Path, peak: int) -> ConversionError:
 
 
 def _last_words(errors: Path, like: re.Pattern[str] = re.compile(".")) -> str:
-    """The last line of what the child wrote that is `like` this, behind a colon; empty where there is none."""
+    """The last line of the child's output that matches, after a colon; empty if none does."""
     with errors.open("rb") as stream:
         stream.seek(max(0, errors.stat().st_size - _TAIL))
         lines = stream.read().decode("utf-8", "replace").splitlines()

@@ -1,11 +1,11 @@
-"""What a model gives for its samples, on disk: made in a child process by the model's own framework or runtime."""
+"""A model's outputs for its samples, on disk: recorded in a child process by its own framework or runtime."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,35 +14,30 @@ import numpy as np
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.matching import short
 from edgecheck.converters.samples import feeds
-from edgecheck.converters.sources.table import FRAMEWORKS
+from edgecheck.converters.sources.frameworks import FRAMEWORKS, Output, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from edgecheck.converters.sources.interface import Output, Source
-
-#: What outputs may take on disk; then the rest of the samples is left out.
+#: Bytes that the outputs may take on disk; the remaining samples are left out.
 _MOST = 256 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """Outputs by sample: `values[sample][output]`."""
 
     names: tuple[str, ...]
     values: tuple[tuple[NDArray[Any], ...], ...]
     logits: tuple[tuple[NDArray[Any] | None, ...], ...]
-    """What went into the softmax that made the value; None where there is none."""
+    """The input of the softmax that made the value; None where there is no softmax."""
     seeded: bool
     """Whether the inputs were random, for lack of samples."""
 
 
 def record(request: Request, folder: Path) -> Made:
-    """Run the model of `request` on its samples; leaves `outputs.npz`, `samples.npz` and `recording.json`."""
-    module, _, opener = FRAMEWORKS[request.source].opener.partition(":")
-    source: Source = getattr(import_module(f"edgecheck.converters.sources.{module}"), opener)(request)
+    """Run the model of `request` on its samples; writes `outputs.npz`, `samples.npz` and `recording.json`."""
+    source = open_source(request)
     fed = feeds(source.ports, request)
     runs: list[list[Output]] = []
     taken = 0
@@ -60,8 +55,24 @@ def record(request: Request, folder: Path) -> Made:
     return Made(files, f"{FRAMEWORKS[request.source].title} on {fed.words}")
 
 
+def _arrays(runs: Sequence[Sequence[Output]]) -> dict[str, NDArray[Any]]:
+    """Each output of each sample under its own key: shapes may differ from sample to sample."""
+    arrays = {}
+    for sample, outputs in enumerate(runs):
+        for place, output in enumerate(outputs):
+            arrays[f"{sample}.{place}"] = _without_objects(output.value)
+            if output.logits is not None:
+                arrays[f"{sample}.{place}.logits"] = output.logits
+    return arrays
+
+
+def _without_objects(value: NDArray[Any]) -> NDArray[Any]:
+    """Texts as numpy's own strings, which need no pickle."""
+    return value.astype(str) if value.dtype.kind in "OS" else value
+
+
 def _save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """An .npz: numpy's own function takes names as keywords, which an array called `file` would break."""
+    """Write an .npz; `numpy.savez` takes the names as keywords, so that an array called `file` would break it."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -69,7 +80,7 @@ def _save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def load(folder: Path) -> Recording:
-    """What `record` left."""
+    """Read what `record` wrote."""
     facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
     count, outputs = facts["count"], range(len(facts["names"]))
     with np.load(folder / "outputs.npz", allow_pickle=False) as kept:
@@ -79,19 +90,4 @@ def load(folder: Path) -> Recording:
             tuple(kept[key] if (key := f"{sample}.{place}.logits") in names else None for place in outputs)
             for sample in range(count)
         )
-    return Recording(tuple(facts["names"]), values, logits, facts["seeded"])
-
-
-def _arrays(runs: Sequence[Sequence[Output]]) -> dict[str, NDArray[Any]]:
-    """Each output of each sample under its own key: shapes may differ from sample to sample."""
-    arrays = {}
-    for sample, outputs in enumerate(runs):
-        for place, output in enumerate(outputs):
-            arrays[f"{sample}.{place}"] = _plain(output.value)
-            if output.logits is not None:
-                arrays[f"{sample}.{place}.logits"] = output.logits
-    return arrays
-
-
-def _plain(value: NDArray[Any]) -> NDArray[Any]:
-    return value.astype(str) if value.dtype.kind in "OS" else value
+    return Recording(names=tuple(facts["names"]), values=values, logits=logits, seeded=facts["seeded"])

@@ -1,30 +1,28 @@
-"""What a model is fed when it is calibrated or compared: the user's samples, or seeded random values."""
+"""Inputs for calibration and comparison: the user's samples, or seeded random values."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import assigned, matched, short
+from edgecheck.converters.refusals import CALIBRATED_ON_NOISE, other_names
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from typing import Any
-
     from numpy.typing import NDArray
 
-    from edgecheck.converters.interface import Request
-
-#: Samples that are used; more would make conversions slow and their answers no better.
+#: Samples that are used at most; more would make conversions slower and no better.
 MOST = 256
 
-#: Random inputs where there are no samples.
+#: Random inputs that replace missing samples.
 SEEDED = 16
 
 
@@ -35,11 +33,11 @@ class Port(NamedTuple):
     dims: tuple[int | None, ...]
     """None where the model leaves a dimension open; the first is the batch."""
     dtype: str
-    """As numpy calls it."""
+    """Its name in numpy."""
 
 
 class Feeds(NamedTuple):
-    """One mapping from input name to values per sample, each with a batch of one."""
+    """For each sample a mapping from input name to values, with a batch of one."""
 
     each: tuple[dict[str, NDArray[Any]], ...]
     seeded: bool
@@ -47,12 +45,17 @@ class Feeds(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What they are, for a person: `40 samples`."""
+        """What they are, to show: `40 samples`."""
         return f"{len(self.each)} seeded random inputs" if self.seeded else f"{len(self.each)} samples"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to note on an artifact that was calibrated on them."""
+        return (CALIBRATED_ON_NOISE,) if self.seeded else ()
 
 
 def feeds(ports: Sequence[Port], request: Request) -> Feeds:
-    """The samples of `request` as the model takes them, or seeded random values.
+    """The samples of `request` in the form that the model takes, or seeded random values.
 
     Raises:
         ConversionError: the samples do not fit the model, or a dimension is open and nothing says how large it is.
@@ -66,9 +69,9 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
 
 
 def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
-    """The shape of every input for a batch of one: what the budget's `inputs:` say, then what the model says.
+    """The shape of every input for a batch of one: from the budget's `inputs:`, then from the model.
 
-    Where both leave a dimension open, the samples say.
+    A dimension that both leave open comes from the samples.
 
     Raises:
         ConversionError: a dimension other than the batch is open and nothing says how large it is, or the samples do
@@ -86,7 +89,7 @@ def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, .
             open_ports.append(port)
         elif not _fits(shape, port.dims):
             raise ConversionError(
-                f"Input {short(port.name)} has shape {_shown(port.dims)} and does not take {list(shape)}.",
+                f"Input {short(port.name)} has shape {_shown(port.dims)} and does not accept {list(shape)}.",
                 "Correct `inputs:` in the budget.",
             )
         shapes[port.name] = shape
@@ -96,7 +99,7 @@ def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, .
 
 
 def described(samples: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """By the arrays' names in an .npz: the shape of one sample and its type; only headers are read.
+    """By name of the arrays in an .npz: the shape of one sample, and its type. Only headers are read.
 
     Raises:
         ConversionError: the file cannot be read as samples.
@@ -131,10 +134,10 @@ def _readable(samples: Path) -> Iterator[None]:
 
 
 def load(samples: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz by name, at most `most` samples of each; never unpickles.
+    """The arrays of an .npz by name, at most `most` samples of each; nothing is unpickled.
 
     Raises:
-        ConversionError: it is no .npz, it holds Python objects, or its arrays have different numbers of samples.
+        ConversionError: it is not an .npz, holds Python objects, or its arrays have different numbers of samples.
     """
     with _readable(samples), zipfile.ZipFile(samples) as archive:
         arrays = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
@@ -143,31 +146,28 @@ def load(samples: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
         found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "no arrays"
         raise ConversionError(
             f"Every array of {samples.name} needs the same number of samples, and at least one: it has {found}.",
-            "One array per input of the model, first axis the sample.",
+            "Write one array per input of the model, first axis the sample.",
         )
     return {name: array[:most] for name, array in arrays.items()}
 
 
 def _places(names: Sequence[str], arrays: Sequence[str], samples: Path, *, ordered: bool = False) -> tuple[int, ...]:
-    """For each of a model's inputs the place of its array: a single one may have any name, several have the inputs'.
+    """For each of a model's inputs the position of its array: one array may have any name, several the inputs'.
 
     Args:
         names: The model's inputs.
         arrays: The names in the .npz, in its order.
-        samples: The .npz, for the error's text.
+        samples: The .npz, to name it in the error.
         ordered: Whether edgecheck wrote it, see `Request.ordered`.
 
     Raises:
-        ConversionError: the names do not tell which array is for which input.
+        ConversionError: the names do not say which array is for which input.
     """
     by_place = ordered or len(names) == len(arrays) == 1
     places = (matched if by_place else assigned)(names, arrays)
     if places is None:
-        have, need = ", ".join(arrays), ", ".join(map(short, names))
-        raise ConversionError(
-            f"{samples.name} holds {have}, but the model's inputs are {need}.",
-            "One array per input of the model, under the input's name.",
-        )
+        hint = "Write one array per input of the model, under the input's name."
+        raise other_names(f"{samples.name} holds", arrays, map(short, names), hint)
     return places
 
 
@@ -183,27 +183,27 @@ def _from_file(ports: Sequence[Port], samples: Path, *, ordered: bool) -> tuple[
 
 
 def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
-    """One sample as the input takes it: its batch axis added, its type converted.
+    """One sample in the form that the input takes: its batch axis added, its type converted.
 
     Raises:
-        ConversionError: its shape or its type cannot be meant for this input.
+        ConversionError: its shape or its type does not fit this input.
     """
     value = sample[np.newaxis] if sample.ndim == len(port.dims) - 1 else sample
     if not _fits(value.shape, port.dims):
         raise ConversionError(
             f"A sample of {where} has shape {list(sample.shape)}, but input {short(port.name)} takes"
             f" {_shown(port.dims)}.",
-            "First axis the sample, then the axes as the source model takes them.",
+            "The first axis is the sample; the others are those of the source model's input.",
         )
     if value.dtype.kind == "c":
         raise ConversionError(
             f"The samples for input {short(port.name)} are complex numbers, but it takes {port.dtype}.",
-            "Give real and imaginary parts as the source model takes them.",
+            "Save real and imaginary parts in the form that the source model takes.",
         )
     if value.dtype.kind in "USV" and np.dtype(port.dtype).kind not in "USO":
         raise ConversionError(
             f"The samples for input {short(port.name)} are text, but it takes {port.dtype}.",
-            "Give them as numbers, as the source model takes them.",
+            "Save them as numbers, in the form that the source model takes.",
         )
     converted = value.astype(port.dtype)
     if (
@@ -213,16 +213,16 @@ def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
     ):
         raise ConversionError(
             f"The samples for input {short(port.name)} are fractions, but it takes {port.dtype}.",
-            "Give them as the source model takes them.",
+            "Save them in the type that the source model takes.",
         )
     return np.ascontiguousarray(converted)
 
 
 def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> NDArray[Any]:
-    """Values that any model takes.
+    """Values that any model accepts.
 
-    Floating point: uniform in [0, 1). One-byte integers: their whole range, as pictures have. Wider integers: 0 and 1,
-    which every embedding table holds.
+    Floating point: uniform in [0, 1). One-byte integers: their full range, as in pictures. Wider integers: 0 and 1,
+    which are valid in every embedding table.
     """
     kind = np.dtype(dtype)
     if kind.kind == "f":
@@ -232,11 +232,11 @@ def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> 
     if kind.kind in "iu":
         low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.itemsize == 1 else (0, 1)
         return source.integers(low, high, shape, endpoint=True).astype(kind)
-    raise ConversionError(f"An input takes {dtype}, and random values cannot stand for that.", "Give `samples`.")
+    raise ConversionError(f"An input takes {dtype}, for which there are no random values.", "Give `samples`.")
 
 
 def _wanted(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
-    """The budget's shapes by the model's own names, not necessarily for each; a converter may have renamed them all."""
+    """The budget's shapes by the model's names, not necessarily for each input; a converter may have renamed them."""
     inputs = request.inputs
     names = [port.name for port in ports]
     by_name = {name: inputs[view] for name in names for view in (short(name), name) if view in inputs}
@@ -245,10 +245,7 @@ def _wanted(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...
         return by_name
     places = (matched if request.ordered else assigned)(names, list(inputs))
     if places is None:
-        raise ConversionError(
-            f"`inputs:` name {', '.join(inputs)}, but the model's inputs are {', '.join(map(short, names))}.",
-            "Use the model's own names.",
-        )
+        raise other_names("`inputs:` name", inputs, map(short, names), "Use the model's own names.")
     shapes = list(inputs.values())
     return {name: shapes[place] for name, place in zip(names, places, strict=True)}
 
@@ -272,5 +269,5 @@ def _open_dimension(ports: Sequence[Port]) -> ConversionError:
 
 
 def _letters(dims: tuple[int | None, ...]) -> list[str]:
-    """The sizes to ask for, by letters where they are open; the batch is 1."""
+    """The sizes to ask for, with a letter for each open one; the batch is 1."""
     return [str(size) if size is not None else f"D{axis}" if axis else "1" for axis, size in enumerate(dims)]

@@ -1,22 +1,18 @@
-"""What a user asks to be checked."""
+"""A budget: a model, its variants, and the devices with the limits on each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePath
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import PurePath
-
-    from edgecheck.core.comparability import Allowance
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.limits import Limit
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.limits import Allowance, Limit
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the user has."""
+    """The user's model."""
 
     path: PurePath
     """The model file or folder; with a `factory`, its weights."""
@@ -33,13 +29,13 @@ class Variant:
     name: str
     """`as-is`, `float32`, `float16`, `int8-dynamic`, `int8-weights` or `int8`."""
     prune: float = 0.0
-    """Share of the weights set to zero, the smallest first; 0 is none."""
+    """Share of the weights set to zero, the smallest first; 0: none."""
 
     def __str__(self) -> str:
         return f"{self.name} pruned {self.prune:.0%}" if self.prune else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How long a latency is measured; seconds and counts of inferences."""
 
@@ -48,23 +44,23 @@ class Effort:
     min_count: int = 50
     min_time: float = 1.0
     max_time: float = 30.0
-    """After it a limit that is not decided is unknown."""
+    """A limit that is not decided by then is unknown."""
     deadline: float = 600.0
     """For all processes of one check together."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """One model, its variants, and the devices that it must fit with the limits on each."""
+    """One model, its variants, and the devices that it must fit, with the limits on each."""
 
     name: str
     path: str
     """The file it was read from; empty for a budget made from the command line."""
     model: Model
     variants: tuple[Variant, ...]
-    """Empty: `auto`, from the least lossy on."""
+    """Empty: `auto`, the least lossy that fits."""
     format: str
-    """The artifact's format; empty: what the profile's runtimes can run."""
+    """The artifact's format; empty: one that the profile's runtimes can run."""
     samples: PurePath | None
     inputs: Mapping[str, tuple[int, ...]]
     """Shapes for the inputs that leave a dimension open."""
@@ -75,4 +71,4 @@ class Budget:
     regression: tuple[Allowance, ...] = ()
     """How much each metric may grow from a baseline, in the order of reports."""
     bundle: str = ""
-    """`system`: the runtime that the device has; `profile`: what its profile pins; empty: as the target does."""
+    """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""

@@ -1,41 +1,36 @@
-"""Doubts about a run, as values with advice that fits what the user already did."""
+"""Caveats: doubts about a run, with advice that takes into account what the user already did."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgecheck.core import statistics
-from edgecheck.core.run import Purpose
+from edgecheck.core.budget import Effort
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.run import Purpose, Run, WorkerRun
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.core.budget import Effort
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.run import Run, WorkerRun
-
-#: Beyond this robust coefficient of variation a latency is called noisy (trtexec warns at 2.5 % on a locked GPU clock;
+#: A latency is called noisy beyond this robust coefficient of variation (trtexec warns at 2.5 % on a locked GPU clock;
 #: a shared CPU without locked clocks shows three times that at rest).
 NOISY = 0.08
 
-#: More outliers than this share are told; a few per hundred are on every machine that does something else too.
+#: Outliers are reported beyond this share; a few per hundred occur on every machine that does anything else.
 MANY_OUTLIERS = 0.05
 
-#: An outlier of a machine at rest, whose latencies agree to a percent, is no doubt: it must also take this many times
-#: the median.
+#: An outlier must also take this many times the median: on a machine at rest, whose latencies agree to a percent,
+#: outliers raise no doubt.
 FAR_OUT = 1.5
 
-#: A trend over the run is told beyond this share of the latency.
+#: A trend over the run is reported beyond this share of the latency.
 DRIFTING = 0.05
 
 #: A first steady inference this many times the median is called slow.
 SLOW_FIRST = 2.0
 
-#: Kernel high-water mark and highest sample may differ by this share before one of them is doubted.
+#: The kernel's high-water mark and the highest sample may differ by this share without a caveat.
 MEMORY_AGREES = 0.05
 
-#: Swap in use grows by less than this, in bytes, on any machine that is at rest.
+#: Bytes by which swap in use may grow on a machine at rest.
 SWAPPED = 2**20
 
 
@@ -49,13 +44,13 @@ class Caveat:
 
 
 def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effort) -> tuple[Caveat, ...]:
-    """Every doubt about `run`, in the order in which a reader needs them.
+    """Every caveat about `run`, the most important first.
 
     Args:
         run: What was seen.
-        profile: The device that it was for.
+        profile: The device that it was meant for.
         artifact_format: `tflite` or `onnx`.
-        effort: How long was measured, so that the advice does not ask for what was done already.
+        effort: How long was measured, so that the advice is not to do what was done already.
     """
     return (
         *_broken(run),
@@ -69,7 +64,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
 
 def _broken(run: Run) -> Iterator[Caveat]:
     if run.broken:
-        yield Caveat("broken", f"The run is not whole: {run.broken}.", "Run it again.")
+        yield Caveat("broken", f"The run is incomplete: {run.broken}.", "Run it again.")
 
 
 def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> Iterator[Caveat]:
@@ -81,14 +76,14 @@ def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> It
         yield Caveat(
             "other-runtime",
             f"Ran on {run.runtime}; the profile of {profile.name} pins {pinned}.",
-            "Latency and RAM differ between runtimes. Ask for `bundle: profile`, or change the pin.",
+            "Latency and RAM differ between runtimes. Set `bundle: profile`, or change the pin.",
         )
 
 
 def _device_state(run: Run) -> Iterator[Caveat]:
     if flags := throttling(run):
         cause = "power supply" if any("voltage" in flag for flag in flags) else "cooling"
-        yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Look at its {cause} and run again.")
+        yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Check its {cause} and run again.")
     slow = sorted(set(run.before.governors) & {"powersave", "conservative"})
     if slow:
         yield Caveat("governor", f"The CPU governor is {slow[0]}.", "Set it to `performance` for steady figures.")
@@ -102,7 +97,7 @@ def _device_state(run: Run) -> Iterator[Caveat]:
 
 
 def throttling(run: Run) -> tuple[str, ...]:
-    """What slowed the device down while it ran: flags that stand, and those of the past that are new."""
+    """Flags of throttling while the model ran: those set now, and those of past events that are new since it began."""
     now = [flag for flag in (*run.before.throttled, *run.after.throttled) if "occurred" not in flag]
     new = [flag for flag in run.after.throttled if flag not in run.before.throttled]
     return tuple(dict.fromkeys([*now, *new]))
@@ -134,8 +129,8 @@ def _outliers(worker: WorkerRun) -> Iterator[Caveat]:
     if share > MANY_OUTLIERS:
         yield Caveat(
             "outliers",
-            f"{share:.0%} of the latencies lie far outside of the others, over {FAR_OUT:g} times the median.",
-            "Something else takes the processor from time to time: look for it before you trust the tail.",
+            f"{share:.0%} of the latencies are far from the rest, over {FAR_OUT:g} times the median.",
+            "Something else uses the processor from time to time: find it before trusting high percentiles.",
         )
 
 
@@ -146,7 +141,7 @@ def _drift(worker: WorkerRun) -> Iterator[Caveat]:
         word, advice = (
             ("rose", "The device may be warming up: cool it, or measure longer.")
             if grown[0] > 0
-            else ("fell", "It had not settled: give `measure: {warmup_time: …}` more.")
+            else ("fell", "It had not settled: increase `measure: {warmup_time: …}`.")
         )
         yield Caveat("drift", f"Latencies {word} by {least:.0%} to {most:.0%} during the run.", advice)
 
@@ -158,12 +153,12 @@ def _slow_first(worker: WorkerRun, effort: Effort) -> Iterator[Caveat]:
         yield Caveat(
             "slow-first-run",
             f"The first steady inference took {times:.1f} times the median, after {effort.warmup_time:g} s of warm-up.",
-            f"Give `measure: {{warmup_time: {longer:g} s}}` in the budget.",
+            f"Set `measure: {{warmup_time: {longer:g} s}}` in the budget.",
         )
 
 
 def _memory(run: Run) -> Iterator[Caveat]:
-    for worker in run.watched:
+    for worker in run.memory_workers:
         sampled = max((rss for _, rss in worker.samples), default=0)
         if worker.peak and sampled and sampled < worker.peak * (1 - MEMORY_AGREES):
             yield Caveat(
@@ -175,11 +170,11 @@ def _memory(run: Run) -> Iterator[Caveat]:
             return
 
 
-#: Notes of the agent's -> advice.
+#: Advice, by the code of the agent's note.
 _ADVICE = {
-    "nan-output": "Look at the model's weights and at its inputs.",
-    "guessed-dimension": "Give the shape that it is used with: cost depends on it.",
-    "no-lock": "Make sure that nobody else measures there now.",
+    "nan-output": "Check the model's weights and inputs.",
+    "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
+    "no-lock": "Make sure that nothing else measures there now.",
 }
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from edgecheck.core.limits import Limit
 
-    from edgecheck.core.limits import Limit
+#: The id of the profile that describes the machine edgecheck runs on.
+THIS_MACHINE = "this-machine"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How an instance of the device is recognised; an empty text is not compared."""
+    """How a device is recognised as the profile's; an empty text is not compared."""
 
     model: str = ""
-    """What the board's own name (`/proc/device-tree/model`) starts with."""
+    """The start of the board's name in `/proc/device-tree/model`."""
     cpu_part: str = ""
     """A `CPU part` of `/proc/cpuinfo`, such as `0xd08`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:
-    """The core that runs a single-thread inference, and how many cores there are in all."""
+    """The core that runs a single-thread inference, and the number of cores."""
 
     core: str
     count: int
@@ -34,14 +34,14 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Bytes in all, and bytes of them that the system keeps for itself."""
+    """Total bytes, and how many of them the system keeps for itself."""
 
     total: int
     reserved: int
 
     @property
     def available(self) -> int:
-        """Bytes that a deployment can have."""
+        """Bytes available to a deployment."""
         return self.total - self.reserved
 
 
@@ -57,25 +57,25 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How many times as fast some number of threads is, and the standard deviation of its logarithm over models."""
+    """The speed-up of some number of threads, and the standard deviation of its logarithm over models."""
 
     factor: float
     spread: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """The constants that turn instruction counts into this device's latency."""
 
     float: Constant | None = None
     int8: Constant | None = None
     thread_scaling: Mapping[int, Scaling] = field(default_factory=dict)
-    """By number of threads; one needs none."""
+    """By number of threads, from two on."""
     derived_from: str = ""
-    """The device whose constants were scaled to this one's clock; empty where it has its own."""
+    """The device whose constants were scaled to this one's clock; empty where they were measured on this one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
     """One device, as its YAML file describes it."""
 
@@ -93,7 +93,7 @@ class DeviceProfile:
     runtimes: Mapping[str, tuple[str, ...]]
     """Requirements to install, by artifact format."""
     emulation_cpu: str = ""
-    """The QEMU core; empty where the device cannot be emulated."""
+    """QEMU's name for the core; empty where the device cannot be emulated."""
     projection: Projection = field(default_factory=Projection)
     sources: tuple[str, ...] = ()
     path: str = ""
@@ -101,9 +101,5 @@ class DeviceProfile:
 
     @property
     def is_this_machine(self) -> bool:
-        """Whether this is the profile that is made on the spot, which every measurement here is for."""
+        """Whether this is the profile that is generated for the machine edgecheck runs on."""
         return self.id == THIS_MACHINE
-
-
-#: The profile that describes the machine edgecheck runs on.
-THIS_MACHINE = "this-machine"

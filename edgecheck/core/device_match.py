@@ -1,44 +1,54 @@
-"""Is this target the profile's device? What a stranger shows is never judged as the device's."""
+"""Is this target the profile's device? If not, its measurements are not judged as the device's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from edgecheck.core.verdict import Standing
-
-if TYPE_CHECKING:
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.run import Run
+from edgecheck.core.address import is_this_machine
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.run import Run
 
 
-def standing(profile: DeviceProfile, run: Run | None) -> Standing:
-    """Whether `run` may be judged for `profile`, by the identity that the target gave of itself."""
+@dataclass(frozen=True, slots=True)
+class DeviceMatch:
+    """Whether measurements on a target may be judged for the profile's device, and if not, why."""
+
+    mismatch: str = ""
+    """`measured on x86-64, not on a Raspberry Pi 4`; empty where the target is the device."""
+
+
+#: The target is the device, or nothing says that it is not.
+SAME_DEVICE = DeviceMatch()
+
+
+def match(profile: DeviceProfile, run: Run | None) -> DeviceMatch:
+    """Whether `run` may be judged for `profile`, by what the target reported of its identity."""
     if run is None or run.emulated:
-        return Standing()
+        return SAME_DEVICE
     state = run.before
     if _FAMILIES.get(state.machine, state.cpu_kind) != state.cpu_kind and state.cpu_kind in _FAMILIES.values():
-        return Standing(
+        return DeviceMatch(
             f"measured on {state.cpu_kind}, by a translation of {state.machine} programs, not on any device"
         )
-    if profile.is_this_machine and run.target == "local":
-        return Standing()
+    if profile.is_this_machine and is_this_machine(run.target):
+        return SAME_DEVICE
     if profile.is_this_machine:
-        return Standing(f"measured on {run.target}, not on this machine")
+        return DeviceMatch(f"measured on {run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
     if not (expected.model or expected.cpu_part):
-        return Standing(f"measured on {here}, and the profile {profile.id} has no `identity` to recognise it by")
+        return DeviceMatch(f"measured on {here}, and the profile {profile.id} has no `identity` to recognise it by")
     same = state.model.startswith(expected.model) if expected.model else expected.cpu_part in state.cpu_parts
-    return Standing() if same else Standing(f"measured on {here}, not on {_a(profile.name)}")
+    return SAME_DEVICE if same else DeviceMatch(f"measured on {here}, not on {_with_article(profile.name)}")
 
 
-#: What `uname` calls a machine, and what its kernel calls the processor.
+#: The processor's kind, as the kernel names it, by the machine, as `uname` names it.
 _FAMILIES = {"x86_64": "x86", "i686": "x86", "aarch64": "aarch64"}
 
 
-def _a(name: str) -> str:
+def _with_article(name: str) -> str:
     return f"{'an' if name.upper().startswith(_VOWELS) else 'a'} {name}"
 
 
-#: NVIDIA, by its first letter's name.
+#: Names that take "an"; NVIDIA does, spelled out.
 _VOWELS = (*"AEIOU", "NVIDIA")

@@ -1,41 +1,39 @@
-"""What an emulated machine shows: memory, instructions as its clock counts them, and from them a projection."""
+"""How each metric is read from an emulated machine: memory, instructions as its clock counts them, and a projection."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
-from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.metrics import METRICS, Metric, Provenance
+from edgecheck.core import readers
+from edgecheck.core.device import Constant, DeviceProfile
+from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
+from edgecheck.core.metrics import INSTRUCTIONS, Metric, Provenance
 from edgecheck.core.projection import ONE_THREAD, Counters, project
-from edgecheck.core.run import Outcome, Purpose
-
-if TYPE_CHECKING:
-    from edgecheck.core.device import Constant, DeviceProfile
-    from edgecheck.core.finding import Evidence
-    from edgecheck.core.run import Run, WorkerRun
-
-#: The metrics that an emulated machine can answer, and the workers that show them.
-PURPOSES = {
-    "ram_peak": (Purpose.DETERMINISTIC, Purpose.MEMORY),
-    "ram_model": (Purpose.DETERMINISTIC, Purpose.MEMORY),
-    "instructions": (Purpose.DETERMINISTIC,),
-    "latency_p50": (Purpose.DETERMINISTIC,),
-}
+from edgecheck.core.readers import MetricReader
+from edgecheck.core.run import Outcome, Purpose, WorkerRun
 
 
-def memory(finding: Measurement, run: Run) -> Finding:
-    """A memory figure of an emulated machine, unless the model did not come through in the device's own RAM."""
-    for worker in run.fit:
+def _memory(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) -> Finding | None:
+    """As on a device, unless the model did not complete in a machine with just the device's RAM."""
+    finding = readers.ON_DEVICE[metric.name].read(metric, workers, evidence)
+    if not isinstance(finding, Measurement) or evidence.run is None:
+        return finding
+    for worker in evidence.run.fit:
         if worker.ending.outcome is not Outcome.COMPLETED:
-            shown = finding.metric.show(finding.value)
-            sentence = f"in a machine with the device's RAM {worker.ending.message} (with room it takes {shown})"
-            return Unmeasured(finding.metric, sentence, fails=True)
+            shown = metric.show(finding.value)
+            sentence = f"in a machine with the device's RAM {worker.ending.message} (with more RAM it takes {shown})"
+            return Unmeasured(metric, sentence, fails=True)
     return replace(finding, provenance=Provenance.EMULATED)
 
 
+def _counted(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Finding:
+    return instructions(metric, workers)
+
+
 def instructions(metric: Metric, workers: tuple[WorkerRun, ...]) -> Finding:
-    """Instructions of one steady inference: the last batch, where it agrees with the one before."""
+    """Instructions of one steady inference: those of the last batch, if it agrees with the one before."""
     batches = workers[-1].batches
     if not batches:
         return Unmeasured(metric, "the emulated machine counted nothing")
@@ -43,13 +41,17 @@ def instructions(metric: Metric, workers: tuple[WorkerRun, ...]) -> Finding:
     if not workers[-1].agreed:
         return Unmeasured(metric, f"the counts of {len(batches)} batches did not settle")
     return Measurement(
-        metric, total / count, Provenance.EMULATED, count=count, basis=f"two batches of {count:,} that agree to 0.1 %"
+        metric=metric,
+        value=total / count,
+        provenance=Provenance.EMULATED,
+        count=count,
+        basis=f"two batches of {count:,} that agree to 0.1 %",
     )
 
 
-def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) -> Finding:
+def _latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) -> Finding:
     """The steady latency on the device, projected from the instructions."""
-    counted = instructions(METRICS["instructions"], workers)
+    counted = instructions(INSTRUCTIONS, workers)
     if isinstance(counted, Unmeasured):
         return Unmeasured(metric, counted.reason)
     profile, run = evidence.profile, evidence.run
@@ -67,9 +69,9 @@ def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
     shown = counted.metric.show(counted.value)
     threads = f" over {scaling.factor:g} ({evidence.threads} threads)" if evidence.threads > 1 else ""
     return Measurement(
-        metric,
-        interval.estimate,
-        Provenance.PROJECTED,
+        metric=metric,
+        value=interval.estimate,
+        provenance=Provenance.PROJECTED,
         low=interval.low,
         high=interval.high,
         interval=True,
@@ -80,3 +82,14 @@ def latency(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) 
 
 def _constant(profile: DeviceProfile, arithmetic: str) -> Constant | None:
     return profile.projection.int8 if arithmetic == "int8" else profile.projection.float
+
+
+#: By name: how a metric is read from an emulated machine.
+READERS: Mapping[str, MetricReader] = MappingProxyType(
+    {
+        "ram_peak": MetricReader((Purpose.DETERMINISTIC, Purpose.MEMORY), _memory),
+        "ram_model": MetricReader((Purpose.DETERMINISTIC, Purpose.MEMORY), _memory),
+        "instructions": MetricReader((Purpose.DETERMINISTIC,), _counted),
+        "latency_p50": MetricReader((Purpose.DETERMINISTIC,), _latency),
+    }
+)

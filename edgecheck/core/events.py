@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgecheck.core.run import (
     Activity,
@@ -20,18 +21,13 @@ from edgecheck.core.run import (
     WorkerRun,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-Event = "Mapping[str, Any]"
-
-#: The protocol that this reader speaks.
+#: The version of the protocol that this reader speaks.
 PROTOCOL = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Worker:
-    """One worker, while its events come."""
+    """One worker, while its events arrive."""
 
     purpose: Purpose
     marks: list[PhaseMark] = field(default_factory=list)
@@ -47,32 +43,33 @@ class _Worker:
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
 
-    def see(self, at: float, available: int | None) -> None:
-        """Keep what is available to the machine if it is less than ever."""
+    def add_available(self, at: float, available: int | None) -> None:
+        """Keep the machine's available memory if it is a new minimum."""
         if available is not None and (not self.available or available < self.available[-1][1]):
             self.available.append((at, available))
 
     def frozen(self, lost: str) -> WorkerRun:
-        ending = self.ending or Ending(Outcome.KILLED, reason="lost", message=lost)
+        """The worker as a value; `lost` is its ending's message where no end was reported."""
+        ending = self.ending or Ending(outcome=Outcome.KILLED, reason="lost", message=lost)
         return WorkerRun(
-            self.purpose,
-            tuple(self.marks),
-            tuple(self.samples),
-            self.sampler,
-            tuple(self.available),
-            self.load_time,
-            self.first_inference,
-            tuple(self.latencies),
-            tuple(self.counts.values()),
-            self.batches,
-            self.agreed,
-            tuple(self.notes),
-            ending,
+            purpose=self.purpose,
+            marks=tuple(self.marks),
+            samples=tuple(self.samples),
+            sampler=self.sampler,
+            available=tuple(self.available),
+            load_time=self.load_time,
+            first_inference=self.first_inference,
+            latencies=tuple(self.latencies),
+            counts=tuple(self.counts.values()),
+            batches=self.batches,
+            agreed=self.agreed,
+            notes=tuple(self.notes),
+            ending=ending,
         )
 
 
 class RunReader:
-    """Takes events in order; `run` is what they amount to at any moment."""
+    """Collects events in order; `run` is the run so far."""
 
     def __init__(self, target: str, *, emulated: bool = False) -> None:
         self._target = target
@@ -85,18 +82,18 @@ class RunReader:
         self._done = False
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        """Take one event; events and fields that are not known are passed over (a newer agent may send more)."""
+        """Take one event; unknown events and fields are ignored (a newer agent may send more)."""
         handler = _HANDLERS.get(event.get("event", ""))
         if handler is not None:
             handler(self, event)
 
     @property
     def done(self) -> bool:
-        """Whether the agent said that it delivered everything."""
+        """Whether the agent reported that it is done."""
         return self._done
 
     def run(self, broken: str = "") -> Run:
-        """What was seen so far; `broken` says why no more came."""
+        """The run so far; `broken` says why no more events came."""
         broken = self._problem or broken
         return Run(
             target=self._target,
@@ -113,29 +110,32 @@ class RunReader:
         return self._workers[event["process"]]
 
     def _on_start(self, event: Mapping[str, Any]) -> None:
-        worker = self._workers[event["process"]] = _Worker(Purpose(event["purpose"]))
-        worker.see(0.0, event.get("available"))
+        worker = self._workers[event["process"]] = _Worker(purpose=Purpose(event["purpose"]))
+        worker.add_available(0.0, event.get("available"))
 
     def _on_device(self, event: Mapping[str, Any]) -> None:
         self._states[event["when"]] = device_state(event)
 
     def _on_runtime(self, event: Mapping[str, Any]) -> None:
         self._runtime = RuntimeFacts(
-            event["name"], event["version"], event.get("python") or "", event.get("numpy") or ""
+            name=event["name"],
+            version=event["version"],
+            python=event.get("python") or "",
+            numpy=event.get("numpy") or "",
         )
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         worker.marks.append(
             PhaseMark(
-                Phase(event["phase"]),
-                event["at_s"],
-                event.get("rss"),
-                event.get("hwm"),
-                event.get("pss"),
-                event.get("uss"),
-                event.get("major_faults"),
-                event.get("swap"),
+                phase=Phase(event["phase"]),
+                at=event["at_s"],
+                rss=event.get("rss"),
+                peak_rss=event.get("hwm"),
+                pss=event.get("pss"),
+                uss=event.get("uss"),
+                major_faults=event.get("major_faults"),
+                swap=event.get("swap"),
             )
         )
         worker.load_time = event.get("load_s", worker.load_time)
@@ -145,7 +145,7 @@ class RunReader:
         worker = self._worker(event)
         worker.samples.extend((at, rss) for at, rss in event["samples"])
         for (at, _), available in zip(event["samples"], event.get("available") or (), strict=False):
-            worker.see(at, available)
+            worker.add_available(at, available)
         worker.sampler = event.get("source", worker.sampler)
 
     def _on_latencies(self, event: Mapping[str, Any]) -> None:
@@ -154,7 +154,11 @@ class RunReader:
     def _on_look(self, event: Mapping[str, Any]) -> None:
         for count in event["counts"]:
             self._worker(event).counts[count["id"]] = LookCount(
-                count["id"], count["n"], count["exceedances"], count["block"], count["decision"] or ""
+                limit=count["id"],
+                inferences=count["n"],
+                exceedances=count["exceedances"],
+                block=count["block"],
+                decision=count["decision"] or "",
             )
 
     def _on_batches(self, event: Mapping[str, Any]) -> None:
@@ -171,12 +175,12 @@ class RunReader:
 
     def _on_end(self, event: Mapping[str, Any]) -> None:
         self._worker(event).ending = Ending(
-            Outcome(event["outcome"]),
-            Activity(event["phase"]),
-            event.get("reason") or "",
-            event.get("message") or "",
-            event.get("signal") or "",
-            event.get("stderr_tail") or "",
+            outcome=Outcome(event["outcome"]),
+            during=Activity(event["phase"]),
+            reason=event.get("reason") or "",
+            message=event.get("message") or "",
+            signal=event.get("signal") or "",
+            stderr=event.get("stderr_tail") or "",
         )
 
     def _on_done(self, _event: Mapping[str, Any]) -> None:

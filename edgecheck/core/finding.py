@@ -1,20 +1,17 @@
-"""The figure of one metric, or the reason why there is none; and all that figures are read from."""
+"""The figure of one metric, or the reason why there is none; and the evidence that figures are read from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edgecheck.core.artifact import Artifact
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.metrics import Metric, Provenance
-    from edgecheck.core.run import LookCount, Run
+from edgecheck.core.artifact import Artifact
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.metrics import Metric, Provenance
+from edgecheck.core.run import LookCount, Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """A metric's figure, in its base unit."""
 
@@ -22,64 +19,64 @@ class Measurement:
     value: float
     provenance: Provenance
     low: float | None = None
-    """The figure's own uncertainty: the lower and the upper end, where it has one."""
+    """The lower end of the figure's uncertainty; None where it has none."""
     high: float | None = None
     interval: bool = False
-    """Low and high are confidence bounds, and all between them must be within a limit."""
+    """Whether `low` and `high` are confidence bounds, all between which must be within a limit."""
     count: int = 1
-    """Observations it was decided from: inferences or processes."""
+    """The number of observations: inferences or processes."""
     basis: str = ""
-    """How it was decided, for a person: `highest of 2 processes`."""
+    """How the figure was decided, for a person: `highest of 2 processes`."""
     counts: Mapping[str, LookCount] | None = None
-    """By limit key: what the agent counted against each bound, where it counted."""
+    """What the agent counted against each bound, by the limit's key; None where it did not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """There is no figure."""
+    """No figure, and why."""
 
     metric: Metric
     reason: str
     fails: bool = False
-    """The device itself gave the answer (it killed, refused or crashed the model): a fail, not an unknown."""
+    """Whether the device itself answered (it killed, refused or crashed the model): a fail, not an unknown."""
 
 
 Finding = Measurement | Unmeasured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """The artifact's outputs beside those of the model that it was made from, on the same samples."""
+    """The artifact's outputs compared with its source model's, on the same samples."""
 
     cosine: float
-    """Of the worst sample."""
+    """Cosine similarity of the worst sample."""
     top1: float | None
-    """Share of samples with the same top class; None where the outputs are no classes."""
+    """Share of samples with the same top class; None where the outputs are not class scores."""
     samples: int
     basis: str
-    """On which samples, for a person."""
+    """Which samples, for a person."""
     failure: str = ""
-    """Why the artifact's outputs are worth nothing: not a number, or all zero."""
+    """Why the artifact's outputs are unusable: not a number, or all zero; empty where they are usable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that figures are read from."""
+    """Everything that figures are read from."""
 
     artifact: Artifact
     run: Run | None = None
     """None where nothing was run."""
     runtime_size: int | None = None
-    """Bytes of the unpacked runtime that is deployed with the artifact; None where it is not known."""
+    """Bytes of the unpacked runtime that is deployed with the artifact; None where not known."""
     runtime_problem: str = ""
-    """Why it is not known."""
+    """Why the runtime's size is not known."""
     likeness: Likeness | None = None
-    """How well the artifact agrees with its source; None where that was not looked at."""
+    """How well the artifact agrees with its source; None where they were not compared."""
     likeness_problem: str = ""
-    """Why it could not be looked at."""
+    """Why they could not be compared."""
     profile: DeviceProfile | None = None
-    """The device's, for what is projected on it."""
+    """The device's profile, for projections."""
     threads: int = 1
-    """That the model ran with."""
+    """The number of threads that the model ran with."""
     not_run: str = "nothing was run"
-    """Why there is no run, where there is none."""
+    """The reason, where `run` is None."""

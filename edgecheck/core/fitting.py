@@ -1,54 +1,45 @@
-"""Which variant fits: what to look at next, when there is nothing more to learn, and the answer; values in, values out.
+"""Which variant fits: what to try next, when nothing more can be learned, and the answer. Values in, values out.
 
 Two things can be done with a variant. To *look at* it is to convert it, to read its file and to compare it with its
-source, all on this machine. To *run* it is to have it measured on the device, which takes longest and is done last.
+source, all on this machine. To *run* it is to measure it on the device, which takes longest and is done last.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from edgecheck.core.device_match import standing
+from edgecheck.core.budget import Variant
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.measurement import is_measured_on
-from edgecheck.core.metrics import Direction
-from edgecheck.core.report import Tried, worst
-from edgecheck.core.verdict import Status, show_pair
+from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, RAM_MODEL, RAM_PEAK, Direction
+from edgecheck.core.report import CheckResult, Tried, worst
+from edgecheck.core.verdict import Status, Verdict, show_pair
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgecheck.core.budget import Variant
-    from edgecheck.core.report import CheckResult
-    from edgecheck.core.verdict import Verdict
-
-# RF-SECTION fitting_trial: One variant on one device, as far as it was looked at: whether it holds, what it loses,
-# how far off it is.
-
-#: The variant that nothing is done to, and that therefore loses nothing.
+#: The variant that is not converted, and that therefore loses nothing.
 UNCHANGED = "as-is"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One variant, as far as it was looked at."""
+    """One variant on one device, as far as it was tried: whether it holds, what it loses, how far off it is."""
 
     result: CheckResult
-    """Its verdicts: of every limit where it is finished, else of those that need no device."""
+    """With the verdicts on every limit where the trial is finished, else on those that need no device."""
     finished: bool
-    """Whether it ran, or nothing of it needs a device, or there is nothing to run."""
+    """Whether it ran, or does not need to, or cannot."""
 
     @property
     def variant(self) -> Variant:
-        """What was tried."""
+        """The variant that was tried."""
         return self.result.variant
 
     @property
     def was_made(self) -> bool:
-        """Whether there is an artifact."""
+        """Whether the conversion succeeded."""
         return self.result.artifact is not None
 
     @property
@@ -56,18 +47,18 @@ class Trial:
         """One minus the agreement with the source; None where that could not be measured."""
         if self.variant.name == UNCHANGED and not self.variant.prune:
             return 0.0
-        found = (self.result.findings or {}).get("agreement")
+        found = (self.result.findings or {}).get(AGREEMENT.name)
         return 1.0 - found.value if isinstance(found, Measurement) else None
 
     @property
     def unusable(self) -> str:
-        """Why its outputs are worth nothing, whatever the limits say; empty where they are not."""
-        found = (self.result.findings or {}).get("agreement")
+        """Why its outputs are unusable, whatever the limits say; empty where they are usable."""
+        found = (self.result.findings or {}).get(AGREEMENT.name)
         return found.reason if isinstance(found, Unmeasured) and found.fails else ""
 
     @property
     def fails(self) -> bool:
-        """Whether it is certain that it does not hold."""
+        """Whether it certainly does not fit."""
         return bool(self.unusable) or bool(self.in_the_way)
 
     @property
@@ -89,26 +80,26 @@ class Trial:
 
     @property
     def undecided(self) -> bool:
-        """Whether there is an artifact of which it is not known."""
+        """Whether it is not known yet if the artifact fits."""
         return self.was_made and not self.holds and not self.fails
 
     @property
     def in_the_way(self) -> tuple[Verdict, ...]:
-        """The limits that do not hold, the one that is furthest off first."""
+        """The limits that fail, the furthest off first."""
         failed = (verdict for verdict in self.result.verdicts if verdict.status is Status.FAIL)
         return tuple(sorted(failed, key=distance, reverse=True))
 
     @property
     def distance(self) -> float:
-        """How far it is from holding: the distance of the limit that is furthest off."""
+        """How far it is from fitting: the distance of the limit that is furthest off."""
         return math.inf if self.unusable else max(map(distance, self.in_the_way), default=0.0)
 
 
 def distance(verdict: Verdict) -> float:
-    """The logarithm of how many times its bound a figure is; infinite where there is none, or the bound is zero.
+    """How far a figure is beyond its bound: the logarithm of their ratio; infinite without a figure or a bound of zero.
 
-    A logarithm, because a metric that should be small can be many times too large, but one that should be large can
-    be no less than nothing: 2 is as far from 1 as a half.
+    A logarithm, because a metric that should be small can be many times too large, but one that should be large
+    cannot be below zero: 2 is as far from 1 as a half.
     """
     found, bound = verdict.found, verdict.bound
     if found is None or not found > 0 or not bound > 0:
@@ -118,7 +109,7 @@ def distance(verdict: Verdict) -> float:
 
 
 def why_not(trial: Trial) -> str:
-    """Why it is not the answer, in a clause: the limits in its way, else what is not known; empty where it holds."""
+    """Why it is not the answer, in a clause: the limits that fail, else what is not known; empty where it fits."""
     result = trial.result
     if not trial.was_made:
         return f"could not be converted: {result.problem}"
@@ -144,13 +135,15 @@ def _beyond(verdict: Verdict) -> str:
     return f"{verdict.metric.name} {found} is {_by(verdict)}{side} {bound}"
 
 
-_FULL = 0.1  # from here on a percentage needs no decimal
+#: From this share on a percentage needs no decimal; below the least it is "just"; beyond nine times the bound `14x`
+#: reads better than a percentage.
+_FULL = 0.1
 _LEAST = 0.001
-_TIMES = 9.0  # beyond ten times the bound it no longer reads well
+_TIMES = 9.0
 
 
 def _by(verdict: Verdict) -> str:
-    """By how much, where that can be said: `12% `, or `14x `."""
+    """By how much it is beyond its bound: `12% `, or `14x `; empty where that cannot be said."""
     share = verdict.margin
     if share is None or math.isnan(share):
         return ""
@@ -159,7 +152,7 @@ def _by(verdict: Verdict) -> str:
     return f"{-share:.{0 if -share >= _FULL else 1}%} " if -share >= _LEAST else "just "
 
 
-#: What loses no more than this is taken as lossless: nothing is looked for that would lose less.
+#: A variant that loses no more than this counts as lossless: nothing is looked for that would lose less.
 LOSSLESS = 1e-4
 
 
@@ -172,14 +165,14 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What is to be done next."""
+    """What to do next."""
 
     step: Step
     variant: Variant
 
 
 class Outcome(Enum):
-    """The answer in a word."""
+    """The answer for one device."""
 
     FITS = "fits"
     NOTHING = "nothing fits"
@@ -188,23 +181,23 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What became of every variant on one device, and what follows."""
+    """Every variant's trial on one device, and the answer that follows."""
 
     trials: tuple[Trial, ...]
-    """At least one; by what they lose, the least first, and by name where that is not known."""
+    """At least one; the least lossy first, and those of unknown loss last."""
     left: tuple[Variant, ...]
-    """What was not looked at, since it could not change the answer."""
+    """The variants that were not tried, since they could not change the answer."""
 
     @property
     def recommended(self) -> Trial | None:
-        """The least lossy that holds every limit."""
+        """The least lossy variant that holds every limit."""
         return next((trial for trial in self.trials if trial.holds), None)
 
     @property
     def outcome(self) -> Outcome:
         """Whether something fits, nothing does, or that is not known.
 
-        What could not be converted here is no answer either way, unless nothing could be.
+        Variants that could not be converted here say neither, unless that is true of all.
         """
         if self.recommended is not None:
             return Outcome.FITS
@@ -215,7 +208,7 @@ class Fit:
 
     @property
     def nearest(self) -> Trial:
-        """The recommended one; without it the least lossy that may yet hold, else the one that is least far off."""
+        """The recommended variant; else the least lossy that may still fit, else the one that is least far off."""
         if self.recommended is not None:
             return self.recommended
         made = [trial for trial in self.trials if trial.was_made] or list(self.trials)
@@ -226,20 +219,20 @@ class Fit:
 
     @property
     def stopped(self) -> str:
-        """Why not every variant was run, where that is not plain from the table; empty where it is."""
+        """Why not every variant was run; empty where the table shows it."""
         return impossible(self.trials) or undecidable(self.trials)
 
 
 def next_move(candidates: Sequence[Variant], trials: Sequence[Trial], *, every: bool = False) -> Move | None:
     """What to do next; None when the answer is certain, or nothing more can be learned.
 
-    The order of `candidates` only says what is looked at first. Which of them loses the least is what their measured
-    agreement says: unless what was looked at is lossless, all are looked at before one of them is run.
+    The order of `candidates` only decides what is looked at first. Which of them loses the least is decided by their
+    measured agreement: unless a lossless one is found, all are looked at before one of them is run.
 
     Args:
         candidates: Every variant to choose from, the least lossy by name first.
-        trials: What is known so far.
-        every: Learn all that can be learned, for the whole table, and not just the answer.
+        trials: The trials so far.
+        every: Try everything, for a complete table, and not just for the answer.
     """
     if not every and (impossible(trials) or any(trial.holds and _is_lossless(trial) for trial in trials)):
         return None
@@ -251,7 +244,7 @@ def next_move(candidates: Sequence[Variant], trials: Sequence[Trial], *, every: 
 
 
 def _runnable(candidates: Sequence[Variant], trials: Sequence[Trial], *, every: bool) -> list[Trial]:
-    """What running could change the answer of, the least lossy first."""
+    """The trials whose run could change the answer, the least lossy first."""
     if undecidable(trials):
         return []
     waiting = [trial for trial in ranked(candidates, trials) if not trial.finished]
@@ -262,13 +255,13 @@ def _runnable(candidates: Sequence[Variant], trials: Sequence[Trial], *, every: 
 
 
 def answer(candidates: Sequence[Variant], trials: Sequence[Trial]) -> Fit:
-    """What follows from all that was seen."""
+    """The answer that follows from the trials."""
     seen = [trial.variant for trial in trials]
     return Fit(ranked(candidates, trials), tuple(each for each in candidates if each not in seen))
 
 
 def ranked(candidates: Sequence[Variant], trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """By what they lose, the least first; where that is not known, last and in the order of `candidates`."""
+    """The least lossy first; those of unknown loss last, in the order of `candidates`."""
 
     def rank(trial: Trial) -> tuple[bool, float, int]:
         return trial.loss is None, trial.loss or 0.0, candidates.index(trial.variant)
@@ -281,20 +274,20 @@ def _is_lossless(trial: Trial) -> bool:
 
 
 def impossible(trials: Sequence[Trial]) -> str:
-    """The limit that no conversion can meet, since the runtime alone is beyond it; empty where there is none."""
+    """The limit that no variant can hold, as the runtime alone exceeds it, in a clause; empty where there is none."""
     reasons = (_runtime_alone(trial.result, verdict) for trial in trials for verdict in trial.in_the_way)
     return next((reason for reason in reasons if reason), "")
 
 
 def _runtime_alone(result: CheckResult, verdict: Verdict) -> str:
-    """Bytes that are there without any model, where they are beyond the limit."""
+    """That the bytes without any model exceed the limit; empty where they do not."""
     findings = result.findings or {}
-    whole, model = verdict.finding, findings.get("ram_model")
+    total, model = verdict.finding, findings.get(RAM_MODEL.name)
     alone = None
-    if verdict.metric.name == "ram_peak" and isinstance(whole, Measurement) and isinstance(model, Measurement):
-        alone = whole.value - model.value
-    elif verdict.metric.name == "footprint" and isinstance(whole, Measurement) and result.artifact is not None:
-        alone = whole.value - result.artifact.size
+    if verdict.metric == RAM_PEAK and isinstance(total, Measurement) and isinstance(model, Measurement):
+        alone = total.value - model.value
+    elif verdict.metric == FOOTPRINT and isinstance(total, Measurement) and result.artifact is not None:
+        alone = total.value - result.artifact.size
     if alone is None or not alone > verdict.bound:
         return ""
     metric = verdict.metric
@@ -306,11 +299,11 @@ def _runtime_alone(result: CheckResult, verdict: Verdict) -> str:
 
 def undecidable(trials: Sequence[Trial]) -> str:
     """Why no variant can be decided on this target; empty where it can be."""
-    reasons = (_target_in_the_way(trial.result) for trial in trials if trial.finished)
+    reasons = (_why_undecidable(trial.result) for trial in trials if trial.finished)
     return next((reason for reason in reasons if reason), "")
 
 
-def _target_in_the_way(result: CheckResult) -> str:
+def _why_undecidable(result: CheckResult) -> str:
     if result.artifact is None or not result.target:
         return ""
     run = result.run
@@ -319,21 +312,21 @@ def _target_in_the_way(result: CheckResult) -> str:
     for verdict in result.verdicts:
         if verdict.status is not Status.UNKNOWN or verdict.ignored or not verdict.metric.needs_device:
             continue
-        if stranger := standing(result.profile, run).stranger:
-            return f"no variant can be decided here: {stranger}"
+        if mismatch := match(result.profile, run).mismatch:
+            return f"no variant can be decided here: {mismatch}"
         if not is_measured_on(verdict.metric, run):
             return f"no variant can be decided here: {verdict.metric.name}: {verdict.reason}"
     return ""
 
 
 def others(fit: Fit) -> tuple[Tried, ...]:
-    """Every variant but `fit.nearest`, each with why it is not the answer."""
+    """Every variant but `fit.nearest`, each with the reason why it is not the answer."""
     chosen = fit.nearest
-    rest = [Tried(str(trial.variant), _beside(trial, fit)) for trial in fit.trials if trial is not chosen]
+    rest = [Tried(str(trial.variant), _reason(trial, fit)) for trial in fit.trials if trial is not chosen]
     return (*rest, *(Tried(str(variant), f"not tried{_since(fit, 'next to nothing')}") for variant in fit.left))
 
 
-def _beside(trial: Trial, fit: Fit) -> str:
+def _reason(trial: Trial, fit: Fit) -> str:
     if trial.holds:
         return "holds too, and loses more"
     words = why_not(trial)

@@ -1,19 +1,16 @@
-"""Limits: the bounds that a budget or a profile sets on a metric."""
+"""Limits: the bounds that a budget or a profile sets on a metric, and how much it may grow from a baseline."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from edgecheck.core.metrics import METRICS, Metric
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from edgecheck.core.metrics import METRICS, Direction, Metric
 
 
 class OnUnknown(Enum):
-    """What becomes of a limit that could not be decided."""
+    """What a limit that could not be decided counts as."""
 
     UNKNOWN = "unknown"
     """It stays unknown: exit code 3."""
@@ -36,9 +33,9 @@ class Source:
         return f"{self.file}:{self.line}" if self.file else self.kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """One metric's bounds in its base unit; at least one of the two is given."""
+    """The bounds on one metric, in its base unit; at least one of `error` and `warn` is set."""
 
     metric: Metric
     error: float | None
@@ -48,12 +45,46 @@ class Limit:
     """Beyond it the check warns."""
     on_unknown: OnUnknown = OnUnknown.UNKNOWN
     projected_point: bool = False
-    """Judge a projection by its estimate instead of its interval."""
+    """Whether a projection is judged by its estimate instead of its interval."""
 
 
 def combined(layers: Iterable[Mapping[str, Limit | None]]) -> tuple[Limit, ...]:
-    """The limits that hold, in the order of reports: of one metric the last layer's, unless that switches it off."""
+    """The limits in force, in the order of reports: for each metric the last layer's, unless that is None (off)."""
     last: dict[str, Limit | None] = {}
     for layer in layers:
         last.update(layer)
     return tuple(limit for name in METRICS if (limit := last.get(name)) is not None)
+
+
+#: Added to the name of a metric for the verdict on its growth.
+SUFFIX = " vs baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How much one metric may grow: the share or the floor, whichever is more.
+
+    A share of a small figure can be less than the noise.
+    """
+
+    metric: Metric
+    growth: float
+    """Share of the baseline: 0.01 is 1 %."""
+    source: Source
+    floor: float = 0.0
+    """In the metric's base unit; a smaller change is never a regression."""
+    on_unknown: OnUnknown = OnUnknown.UNKNOWN
+
+    def bound(self, baseline: float) -> float:
+        """The worst value that is not a regression from `baseline`, and rises with it; both in base units."""
+        change = max(self.growth * baseline, self.floor)
+        return baseline + change if self.metric.direction is Direction.AT_MOST else baseline - change
+
+    def __str__(self) -> str:
+        share = f"{self.growth * 100:.3g}%"
+        return f"{share} or {self.metric.show(self.floor)}, whichever is more" if self.floor else share
+
+
+def against_baseline(metric: Metric) -> Metric:
+    """The metric of the comparison, whose verdict is listed next to the one on the metric itself."""
+    return replace(metric, name=f"{metric.name}{SUFFIX}")

@@ -1,4 +1,4 @@
-"""When a percentile is within its limit, when it is beyond, and when to go on measuring.
+"""When a percentile is within its limit, when it is beyond, and when measuring must go on.
 
 A latency percentile is judged by counting exceedances: inferences slower than the limit. "p90 is within 50 ms" says
 that at most one inference in ten exceeds 50 ms. A table names the counts at which measuring may end; it is made so
@@ -9,51 +9,16 @@ that, over all its looks together, a wrong pass and a wrong fail each have at mo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import mul
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import edgecheck_agent.statistics as shared
 from edgecheck.core import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from edgecheck.core.run import LookCount
-
-# RF-SECTION binomial: The binomial distribution: how many of n independent observations are exceedances.
-
-#: Standard deviations kept on either side of the mean; the mass left out is below 1e-15.
-_REACH = 8.5
-
-
-def probabilities(n: int, p: float) -> tuple[int, list[float]]:
-    """The first count k whose probability among `n` is worth keeping, and the probabilities from k on.
-
-    P(K = k) = n! / (k! (n-k)!) p^k (1-p)^(n-k), through the logarithm of the gamma function. `p` is within 0 and 1,
-    both excluded. What is left out is the far ends: each holds less than 1e-15.
-    """
-    width = _REACH * math.sqrt(n * p * (1 - p)) + _REACH**2 / 3
-    first, last = max(0, math.ceil(n * p - width)), min(n, math.floor(n * p + width))
-    hit, miss, ways = math.log(p), math.log1p(-p), math.lgamma(n + 1)
-    return first, [
-        math.exp(ways - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * hit + (n - k) * miss)
-        for k in range(first, last + 1)
-    ]
-
-
-def convolved(one: list[float], other: list[float]) -> list[float]:
-    """Probabilities of the sum of two independent counts that both start at zero."""
-    short, long = sorted((one, other), key=len)
-    mirrored = short[::-1]
-    padded = [0.0] * (len(short) - 1) + long + [0.0] * (len(short) - 1)
-    return [sum(map(mul, mirrored, padded[at : at + len(short)])) for at in range(len(one) + len(other) - 1)]
-
-
-def fewest_without(p: float, error: float) -> int:
-    """The least n of which none exceeds with a probability of at most `error`: (1-p)^n <= error."""
-    return math.ceil(math.log(error) / math.log1p(-p) - 1e-9)
-
 
 #: The largest probability of a wrong pass, and of a wrong fail, over all looks at one limit.
 ERROR = 0.01
@@ -65,20 +30,19 @@ BURST_TIME = 0.25
 
 Decision = Literal["pass", "fail", ""]
 
-#: Fewer observations never fail a limit, so that one disturbance does not.
+#: Fewer observations never fail a limit, so that a single disturbance does not.
 _FIRST = 8
 #: From one look to the next the observations grow by this factor: before a pass is possible, and after.
 _APPROACH = 1.5
 _GROWTH = 1.25
-#: A table ends where this many exceedances, in variance, have been seen: it then tells 9 % of the share apart.
+#: A table ends where this many exceedances, in variance, have been seen: it then resolves 9 % of the share.
 _VARIANCE = 1000
 #: Of the error, what the looks before the first possible pass may spend on fails, and what that look may spend.
 _EARLY = 0.05
 _AT_FIRST = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One row of a table."""
 
     n: int
@@ -118,7 +82,7 @@ def _looks(quantile: float, error: float) -> Iterator[Look]:
     if not (0 < quantile < 1 and 0 < error < 0.5):  # noqa: PLR2004 - the ends of a probability
         raise ValueError(f"no table of looks for quantile {quantile} and error {error}")
     exceed = 1 - quantile
-    # A limit is looked at again after its decision: a pass may yet become a fail, which this share is kept for.
+    # A limit is checked again after its decision: a pass may yet become a fail, for which this share is kept.
     spent = error * (1 - error)
     first_pass = max(_FIRST, fewest_without(exceed, spent * _AT_FIRST))
     walk = _Walk(exceed, spent)
@@ -128,9 +92,9 @@ def _looks(quantile: float, error: float) -> Iterator[Look]:
 
 
 def decide(count: LookCount, table: Sequence[Look]) -> Decision:
-    """What the agent decided on one limit, where its own counts bear that out; empty where nothing is decided.
+    """The agent's decision on one limit if its counts support it; empty where nothing is decided.
 
-    The agent may hold back a decision that the counts alone would allow, because of a trend in the latencies.
+    The agent may withhold a decision that the counts alone would allow, because of a trend in the latencies.
     """
     counted = judge(count.exceedances, count.inferences, count.block, table)
     return counted if counted == count.decision else ""
@@ -139,15 +103,9 @@ def decide(count: LookCount, table: Sequence[Look]) -> Decision:
 def judge(exceedances: int, inferences: int, block: int, table: Sequence[Look]) -> Decision:
     """The rule itself: `inferences // block` observations, of which `exceedances / block` exceed.
 
-    Between two looks the earlier one passes and the later one fails: exceedances never become fewer, so both would
-    have decided the same.
+    The agent applies it to the same table: see `edgecheck_agent.statistics.decide`.
     """
-    before, after = _around(inferences, block, table)
-    if before is not None and exceedances <= before.pass_at_most * block:
-        return "pass"
-    if after is not None and exceedances >= after.fail_at_least * block:
-        return "fail"
-    return ""
+    return cast("Decision", shared.decide((exceedances, exceedances), inferences, block, table))
 
 
 def quantile_bounds(
@@ -165,20 +123,13 @@ def quantile_bounds(
     block = block_length(latencies, quantile) if block is None else block
     # Rounded up to a power of two, so that few tables are kept for many lengths.
     table = _first_looks(quantile, error, 1 << (n // block).bit_length())
-    before, after = _around(n, block, table)
+    before, after = shared.rows_around(n, block, table)
     low = high = None
     if after is not None and after.fail_at_least * block <= n:
         low = ordered[n - after.fail_at_least * block]
     if before is not None and before.pass_at_most >= 0:
         high = ordered[n - 1 - before.pass_at_most * block]
     return low, high
-
-
-def _around(inferences: int, block: int, table: Sequence[Look]) -> tuple[Look | None, Look | None]:
-    """The last look that has been reached, and the first that has not been passed by."""
-    before = [look for look in table if look.n * block <= inferences]
-    after = [look for look in table if look.n * block >= inferences]
-    return before[-1] if before else None, after[0] if after else None
 
 
 def block_length(latencies: Sequence[float], quantile: float) -> int:
@@ -192,9 +143,7 @@ def block_length(latencies: Sequence[float], quantile: float) -> int:
 
 def least_block(latency: float) -> int:
     """Inferences of `latency` seconds that count as one observation while no longer disturbance is seen."""
-    if latency * BURST_COUNT <= BURST_TIME:
-        return BURST_COUNT
-    return math.ceil(BURST_TIME / latency)
+    return shared.least_block(latency, BURST_TIME, BURST_COUNT)
 
 
 def inferences_needed(quantile: float, block: int = 1) -> int:
@@ -203,9 +152,9 @@ def inferences_needed(quantile: float, block: int = 1) -> int:
 
 
 def for_agent(limit: str, quantile: float, bound: float, span: float) -> dict[str, object]:
-    """What the agent needs to watch one limit (docs/reference/agent-protocol.md).
+    """What the agent needs to decide one limit (docs/reference/agent-protocol.md).
 
-    `bound` is in seconds. `span` is the measuring time, in seconds, that the verdict is to speak for: the time allowed.
+    `bound` is in seconds. `span` is the measuring time, in seconds, that the verdict is for: the time allowed.
     """
     return {
         "id": limit,
@@ -238,7 +187,7 @@ def _spending(n: int, first_pass: int) -> tuple[float, float]:
 
 
 class _Walk:
-    """The distribution of the exceedances of a model at the boundary that is not decided yet."""
+    """The distribution of the exceedances of an undecided model at the boundary."""
 
     def __init__(self, exceed: float, error: float) -> None:
         self._exceed = exceed
@@ -268,3 +217,35 @@ class _Walk:
         most = least + below - 1 if below else self._last.pass_at_most
         self._last = Look(n, most, least + above)
         return self._last
+
+
+#: Standard deviations kept on either side of the mean; the mass left out is below 1e-15.
+_REACH = 8.5
+
+
+def probabilities(n: int, p: float) -> tuple[int, list[float]]:
+    """The binomial distribution: the first count k whose probability among `n` is worth keeping, and those from k on.
+
+    P(K = k) = n! / (k! (n-k)!) p^k (1-p)^(n-k), through the logarithm of the gamma function. `p` is between 0 and 1,
+    both excluded. The far ends are left out: each has a probability of less than 1e-15.
+    """
+    width = _REACH * math.sqrt(n * p * (1 - p)) + _REACH**2 / 3
+    first, last = max(0, math.ceil(n * p - width)), min(n, math.floor(n * p + width))
+    hit, miss, ways = math.log(p), math.log1p(-p), math.lgamma(n + 1)
+    return first, [
+        math.exp(ways - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * hit + (n - k) * miss)
+        for k in range(first, last + 1)
+    ]
+
+
+def convolved(one: list[float], other: list[float]) -> list[float]:
+    """Probabilities of the sum of two independent counts that both start at zero."""
+    short, long = sorted((one, other), key=len)
+    mirrored = short[::-1]
+    padded = [0.0] * (len(short) - 1) + long + [0.0] * (len(short) - 1)
+    return [sum(map(mul, mirrored, padded[at : at + len(short)])) for at in range(len(one) + len(other) - 1)]
+
+
+def fewest_without(p: float, error: float) -> int:
+    """The least n of which none exceeds with a probability of at most `error`: (1-p)^n <= error."""
+    return math.ceil(math.log(error) / math.log1p(-p) - 1e-9)

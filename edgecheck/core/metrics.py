@@ -1,27 +1,24 @@
-"""The metrics that a budget can limit: one table."""
+"""The metrics that a budget can limit: one table. A new metric is a row here, its reader, and its row in the docs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from edgecheck.core.units import Unit, show
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 class Provenance(Enum):
-    """How a figure was got. No figure is shown without it."""
+    """How a figure was obtained. No figure is shown without it."""
 
     STATIC = "static"
     """Read from files; the same everywhere."""
     MEASURED = "measured"
     """Seen on the machine that the report names."""
     EMULATED = "emulated"
-    """Seen on an emulated machine; its memory and its instruction count are the real thing, its clock is not."""
+    """Seen on an emulated machine; its memory and its instruction count are real, its clock is not."""
     PROJECTED = "projected"
     """Computed from emulated counters, with an interval."""
 
@@ -33,7 +30,24 @@ class Direction(Enum):
     AT_LEAST = "at least"
 
 
-@dataclass(frozen=True, slots=True)
+class Family(Enum):
+    """What a metric is read from, and so what its figures have in common."""
+
+    FILE = "file"
+    """The artifact's files and the runtime's; no device is needed."""
+    LIKENESS = "likeness"
+    """The artifact's outputs next to its source model's, on this machine."""
+    MEMORY = "memory"
+    """The memory of the inference process."""
+    LOAD = "load"
+    """Something that each fresh process does once: loading, the first inference."""
+    LATENCY = "latency"
+    """The steady inferences of one process."""
+    COUNT = "count"
+    """What an emulated machine counts for a steady inference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One thing that can be limited."""
 
@@ -41,73 +55,145 @@ class Metric:
     title: str
     """One line for a person: what it is and how it is decided."""
     unit: Unit
+    family: Family | None
+    """None where a report of another version has a metric that this version does not know."""
     direction: Direction = Direction.AT_MOST
     binary: bool = False
     """Shown in KiB, MiB, GiB, as memory is counted."""
     quantile: float | None = None
     """For percentiles of the steady latency: 0.9 is p90."""
+    projected: bool = False
+    """Whether it is projected from the counts of an emulated machine."""
+    shown_by_default: bool = True
+    """Whether reports show its figure without a limit on it."""
+    in_first_budget: bool = False
+    """Whether `edgecheck budget init` writes a limit on it."""
+    compares_variants: bool = False
+    """Whether `edgecheck fit` shows it for every variant, with or without a limit."""
 
     def show(self, value: float, *, exact: bool = False) -> str:
         """A person's text for a value of this metric."""
         return show(value, self.unit, binary=self.binary, exact=exact)
 
     @property
-    def is_static(self) -> bool:
-        """Whether it is read from files alone, without a device."""
-        return self.name in _STATIC
-
-    @property
     def needs_device(self) -> bool:
         """Whether a target has to run the artifact for it."""
-        return not self.is_static and self.name not in _COMPARED
+        return self.family not in (Family.FILE, Family.LIKENESS)
+
+    @property
+    def takes_storage(self) -> bool:
+        """Whether it counts bytes of the device's storage."""
+        return self.family is Family.FILE and self.unit is Unit.BYTES
 
 
-_COMPARED = frozenset({"agreement", "top1"})
-_STATIC = frozenset({"size", "download", "params", "footprint"})
+SIZE = Metric(
+    name="size",
+    title="bytes of the artifact, all its files",
+    unit=Unit.BYTES,
+    family=Family.FILE,
+    in_first_budget=True,
+    compares_variants=True,
+)
+DOWNLOAD = Metric(
+    name="download", title="bytes after gzip -9: what an update sends", unit=Unit.BYTES, family=Family.FILE
+)
+PARAMS = Metric(name="params", title="weights stored, wherever they sit", unit=Unit.COUNT, family=Family.FILE)
+FOOTPRINT = Metric(
+    name="footprint",
+    title="artifact and unpacked runtime: the storage a deployment takes",
+    unit=Unit.BYTES,
+    family=Family.FILE,
+)
+RAM_PEAK = Metric(
+    name="ram_peak",
+    title="highest resident memory of the inference process (VmHWM), the highest of 2 to 5 fresh processes",
+    unit=Unit.BYTES,
+    family=Family.MEMORY,
+    binary=True,
+    in_first_budget=True,
+)
+RAM_MODEL = Metric(
+    name="ram_model",
+    title="ram_peak minus the resident memory with the runtime ready and no model: what this model costs",
+    unit=Unit.BYTES,
+    family=Family.MEMORY,
+    binary=True,
+)
+LOAD_TIME = Metric(
+    name="load_time",
+    title="opening the file until ready, median of 5 fresh processes or more",
+    unit=Unit.SECONDS,
+    family=Family.LOAD,
+    in_first_budget=True,
+)
+LATENCY_FIRST = Metric(
+    name="latency_first",
+    title="the first inference, median of 5 fresh processes or more",
+    unit=Unit.SECONDS,
+    family=Family.LOAD,
+)
 
 
-def _percentile(percent: int) -> Metric:
+def _percentile(
+    percent: int, *, projected: bool = False, shown_by_default: bool = False, in_first_budget: bool = False
+) -> Metric:
     return Metric(
-        f"latency_p{percent}",
-        f"p{percent} of steady inferences, by a confidence bound on the order statistics",
-        Unit.SECONDS,
+        name=f"latency_p{percent}",
+        title=f"p{percent} of steady inferences, by a confidence bound on the order statistics",
+        unit=Unit.SECONDS,
+        family=Family.LATENCY,
         quantile=percent / 100,
+        projected=projected,
+        shown_by_default=shown_by_default,
+        in_first_budget=in_first_budget,
     )
 
 
-#: Every metric, in the order in which reports show them.
+LATENCY_P50 = _percentile(50, projected=True, shown_by_default=True, in_first_budget=True)
+LATENCY_P90 = _percentile(90, shown_by_default=True, in_first_budget=True)
+LATENCY_MEAN = Metric(
+    name="latency_mean",
+    title="mean of steady inferences",
+    unit=Unit.SECONDS,
+    family=Family.LATENCY,
+    shown_by_default=False,
+)
+INSTRUCTIONS = Metric(
+    name="instructions",
+    title="instructions per steady inference",
+    unit=Unit.COUNT,
+    family=Family.COUNT,
+    in_first_budget=True,
+)
+AGREEMENT = Metric(
+    name="agreement",
+    title="cosine similarity with the source model's outputs, worst sample",
+    unit=Unit.RATIO,
+    family=Family.LIKENESS,
+    direction=Direction.AT_LEAST,
+    in_first_budget=True,
+    compares_variants=True,
+)
+TOP1 = Metric(
+    name="top1",
+    title="share of samples with the source model's top class",
+    unit=Unit.RATIO,
+    family=Family.LIKENESS,
+    direction=Direction.AT_LEAST,
+    compares_variants=True,
+)
+
+#: Every metric by name, in the order in which reports show them.
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric("size", "bytes of the artifact, all its files", Unit.BYTES),
-            Metric("download", "bytes after gzip -9: what an update sends", Unit.BYTES),
-            Metric("params", "weights stored, wherever they sit", Unit.COUNT),
-            Metric("footprint", "artifact and unpacked runtime: the storage a deployment takes", Unit.BYTES),
-            Metric(
-                "ram_peak",
-                "highest resident memory of the inference process (VmHWM), the highest of 2 to 5 fresh processes",
-                Unit.BYTES,
-                binary=True,
-            ),
-            Metric(
-                "ram_model",
-                "ram_peak minus the resident memory with the runtime ready and no model: what this model costs",
-                Unit.BYTES,
-                binary=True,
-            ),
-            Metric("load_time", "opening the file until ready, median of 5 fresh processes or more", Unit.SECONDS),
-            Metric("latency_first", "the first inference, median of 5 fresh processes or more", Unit.SECONDS),
-            *(_percentile(percent) for percent in (50, 75, 90, 95, 99)),
-            Metric("latency_mean", "mean of steady inferences", Unit.SECONDS),
-            Metric("instructions", "instructions per steady inference", Unit.COUNT),
-            Metric(
-                "agreement",
-                "cosine similarity with the source model's outputs, worst sample",
-                Unit.RATIO,
-                Direction.AT_LEAST,
-            ),
-            Metric("top1", "share of samples with the source model's top class", Unit.RATIO, Direction.AT_LEAST),
+            *(SIZE, DOWNLOAD, PARAMS, FOOTPRINT),
+            *(RAM_PEAK, RAM_MODEL),
+            *(LOAD_TIME, LATENCY_FIRST),
+            *(LATENCY_P50, _percentile(75), LATENCY_P90, _percentile(95), _percentile(99), LATENCY_MEAN),
+            INSTRUCTIONS,
+            *(AGREEMENT, TOP1),
         )
     }
 )

@@ -1,36 +1,33 @@
-"""What a device says of itself as a device profile in YAML; what it does not say is marked for the user to fill in."""
+"""A device profile in YAML, drafted from what a probed device reports; what it does not report is marked as a guess."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
-from edgecheck.core.arm_cores import ArmCore, fastest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from edgecheck.core.device import DeviceProfile
+from edgecheck.core.device import DeviceProfile
 
 _MIB, _GIB = 2**20, 2**30
 
-#: What inference kernels are written for, of all that a core can do.
+#: The features of a core that inference kernels make use of.
 _FEATURES = (
     *("neon", "asimd", "crc32", "atomics", "fphp", "asimdhp", "asimdrdm", "asimddp", "bf16", "i8mm", "sve", "sve2"),
     *("avx", "fma", "f16c", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),
 )
-#: Distributions that run an artifact format, the one that a new device should have last.
+#: Distributions that run an artifact format; the last is the one for a new device.
 _RUNTIMES = {"tflite": ("tflite_runtime", "ai_edge_litert"), "onnx": ("onnxruntime",)}
 
-#: Hertz, where a device does not tell its clock.
+#: Hertz, for a device that does not report its clock.
 _GUESSED_CLOCK = 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the agent's `device` event tells, every text on one line; empty, None or 0 where it does not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedDevice:
+    """The facts in the agent's `device` event, every text on one line; empty, None or 0 where one is missing."""
 
     model: str
     processor: str
@@ -51,38 +48,38 @@ class Seen:
     """Kernel, libc, size of a page, caches."""
 
 
-def described(event: Mapping[str, Any], known: Iterable[DeviceProfile], address: str) -> str:
-    """A profile that validates.
+def draft(event: Mapping[str, Any], known: Iterable[DeviceProfile], address: str) -> str:
+    """The text of a valid profile.
 
     Args:
         event: The agent's `device` event, with `installed`: versions by distribution name.
-        known: Profiles, of which the nearest is named and gives what a device cannot say.
-        address: Where it was found.
+        known: Profiles; the nearest is named, and supplies what a device cannot report.
+        address: The address of the device.
     """
-    seen = seen_in(event)
-    near = nearest(seen, known)
-    return "\n".join((*_heading(seen, near, _clean(address)), *_facts(seen, near), *_software(seen, near), ""))
+    device = probed(event)
+    near = nearest(device, known)
+    return "\n".join((*_heading(device, near, _clean(address)), *_facts(device, near), *_software(device, near), ""))
 
 
-def nearest(seen: Seen, known: Iterable[DeviceProfile]) -> DeviceProfile | None:
-    """The profile of the same board, or else of the same core, with the RAM that is closest; None: there is none."""
+def nearest(device: ProbedDevice, known: Iterable[DeviceProfile]) -> DeviceProfile | None:
+    """The profile of the same board, else of the same core, with the closest RAM; None where there is none."""
     devices = [profile for profile in known if not profile.is_this_machine]
-    same = [profile for profile in devices if _is_same(seen, profile)]
-    alike = [profile for profile in devices if seen.core is not None and profile.cpu.core == seen.core.name]
-    return min(same or alike, key=lambda profile: abs(profile.ram.total - seen.ram_total), default=None)
+    same = [profile for profile in devices if _is_same(device, profile)]
+    alike = [profile for profile in devices if device.core is not None and profile.cpu.core == device.core.name]
+    return min(same or alike, key=lambda profile: abs(profile.ram.total - device.ram_total), default=None)
 
 
-def _is_same(seen: Seen, profile: DeviceProfile) -> bool:
-    return bool(profile.identity.model) and seen.model.startswith(profile.identity.model)
+def _is_same(device: ProbedDevice, profile: DeviceProfile) -> bool:
+    return bool(profile.identity.model) and device.model.startswith(profile.identity.model)
 
 
-def seen_in(event: Mapping[str, Any]) -> Seen:
-    """The event's facts."""
+def probed(event: Mapping[str, Any]) -> ProbedDevice:
+    """The facts in the event."""
     cpu, memory, storage = (event.get(key) or {} for key in ("cpu", "memory", "storage"))
     processor = _clean(next(iter(cpu.get("names") or ()), ""))
     clocks = [hertz for key in ("highest_clocks", "clocks") for hertz in cpu.get(key) or () if hertz]
     named = re.search(r"@ *([0-9.]+) *GHz", processor)
-    return Seen(
+    return ProbedDevice(
         model=re.sub(r" Rev [0-9.]+$", "", _clean(event.get("model"))),
         processor=processor,
         machine=_clean(event.get("machine")),
@@ -107,55 +104,56 @@ def _about(event: Mapping[str, Any], caches: Iterable[Mapping[str, Any]]) -> str
     return ", ".join(fact for fact in facts if fact)
 
 
-def _heading(seen: Seen, near: DeviceProfile | None, address: str) -> Iterator[str]:
+def _heading(device: ProbedDevice, near: DeviceProfile | None, address: str) -> Iterator[str]:
     yield f"# Found by: edgecheck devices probe {address}"
     yield f"# Nearest known profile: {near.id if near else 'none'}"
-    yield f"# {seen.about}"
+    yield f"# {device.about}"
 
 
-def _facts(seen: Seen, near: DeviceProfile | None) -> Iterator[str]:
-    name = seen.model or seen.processor or f"{seen.machine} machine"
-    same = near if near is not None and _is_same(seen, near) else None
-    identity = {"model": seen.model, "cpu_part": seen.core.part if seen.core else ""}
-    core = seen.core.name if seen.core else seen.machine or "unknown"
-    clock = seen.clock or (same.cpu.clock if same else _GUESSED_CLOCK)
-    yield f"name: {_quoted(f'{name} ({seen.ram_total / _GIB:.1f} GiB)')}"
-    yield f"class: {_kind(seen)}"
-    yield f"soc: {_quoted(same.soc if same else seen.processor or name)}"
+def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
+    name = device.model or device.processor or f"{device.machine} machine"
+    same = near if near is not None and _is_same(device, near) else None
+    identity = {"model": device.model, "cpu_part": device.core.part if device.core else ""}
+    core = device.core.name if device.core else device.machine or "unknown"
+    clock = device.clock or (same.cpu.clock if same else _GUESSED_CLOCK)
+    yield f"name: {_quoted(f'{name} ({device.ram_total / _GIB:.1f} GiB)')}"
+    yield f"class: {_kind(device)}"
+    yield f"soc: {_quoted(same.soc if same else device.processor or name)}"
     yield f"identity: {{{', '.join(f'{key}: {_quoted(value)}' for key, value in identity.items() if value)}}}"
-    doubt = "" if seen.clock or same else "  # the clock is a guess: correct it"
-    facts = [f"core: {_quoted(core)}", f"count: {seen.count}", f"clock: {clock / 1e9:.4g} GHz"]
-    facts.append(f"features: [{', '.join(seen.features)}]")
+    doubt = "" if device.clock or same else "  # the clock is a guess: correct it"
+    facts = [f"core: {_quoted(core)}", f"count: {device.count}", f"clock: {clock / 1e9:.4g} GHz"]
+    facts.append(f"features: [{', '.join(device.features)}]")
     yield f"cpu: {{{', '.join(facts)}}}{doubt}"
-    yield f"ram: {{total: {_mib(seen.ram_total)}, reserved: {_mib(max(0, seen.ram_total - seen.ram_free))}}}"
-    yield f"storage: {{total: {_gb(seen.storage_total)}, reserved: {_gb(seen.storage_total - seen.storage_free)}}}"
+    yield f"ram: {{total: {_mib(device.ram_total)}, reserved: {_mib(max(0, device.ram_total - device.ram_free))}}}"
+    used = device.storage_total - device.storage_free
+    yield f"storage: {{total: {_gb(device.storage_total)}, reserved: {_gb(used)}}}"
     yield "# A start, as in the profiles that come with edgecheck: ram_peak 1/4 of the RAM, footprint 1/24 of the free"
     yield "# storage and at most 500 MB, ten answers a second. Make them what your product needs."
-    footprint = min(500, int(seen.storage_free / 24 / 1e6))
-    yield f"limits: {{ram_peak: {_mib(seen.ram_total // 4)}, footprint: {footprint} MB, latency_p50: 100 ms}}"
+    footprint = min(500, int(device.storage_free / 24 / 1e6))
+    yield f"limits: {{ram_peak: {_mib(device.ram_total // 4)}, footprint: {footprint} MB, latency_p50: 100 ms}}"
 
 
-def _software(seen: Seen, near: DeviceProfile | None) -> Iterator[str]:
-    yield f"python: {_quoted(seen.python)}"
-    yield f"runtimes: {{{', '.join(f'{form}: [{_pins(form, seen, near)}]' for form in _RUNTIMES)}}}"
-    if seen.core is not None and seen.machine == "aarch64":
-        alike = near is not None and near.emulation_cpu and near.cpu.core == seen.core.name
-        yield f"emulation: {{cpu: {_quoted(near.emulation_cpu if near and alike else seen.core.emulation)}}}"
+def _software(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
+    yield f"python: {_quoted(device.python)}"
+    yield f"runtimes: {{{', '.join(f'{form}: [{_pins(form, device, near)}]' for form in _RUNTIMES)}}}"
+    if device.core is not None and device.machine == "aarch64":
+        alike = near is not None and near.emulation_cpu and near.cpu.core == device.core.name
+        yield f"emulation: {{cpu: {_quoted(near.emulation_cpu if near and alike else device.core.emulation)}}}"
         yield "# edgecheck devices calibrate adds the projection: nanoseconds per instruction, measured on this device"
     yield f"sources: [{_quoted('the device itself')}]"
 
 
-def _pins(form: str, seen: Seen, near: DeviceProfile | None) -> str:
-    """What runs `form` there: what is installed, else what the nearest profile pins, else the newest."""
-    installed = [f"{name}=={seen.installed[name]}" for name in _RUNTIMES[form] if seen.installed.get(name)]
+def _pins(form: str, device: ProbedDevice, near: DeviceProfile | None) -> str:
+    """The requirement that runs `form`: what is installed, else what the nearest profile pins, else the newest."""
+    installed = [f"{name}=={device.installed[name]}" for name in _RUNTIMES[form] if device.installed.get(name)]
     pins = installed[:1] or (near.runtimes.get(form, ()) if near else ()) or _RUNTIMES[form][-1:]
     return ", ".join(_quoted(pin.replace("_", "-")) for pin in pins)
 
 
-def _kind(seen: Seen) -> str:
-    if re.search("jetson|nvidia", seen.model, re.IGNORECASE):
+def _kind(device: ProbedDevice) -> str:
+    if re.search("jetson|nvidia", device.model, re.IGNORECASE):
         return "jetson"
-    return "single-board-computer" if seen.model else "computer"
+    return "single-board-computer" if device.model else "computer"
 
 
 def _mib(size: int) -> str:
@@ -167,10 +165,63 @@ def _gb(size: int) -> str:
 
 
 def _clean(value: object) -> str:
-    """A device's text without what could end a line or drive a terminal."""
+    """A device's text without characters that end a line or control a terminal."""
     return "".join(each for each in str(value or "") if each.isprintable()).strip()
 
 
 def _quoted(text: str) -> str:
-    """As YAML in double quotes, of which JSON's strings are a part."""
+    """As a double-quoted YAML string; every JSON string is one."""
     return json.dumps(text, ensure_ascii=False)
+
+
+_V8_0 = "cortex-a72"
+_V8_2 = "cortex-a76"
+_V9 = "max,sve=off,sme=off,pauth=off"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCore:
+    """One kind of core."""
+
+    part: str
+    """`CPU part` of /proc/cpuinfo."""
+    name: str
+    emulation: str
+    """The value of a profile's `emulation.cpu`."""
+
+
+#: By (`CPU implementer`, `CPU part`), the slowest first.
+ARM_CORES: Mapping[tuple[str, str], ArmCore] = MappingProxyType(
+    {
+        (implementer, part): ArmCore(part, name, emulation)
+        for implementer, part, name, emulation in (
+            ("0x41", "0xd04", "cortex-a35", "cortex-a35"),
+            ("0x41", "0xd03", "cortex-a53", "cortex-a53"),
+            ("0x41", "0xd05", "cortex-a55", _V8_2),
+            ("0x41", "0xd46", "cortex-a510", _V9),
+            ("0x41", "0xd80", "cortex-a520", _V9),
+            ("0x41", "0xd07", "cortex-a57", "cortex-a57"),
+            ("0x41", "0xd08", "cortex-a72", _V8_0),
+            ("0x41", "0xd09", "cortex-a73", _V8_0),
+            ("0x4e", "0x004", "nvidia-carmel", _V8_0),
+            ("0x41", "0xd0a", "cortex-a75", _V8_2),
+            ("0x41", "0xd0b", "cortex-a76", _V8_2),
+            ("0x41", "0xd0d", "cortex-a77", _V8_2),
+            ("0x41", "0xd41", "cortex-a78", _V8_2),
+            ("0x41", "0xd42", "cortex-a78ae", _V8_2),
+            ("0x41", "0xd47", "cortex-a710", _V9),
+            ("0x41", "0xd4d", "cortex-a715", _V9),
+            ("0x41", "0xd81", "cortex-a720", _V9),
+            ("0x41", "0xd44", "cortex-x1", _V8_2),
+            ("0x41", "0xd48", "cortex-x2", _V9),
+            ("0x41", "0xd4e", "cortex-x3", _V9),
+            ("0x41", "0xd82", "cortex-x4", _V9),
+        )
+    }
+)
+
+
+def fastest(implementers: Sequence[str], parts: Sequence[str]) -> ArmCore | None:
+    """The fastest of the cores that a device lists; None where none is known."""
+    found = [core for (maker, part), core in ARM_CORES.items() if maker in implementers and part in parts]
+    return found[-1] if found else None

@@ -1,35 +1,110 @@
-"""How each metric is read from the workers of a run on the device itself."""
+"""How each metric is read: from files, from a comparison of outputs, or from the workers of a run on a device.
+
+Emulated machines have separate readers (`emulated`), and so does memory that a GPU shares (`shared_memory`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from edgecheck.core import looks, statistics
-from edgecheck.core.finding import Measurement
-from edgecheck.core.metrics import METRICS, Metric, Provenance
-from edgecheck.core.run import Phase, Purpose
+from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
+from edgecheck.core.metrics import METRICS, SIZE, Metric, Provenance
+from edgecheck.core.run import Phase, Purpose, WorkerRun
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
-    from edgecheck.core.run import WorkerRun
+@dataclass(frozen=True, slots=True)
+class MetricReader:
+    """How a metric is read from a run."""
 
-#: What the agent says took its samples where the device has no psutil that works.
+    purposes: tuple[Purpose, ...]
+    """The workers that show it."""
+    read: Callable[[Metric, tuple[WorkerRun, ...], Evidence], Finding | None]
+    """From those of the workers that completed, at least one; None where they show nothing."""
+
+
+# Without a device.
+
+
+def _size(metric: Metric, evidence: Evidence) -> Finding:
+    return _of_file(metric, evidence, evidence.artifact.size)
+
+
+def _download(metric: Metric, evidence: Evidence) -> Finding:
+    return _of_file(metric, evidence, evidence.artifact.download)
+
+
+def _params(metric: Metric, evidence: Evidence) -> Finding:
+    return _of_file(metric, evidence, evidence.artifact.params)
+
+
+def _of_file(metric: Metric, evidence: Evidence, value: int | None) -> Finding:
+    if value is None:
+        return Unmeasured(metric, f"{metric.name} cannot be read from {evidence.artifact.format} files yet")
+    return Measurement(metric=metric, value=value, provenance=Provenance.STATIC)
+
+
+def _footprint(metric: Metric, evidence: Evidence) -> Finding:
+    if evidence.runtime_size is None:
+        return Unmeasured(metric, evidence.runtime_problem or "the runtime that is deployed with it is not known")
+    return Measurement(
+        metric=metric,
+        value=evidence.artifact.size + evidence.runtime_size,
+        provenance=Provenance.STATIC,
+        basis=f"the artifact and {SIZE.show(evidence.runtime_size)} of runtime",
+    )
+
+
+def _agreement(metric: Metric, evidence: Evidence) -> Finding:
+    return _likeness(metric, evidence, lambda likeness: likeness.cosine)
+
+
+def _top1(metric: Metric, evidence: Evidence) -> Finding:
+    return _likeness(metric, evidence, lambda likeness: likeness.top1)
+
+
+def _likeness(metric: Metric, evidence: Evidence, value_of: Callable[[Likeness], float | None]) -> Finding:
+    likeness = evidence.likeness
+    if likeness is None:
+        return Unmeasured(metric, evidence.likeness_problem or "the artifact was not compared with its source")
+    if likeness.failure:
+        return Unmeasured(metric, likeness.failure, fails=True)
+    value = value_of(likeness)
+    if value is None:
+        return Unmeasured(metric, "the outputs are not class scores")
+    return Measurement(
+        metric=metric, value=value, provenance=Provenance.MEASURED, count=likeness.samples, basis=likeness.basis
+    )
+
+
+#: By name: how a metric is read that needs no device.
+WITHOUT_DEVICE: Mapping[str, Callable[[Metric, Evidence], Finding]] = MappingProxyType(
+    {
+        "size": _size,
+        "download": _download,
+        "params": _params,
+        "footprint": _footprint,
+        "agreement": _agreement,
+        "top1": _top1,
+    }
+)
+
+
+# Memory.
+
+#: The agent's name for its sampler where the device has no psutil that works.
 BY_HAND = "/proc"
 
-#: Fresh processes that a load time and a first inference are the median of.
-FRESH_LOADS = 5
 
-
-def _ram_peak(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
+def _ram_peak(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
     found = highest(metric, [worker.peak for worker in workers])
     by_hand = any(worker.sampler == BY_HAND for worker in workers)
     return replace(found, basis=f"{found.basis}, sampled from {BY_HAND}") if found and by_hand else found
 
 
-def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
+def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
     costs = []
     for worker in workers:
         ready = worker.mark(Phase.RUNTIME_READY)
@@ -38,15 +113,15 @@ def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | 
     return highest(metric, costs)
 
 
-def highest(metric: Metric, values: list[int | None] | list[int]) -> Measurement | None:
-    """The highest of what each process showed; None where none showed anything."""
+def highest(metric: Metric, values: Iterable[int | None]) -> Measurement | None:
+    """The highest of the processes' values; None where no process showed any."""
     known = [value for value in values if value is not None]
     if not known:
         return None
     return Measurement(
-        metric,
-        max(known),
-        Provenance.MEASURED,
+        metric=metric,
+        value=max(known),
+        provenance=Provenance.MEASURED,
         low=min(known),
         high=max(known),
         count=len(known),
@@ -54,22 +129,31 @@ def highest(metric: Metric, values: list[int | None] | list[int]) -> Measurement
     )
 
 
-def _load_time(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
-    return _median(metric, [worker.load_time for worker in workers])
+# What each fresh process does once.
+
+#: Fresh processes whose median a load time and a first inference are.
+FRESH_LOADS = 5
+
+#: By name: what a process shows of a metric of this family; None where it did not get that far.
+PER_PROCESS: Mapping[str, Callable[[WorkerRun], float | None]] = MappingProxyType(
+    {"load_time": lambda worker: worker.load_time, "latency_first": lambda worker: worker.first_inference}
+)
 
 
-def _latency_first(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
-    return _median(metric, [worker.first_inference for worker in workers])
+def per_process(metric: Metric, workers: Iterable[WorkerRun]) -> list[float]:
+    """What each of `workers` shows of a metric of the family `LOAD`, where it got that far."""
+    values = map(PER_PROCESS[metric.name], workers)
+    return [value for value in values if value is not None]
 
 
-def _median(metric: Metric, values: list[float | None]) -> Measurement | None:
-    known = [value for value in values if value is not None]
+def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
+    known = per_process(metric, workers)
     if len(known) < FRESH_LOADS:
         return None
     return Measurement(
-        metric,
-        statistics.median(known),
-        Provenance.MEASURED,
+        metric=metric,
+        value=statistics.median(known),
+        provenance=Provenance.MEASURED,
         low=min(known),
         high=max(known),
         count=len(known),
@@ -77,7 +161,10 @@ def _median(metric: Metric, values: list[float | None]) -> Measurement | None:
     )
 
 
-def _percentile(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
+# Steady inferences.
+
+
+def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
     latencies = workers[-1].latencies
     if not latencies or metric.quantile is None:
         return None
@@ -85,9 +172,9 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement |
     block = max((count.block for count in counts.values()), default=None)
     low, high = looks.quantile_bounds(latencies, metric.quantile, block=block)
     return Measurement(
-        metric,
-        statistics.percentile(latencies, metric.quantile),
-        Provenance.MEASURED,
+        metric=metric,
+        value=statistics.percentile(latencies, metric.quantile),
+        provenance=Provenance.MEASURED,
         low=low,
         high=high,
         count=len(latencies),
@@ -96,15 +183,15 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement |
     )
 
 
-def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
+def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
     latencies = workers[-1].latencies
     if not latencies:
         return None
     bounds = statistics.mean_bounds(latencies, block=looks.block_length(latencies, 0.5), error=looks.ERROR)
     return Measurement(
-        metric,
-        sum(latencies) / len(latencies),
-        Provenance.MEASURED,
+        metric=metric,
+        value=sum(latencies) / len(latencies),
+        provenance=Provenance.MEASURED,
         low=bounds[0] if bounds else None,
         high=bounds[1] if bounds else None,
         interval=True,
@@ -113,22 +200,20 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement
     )
 
 
-_PROCESSES = (Purpose.LATENCY, Purpose.LOAD)
+#: The workers of which each loads the model once.
+LOADING = (Purpose.LATENCY, Purpose.LOAD)
 
-#: Metric -> the workers that show it, and how it is read from those that finished; None where they show nothing.
-READERS: Mapping[str, tuple[tuple[Purpose, ...], Callable[[Metric, tuple[WorkerRun, ...]], Measurement | None]]] = (
-    MappingProxyType(
-        {
-            "ram_peak": ((Purpose.MEMORY,), _ram_peak),
-            "ram_model": ((Purpose.MEMORY,), _ram_model),
-            "load_time": (_PROCESSES, _load_time),
-            "latency_first": (_PROCESSES, _latency_first),
-            "latency_mean": ((Purpose.LATENCY,), _latency_mean),
-            **{
-                name: ((Purpose.LATENCY,), _percentile)
-                for name, metric in METRICS.items()
-                if metric.quantile is not None
-            },
-        }
-    )
+#: By name: how a metric is read from a run on the device itself.
+ON_DEVICE: Mapping[str, MetricReader] = MappingProxyType(
+    {
+        "ram_peak": MetricReader((Purpose.MEMORY,), _ram_peak),
+        "ram_model": MetricReader((Purpose.MEMORY,), _ram_model),
+        **dict.fromkeys(PER_PROCESS, MetricReader(LOADING, _median)),
+        "latency_mean": MetricReader((Purpose.LATENCY,), _latency_mean),
+        **{
+            name: MetricReader((Purpose.LATENCY,), _percentile)
+            for name, metric in METRICS.items()
+            if metric.quantile is not None
+        },
+    }
 )

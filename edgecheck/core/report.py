@@ -1,23 +1,17 @@
-"""The whole answer: checks, their verdicts, and what they add up to."""
+"""A report: the results of checks, what explains them, and the status and exit code that follow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from edgecheck.core.artifact import Artifact
+from edgecheck.core.budget import Budget, Variant
+from edgecheck.core.caveats import Caveat
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.finding import Finding
+from edgecheck.core.run import Run
 from edgecheck.core.verdict import Status, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from edgecheck.core.artifact import Artifact
-    from edgecheck.core.budget import Budget, Variant
-    from edgecheck.core.caveats import Caveat
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.finding import Finding
-    from edgecheck.core.run import Run
-
-# RF-SECTION way_out: What a limit that does not hold is made of, and what would help: figures with a word each.
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +23,45 @@ class Part:
     size: int
     """Bytes."""
     words: str = ""
-    """One clause about it."""
+    """A clause about it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut:
-    """The bytes behind metrics whose limits do not hold."""
+    """The bytes behind metrics whose limits failed, and what would make them fewer."""
 
     metrics: tuple[str, ...]
-    """Their names; they share the parts."""
+    """Names of the metrics, which share the parts."""
     parts: tuple[Part, ...]
-    """Where the bytes are, the most first."""
+    """Where the bytes are, the largest first."""
     savings: tuple[Part, ...] = ()
-    """What would make them fewer, the most first; the sizes are what is saved."""
+    """What would make them fewer, the largest saving first; the sizes are the savings."""
     notes: tuple[str, ...] = ()
-    """What else a person should know, a sentence each."""
+    """Further remarks, a sentence each."""
 
 
-# RF-SECTION tiles: Where the bytes of an artifact are, in as many parts as a person can tell apart: what a treemap
-# draws.
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
-    """Parts and their parts, column by column, a parent before its children; the first one is the whole file.
+    """Where the bytes of an artifact are: a tree of parts for a treemap, as columns, parents before their children.
 
-    The sizes of a part's own parts sum to its size.
+    The first part is the entire artifact. The sizes of a part's children sum to its size.
     """
 
     parent: tuple[int, ...]
-    """Index of what it is a part of; -1 for the first."""
+    """Index of the parent; -1 for the first."""
     name: tuple[str, ...]
     size: tuple[int, ...]
     """Bytes in the file."""
     group: tuple[str, ...]
-    """What most of it is: `weight`, `constant`, `structure`, …"""
+    """What most of the part is: `weight`, `constant`, `structure`, …"""
     detail: tuple[str, ...]
-    """Type and shape of a tensor; how many there are, of several."""
+    """Type and shape of a tensor; the number of tensors where there are several."""
 
     def __post_init__(self) -> None:
-        """Whoever draws it counts on its being a tree.
+        """Ensure that the columns are a tree, which drawing relies on.
 
         Raises:
-            ValueError: it is none.
+            ValueError: they are not.
         """
         count = len(self.parent)
         if not count or {len(column) for column in (self.name, self.size, self.group, self.detail)} != {count}:
@@ -84,14 +74,14 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A variant beside the one that `variants: auto` chose."""
+    """A variant that `variants: auto` did not choose."""
 
     variant: str
     words: str
-    """Why it was not chosen, in a clause."""
+    """The reason, in a clause."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """One artifact on one device: the answer and its evidence."""
 
@@ -105,21 +95,21 @@ class CheckResult:
     """None where the conversion failed."""
     run: Run | None = None
     findings: Mapping[str, Finding] | None = None
-    """Every metric that could be read, judged or not."""
+    """The findings of all metrics, limited or not, by name; None where there is no artifact."""
     caveats: tuple[Caveat, ...] = ()
     problem: str = ""
     """Why there is no artifact or no run."""
     hint: str = ""
     seconds: float = 0.0
-    """From the start of the check to its verdict."""
+    """Duration of the check."""
     ways_out: tuple[WayOut, ...] = ()
-    """What the limits on bytes that do not hold are made of, and what would help."""
+    """What the bytes behind failed limits are, and what would help."""
     tried: tuple[Tried, ...] = ()
-    """Where the variant was chosen from several: the others."""
+    """The other variants, where this one was chosen from several."""
     tiles: Tiles | None = None
-    """Where the artifact's bytes are; None where that is not known."""
+    """Where the artifact's bytes are; None where not known."""
     fingerprint: str = ""
-    """A name for everything that decided it; empty where nobody will ask."""
+    """A hash of everything that decided the result; empty where nothing is resumed."""
 
     @property
     def status(self) -> Status:
@@ -127,13 +117,13 @@ class CheckResult:
         return worst(self.verdicts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Every check of one invocation."""
 
     results: tuple[CheckResult, ...]
     version: str
-    """edgecheck's own."""
+    """Version of edgecheck."""
     host: str
     """System, machine and name of the computer it ran on."""
     started: str
@@ -157,13 +147,13 @@ _SEVERITY = (Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status:
-    """The most severe status that counts; nothing judged is unknown, never a pass."""
+    """The most severe status that counts; unknown, never a pass, where nothing was judged."""
     counted = [verdict.status for verdict in verdicts if not verdict.ignored]
     return max(counted, key=_SEVERITY.index, default=Status.UNKNOWN)
 
 
 def exit_code(report: Report, *, fail_on_warn: bool = False) -> int:
-    """0 every limit holds, 1 one does not, 3 something is not decided and nothing failed."""
+    """0: every limit holds, 1: one failed, 3: one is undecided and none failed."""
     match report.status:
         case Status.FAIL:
             return 1

@@ -1,4 +1,4 @@
-"""What was seen on a target: raw and whole, before anything is decided from it."""
+"""What was seen on a target: raw and complete, before anything is decided from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """The boundaries of a worker's life, in order."""
+    """The boundaries between the phases of a worker, in order."""
 
     START = "start"
     RUNTIME_READY = "runtime-ready"
@@ -17,7 +17,7 @@ class Phase(Enum):
 
 
 class Activity(Enum):
-    """What a worker was doing when it ended; the value is what the agent says."""
+    """What a worker was doing when it ended; the values are the agent's words."""
 
     START = "start"
     RUNTIME = "runtime"
@@ -39,7 +39,7 @@ class Purpose(Enum):
 
 
 class Outcome(Enum):
-    """How a worker ended; everything but the first is an answer too."""
+    """How a worker ended. All but the first are answers too: the model does not run there."""
 
     COMPLETED = "completed"
     CRASHED = "crashed"
@@ -49,9 +49,9 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseMark:
-    """The worker's own reading at a boundary; bytes and seconds since the worker's start."""
+    """The worker's reading at a phase boundary; bytes, and seconds since the worker's start."""
 
     phase: Phase
     at: float
@@ -64,9 +64,9 @@ class PhaseMark:
     swap: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookCount:
-    """What the agent had counted for one limit when it last looked."""
+    """The agent's last count for one limit on a percentile."""
 
     limit: str
     """The limit's key in the job: `latency_p90:error`."""
@@ -79,70 +79,70 @@ class LookCount:
     """`pass`, `fail`, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a worker ended."""
+    """The outcome of a worker, and what explains it."""
 
     outcome: Outcome
     during: Activity = Activity.EXIT
     reason: str = ""
-    """A code such as `unsupported-operator`; empty where it completed."""
+    """A code such as `unsupported-operator`; empty where the worker completed."""
     message: str = ""
     """One clause: what happened, and in which phase where that matters."""
     signal: str = ""
-    """`SIGSEGV`; empty where no signal ended it."""
+    """`SIGSEGV`; empty where no signal ended the worker."""
     stderr: str = ""
-    """The end of what it wrote to stderr."""
+    """The last lines that the worker wrote to stderr."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that was seen on the way and is no failure."""
+    """An observation that is not a failure."""
 
     code: str
     """`nan-output`, `guessed-dimension`, `no-lock`, …"""
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRun:
     """One fresh inference process."""
 
     purpose: Purpose
     marks: tuple[PhaseMark, ...] = ()
     samples: tuple[tuple[float, int], ...] = ()
-    """Seconds since the worker's start, resident bytes."""
+    """(Seconds since the worker's start, resident bytes) each."""
     sampler: str = ""
     """What took the samples: `psutil 7.2.2` or `/proc`."""
     available: tuple[tuple[float, int], ...] = ()
-    """MemAvailable of the whole machine, from before the worker's start on, whenever it was lower than ever: seconds
-    since that start, bytes. Empty where nobody looked."""
+    """Each new minimum of the machine's MemAvailable, beginning before the worker's start: (seconds since that start,
+    bytes). Empty where it was not sampled."""
     load_time: float | None = None
     first_inference: float | None = None
     latencies: tuple[float, ...] = ()
     """Seconds of each steady inference, in order."""
     counts: tuple[LookCount, ...] = ()
     batches: tuple[tuple[int, int], ...] = ()
-    """Inferences and nanoseconds of the clock of each batch; where the clock counts instructions, one is one."""
+    """(Inferences, nanoseconds) of each batch; where the clock counts instructions, a nanosecond is one instruction."""
     agreed: bool = False
     """Whether the last two batches agreed."""
     notes: tuple[Note, ...] = ()
-    ending: Ending = Ending(Outcome.COMPLETED)
+    ending: Ending = Ending(outcome=Outcome.COMPLETED)
 
     def mark(self, phase: Phase) -> PhaseMark | None:
-        """The reading at `phase`; None where the worker did not get there."""
+        """The reading at `phase`; None where the worker did not get that far."""
         return next((mark for mark in self.marks if mark.phase is phase), None)
 
     @property
     def peak(self) -> int | None:
-        """Highest resident bytes: the kernel's mark, or a sample that was taken after the last mark and is higher."""
+        """Highest resident bytes: the kernel's high-water mark, or a sample if one is higher."""
         marks = [mark.peak_rss for mark in self.marks if mark.peak_rss is not None]
         return max([*marks, *(rss for _, rss in self.samples)], default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeFacts:
-    """The inference runtime that really ran."""
+    """The inference runtime that ran, as the worker reported it."""
 
     name: str
     version: str
@@ -153,12 +153,12 @@ class RuntimeFacts:
         return f"{self.name} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
-    """What the target said of itself; empty or None where it cannot be read."""
+    """What the target reported about itself; empty or None where it cannot be read."""
 
     model: str = ""
-    """The board's own name."""
+    """The board's name, from the device tree."""
     system: str = ""
     machine: str = ""
     kernel: str = ""
@@ -167,7 +167,7 @@ class DeviceState:
     """As in `glibc 2.36`."""
     page_size: int | None = None
     cpu_kind: str = ""
-    """What the kernel runs on: `x86`, `aarch64`; `machine` is what a program is told."""
+    """The processor that the kernel runs on: `x86`, `aarch64`; `machine` is what programs see."""
     cpu_names: tuple[str, ...] = ()
     cpu_parts: tuple[str, ...] = ()
     cpu_features: tuple[str, ...] = ()
@@ -189,9 +189,9 @@ class DeviceState:
     """Over the last minute."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """All that was seen of one artifact on one target."""
+    """Everything that was seen of one artifact on one target."""
 
     target: str
     """The address: `local`, `ssh://…`, `qemu`."""
@@ -200,18 +200,18 @@ class Run:
     before: DeviceState = field(default_factory=DeviceState)
     after: DeviceState = field(default_factory=DeviceState)
     notes: tuple[Note, ...] = ()
-    """Of the agent's own; the workers have theirs."""
+    """The agent's notes; those of workers are theirs."""
     fit: tuple[WorkerRun, ...] = ()
-    """The same once more in a machine of just the device's size, where `workers` had room to spare."""
+    """The workers of a second run in a machine with just the device's RAM, where `workers` had more."""
     throttled: str = ""
-    """What slowed the device down, in this run and in the one before it; empty where it was itself."""
+    """What throttled the device both in this run and in the one before it; empty where nothing did."""
     broken: str = ""
-    """Why the run is not whole: the wire broke, the agent was lost; empty where it is."""
+    """Why the run is incomplete: the connection broke, the agent was lost; empty where it is complete."""
     emulated: bool = False
 
     @property
-    def watched(self) -> tuple[WorkerRun, ...]:
-        """The workers that show the memory: those of its own pass, or the one process of an emulated machine."""
+    def memory_workers(self) -> tuple[WorkerRun, ...]:
+        """The workers that show the memory: those of the memory pass, or the one process of an emulated machine."""
         return self.of(Purpose.MEMORY) or self.of(Purpose.DETERMINISTIC)
 
     def of(self, *purposes: Purpose) -> tuple[WorkerRun, ...]:

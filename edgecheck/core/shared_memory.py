@@ -1,27 +1,22 @@
-"""Memory where the GPU shares the system's: what it takes is in no process, but missing from the machine's.
+"""How memory is read where the GPU shares the system's RAM: also from the fall of the memory available.
 
 Resident memory is what the kernel counts for the process. Buffers of a Jetson's GPU come from the same RAM and are not
-in it; they show in how far MemAvailable falls from before the process starts. The larger of the two counts.
+included; they show in how far MemAvailable falls from before the process starts. The larger of the two is reported.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from edgecheck.core.readers import highest
-from edgecheck.core.run import Phase
+from edgecheck.core.device import DeviceProfile
+from edgecheck.core.finding import Evidence, Measurement
+from edgecheck.core.metrics import Metric
+from edgecheck.core.readers import MetricReader, highest
+from edgecheck.core.run import Phase, PhaseMark, Purpose, Run, WorkerRun
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.core.finding import Measurement
-    from edgecheck.core.metrics import Metric
-    from edgecheck.core.run import PhaseMark, Run, WorkerRun
-
-#: What profiles of such devices say, and what such boards call themselves (`NVIDIA Jetson Nano Developer Kit`,
+#: The profiles' word for such devices, and what such boards call themselves (`NVIDIA Jetson Nano Developer Kit`,
 #: `Jetson AGX Orin`, `NVIDIA Orin Nano Developer Kit`).
 KIND = "jetson"
 _NAMES = ("jetson", "nvidia")
@@ -29,7 +24,7 @@ _MACHINE = "aarch64"
 
 
 def is_shared(profile: DeviceProfile | None, run: Run) -> bool:
-    """Whether `run` was on a device whose GPU has no memory of its own. An emulated one has no GPU."""
+    """Whether `run` was on a device whose GPU has no separate memory. An emulated one has no GPU."""
     if run.emulated:
         return False
     board, machine = run.before.model.lower(), run.before.machine
@@ -38,24 +33,27 @@ def is_shared(profile: DeviceProfile | None, run: Run) -> bool:
     return any(name in board for name in _NAMES)
 
 
-def _ram_peak(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
+def _ram_peak(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
     return _highest(metric, [(worker.peak, _fall(worker, 0.0)) for worker in workers])
 
 
-def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...]) -> Measurement | None:
-    """The same, from the moment on at which the runtime was ready."""
+def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
+    """The same, from the moment when the runtime was ready."""
     readies = [(worker, worker.mark(Phase.RUNTIME_READY)) for worker in workers]
     return _highest(metric, [(_grown(worker, ready), _fall(worker, ready.at)) for worker, ready in readies if ready])
 
 
-#: What is read otherwise there.
-READERS: Mapping[str, Callable[[Metric, tuple[WorkerRun, ...]], Measurement | None]] = MappingProxyType(
-    {"ram_peak": _ram_peak, "ram_model": _ram_model}
+#: By name: how a metric is read there, in place of the reader in `readers`.
+READERS: Mapping[str, MetricReader] = MappingProxyType(
+    {
+        "ram_peak": MetricReader((Purpose.MEMORY,), _ram_peak),
+        "ram_model": MetricReader((Purpose.MEMORY,), _ram_model),
+    }
 )
 
 
 def _highest(metric: Metric, pairs: list[tuple[int | None, int | None]]) -> Measurement | None:
-    """The highest of all, and which of the two ways of looking it comes from."""
+    """The highest of all; the basis says which of the two it comes from."""
     known = [[value for value in pair if value is not None] for pair in pairs]
     found = highest(metric, [max(values) for values in known if values])
     if found is None:
@@ -74,7 +72,7 @@ def _grown(worker: WorkerRun, ready: PhaseMark) -> int | None:
 
 
 def _fall(worker: WorkerRun, since: float) -> int | None:
-    """How far MemAvailable fell below the least that it was until `since`; None where it is not known."""
+    """How far MemAvailable fell below its minimum up to `since`, in bytes; None where it was not recorded."""
     lows = worker.available
     if not lows:
         return None

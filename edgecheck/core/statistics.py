@@ -1,13 +1,33 @@
-"""Descriptive statistics of a series of measurements, in the series' own unit."""
+"""Descriptive statistics of a series of measurements, in the series' unit.
+
+Those that the agent computes on the device, too, are in `edgecheck_agent.statistics`.
+"""
 
 from __future__ import annotations
 
 import math
-from operator import add, mul
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from operator import mul
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from edgecheck_agent.statistics import PARTS, autocorrelation_time, median, rank, trend
+
+__all__ = [
+    "ENOUGH_FOR_SPREAD",
+    "MAD_TO_SIGMA",
+    "OUTLIER_SCORE",
+    "autocorrelation",
+    "autocorrelation_time",
+    "cv",
+    "growth",
+    "mad",
+    "mean_bounds",
+    "median",
+    "outliers",
+    "percentile",
+    "rank",
+    "robust_cv",
+    "student_t",
+]
 
 #: Fewer values say too little about a spread, an outlier or a trend.
 ENOUGH_FOR_SPREAD = 20
@@ -18,11 +38,8 @@ MAD_TO_SIGMA = 1.4826
 #: Modified z-scores beyond this are outliers. Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993).
 OUTLIER_SCORE = 3.5
 
-#: Of fewer sums a variance says next to nothing; of fewer block means too little to bound a mean by.
-_LEAST_SUMS = 4
+#: Fewer block means say too little to bound a mean by.
 _LEAST_MEANS = 8
-#: Parts of a series whose medians show its trend.
-_PARTS = 10
 
 
 def percentile(values: Sequence[float], quantile: float) -> float:
@@ -35,20 +52,6 @@ def percentile(values: Sequence[float], quantile: float) -> float:
     if not values or not 0 < quantile <= 1:
         raise ValueError(f"no quantile {quantile} of {len(values)} values")
     return sorted(values)[rank(len(values), quantile) - 1]
-
-
-def rank(count: int, quantile: float) -> int:
-    """The place of the nearest-rank quantile among `count` values in order, the first being 1."""
-    return max(1, math.ceil(round(quantile * count, 6)))  # 0.55 x 100 is 55.00000000000001 in floats
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value; of two, their mean. Raises `ValueError` where there is no value."""
-    if not values:
-        raise ValueError("no median of no values")
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def mad(values: Sequence[float]) -> float:
@@ -97,27 +100,6 @@ def autocorrelation(values: Sequence[float], lag: int) -> float | None:
     return math.fsum(map(mul, away, away[lag:])) / power if power else None
 
 
-def autocorrelation_time(values: Sequence[float]) -> float:
-    """How many neighbouring values tell as much as one: 1 + 2 x the sum of the autocorrelations, at least 1.
-
-    By blocking: the variance of sums of 2, 4, 8, ... neighbours over what it would be were they independent. Of those
-    over 1 by three standard errors the largest is taken, so it errs on the long side, mostly by less than two thirds.
-    Flyvbjerg and Petersen, J. Chem. Phys. 91 (1989) 461.
-    A constant series gives 1.
-    """
-    n, total = len(values), math.fsum(values)
-    spread = math.fsum(value * value for value in values) / n - (total / n) ** 2 if n else 0.0
-    longest, width, sums = 1.0, 1, values
-    while spread > 0 and len(sums) >= 2 * _LEAST_SUMS:
-        sums = list(map(add, sums[::2], sums[1::2]))
-        width *= 2
-        expected = width * total / n
-        ratio = math.fsum((value - expected) ** 2 for value in sums) / (len(sums) * width * spread)
-        if ratio > 1 + 3 * math.sqrt(2 / len(sums)):
-            longest = max(longest, ratio)
-    return longest
-
-
 def mean_bounds(values: Sequence[float], *, block: int, error: float) -> tuple[float, float] | None:
     """Bounds of the mean of a correlated series, each wrong with probability `error`.
 
@@ -141,18 +123,10 @@ def growth(values: Sequence[float], *, error: float = 0.01) -> tuple[float, floa
     bound is wrong with probability `error` where the noise is normal. None of fewer than `ENOUGH_FOR_SPREAD`
     values or a level of zero.
     """
-    size = len(values) // _PARTS
     if len(values) < ENOUGH_FOR_SPREAD:
         return None
-    medians = [median(values[part * size : (part + 1) * size]) for part in range(_PARTS)]
-    places = [part - (_PARTS - 1) / 2 for part in range(_PARTS)]
-    level, square = math.fsum(medians) / _PARTS, math.fsum(place * place for place in places)
-    if level == 0:
-        return None
-    slope = math.fsum(map(mul, places, medians)) / square
-    rest = math.fsum((value - level) ** 2 for value in medians) - slope * slope * square
-    reach = student_t(_PARTS - 2, 1 - error) * math.sqrt(max(rest, 0.0) / (_PARTS - 2) / square)
-    return (slope - reach) * _PARTS / level, (slope + reach) * _PARTS / level
+    bounds = trend(values, student_t(PARTS - 2, 1 - error))
+    return (bounds[0] * PARTS, bounds[1] * PARTS) if bounds else None
 
 
 def student_t(freedom: int, probability: float) -> float:

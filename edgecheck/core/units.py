@@ -1,23 +1,20 @@
 """Sizes, durations, frequencies, counts and ratios: text in, base units inside, text out.
 
-Base units are bytes, seconds, hertz and bare numbers. Nothing else in edgecheck reads or prints a unit.
+Base units are bytes, seconds, hertz and bare numbers. No other module of edgecheck reads or prints a unit.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Unit(Enum):
-    """What a number counts; the value is the base unit's name in JSON."""
+    """What a number counts; the values are the base units' names in JSON."""
 
     BYTES = "bytes"
     SECONDS = "seconds"
@@ -61,7 +58,7 @@ def parse(raw: object, unit: Unit) -> float:
     """The value in base units of what a user wrote (text, or a bare number where the unit has none).
 
     Raises:
-        ValueError: it is not such a value; the message says what was found and what is taken.
+        ValueError: it is not such a value; the message says what was found and what is accepted.
     """
     if isinstance(raw, (int, float)) and not isinstance(raw, bool):
         value = _bare_number(raw, unit)

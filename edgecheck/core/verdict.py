@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from edgecheck.core import looks
+from edgecheck.core.device_match import SAME_DEVICE, DeviceMatch
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.limits import OnUnknown
-from edgecheck.core.metrics import Direction, Provenance
-
-if TYPE_CHECKING:
-    from edgecheck.core.limits import Limit
-    from edgecheck.core.metrics import Metric
+from edgecheck.core.limits import Limit, OnUnknown
+from edgecheck.core.metrics import Direction, Metric, Provenance
 
 
 class Status(Enum):
@@ -29,15 +25,7 @@ class Status(Enum):
 _SIDE = {Direction.AT_MOST: "over", Direction.AT_LEAST: "under"}
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Whether what a target shows may be judged for the profile's device, and if not, why."""
-
-    stranger: str = ""
-    """`measured on x86-64, not on a Raspberry Pi 4`; empty where the target is the device."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One limit's answer."""
 
@@ -45,11 +33,11 @@ class Verdict:
     status: Status
     finding: Finding
     bound: float
-    """The bound that the status speaks of: the error level's, or the warning's where that was crossed."""
+    """The bound that the status refers to: the error level's, or the warning's where that was crossed."""
     reason: str = ""
     """One sentence; empty for a plain pass."""
     ignored: bool = False
-    """Unknown, and the budget said to ignore that."""
+    """The status is unknown, and the budget says to ignore that."""
 
     @property
     def metric(self) -> Metric:
@@ -78,10 +66,9 @@ class _Answer:
     reason: str = ""
 
 
-def judge(limit: Limit, finding: Finding, standing: Standing = Standing()) -> Verdict:
+def judge(limit: Limit, finding: Finding, match: DeviceMatch = SAME_DEVICE) -> Verdict:
     """The verdict on `limit`. Only a figure within its bound passes; NaN, absent and undecided never do."""
-    worst = _judge_levels(limit, finding, standing)
-    status, bound, reason = worst
+    status, bound, reason = _judge_levels(limit, finding, match)
     ignored = False
     if status is Status.UNKNOWN:
         match limit.on_unknown:
@@ -93,16 +80,16 @@ def judge(limit: Limit, finding: Finding, standing: Standing = Standing()) -> Ve
                 ignored = True
             case OnUnknown.UNKNOWN:
                 pass
-    return Verdict(limit, status, finding, bound, reason, ignored)
+    return Verdict(limit=limit, status=status, finding=finding, bound=bound, reason=reason, ignored=ignored)
 
 
-def _judge_levels(limit: Limit, finding: Finding, standing: Standing) -> tuple[Status, float, str]:
+def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> tuple[Status, float, str]:
     if limit.error is not None:
-        answer = _judge_bound(limit, "error", limit.error, finding, standing)
+        answer = _judge_bound(limit, "error", limit.error, finding, match)
         if answer.status is not Status.PASS or limit.warn is None:
             return answer.status, limit.error, answer.reason
     bound = limit.warn if limit.warn is not None else float("nan")
-    answer = _judge_bound(limit, "warn", bound, finding, standing)
+    answer = _judge_bound(limit, "warn", bound, finding, match)
     match answer.status:
         case Status.PASS:
             return Status.PASS, limit.error if limit.error is not None else bound, ""
@@ -113,14 +100,14 @@ def _judge_levels(limit: Limit, finding: Finding, standing: Standing) -> tuple[S
             return (Status.WARN if limit.error is not None else Status.UNKNOWN), bound, answer.reason
 
 
-def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, standing: Standing) -> _Answer:
-    stranger = standing.stranger if limit.metric.needs_device else ""
+def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match: DeviceMatch) -> _Answer:
+    mismatch = match.mismatch if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
-        if stranger and finding.fails:
-            return _Answer(Status.UNKNOWN, f"{stranger}: {finding.reason}")
+        if mismatch and finding.fails:
+            return _Answer(Status.UNKNOWN, f"{mismatch}: {finding.reason}")
         return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
-    if stranger and finding.provenance is not Provenance.STATIC:
-        return _Answer(Status.UNKNOWN, stranger)
+    if mismatch and finding.provenance is not Provenance.STATIC:
+        return _Answer(Status.UNKNOWN, mismatch)
     key = f"{limit.metric.name}:{level}"
     if finding.counts and key in finding.counts:
         return _judge_counts(limit, key, bound, finding)
@@ -148,12 +135,12 @@ def _judge_interval(metric: Metric, bound: float, finding: Measurement) -> _Answ
         return _Answer(Status.PASS)
     low, high = metric.show(finding.low), metric.show(finding.high)
     if _within(metric, best, bound) or math.isnan(best):
-        return _Answer(Status.UNKNOWN, f"it lies between {low} and {high}, and {metric.show(bound)} is in between")
+        return _Answer(Status.UNKNOWN, f"it is between {low} and {high}, and so is the bound {metric.show(bound)}")
     return _Answer(Status.FAIL, f"{low} to {high} is {_SIDE[metric.direction]} {metric.show(bound)}")
 
 
 def _within(metric: Metric, value: float, bound: float) -> bool:
-    """Good, and nothing else: NaN is on neither side of a bound."""
+    """Whether the value is good for certain: NaN is on neither side of a bound."""
     return value <= bound if metric.direction is Direction.AT_MOST else value >= bound
 
 

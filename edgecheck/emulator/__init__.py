@@ -3,5 +3,5 @@
 build.ensure(progress) -> Image               the system, from the host's packages or from an imported tar
 disks.bundle(...), disks.agent(...) -> Path   read-only disks, built once per content
 saved.ensure(spec, ...) -> Saved              the machine, booted and saved
-machine.run(spec, saved, job) -> Running      lines of the command in it, and how it ended
+machine.run(spec, saved, job) -> Running      the command's output lines, and how the machine ended
 """

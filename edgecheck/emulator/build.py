@@ -1,57 +1,58 @@
-"""Build the emulated machine's system once, and tell what is built."""
+"""Build the emulated machine's system: a disk with Python, a kernel and an initramfs, from packages or from a tar."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from edgecheck.emulator import image, initramfs, programs
-from edgecheck.emulator.image import Image
-from edgecheck.emulator.store import DISKS, STATES, default_store
+from edgecheck.emulator import boot, disks, packages, programs, rootfs
+from edgecheck.emulator.cache import Cache, default_cache
+from edgecheck.emulator.hardware import Image
+from edgecheck.errors import EmulatorError
+from edgecheck.store import Entry, Progress
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from edgecheck.emulator.store import Entry, Progress, Store
-
+#: The Python of a system that no profile asks for.
 PYTHON = "3.11"
 
-_IMAGES, _BOOT = "images", "boot"
-_RECIPE = 1  # raised when image.py builds something else
+#: Part of every key: raised when a system is built in another way.
+_RECIPE = 1
+
+_SYSTEM, _KERNEL, _DRIVERS, _INITRAMFS = "system.img", "kernel", "drivers.cpio", "initramfs"
 
 
-def ensure(progress: Progress, *, python: str = PYTHON, store: Store | None = None) -> Image:
+def ensure(progress: Progress, *, python: str = PYTHON, cache: Cache | None = None) -> Image:
     """The system with the given Python, built from the host's packages if the cache has none that is intact.
 
     Raises:
         EmulatorError: QEMU or mke2fs is missing, or the host cannot build it; the hint says what to do.
     """
     programs.require(programs.QEMU, programs.MKE2FS)
-    cache = store or default_store()
-    entry = cache.ensure(_IMAGES, _key(python), lambda folder: image.from_packages(folder, python, progress), progress)
+    cache = cache or default_cache()
+    entry = cache.images.ensure(_key(python), lambda folder: _from_packages(folder, python, progress), progress)
     return _with_scripts(entry, cache, progress)
 
 
-def import_tar(tar: Path, progress: Progress, *, store: Store | None = None) -> Image:
-    """The system of a tar, which takes the place of what was built for the same Python.
+def import_tar(tar: Path, progress: Progress, *, cache: Cache | None = None) -> Image:
+    """The system in a tar, which replaces the one that was built for the same Python.
 
     Raises:
-        EmulatorError: the tar is missing or holds no such system.
+        EmulatorError: the tar is missing or does not hold a usable system.
     """
     programs.require(programs.QEMU, programs.MKE2FS, "tar")
-    cache = store or default_store()
-    entry = cache.replace(
-        _IMAGES, _key(image.python_of(tar)), lambda folder: image.from_tar(tar, folder, progress), progress
-    )
+    cache = cache or default_cache()
+    python = _newest_python(rootfs.names(tar))
+    entry = cache.images.replace(_key(python), lambda folder: _from_tar(tar, folder, progress), progress)
     return _with_scripts(entry, cache, progress)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What there is of the emulator on this host."""
+    """What the emulator has in its cache."""
 
     folder: Path
     qemu: str
@@ -60,46 +61,167 @@ class Built:
     disk_bytes: int
     """What the disks with bundles and agents take."""
     state_bytes: int
-    """What the saved machines take; they go when they are not used for long."""
+    """What the saved machines take."""
 
 
-def info(*, store: Store | None = None) -> Built:
+def info(*, cache: Cache | None = None) -> Built:
     """What is built and intact."""
-    cache = store or default_store()
-    told = programs.run((programs.QEMU, "--version")) if programs.find(programs.QEMU) else ""
-    version = re.search(r"version (\S+)", told)
+    cache = cache or default_cache()
+    output = programs.run((programs.QEMU, "--version")) if programs.find(programs.QEMU) else ""
+    version = re.search(r"version (\S+)", output)
     return Built(
         folder=cache.root,
         qemu=version[1] if version else "",
-        images=tuple(_with_scripts(entry, cache, _silent) for entry in cache.entries(_IMAGES)),
-        disk_bytes=sum(entry.bytes_on_disk() for entry in cache.entries(DISKS)),
-        state_bytes=sum(entry.bytes_on_disk() for entry in cache.entries(STATES)),
+        images=tuple(_with_scripts(entry, cache, _silent) for entry in cache.images.entries()),
+        disk_bytes=sum(entry.size for entry in cache.disks.entries()),
+        state_bytes=sum(entry.size for entry in cache.states.entries()),
     )
 
 
-def _with_scripts(entry: Entry, cache: Store, progress: Progress) -> Image:
-    """Scripts are edgecheck's, not the system's: a new edgecheck brings its own to a system that was imported once."""
-    scripts = initramfs.scripts()
-    content = hashlib.sha256(entry.content.encode() + scripts).hexdigest()
-
-    def build(folder: Path) -> Mapping[str, Any]:
-        (folder / "initramfs").write_bytes((entry.folder / image.DRIVERS).read_bytes() + scripts)
-        return {}
-
-    boot = cache.ensure(_BOOT, content[:16], build, progress)
-    return Image(
-        system=entry.folder / image.SYSTEM,
-        kernel=entry.folder / image.KERNEL,
-        initramfs=boot.folder / "initramfs",
-        content=content,
-        bytes=entry.bytes_on_disk() + boot.bytes_on_disk(),
-        **entry.facts,
-    )
+def _silent(_: str) -> None:
+    """Report no progress."""
 
 
 def _key(python: str) -> str:
     return f"python{python}-{_RECIPE}"
 
 
-def _silent(_: str) -> None:
-    pass
+def _with_scripts(entry: Entry, cache: Cache, progress: Progress) -> Image:
+    """The image of a system with this edgecheck's scripts, which a new edgecheck replaces without a new system."""
+    scripts = boot.scripts()
+    content = hashlib.sha256(entry.content.encode() + scripts).hexdigest()
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        (folder / _INITRAMFS).write_bytes((entry.folder / _DRIVERS).read_bytes() + scripts)
+        return {}
+
+    initramfs = cache.boot.ensure(content[:16], build, progress)
+    return Image(
+        system=entry.folder / _SYSTEM,
+        kernel=entry.folder / _KERNEL,
+        initramfs=initramfs.folder / _INITRAMFS,
+        content=content,
+        bytes=entry.size + initramfs.size,
+        **entry.facts,
+    )
+
+
+#: Python's packages bring the C library; the rest is what wheels for the device link against, and init's busybox.
+_PACKAGES = ("libpython3-stdlib", "libstdc++6", "libgomp1", "busybox-static")
+
+#: The smallest of Debian's kernels: virtio and little else.
+_KERNEL_PACKAGE = "linux-image-cloud-arm64"
+
+
+def _from_packages(folder: Path, python: str, progress: Progress) -> dict[str, Any]:
+    """Build into `folder` from the host's apt sources.
+
+    Raises:
+        EmulatorError: not a Debian host, no arm64 packages, another Python than `python`, no network, no space.
+    """
+    scratch = folder.parent
+    archive = packages.Archive(scratch / "apt")
+    progress("reading the package lists for arm64")
+    archive.refresh()
+    _require_python(archive.version("python3-minimal"), python)
+    newest = archive.dependency(_KERNEL_PACKAGE, r"linux-image-[0-9]\S*-cloud-arm64")
+    progress(f"downloading Python {python} and {newest}")
+    files = archive.download((f"python{python}-minimal", *_PACKAGES), closure=True)
+    files = sorted({*files, *archive.download((newest,), closure=False)})
+    progress(f"unpacking {len(files)} packages")
+    packages.unpack(files, scratch / "tree")
+    versions = packages.versions(files)
+    return _assemble(scratch / "tree", folder, versions, progress) | {"origin": "packages"}
+
+
+def _require_python(version: str, python: str) -> None:
+    if not version.startswith(f"{python}."):
+        raise EmulatorError(
+            f"The device has Python {python}; this host's package sources have {version.partition('-')[0]}.",
+            packages.HINT,
+        )
+
+
+def _from_tar(tar: Path, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Build into `folder` from a root file system in a tar, which includes a kernel.
+
+    Raises:
+        EmulatorError: the tar is unreadable, or lacks Python, busybox or a kernel.
+    """
+    tree = folder.parent / "tree"
+    progress(f"unpacking {tar.name}")
+    rootfs.unpack(tar, tree, _touched(rootfs.names(tar)))
+    status = tree / "var/lib/dpkg/status"
+    text = status.read_text(encoding="utf-8", errors="replace") if status.is_file() else ""
+    versions = dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)", text, re.MULTILINE))
+    return _assemble(tree, folder, versions, progress) | {"origin": tar.name}
+
+
+def _touched(names: Iterable[str]) -> list[str]:
+    """What is read, written or removed in a system."""
+    read = [
+        name for name in names if re.match(r"boot/vmlinuz-|usr/bin/python3|(usr/)?bin/busybox$|.*\.ko(\.xz)?$", name)
+    ]
+    return [*read, *_KERNEL_FOLDERS, *_UNUSED, *_MOUNT_POINTS, "var/lib/dpkg/status"]
+
+
+def _assemble(tree: Path, folder: Path, versions: dict[str, str], progress: Progress) -> dict[str, Any]:
+    """Write kernel, drivers and system disk; returns the fields of `Image` that are not about files."""
+    kernel = boot.find_kernel(tree)
+    modules = boot.modules(kernel)
+    python = _newest_python(str(path) for path in (tree / "usr/bin").glob("python3*"))
+    rootfs.require_arm64(tree, f"usr/bin/python{python}")
+    shutil.copyfile(kernel.image, folder / _KERNEL)
+    (folder / _DRIVERS).write_bytes(boot.drivers(busybox(tree), modules))
+    furnish(tree, python)
+    progress("writing the system disk")
+    disks.make(tree, folder / _SYSTEM)
+    return {"python": python, "versions": {**versions, "linux": kernel.release}}
+
+
+def _newest_python(names: Iterable[str]) -> str:
+    found = {int(match[1]) for name in names if (match := re.search(r"usr/bin/python3\.(\d+)$", name))}
+    if not found:
+        raise EmulatorError("The system holds no Python (usr/bin/python3.N).", packages.HINT)
+    return f"3.{max(found)}"
+
+
+def busybox(tree: Path) -> bytes:
+    """The system's busybox.
+
+    Raises:
+        EmulatorError: there is none for arm64.
+    """
+    for place in ("usr/bin/busybox", "bin/busybox"):
+        if (tree / place).is_file():
+            rootfs.require_arm64(tree, place)
+            return (tree / place).read_bytes()
+    raise EmulatorError("The system holds no busybox; its package is busybox-static.", packages.HINT)
+
+
+_UNUSED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "usr/share/lintian",
+    "usr/share/perl5",
+)
+
+#: The machine's kernel and modules are copied out of these.
+_KERNEL_FOLDERS = ("boot", "lib/modules", "usr/lib/modules")
+
+_MOUNT_POINTS = ("agent", "bundle", "dev", "job", "proc", "sys", "tmp")
+
+
+def furnish(tree: Path, python: str) -> None:
+    """Add mount points and links to a system, and remove what the machine does not read."""
+    for name in (*_UNUSED, *_KERNEL_FOLDERS):
+        shutil.rmtree(tree / name, ignore_errors=True)
+    for name in ("bin", "lib", "sbin"):  # where all of Debian is under /usr, the package base-files links these
+        if not (tree / name).exists() and (tree / "usr" / name).exists():
+            (tree / name).symlink_to(f"usr/{name}")
+    for name in _MOUNT_POINTS:
+        (tree / name).mkdir(exist_ok=True)
+    if not (tree / "usr/bin/python3").exists():
+        (tree / "usr/bin/python3").symlink_to(f"python{python}")

@@ -1,32 +1,95 @@
-"""What a machine consists of, as QEMU's command line."""
+"""What a machine consists of: its system, its core, RAM and disks; and all of it as QEMU's command line."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import psutil
 
 from edgecheck.emulator import programs
+from edgecheck.store import recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from edgecheck.emulator.image import Image
-
+#: Virtio ports by the names that the machine's init uses.
 PORTS = ("control", "input", "output", "errors")
-"""Virtio ports by the name that the machine's init knows."""
+
+#: Everything that QEMU communicates on; each is a socket that it inherits.
 WIRES = ("qmp", "console", *PORTS)
-"""Everything that QEMU speaks on; each is a socket that it inherits."""
 
+#: A machine reads a disk's size once, at its start: every job's disk has this one, nearly all of it a hole.
 JOB_DISK_BYTES = 64 << 30
-"""A machine learns a disk's size once, at its start: every job's disk has this one, nearly all of it a hole."""
 
-# quiet: the kernel prints what is an error or worse, as the OOM killer's line is; panic=-1 with -no-reboot ends QEMU;
-# nokaslr and norandmaps make one boot like another; the kernels of small boards have no transparent huge pages.
+#: quiet: the kernel prints errors and worse, such as the OOM killer's line; panic=-1 with -no-reboot ends QEMU; nokaslr
+#: and norandmaps make one boot like another; the kernels of small boards have no transparent huge pages.
 KERNEL_ARGUMENTS = (
     "console=ttyAMA0 quiet panic=-1 mitigations=off transparent_hugepage=never cma=0 swiotlb=noforce nokaslr norandmaps"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A built system with the scripts of this edgecheck."""
+
+    system: Path
+    kernel: Path
+    initramfs: Path
+    content: str
+    """sha256 over its files: whatever was made with another image is not used with this one."""
+    python: str
+    """As `3.11`."""
+    versions: Mapping[str, str]
+    """By package; `linux` is the kernel's release."""
+    origin: str
+    """`packages`, or the name of the tar."""
+    bytes: int
+    """What it takes of the disk."""
+
+
+#: Part of every key: raised when a machine is saved in another way.
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """A machine as it is ordered: how much RAM leaves `available_bytes` is found out when it is booted."""
+
+    image: Image
+    cpu: str
+    """As QEMU's -cpu takes it: `cortex-a72`."""
+    available_bytes: int
+    """MemAvailable when the job starts; the kernel's share comes on top."""
+    disks: Mapping[str, Path]
+    """Read-only disks by serial number: `bundle`, which is mounted at /bundle, and `agent`, at /agent."""
+    command: tuple[str, ...]
+    """argv of what waits in the saved machine for its standard input. The machine is saved when all of it sleeps."""
+
+    def key(self) -> str:
+        """Names everything that a saved state depends on, QEMU's build included."""
+        qemu = Path(programs.path(programs.QEMU)).resolve()
+        parts = {
+            "format": _FORMAT,
+            "image": self.image.content,
+            "cpu": self.cpu,
+            "available": self.available_bytes,
+            # By content: a disk that was made again has its files elsewhere than a saved machine remembers.
+            "disks": {name: recorded(path) for name, path in self.disks.items()},
+            "qemu": [str(qemu), qemu.stat().st_size, qemu.stat().st_mtime_ns],
+            "kernel": KERNEL_ARGUMENTS,
+            "command": self.command,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+#: The share of the host's memory that a machine may hold at most.
+_HOST_SHARE = 0.75
+
+
+def affordable(available_bytes: int) -> int:
+    """How much of it this host can give to one machine; QEMU takes of the host only what the machine touches."""
+    return min(available_bytes, int(psutil.virtual_memory().total * _HOST_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +100,10 @@ class Memory:
     file: Path | None = None
     """Where the RAM of a saved machine is; None for memory that is gone when QEMU ends."""
     writable: bool = False
-    """Whether the machine writes to `file`, or to pages of its own that start as the file's."""
+    """Whether the machine writes to `file`, instead of to private pages that start as the file's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
     """One machine: one core, no network, disks, ports."""
 
@@ -51,7 +114,7 @@ class Hardware:
     disks: Mapping[str, Path]
     """Read-only disks by serial number, `bundle` and `agent`."""
     scratch: Mapping[str, Path]
-    """Disks that the machine may write to, and whose content is lost or kept by whoever gave them."""
+    """Disks that the machine may write to, by serial number."""
     options: tuple[str, ...] = ()
     """More words for the kernel's command line; the machine's init reads those that begin with `edgecheck.`."""
 
@@ -60,8 +123,8 @@ def command(hardware: Hardware, wires: Mapping[str, int]) -> list[str]:
     """QEMU's argv; `wires` are descriptors that QEMU inherits, by name.
 
     One instruction is one nanosecond of the machine's clock (`-icount shift=0`), which therefore counts. `sleep=on`:
-    while all is idle the clock goes on in real time. With `off` it leaps to the next timer, so that a wait for a disk
-    can take minutes of it and run into the agent's deadlines.
+    while everything is idle the clock goes on in real time. With `off` it leaps to the next timer, so that a wait for a
+    disk can take minutes of it and run into the agent's deadlines.
     """
     return [
         *(programs.path(programs.QEMU), "-machine", "virt,dtb-randomness=off,memory-backend=ram"),
@@ -87,7 +150,7 @@ def _ram(memory: Memory) -> dict[str, object]:
 def _disk(name: str, path: Path, *, read_only: bool) -> list[str]:
     file = {"driver": "file", "filename": str(path), "read-only": read_only}
     node = {"node-name": name, "driver": "raw", "read-only": read_only, "cache": {"no-flush": True}, "file": file}
-    # A write that the host cannot take fails in the machine; the default would stop it.
+    # A write that fails on the host fails in the machine; by default it would pause the machine.
     device = f"virtio-blk-device,drive={name},serial={name},werror=report,rerror=report"
     return ["-blockdev", json.dumps(node), "-device", device]
 

@@ -1,27 +1,23 @@
-"""Run a job in an emulated machine: resume it, give it the job's disk and input, hand out what it says."""
+"""Use a machine: resume it for a job, with the job's disk and input; or start it with a shell at the terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgecheck.emulator import disk, saved
-from edgecheck.emulator.deadline import Deadline
-from edgecheck.emulator.hardware import JOB_DISK_BYTES
+from edgecheck.deadline import Deadline
+from edgecheck.emulator import disks, saved
+from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory, command
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
+from edgecheck.emulator.saved import Saved
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.emulator.saved import Saved
-    from edgecheck.emulator.spec import MachineSpec
-
-_JOB_ROOM_BYTES = 256 << 20  # free space on the job's disk
+#: Free space on the job's disk.
+_JOB_ROOM_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +28,45 @@ class Job:
     """Copied to /job in the machine; what is written there is lost."""
     stdin: bytes
     seconds: float
-    """The time allowed on the host, for the machine's start and end too."""
+    """The time allowed on the host, which includes the machine's start and end."""
 
 
 @contextlib.contextmanager
 def run(spec: MachineSpec, state: Saved, job: Job) -> Iterator[Running]:
     """Run a job in a machine that is resumed from its saved state; leaving the context kills what still runs.
 
-    Take `lines()` of what it gives, then ask for its `ending()`.
+    Read the `lines()` of the machine, then its `ending()`.
 
     Raises:
-        EmulatorError: QEMU does not start or does not take the state, or there is no space for the job's disk.
+        EmulatorError: QEMU does not start or does not accept the state, or there is no space for the job's disk.
     """
     deadline = Deadline.after(job.seconds)
     with tempfile.TemporaryDirectory(prefix="edgecheck-job-") as name:
-        place = Path(name) / "job.img"
-        disk.make(job.folder, place, free_bytes=_JOB_ROOM_BYTES)
-        os.truncate(place, JOB_DISK_BYTES)
-        with Qemu(state.hardware(spec, place), *saved.RESUMING) as qemu:
+        disk = Path(name) / "job.img"
+        disks.make(job.folder, disk, free_bytes=_JOB_ROOM_BYTES)
+        os.truncate(disk, JOB_DISK_BYTES)
+        with Qemu(state.hardware(spec, disk), *saved.RESUMING) as qemu:
             saved.resume(qemu, state, deadline)
             running = Running(qemu, deadline)
             running.mount()
             running.go(job.stdin)
             yield running
+
+
+def shell(spec: MachineSpec) -> list[str]:
+    """The argv of a machine with a shell on its standard streams; it ends when the shell is left.
+
+    The machine is the spec's, except that it boots from the start and no command waits in it.
+
+    Raises:
+        EmulatorError: QEMU is missing.
+    """
+    hardware = Hardware(
+        image=spec.image,
+        cpu=spec.cpu,
+        memory=Memory(saved.ram_for(spec.available_bytes)),
+        disks=spec.disks,
+        scratch={},
+        options=("edgecheck.shell=yes",),
+    )
+    return command(hardware, {})

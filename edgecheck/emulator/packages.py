@@ -1,24 +1,21 @@
-"""arm64 packages from the host's own apt sources, without root: apt-get with state folders of its own."""
+"""arm64 packages from the host's apt sources, without root: apt-get with separate state folders."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecheck.emulator import programs
 from edgecheck.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 HINT = "Build the machine from Dockerfile.arm64 (stage `machine`) and run: edgecheck emulator import rootfs.tar"
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """apt's view of the arm64 packages that the host's sources offer; everything it writes is in `folder`."""
+    """The arm64 packages of the host's apt sources; apt writes only into `folder`."""
 
     folder: Path
 
@@ -58,7 +55,7 @@ class Archive:
         return found[1]
 
     def download(self, packages: Sequence[str], *, closure: bool) -> list[Path]:
-        """The packages' files, checked by apt; with `closure` all that they depend on, too."""
+        """The packages' files, verified by apt; with `closure` those of all that they depend on, too."""
         place = self.folder / "cache" / "archives"
         if closure:
             self._apt("apt-get", "install", "--yes", "--download-only", "--no-install-recommends", *packages)
@@ -74,9 +71,9 @@ class Archive:
         return self.folder / "apt.conf"
 
     def _settings(self) -> str:
-        """The host's way to its mirrors (proxies, certificates), and nothing else of its configuration.
+        """How the host reaches its mirrors (proxies, certificates), and nothing else of its configuration.
 
-        Its hooks must not run: they are written for root and for the host's own packages.
+        Its hooks must not run: they are written for root and for the host's packages.
         """
         acquire = programs.run(("apt-config", "dump", "Acquire"))
         folder = self.folder
@@ -95,7 +92,7 @@ def unpack(files: Sequence[Path], folder: Path) -> None:
         programs.run(("dpkg-deb", "--extract", str(file), str(folder)))
 
 
-def described(files: Sequence[Path]) -> dict[str, str]:
+def versions(files: Sequence[Path]) -> dict[str, str]:
     """Version by package name, from the files' names."""
     parts = [file.name.split("_") for file in files]
     return {part[0]: part[1].replace("%3a", ":") for part in parts}

@@ -1,24 +1,22 @@
-"""The host's programs that the emulator calls, found once and run with a clear error."""
+"""The host's programs that the emulator runs: how they are found, and the error when one is missing or fails."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edgecheck.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 QEMU = "qemu-system-aarch64"
 MKE2FS = "mke2fs"
 
-# Debian's names; other distributions use the program's own name or something near it.
+#: Debian's names; other distributions use the program's name or a similar one.
 _PACKAGES = {QEMU: "qemu-system-arm", MKE2FS: "e2fsprogs", "tar": "tar"}
-# mke2fs lives where an ordinary user's PATH does not look.
+
+#: mke2fs is in a folder that is not on an ordinary user's PATH.
 _PLACES = (*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -28,10 +26,10 @@ def find(name: str) -> str | None:
 
 
 def require(*names: str) -> None:
-    """Check that every program is here.
+    """Check that every program is installed.
 
     Raises:
-        EmulatorError: naming everything that is missing at once.
+        EmulatorError: it names all programs that are missing.
     """
     if missing := [name for name in names if find(name) is None]:
         packages = " ".join(_PACKAGES.get(name, name) for name in missing)
@@ -42,13 +40,13 @@ def require(*names: str) -> None:
 
 
 def path(name: str) -> str:
-    """The program's path; see `require` for what is raised."""
+    """The program's path. Raises as `require`."""
     require(name)
     return find(name) or name
 
 
 def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """The program's stdout; messages are asked for in English, because some of them are read.
+    """Run a program; returns its stdout, with messages in English because some of them are parsed.
 
     Raises:
         EmulatorError: it failed; its last lines are in the message.
@@ -69,7 +67,7 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
 
 
 def _ending(text: str) -> str:
-    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it said nothing"
+    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:]) or "it printed nothing"
 
 
 def _hint(text: str) -> str:

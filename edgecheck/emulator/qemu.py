@@ -1,4 +1,4 @@
-"""One QEMU process and the sockets to it: started, listened to, killed."""
+"""One QEMU process and the sockets to it: started, read from, written to, killed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ import selectors
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
 
+from edgecheck.deadline import Deadline
 from edgecheck.emulator import programs
-from edgecheck.emulator.hardware import WIRES, command
+from edgecheck.emulator.hardware import WIRES, Hardware, command
 from edgecheck.errors import EmulatorError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from edgecheck.emulator.deadline import Deadline
-    from edgecheck.emulator.hardware import Hardware
-
-_DYING = 10.0  # seconds that a killed QEMU gets to be gone
+#: Seconds until a killed QEMU must be gone.
+_DYING = 10.0
 
 
 class Qemu:
-    """A running QEMU; leaving the context kills it and everything of it.
+    """A running QEMU; leaving the context kills it and everything that it started.
 
     Args:
         hardware: What it emulates.
@@ -73,7 +70,7 @@ class Qemu:
 
     @property
     def pid(self) -> int:
-        """The process, which is the leader of its own group."""
+        """The process, which leads a process group."""
         return self._process.pid
 
     def receive(self, deadline: Deadline) -> Iterator[tuple[str, bytes]]:
@@ -90,12 +87,12 @@ class Qemu:
                     self._selector.unregister(key.fileobj)
 
     def send(self, wire: str, data: bytes) -> None:
-        """Write to a wire; a QEMU that is gone takes nothing, which its ending will say."""
+        """Write to a wire. If QEMU is gone nothing is raised here: its ending says so."""
         with contextlib.suppress(OSError):
             self._sockets[wire].sendall(data)
 
     def ask(self, name: str, deadline: Deadline, **arguments: Any) -> Any:
-        """The answer to a command of QEMU's machine protocol.
+        """The reply to a command of QEMU's machine protocol.
 
         Raises:
             EmulatorError: QEMU refused, is gone, or did not answer in time.
@@ -104,13 +101,13 @@ class Qemu:
         return self._answer(name, deadline)
 
     def lend(self, name: str, descriptor: int, deadline: Deadline) -> None:
-        """Give QEMU a descriptor, by a name that its protocol then knows as `fd:name`; see `ask` for what is raised."""
+        """Pass a descriptor to QEMU, which its protocol then calls `fd:name`. Raises as `ask`."""
         with contextlib.suppress(OSError):  # as in `send`
             socket.send_fds(self._sockets["qmp"], [_request("getfd", {"fdname": name})], [descriptor])
         self._answer("getfd", deadline)
 
     def end(self, deadline: Deadline) -> int:
-        """The exit status when QEMU has ended; minus the signal's number when one killed it."""
+        """Wait for QEMU to exit; returns its exit status, or minus the number of the signal that killed it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(deadline.remaining())
         self.kill()
@@ -124,7 +121,7 @@ class Qemu:
             self._process.wait(_DYING)
 
     def complaint(self) -> str:
-        """What QEMU itself wrote to its standard error; to be asked once, when it has ended."""
+        """What QEMU wrote to its standard error; to be read once, when it has exited."""
         if self._process.stderr is None:
             return ""
         lines = self._process.stderr.read().decode(errors="replace").splitlines()
@@ -147,7 +144,7 @@ class Qemu:
             except TimeoutError as error:
                 raise EmulatorError("QEMU does not answer.") from error
             except OSError:
-                data = b""  # its end was closed with our last words unread
+                data = b""  # its end was closed before it read our last message
             if not data:
                 raise EmulatorError(ended(self.end(deadline), self.complaint()))
             self._replies += data
@@ -160,7 +157,7 @@ class Qemu:
 
 
 def ended(status: int, complaint: str = "") -> str:
-    """How QEMU ended, in a sentence, and what it said of it in another."""
+    """How QEMU ended, in a sentence, and its own words about it in another."""
     how = f"QEMU was killed by signal {-status}." if status < 0 else f"QEMU ended with status {status}."
     return f"{how} {complaint}." if complaint else how
 
@@ -178,8 +175,8 @@ def _received(wire: object) -> bytes:
 
 
 def _leash() -> tuple[str, ...]:
-    """QEMU dies with edgecheck even when edgecheck is killed outright.
+    """The words before QEMU's argv that make it die with edgecheck, even when edgecheck is killed with SIGKILL.
 
-    To the kernel the parent is the thread that started it (prctl(2), PR_SET_PDEATHSIG): that one must outlive it.
+    To the kernel the parent is the thread that started QEMU (prctl(2), PR_SET_PDEATHSIG): it must outlive QEMU.
     """
     return ("setpriv", "--pdeathsig", "KILL", "--") if programs.find("setpriv") else ()

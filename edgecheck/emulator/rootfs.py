@@ -1,4 +1,4 @@
-"""A root file system in a tar that somebody gave us: looked through first, then unpacked into one folder."""
+"""A root file system in a tar from the user: examined first, then unpacked into one folder."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ import stat
 import struct
 import tarfile
 import zlib
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from edgecheck.emulator import packages, programs
 from edgecheck.errors import EmulatorError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-# ELF's e_machine: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+#: ELF's e_machine: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 _ARM64 = 183
 _PROCESSORS = {3: "x86", 40: "32-bit Arm", 62: "x86-64", 243: "RISC-V"}
 
 
 def names(tar: Path) -> list[str]:
-    """The paths of what the tar holds.
+    """The paths of the files in a tar.
 
     Raises:
-        EmulatorError: it is no tar, or cut short; an image with its layers; it holds what would not stay in a folder.
+        EmulatorError: it is not a tar, or cut short; it is an image with layers; it would write outside of a folder.
     """
     try:
         with tarfile.open(tar) as archive:
@@ -41,18 +37,18 @@ def names(tar: Path) -> list[str]:
     found = [member.name.removeprefix("./") for member in members]
     if {"manifest.json", "oci-layout"} & set(found):
         raise EmulatorError(
-            f"{tar.name} is an image with its layers, as `docker save` writes it, and not a file system.",
-            "Build it with --output type=tar,dest=rootfs.tar, or take what `docker export` gives.",
+            f"{tar.name} is an image with layers, as `docker save` writes it, and not a file system.",
+            "Build it with --output type=tar,dest=rootfs.tar, or use the output of `docker export`.",
         )
     return found
 
 
 def unpack(tar: Path, tree: Path, touched: Iterable[str]) -> None:
-    """Unpack into the new folder `tree`, less device nodes.
+    """Unpack into the new folder `tree`, without device nodes.
 
     Args:
         tar: Examined by `names`.
-        tree: Made here.
+        tree: Created here.
         touched: Paths that are read, written or removed in the tree afterwards: links must not lead them elsewhere.
 
     Raises:
@@ -72,14 +68,14 @@ def unpack(tar: Path, tree: Path, touched: Iterable[str]) -> None:
 
 
 def require_arm64(tree: Path, program: str) -> None:
-    """Check for which processor a program of the tree is.
+    """Check that a program of the tree is for arm64.
 
     Raises:
-        EmulatorError: it is for another one, or it is no program.
+        EmulatorError: it is for another processor, or it is not a program.
     """
     machine = _machine(tree / program)
     if machine != _ARM64:
-        kind = "no program" if machine is None else f"for {_PROCESSORS.get(machine, 'another processor')}"
+        kind = "not a program" if machine is None else f"for {_PROCESSORS.get(machine, 'another processor')}"
         raise EmulatorError(
             f"The system is not for arm64: its {program} is {kind}.",
             "Build the stage `machine` of Dockerfile.arm64 with --platform linux/arm64.",
@@ -87,7 +83,7 @@ def require_arm64(tree: Path, program: str) -> None:
 
 
 def _machine(program: Path) -> int | None:
-    """ELF's number of its processor, None where it is no ELF file."""
+    """ELF's number of its processor; None if it is not an ELF file."""
     if not program.is_file():
         return None
     with program.open("rb") as file:
@@ -96,7 +92,7 @@ def _machine(program: Path) -> int | None:
 
 
 def _problem(member: tarfile.TarInfo) -> str:
-    """Why it is not unpacked; empty where nothing is wrong with it."""
+    """Why it is not unpacked; empty if nothing is wrong with it."""
     linked = [member.linkname] if member.islnk() else []
     for name in (member.name, *linked):
         if name.startswith("/") or ".." in PurePosixPath(name).parts:

@@ -1,57 +1,37 @@
-"""A started machine: talk to its init, read what the command in it says, learn how it ended."""
+"""A started machine: talk to its init, read the output of the command in it, find out how it ended."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from edgecheck.emulator.deadline import Deadline
-from edgecheck.emulator.qemu import ended
+from edgecheck.deadline import Deadline
+from edgecheck.emulator.qemu import Qemu, ended
 from edgecheck.errors import EmulatorError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from edgecheck.emulator.qemu import Qemu
-
-# RF-SECTION console: What the machine's kernel says when it goes wrong.
-
-_STAMP = r"^\[ *[0-9]+\.[0-9]+\] "
-_OOM = re.compile(_STAMP + r"((?:Memory cgroup out|Out) of memory: .*)$", re.MULTILINE)
-_PANIC = re.compile(_STAMP + r"(Kernel panic - not syncing: .*)$", re.MULTILINE)
-
-
-def out_of_memory(text: str) -> tuple[str, ...]:
-    """The OOM killer's lines, as `Out of memory: Killed process 97 (python3.11) …, anon-rss:97776kB, …`."""
-    return tuple(line.rstrip() for line in _OOM.findall(text))
-
-
-def panic(text: str) -> str | None:
-    """The line with which the kernel gave up, or None."""
-    found = _PANIC.search(text)
-    return found[1].rstrip() if found else None
-
-
-_POWER_OFF = 20.0  # seconds from the command's end to QEMU's
+#: Seconds from the command's end to QEMU's.
+_POWER_OFF = 20.0
 
 
 class How(Enum):
-    """How a machine ended."""
+    """The ways in which a machine can end."""
 
     FINISHED = "finished"
-    """The command ran to its end, which `status` tells, and the machine powered itself off."""
+    """The command exited with `Ending.status`, and the machine powered itself off."""
     PANIC = "panic"
+    """The machine's kernel stopped."""
     DEADLINE = "deadline"
+    """The machine was killed because its time was up."""
     DIED = "died"
-    """QEMU ended by itself or was killed, before the command's end."""
+    """QEMU exited by itself or was killed, before the command's end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a machine ended, with the evidence."""
+    """The way in which a machine ended, with the evidence."""
 
     how: How
     status: int | None
@@ -70,8 +50,8 @@ class Running:
     """A machine from its start, or its resumption, to its end.
 
     Args:
-        qemu: The process; whoever made it kills it.
-        deadline: By when all of it must be over; every wait ends then.
+        qemu: The process; its creator kills it.
+        deadline: When every wait ends.
     """
 
     def __init__(self, qemu: Qemu, deadline: Deadline) -> None:
@@ -80,45 +60,45 @@ class Running:
         self._text = {"console": b"", "control": b"", "errors": b"", "output": b""}
 
     def ready(self) -> int:
-        """Wait for the machine's init; the bytes of MemAvailable that it found. See `answer` for what is raised."""
+        """Wait for the machine's init; returns the bytes of MemAvailable that it found. Raises as `answer`."""
         return int(self.answer("ready"))
 
     def start(self, command: Sequence[str]) -> None:
-        """Start the command; it waits for what `feed` gives it."""
+        """Start the command; it waits for its standard input from `go`."""
         self._say(f"start {shlex.join(command)}")
 
     def settle(self) -> None:
-        """Wait until everything in the machine sleeps. See `answer` for what is raised."""
+        """Wait until everything in the machine sleeps. Raises as `answer`."""
         self._say("settle")
         self.answer("settled")
 
     def mount(self) -> None:
-        """Have the job's disk at /job. See `answer` for what is raised."""
+        """Mount the job's disk at /job. Raises as `answer`."""
         self._say("job")
         self.answer("mounted")
 
     def go(self, data: bytes) -> None:
-        """Give the command its standard input, which stays open; from here on its end is the machine's."""
+        """Send the command its standard input, which stays open; from now on the machine ends when the command does."""
         self._say("wait")
         self.feed(data)
 
     def feed(self, data: bytes) -> None:
-        """Give the command more of its standard input."""
+        """Send the command more standard input."""
         self._qemu.send("input", data)
 
     def lines(self) -> Iterator[str]:
         """The lines that the command writes to its standard output, as they come; ends when the machine does."""
         for _ in self._hear():
-            *whole, self._text["output"] = self._text["output"].split(b"\n")
-            yield from (line.decode(errors="replace") for line in whole)
+            *complete, self._text["output"] = self._text["output"].split(b"\n")
+            yield from (line.decode(errors="replace") for line in complete)
         if self._text["output"]:
             yield self._text["output"].decode(errors="replace")
 
     def answer(self, word: str) -> str:
-        """Wait until the init says `word`, and give what follows it.
+        """Wait until the init says `word`; returns the rest of its line.
 
         Raises:
-            EmulatorError: the kernel panicked, QEMU ended, or nothing was heard until the deadline.
+            EmulatorError: the kernel panicked, QEMU ended, or the deadline passed.
         """
         while (said := self._said(word)) is None:
             if next(self._hear(), "the end") == "the end":
@@ -127,7 +107,7 @@ class Running:
         return said
 
     def ending(self) -> Ending:
-        """How it ended; what has not ended by the deadline is killed, and ended by the deadline."""
+        """Wait for the end of the machine; at the deadline it is killed."""
         for _ in self._hear():
             pass
         late = self._deadline.passed() and self._said("exit") is None
@@ -147,7 +127,7 @@ class Running:
         )
 
     def _hear(self) -> Iterator[None]:
-        """Take in what comes, until QEMU is gone or the time is up; powering off has a time of its own."""
+        """Collect what comes, until QEMU is gone or the time is up; powering off has separate time."""
         for wire, data in self._qemu.receive(self._deadline):
             self._text[wire] += data
             yield
@@ -160,7 +140,7 @@ class Running:
         self._qemu.send("control", line.encode() + b"\n")
 
     def _said(self, word: str) -> str | None:
-        """What the init has said after `word`, or None."""
+        """The rest of the init's line that began with `word`; None if there was none yet."""
         for line in self._text["control"].decode(errors="replace").split("\n")[:-1]:
             first, _, rest = line.partition(" ")
             if first == word:
@@ -169,6 +149,7 @@ class Running:
 
 
 def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, str]:
+    """The way in which it ended, and the reason in a sentence."""
     if finished:
         return How.FINISHED, ""
     if panicked := panic(text):
@@ -176,6 +157,23 @@ def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, st
     if late:
         return How.DEADLINE, "the time allowed was used up."
     return How.DIED, ended(status)
+
+
+#: The time with which the kernel begins its lines.
+_STAMP = r"^\[ *[0-9]+\.[0-9]+\] "
+_OOM = re.compile(_STAMP + r"((?:Memory cgroup out|Out) of memory: .*)$", re.MULTILINE)
+_PANIC = re.compile(_STAMP + r"(Kernel panic - not syncing: .*)$", re.MULTILINE)
+
+
+def out_of_memory(text: str) -> tuple[str, ...]:
+    """The OOM killer's lines, as `Out of memory: Killed process 97 (python3.11) …, anon-rss:97776kB, …`."""
+    return tuple(line.rstrip() for line in _OOM.findall(text))
+
+
+def panic(text: str) -> str | None:
+    """The line with which the kernel stopped, or None."""
+    found = _PANIC.search(text)
+    return found[1].rstrip() if found else None
 
 
 def _last_lines(text: str) -> str:

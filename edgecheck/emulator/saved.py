@@ -9,38 +9,30 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from edgecheck.emulator.deadline import Deadline
-from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, Memory
+from edgecheck.deadline import Deadline
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
-from edgecheck.emulator.store import STATES
 from edgecheck.errors import EmulatorError
+from edgecheck.store import Progress
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edgecheck.emulator.spec import MachineSpec
-    from edgecheck.emulator.store import Progress, Store
-
+#: QEMU's arguments for a machine that is to be resumed.
 RESUMING = ("-incoming", "defer")
 
 _RAM, _DEVICES = "ram", "devices"
-_MOST_BYTES = 4 << 30  # of the cache; a state takes about 150 MB
-_STATE_BYTES = 384 << 20  # and what a larger RAM adds to it
-_STARTING = 120.0  # seconds, on a host that is busy
-_NEAR = 512 << 10  # bytes of MemAvailable that do not matter
-_TRIES = 4
-_STEP = 64 << 10  # what QEMU and hosts with large pages take as a size of RAM
-_PAUSE = 0.002  # seconds between two questions whether a state is read, which takes about 10 ms
+
+#: Of the cache, for all states; one takes about 150 MB.
+_MOST_BYTES = 4 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
     """A machine that waits for its command."""
 
@@ -52,11 +44,11 @@ class Saved:
     """MemAvailable that its init read."""
 
     def hardware(self, spec: MachineSpec, job: Path) -> Hardware:
-        """The machine as it is to be started for being resumed with a job's disk."""
+        """The machine to start QEMU with before it is resumed, with a job's disk."""
         return _hardware(spec, Memory(self.ram_bytes, self.ram), job)
 
 
-def ensure(spec: MachineSpec, store: Store, progress: Progress) -> Saved:
+def ensure(spec: MachineSpec, cache: Cache, progress: Progress) -> Saved:
     """The saved machine, booted and saved now if there is none.
 
     Raises:
@@ -64,34 +56,38 @@ def ensure(spec: MachineSpec, store: Store, progress: Progress) -> Saved:
     """
 
     def build(folder: Path) -> Mapping[str, Any]:
-        _require_space(folder, _STATE_BYTES + spec.available_bytes // 32)
+        _require_space(cache.states.folder, _STATE_BYTES + spec.available_bytes // 32)
         progress(f"starting a {spec.cpu} with {spec.available_bytes >> 20} MiB for the first time")
         return _boot(spec, folder)
 
-    entry = store.ensure(STATES, spec.key(), build, progress)
-    store.keep(STATES, _MOST_BYTES)
-    return Saved(entry.folder / _RAM, entry.folder / _DEVICES, **entry.facts)
+    entry = cache.states.ensure(spec.key(), build, progress)
+    cache.states.trim(_MOST_BYTES)
+    return Saved(ram=entry.folder / _RAM, devices=entry.folder / _DEVICES, **entry.facts)
+
+
+#: What a state takes, apart from what a larger RAM adds to it.
+_STATE_BYTES = 384 << 20
 
 
 def _require_space(folder: Path, needed: int) -> None:
-    """A disk that fills up while QEMU writes its RAM there would kill it without a word."""
+    """Check ahead: a disk that fills up while QEMU writes its RAM there would kill QEMU without a message."""
     if (free := shutil.disk_usage(folder).free) < needed:
         raise EmulatorError(
-            f"A machine's state takes up to {needed >> 20} MiB, and {folder.parent} has {free >> 20} MiB left.",
+            f"A machine's state takes up to {needed >> 20} MiB, and {folder} has {free >> 20} MiB left.",
             "Free some space there, or set XDG_CACHE_HOME to a folder that has it.",
         )
 
 
 def resume(qemu: Qemu, saved: Saved, deadline: Deadline) -> None:
-    """Bring a QEMU that was started with `RESUMING` to where the machine was saved, and let it go on.
+    """Load the saved state into a QEMU that was started with `RESUMING`, and let the machine go on.
 
     Raises:
-        EmulatorError: QEMU does not take the state, or the cache was cleared since `ensure`.
+        EmulatorError: QEMU does not accept the state, or the cache was cleared since `ensure`.
     """
     try:
         file = saved.devices.open("rb")
     except FileNotFoundError as error:
-        raise EmulatorError("The saved machine was removed from the cache meanwhile.", "Try again.") from error
+        raise EmulatorError("The saved machine was removed from the cache in the meantime.", "Try again.") from error
     with file:
         _prepare(qemu, file, deadline)
         qemu.ask("migrate-incoming", deadline, uri="fd:state")
@@ -99,8 +95,14 @@ def resume(qemu: Qemu, saved: Saved, deadline: Deadline) -> None:
     qemu.ask("cont", deadline)
 
 
+_TRIES = 4
+
+#: Sizes of RAM that QEMU accepts on hosts with large pages, too.
+_STEP = 64 << 10
+
+
 def _boot(spec: MachineSpec, folder: Path) -> dict[str, Any]:
-    """Boot with a little too much RAM, of which the init fills the surplus; with more where that is too little."""
+    """Boot with a little too much RAM, whose surplus the init fills; then with more where that was too little."""
     ram_bytes, available = ram_for(spec.available_bytes), 0
     for _ in range(_TRIES):
         available = _boot_and_save(spec, ram_bytes, folder)
@@ -113,21 +115,24 @@ def _boot(spec: MachineSpec, folder: Path) -> dict[str, Any]:
     )
 
 
+#: Seconds, on a busy host.
+_STARTING = 120.0
+
+
 def _boot_and_save(spec: MachineSpec, ram_bytes: int, folder: Path) -> int:
+    """Boot, and save if MemAvailable is near enough; returns MemAvailable."""
     deadline = Deadline.after(_STARTING)
-    ram, devices = folder / _RAM, folder / _DEVICES
+    ram, empty_job = folder / _RAM, folder.parent / "job.img"
     ram.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".empty-", dir=folder.parent) as name:
-        job = Path(name) / "job"
-        job.touch()
-        os.truncate(job, JOB_DISK_BYTES)
-        with Qemu(_hardware(spec, Memory(ram_bytes, ram, writable=True), job)) as qemu:
-            running = Running(qemu, deadline)
-            available = running.ready()
-            if _near(available, spec.available_bytes):
-                running.start(spec.command)
-                running.settle()
-                _save(qemu, devices, deadline)
+    empty_job.touch()
+    os.truncate(empty_job, JOB_DISK_BYTES)
+    with Qemu(_hardware(spec, Memory(ram_bytes, ram, writable=True), empty_job)) as qemu:
+        running = Running(qemu, deadline)
+        available = running.ready()
+        if _near(available, spec.available_bytes):
+            running.start(spec.command)
+            running.settle()
+            _save(qemu, folder / _DEVICES, deadline)
     return available
 
 
@@ -147,8 +152,12 @@ def _prepare(qemu: Qemu, file: IO[bytes], deadline: Deadline) -> None:
     qemu.lend("state", file.fileno(), deadline)
 
 
+#: Seconds between two questions whether a state has been read, which takes about 10 ms.
+_PAUSE = 0.002
+
+
 def _finish(qemu: Qemu, deadline: Deadline) -> None:
-    """Wait for a state to be written or read; QEMU has no call that waits."""
+    """Wait until a state is written or read; QEMU has no call that waits."""
     while not deadline.passed():
         status = qemu.ask("query-migrate", deadline).get("status")
         if status == "completed":
@@ -161,11 +170,13 @@ def _finish(qemu: Qemu, deadline: Deadline) -> None:
 
 def _hardware(spec: MachineSpec, memory: Memory, job: Path) -> Hardware:
     option = f"edgecheck.available={spec.available_bytes // 1024}"
-    return Hardware(spec.image, spec.cpu, memory, spec.disks, {"job": job}, (option,))
+    return Hardware(
+        image=spec.image, cpu=spec.cpu, memory=memory, disks=spec.disks, scratch={"job": job}, options=(option,)
+    )
 
 
 def ram_for(available_bytes: int) -> int:
-    """RAM that leaves at least so much, and little more.
+    """RAM that leaves at least this much available, and little more.
 
     Measured with Linux 6.1 from 96 MiB to 18 GiB: the kernel takes 65.5 MiB and 3.2 % of what is available, give or
     take 3 MiB and 0.4 %.
@@ -173,5 +184,9 @@ def ram_for(available_bytes: int) -> int:
     return int(available_bytes * 1.036 + 70 * (1 << 20)) // _STEP * _STEP
 
 
-def _near(available: int, wanted: int) -> bool:
-    return abs(available - wanted) <= max(_NEAR, wanted // 1000)
+#: Bytes of MemAvailable that do not matter.
+_NEAR = 512 << 10
+
+
+def _near(available: int, ordered: int) -> bool:
+    return abs(available - ordered) <= max(_NEAR, ordered // 1000)

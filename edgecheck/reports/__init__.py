@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from edgecheck.core.report import Report
 
-    from edgecheck.core.report import Report
-
-__all__ = ["FORMATS", "Style", "render"]
+__all__ = ["FORMATS", "Style", "render", "rendered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text for a terminal is laid out; the other formats take no notice."""
+    """How text for a terminal is laid out."""
 
     width: int = 100
     """Columns."""
     color: bool = False
 
 
-#: Format name -> module with `render(report: Report, style: Style) -> str`.
+#: Format name -> module with `render(report: Report) -> str`; the terminal's takes a `Style` too.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "terminal": "edgecheck.reports.terminal",
@@ -38,10 +36,25 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def render(name: str, report: Report, style: Style) -> str:
-    """The report as the format called `name`; a pure function of its arguments.
+def render(name: str, report: Report, style: Style | None = None) -> str:
+    """The report in the format called `name`; a pure function of its arguments.
+
+    Args:
+        name: A key of `FORMATS`.
+        report: What to render.
+        style: For the terminal; every other format ignores it.
 
     Raises:
-        KeyError: there is no such format.
+        KeyError: the format is unknown.
     """
-    return cast("str", import_module(FORMATS[name]).render(report, style))
+    return rendered(FORMATS, name, report, style)
+
+
+def rendered(formats: Mapping[str, str], name: str, report: object, style: Style | None = None) -> str:
+    """The report by the module that `formats` names; the reports of `size` and `fit` have other formats.
+
+    Raises:
+        KeyError: the format is unknown.
+    """
+    module = import_module(formats[name])
+    return cast("str", module.render(report, style or Style()) if name == "terminal" else module.render(report))

@@ -1,41 +1,34 @@
-"""The report as GitHub's workflow commands: each limit that does not hold is told at its line in the budget."""
+"""The report as GitHub's workflow commands: an annotation at the budget's line for each limit that does not hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
-from edgecheck.core.verdict import Status
+from edgecheck.core.limits import Source
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
-from edgecheck.reports.wording import one_line, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgecheck.core.limits import Source
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
+from edgecheck.reports.wording import clean, shortened
 
 #: Annotations of one kind that GitHub shows per step.
 MOST = 10
 
-#: Undecided ends with exit code 3, so it turns the job red as a failure does.
+#: An undecided limit makes exit code 3, which fails the job as 1 does.
 _COMMAND = {Status.FAIL: "error", Status.UNKNOWN: "error", Status.WARN: "warning"}
 
-# https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts: escapeData and escapeProperty
+#: https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts: escapeData and escapeProperty.
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 
 
-def render(report: Report, style: Style) -> str:
-    """A line per annotation, the worst first; where every limit holds one notice that says so."""
-    del style
-    told = [(_command(verdict, result), verdict) for result, verdict in _against(report)]
-    errors = [line for line, verdict in told if verdict.status is Status.FAIL]
-    errors += [line for line, verdict in told if verdict.status is Status.UNKNOWN]
+def render(report: Report) -> str:
+    """A line per annotation, the worst first; if every limit holds, one notice that says so."""
+    found = [(_command(verdict, result), verdict) for result, verdict in _against(report)]
+    errors = [line for line, verdict in found if verdict.status is Status.FAIL]
+    errors += [line for line, verdict in found if verdict.status is Status.UNKNOWN]
     errors += [_empty(result) for result in report.results if not result.verdicts]
-    warnings = [line for line, verdict in told if verdict.status is Status.WARN]
+    warnings = [line for line, verdict in found if verdict.status is Status.WARN]
     lines = [*_capped(errors, "error"), *_capped(warnings, "warning")]
     if not lines:
         lines = [command("notice", {"title": "edgecheck"}, wording.sentence(report))]
@@ -60,25 +53,25 @@ def _against(report: Report) -> list[tuple[CheckResult, Verdict]]:
 
 def _command(verdict: Verdict, result: CheckResult) -> str:
     title = f"{verdict.metric.name}: {verdict.status.value}"
-    message = f"{one_line(wording.title(result))}\n{shortened(wording.explained(verdict))}"
+    message = f"{wording.title(result)}\n{shortened(wording.explained(verdict))}"
     place = in_repository(verdict.limit.source)
-    properties = {"file": one_line(place), "line": str(verdict.limit.source.line) if place else "", "title": title}
+    properties = {"file": clean(place), "line": str(verdict.limit.source.line) if place else "", "title": clean(title)}
     return command(_COMMAND[verdict.status], properties, message)
 
 
 def _empty(result: CheckResult) -> str:
-    message = f"{one_line(wording.title(result))}\n{shortened(wording.problem(result))}"
-    return command("error", {"file": one_line(result.budget.path), "title": "nothing judged"}, message)
+    message = f"{wording.title(result)}\n{shortened(wording.problem(result))}"
+    return command("error", {"file": clean(result.budget.path), "title": "nothing judged"}, message)
 
 
 def in_repository(source: Source) -> str:
-    """The limit's file where it is one of the checked-out repository's; a packaged profile is not."""
+    """The limit's file if it is in the checked-out repository; empty for others, such as a packaged profile."""
     path = PurePosixPath(source.file)
     return "" if path.is_absolute() or ".." in path.parts or source.line < 1 else source.file
 
 
 def _capped(lines: Sequence[str], name: str) -> list[str]:
-    """At most as many as GitHub shows, the last of which tells of those it would not."""
+    """At most as many lines as GitHub shows; the last one counts those left out."""
     if len(lines) <= MOST:
         return list(lines)
     left = len(lines) - MOST + 1

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from edgecheck.core.metrics import METRICS
-from edgecheck.core.verdict import Status
+from edgecheck.core.metrics import METRICS, SIZE
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import DeviceState
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import plots, tile_map, wording
-from edgecheck.reports.wording import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.run import DeviceState
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
-    from edgecheck.reports.plots import Plot
-    from edgecheck.reports.tile_map import TileMap
+from edgecheck.reports.plots import Plot
+from edgecheck.reports.tile_map import TileMap
+from edgecheck.reports.wording import clean
 
 _MARK = {Status.PASS: "✔", Status.WARN: "!", Status.UNKNOWN: "?", Status.FAIL: "✘"}
 _WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
@@ -29,13 +23,13 @@ _WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
 #: A bar is full at this share of its bound.
 _FULL = 1.5
 
-#: Checks that are drawn; a page with more would be too much for a phone. Every check has its table.
+#: Checks with drawings; more would be too much for a phone. Every check has its table.
 MOST_DRAWN = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """A limit's row."""
+    """The row of a limit."""
 
     status: Status
     ignored: bool
@@ -47,12 +41,12 @@ class _Line:
     source: str
     reason: str
     share: float | None
-    """Of the bar that is filled, from 0 to 1; None without a figure."""
+    """The part of the bar that is filled, from 0 to 1; None without a figure."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Check:
-    """A check's section."""
+    """The section of a check."""
 
     anchor: str
     status: Status
@@ -67,12 +61,11 @@ class _Check:
     plots: tuple[Plot, ...]
     bytes: TileMap | None
     bytes_at: str
-    """The anchor of the check that drew the same file's bytes already; empty where none did."""
+    """The anchor of the earlier check that draws the bytes of the same file; empty if there is none."""
 
 
-def render(report: Report, style: Style) -> str:
-    """The page."""
-    del style
+def render(report: Report) -> str:
+    """The report as one HTML page."""
     environment = Environment(
         loader=PackageLoader("edgecheck.reports"),
         autoescape=True,
@@ -90,11 +83,11 @@ def render(report: Report, style: Style) -> str:
         status=report.status,
         mark=_MARK,
         sentence=wording.sentence(report),
-        next_step=one_line(wording.next_step(report)),
+        next_step=wording.next_step(report),
         checks=checks,
         against=[(check, line) for check in checks for line in check.lines if line.status is not Status.PASS],
         undrawn=len(report.results) - len(drawn),
-        foot=one_line(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
+        foot=clean(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
         look=look,
         bound_at=1 / _FULL,
         canvas=plots,
@@ -103,7 +96,7 @@ def render(report: Report, style: Style) -> str:
 
 
 def _mapped(results: Sequence[CheckResult], drawn: Collection[int]) -> dict[str, int]:
-    """By artifact: the first check that is drawn, which draws its bytes for all that have the same."""
+    """SHA-256 of an artifact -> the first check with drawings, which draws its bytes for all checks of it."""
     first: dict[str, int] = {}
     for at, result in enumerate(results):
         if at in drawn and result.tiles is not None and result.artifact is not None:
@@ -115,20 +108,20 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
     first = mapped.get(result.artifact.sha256) if result.artifact is not None and result.tiles is not None else None
     notes = [f"auto: {words}" for words in wording.not_chosen(result)]
     notes += [f"{name}: {words}" for name, words in wording.intervals(result)]
-    if seen := wording.also_seen(result):
-        notes.append(f"also seen: {seen}")
+    if figures := wording.not_limited(result):
+        notes.append(f"not limited: {figures}")
     if result.artifact is not None:
         notes += result.artifact.notes
     return _Check(
         anchor=f"check-{number + 1}",
         status=result.status,
-        title=one_line(wording.title(result)),
-        details=one_line(wording.details(result)),
+        title=wording.title(result),
+        details=wording.details(result),
         problem=wording.problem(result),
         lines=tuple(map(_line, result.verdicts)),
-        notes=tuple(map(one_line, notes)),
-        ways_out=tuple(map(one_line, _ways_out(result))),
-        caveats=tuple((one_line(one.code), one_line(f"{one.message} {one.advice}".strip())) for one in result.caveats),
+        notes=tuple(map(clean, notes)),
+        ways_out=tuple(map(clean, _ways_out(result))),
+        caveats=tuple((clean(one.code), clean(f"{one.message} {one.advice}".strip())) for one in result.caveats),
         device=_device(result),
         plots=plots.plots(result) if drawn else (),
         bytes=tile_map.tile_map(result.tiles) if result.tiles is not None and first == number else None,
@@ -139,7 +132,7 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
 def _ways_out(result: CheckResult) -> list[str]:
     lines = []
     for found in result.ways_out:
-        show = METRICS.get(found.metrics[0], METRICS["size"]).show
+        show = METRICS.get(found.metrics[0], SIZE).show
         of = " and ".join(found.metrics)
         lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
         lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]
@@ -155,26 +148,27 @@ def _line(verdict: Verdict) -> _Line:
     return _Line(
         status=verdict.status,
         ignored=verdict.ignored,
-        metric=one_line(verdict.metric.name),
+        metric=clean(verdict.metric.name),
         found=found,
         bound=bound,
         margin=wording.margin(verdict),
         origin=wording.origin(verdict),
-        source=one_line(wording.source(verdict)),
-        reason=one_line(wording.reason(verdict)),
+        source=wording.source(verdict),
+        reason=wording.reason(verdict),
         share=share,
     )
 
 
 def _device(result: CheckResult) -> tuple[tuple[str, str, str], ...]:
-    """What the target said of itself, before and after, where it said anything."""
+    """Name, value before and value after of what the target reported about itself."""
     if result.run is None:
         return ()
-    before, after = (dict(_told(state)) for state in (result.run.before, result.run.after))
-    return tuple((name, one_line(value), one_line(after.get(name, ""))) for name, value in before.items())
+    before, after = (dict(_device_rows(state)) for state in (result.run.before, result.run.after))
+    return tuple((name, clean(value), clean(after.get(name, ""))) for name, value in before.items())
 
 
-def _told(state: DeviceState) -> list[tuple[str, str]]:
+def _device_rows(state: DeviceState) -> list[tuple[str, str]]:
+    """Name and value of what is known of the device."""
     clocks = sorted({round(clock / 1e6) for clock in state.clocks if clock})
     mib = [f"{value / 2**20:,.0f} MiB" if value else "" for value in (state.ram_total, state.ram_available)]
     swap = "" if state.swap_used is None else f"{state.swap_used / 2**20:,.0f} MiB"

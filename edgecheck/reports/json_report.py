@@ -1,53 +1,47 @@
-"""The report for programs: every figure and every sample, in base units, by a published schema."""
+"""The report for programs: every figure and every sample, in base units, as a published schema describes it."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import fields
 from enum import Enum
 from functools import cache
 from itertools import chain
 from pathlib import PurePath
 from types import NoneType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from edgecheck.core.finding import Measurement
+from edgecheck.core.artifact import Artifact
+from edgecheck.core.finding import Finding, Measurement
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import Run
+from edgecheck.core.verdict import Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from edgecheck.core.artifact import Artifact
-    from edgecheck.core.finding import Finding
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.run import Run
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
-
-#: Raised when a reader of the last version could be misled; the schema is `report-VERSION.schema.json` beside this.
+#: Raised when a reader of the previous version could be misled; `report-VERSION.schema.json` is the schema.
 SCHEMA_VERSION = 1
 
 
-def render(report: Report, style: Style) -> str:
-    """The report as one JSON object, a line for each check."""
-    del style
+def render(report: Report) -> str:
+    """The report as a JSON object, with a line for each check."""
     head = _text(_head(report) | _end(report))
     checks = ",\n".join(map(line, report.results))
     return f'{head[:-1]}, "checks": [\n{checks}\n]}}\n'
 
 
 def opening(report: Report) -> str:
-    """What comes before the first check in a file that grows; then come the lines, with commas, then the ending."""
+    """The text before the first check, for a file that grows: `line`s with commas follow, then the `ending`."""
     return f'{_text(_head(report))[:-1]}, "checks": [\n'
 
 
 def line(result: CheckResult) -> str:
-    """One check."""
+    """One check, on one line."""
     return _text(_check(result))
 
 
 def ending(report: Report) -> str:
-    """What comes after the last check in a file that grows."""
+    """The text after the last check, for a file that grows."""
     return f"\n], {_text(_end(report))[1:]}\n"
 
 
@@ -55,11 +49,11 @@ _DELETE = "\x7f"
 
 
 def _text(value: dict[str, Any]) -> str:
-    """JSON on one line: without an indent the encoder is C, and ten times as quick."""
+    """JSON on one line: without an indent the encoder is the one in C, ten times as fast."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if (text.isascii() and _DELETE not in text) or text.isprintable():
         return text
-    # A name holds what steers a terminal, or bytes that are no UTF-8: JSON has an escape for each character.
+    # A name has characters that steer a terminal, or bytes that are not UTF-8: JSON has an escape for each.
     return json.dumps(value, allow_nan=False).replace(_DELETE, r"\u007f")
 
 
@@ -80,7 +74,7 @@ def _head(report: Report) -> dict[str, Any]:
 
 
 def _end(report: Report) -> dict[str, Any]:
-    """What changes with each check."""
+    """The fields that change with each check."""
     return {"seconds": report.seconds, "status": report.status.value}
 
 
@@ -153,9 +147,9 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Frozen values as JSON's own kinds, field by field."""
+    """Frozen values as JSON's types, field by field."""
     kind = type(value)
-    if kind in _OWN:
+    if kind in _SCALARS:
         return value
     if kind in (tuple, list):
         return _plain_items(value)
@@ -166,15 +160,15 @@ def plain(value: Any) -> Any:
     return {name: plain(getattr(value, name)) for name in _names(cast("type", kind))}
 
 
-_OWN = frozenset({str, int, float, bool, NoneType})
+_SCALARS = frozenset({str, int, float, bool, NoneType})
 
 
 def _plain_items(values: Collection[Any]) -> list[Any]:
-    """Scalars, and pairs of them such as samples, go by the thousand: their kinds are looked at all at once."""
+    """Samples are scalars, or pairs of them, by the thousand: their types are checked as sets, not one by one."""
     kinds = set(map(type, values))
-    if kinds <= _OWN:
+    if kinds <= _SCALARS:
         return list(values)
-    if kinds == {tuple} and set(map(type, chain.from_iterable(values))) <= _OWN:
+    if kinds == {tuple} and set(map(type, chain.from_iterable(values))) <= _SCALARS:
         return list(map(list, values))
     return [plain(item) for item in values]
 

@@ -1,20 +1,18 @@
-"""Lines for a terminal: those that fit are put together here, at once; what has to be wrapped is left to rich."""
+"""Lines for a terminal: those that fit are put together here; rich lays out what has to be wrapped.
+
+For speed only: with rich alone the text is the same, but a thousand checks take 1.7 s instead of 0.2 s.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rich.console import RenderableType
 
 #: Columns between two cells.
 _GAP = 2
@@ -28,7 +26,7 @@ class Column:
     """`left` or `right`."""
     style: str = ""
     least: int | None = None
-    """Columns of the terminal; where it is given, long words are folded."""
+    """Width in characters, at least; if it is set, long words are folded, not cut off."""
     wraps: bool = True
 
 
@@ -40,7 +38,7 @@ class Grid:
     rows: Sequence[Sequence[Text]]
 
     def __rich__(self) -> Table:
-        """The same as a table of rich's."""
+        """The same as a table of rich."""
         table = Table.grid(padding=(0, _GAP))
         for column in self.columns:
             table.add_column(
@@ -55,7 +53,7 @@ class Grid:
         return table
 
     def lines(self, width: int) -> list[str] | None:
-        """A line per row; None where they do not all fit into `width`."""
+        """A line per row; None if they do not all fit into `width`."""
         cells = [[(cell.plain, cell_len(cell.plain)) for cell in row] for row in self.rows]
         widths = [max([column.least or 0, *(row[at][1] for row in cells)]) for at, column in enumerate(self.columns)]
         if sum(widths) + _GAP * (len(widths) - 1) > width:
@@ -70,12 +68,12 @@ class Grid:
 
 
 def indented(content: RenderableType) -> Padding:
-    """`content`, two columns further in."""
+    """`content`, two characters further in."""
     return Padding(content, (0, 0, 0, _GAP))
 
 
 def plain_lines(content: RenderableType, width: int) -> Iterator[str | RenderableType]:
-    """Lines without colour for what fits into `width`, and the rest as it is, in order."""
+    """In order: lines without colour for what fits into `width`, and everything else unchanged."""
     match content:
         case Group():
             for part in content.renderables:

@@ -1,26 +1,21 @@
-"""The report for a comment on a pull request: what does not hold, short; everything else folded."""
+"""The report for a comment on a pull request: what does not hold first and in short, everything else folded."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from edgecheck.core.verdict import Status
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
-from edgecheck.reports.wording import one_line, shortened
-
-if TYPE_CHECKING:
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
+from edgecheck.reports.wording import clean, shortened
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck -->"
 
-#: Bytes that a comment may have on GitHub is 65,536; what comes after the folded part needs a few hundred.
+#: Bytes up to the end of the folded part. GitHub takes 65,536 for a comment; the rest needs a few hundred.
 LARGEST = 60_000
 
-#: Lines of the table that is not folded.
+#: Rows of the table that is not folded.
 MOST_ROWS = 20
 
 _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
@@ -33,9 +28,8 @@ _MENTION = re.compile(r"([@#])(?=\w)")
 _LINK = re.compile(r"://|(?<=www)\.", re.IGNORECASE)
 
 
-def render(report: Report, style: Style) -> str:
-    """The report as GitHub-flavoured Markdown of at most `LARGEST` bytes and a little."""
-    del style
+def render(report: Report) -> str:
+    """The report as GitHub-flavoured Markdown that fits into a comment."""
     head = [MARKER, f"### {_MARK[report.status]} {wording.sentence(report)}", *_not_passed(report)]
     if step := wording.next_step(report):
         head += ["", text(step)]
@@ -45,8 +39,8 @@ def render(report: Report, style: Style) -> str:
 
 
 def text(raw: str) -> str:
-    """Text that stands for itself: no markup, no HTML, no mention, no link."""
-    plain = _MENTION.sub("\\1\N{ZERO WIDTH SPACE}", _SPECIAL.sub(r"\\\1", one_line(raw)))
+    """`raw` escaped, so that nothing in it is markup, HTML, a mention or a link."""
+    plain = _MENTION.sub("\\1\N{ZERO WIDTH SPACE}", _SPECIAL.sub(r"\\\1", clean(raw)))
     plain = "".join(_ENTITIES.get(character, character) for character in plain)
     return _LINK.sub(lambda match: match[0].replace("/", "&#47;").replace(".", "&#46;"), plain)
 
@@ -85,7 +79,7 @@ def _row(verdict: Verdict, title: str = "") -> str:
 
 
 def _folded(report: Report, room: int) -> list[str]:
-    """Every check as long as there is room, and how many there was none for."""
+    """As many checks as `room` bytes hold, and how many are left out."""
     blocks: list[str] = []
     for result in report.results:
         block = "\n".join(_check(result))
@@ -95,7 +89,7 @@ def _folded(report: Report, room: int) -> list[str]:
         blocks.append(block)
     left = len(report.results) - len(blocks)
     if left:
-        blocks.append(f"\n… and {left:,} more checks, which the JSON report has.")
+        blocks.append(f"\n… and {left:,} more checks; see the JSON report.")
     every = f"{len(report.results):,} check{'s' if len(report.results) != 1 else ''}"
     return [f"<details><summary>All limits of {every}</summary>", *blocks, "", "</details>", ""]
 
@@ -115,11 +109,12 @@ def _check(result: CheckResult) -> list[str]:
         ]
     notes = [f"auto: {words}" for words in wording.not_chosen(result)]
     notes += [f"{name}: {words}" for name, words in wording.intervals(result)]
-    if seen := wording.also_seen(result):
-        notes.append(f"also seen: {seen}")
+    if figures := wording.not_limited(result):
+        notes.append(f"not limited: {figures}")
     notes += [f"{caveat.code}: {caveat.message} {caveat.advice}".strip() for caveat in result.caveats]
     return [*lines, *([""] if notes else []), *(f"- {text(shortened(note))}" for note in notes)]
 
 
 def _bytes(words: str) -> int:
+    """Bytes of a line, with its end."""
     return len(words.encode()) + 1

@@ -1,53 +1,45 @@
-"""What the HTML report draws, as places on a canvas: memory over time, latencies, and a projection's interval."""
+"""The plots of the HTML report, as coordinates: memory over time, latencies, and the interval of a projection."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from edgecheck.core import statistics
 from edgecheck.core.finding import Measurement
-from edgecheck.core.metrics import METRICS, Provenance
-from edgecheck.core.run import Purpose
+from edgecheck.core.metrics import LATENCY_P50, LOAD_TIME, METRICS, RAM_PEAK, Metric, Provenance
+from edgecheck.core.report import CheckResult
+from edgecheck.core.run import Purpose, WorkerRun
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from edgecheck.core.report import CheckResult
-    from edgecheck.core.run import WorkerRun
-
-#: The canvas, and the area inside of it where things are drawn.
+#: The canvas, and the area inside the axes.
 WIDTH, HEIGHT = 640, 244
 LEFT, RIGHT, TOP, BOTTOM = 76, 612, 50, 210
 
-#: Words above the canvas: pixels per character, at least, and the height of a row of them.
-_CHARACTER, ROW = 6.2, 12
-_ROWS = 4
+#: Words above the plot: pixels per character, at least; the height of a row of them; and how many rows.
+_CHARACTER, ROW, _ROWS = 6.2, 12, 4
 
-#: Points of a line, and bars; a browser and an eye have no use for more.
-_POINTS = 300
-_BARS = 48
-_TICKS = 5
+#: Points of a line, bars, and ticks of an axis, at most: more would not be seen.
+_POINTS, _BARS, _TICKS = 300, 48, 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A place on an axis, or a line across the canvas, with its words."""
+    """A tick of an axis, or a line across the plot, with its words."""
 
     at: float
     words: str
     kind: str = ""
-    """`error`, `warn`, `phase` or `figure`."""
+    """`error`, `warn`, `phase` or `figure`; empty for a tick."""
     row: int = 0
-    """Of its words above the canvas, the lowest being 0."""
+    """The row of its words above the plot; 0 is the lowest."""
     anchor: str = "middle"
-    """Where on its words it stands: `start`, `middle` or `end`."""
+    """The part of its words that is at the mark: `start`, `middle` or `end`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """An upright bar."""
+    """A filled rectangle."""
 
     x: float
     y: float
@@ -55,29 +47,30 @@ class Bar:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """One drawing and the table behind it."""
+    """A plot and the table of its figures."""
 
     title: str
     summary: str
     across: tuple[Mark, ...]
-    """Ticks of the axis across."""
+    """Ticks of the horizontal axis."""
     upward: tuple[Mark, ...] = ()
+    """Ticks of the vertical axis."""
     lines: tuple[str, ...] = ()
     """Each as `x,y x,y`."""
     bars: tuple[Bar, ...] = ()
     upright: tuple[Mark, ...] = ()
-    """Lines from top to bottom."""
+    """Vertical lines."""
     level: tuple[Mark, ...] = ()
-    """Lines from left to right."""
+    """Horizontal lines."""
     heading: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """Values to places on one axis."""
+    """Maps values from `least` to `most` to coordinates from `start` to `end`."""
 
     least: float
     most: float
@@ -90,41 +83,53 @@ class _Scale:
 
 
 def plots(result: CheckResult) -> tuple[Plot, ...]:
-    """Every drawing that the check has something for."""
+    """The plots for which the check has data."""
     found = (_memory(result), _latencies(result), _projection(result))
     return tuple(plot for plot in found if plot is not None)
 
 
+def _across(least: float, most: float) -> _Scale:
+    return _Scale(least=least, most=most, start=LEFT, end=RIGHT)
+
+
+def _limit_line(limit: Mark, scale: _Scale) -> Mark:
+    """A limit at its place on an axis instead of at its value."""
+    return replace(limit, at=scale(limit.at))
+
+
 def _memory(result: CheckResult) -> Plot | None:
-    workers = result.run.watched if result.run is not None else ()
-    seen = [(worker, points) for worker in workers if len(points := _readings(worker)) > 1]
-    if not seen:
+    workers = result.run.memory_workers if result.run is not None else ()
+    lines = [(worker, points) for worker in workers if len(points := _readings(worker)) > 1]
+    if not lines:
         return None
-    show, limits = METRICS["ram_peak"].show, _limits(result, "ram_peak")
-    highest = max(rss for _, points in seen for _, rss in points)
-    across = _Scale(0.0, max(at for _, points in seen for at, _ in points), LEFT, RIGHT)
-    # A limit far above would press the line flat: it is told in words then.
+    show, limits = RAM_PEAK.show, _limits(result, RAM_PEAK)
+    highest = max(rss for _, points in lines for _, rss in points)
+    across = _across(0.0, max(at for _, points in lines for at, _ in points))
+    # A limit far above would flatten the line: only the summary names it.
     near = [limit for limit in limits if limit.at <= 3 * highest]
-    upward = _Scale(0.0, max([highest, *(limit.at for limit in near)]) * 1.08, BOTTOM, TOP)
-    first = seen[0][0]
+    top = max([highest, *(limit.at for limit in near)]) * 1.08
+    upward = _Scale(least=0.0, most=top, start=BOTTOM, end=TOP)
+    first = lines[0][0]
     return Plot(
         title="Memory over time",
-        summary=f"Resident memory of {_many(len(seen), 'process', 'processes')}: at most {show(highest)}"
+        summary=f"Resident memory of {_many(len(lines), 'process', 'processes')}: at most {show(highest)}"
         + "".join(f"; {limit.words}" for limit in limits)
         + ". "
         + ", ".join(f"{number} {mark.phase.value.replace('-', ' ')}" for number, mark in enumerate(first.marks, 1))
         + ".",
-        across=_ticks(across, METRICS["load_time"].show),
+        across=_ticks(across, LOAD_TIME.show),
         upward=_ticks(upward, show, base=2),
-        lines=tuple(_line(points, across, upward) for _, points in seen),
-        upright=_in_rows(Mark(across(mark.at), str(number), "phase") for number, mark in enumerate(first.marks, 1)),
-        level=tuple(Mark(upward(limit.at), limit.words, limit.kind) for limit in near),
+        lines=tuple(_line(points, across, upward) for _, points in lines),
+        upright=_in_rows(
+            Mark(at=across(mark.at), words=str(number), kind="phase") for number, mark in enumerate(first.marks, 1)
+        ),
+        level=tuple(_limit_line(limit, upward) for limit in near),
         heading=("", "phase", "since start", "resident", "highest so far"),
         rows=tuple(
             (
                 str(number),
                 mark.phase.value.replace("-", " "),
-                METRICS["load_time"].show(mark.at),
+                LOAD_TIME.show(mark.at),
                 show(mark.rss) if mark.rss is not None else "",
                 show(mark.peak_rss) if mark.peak_rss is not None else "",
             )
@@ -134,13 +139,13 @@ def _memory(result: CheckResult) -> Plot | None:
 
 
 def _readings(worker: WorkerRun) -> list[tuple[float, int]]:
-    """The worker's own and the sampler's, in order of time."""
-    own = [(mark.at, mark.rss) for mark in worker.marks if mark.rss is not None]
-    return sorted([*own, *worker.samples])
+    """Time and resident memory, as the worker and the sampler read it, in order of time."""
+    by_worker = [(mark.at, mark.rss) for mark in worker.marks if mark.rss is not None]
+    return sorted([*by_worker, *worker.samples])
 
 
 def _line(points: Sequence[tuple[float, int]], across: _Scale, upward: _Scale) -> str:
-    """The highest of each few neighbours, where there are more than can be told apart."""
+    """The highest of every few neighbours, if there are more than can be seen."""
     every = math.ceil(len(points) / _POINTS)
     shown = [max(points[at : at + every], key=lambda point: point[1]) for at in range(0, len(points), every)]
     return " ".join(f"{across(at):g},{upward(rss):g}" for at, rss in shown)
@@ -151,22 +156,23 @@ def _latencies(result: CheckResult) -> Plot | None:
     latencies = workers[-1].latencies if workers else ()
     if len(latencies) < _TICKS:
         return None
-    show = METRICS["latency_p50"].show
-    limits = [limit for name in METRICS if name.startswith("latency_p") for limit in _limits(result, name)]
-    # The slowest few, and limits far away, would press the rest into one bar: they are told in words.
+    show = LATENCY_P50.show
+    limits = [each for metric in METRICS.values() if metric.quantile is not None for each in _limits(result, metric)]
+    # The slowest few, and limits far away, would squeeze the rest into one bar: only the summary names them.
     least, most = min(latencies), statistics.percentile(latencies, 0.9) * 1.5
     near = [limit for limit in limits if least / 2 <= limit.at <= 2 * most]
-    across = _Scale(min([least, *(limit.at for limit in near)]) * 0.95, max([most, *(x.at for x in near)]), LEFT, RIGHT)
+    bounds = [limit.at for limit in near]
+    across = _across(min([least, *bounds]) * 0.95, max([most, *bounds]))
     shares = [(f"p{round(q * 100)}", statistics.percentile(latencies, q)) for q in (0.5, 0.9, 0.99)]
-    upright = [Mark(across(value), name, "figure") for name, value in shares if value <= across.most]
-    upright += [Mark(across(limit.at), limit.words, limit.kind) for limit in near]
+    upright = [Mark(at=across(value), words=name, kind="figure") for name, value in shares if value <= across.most]
+    upright += [_limit_line(limit, across) for limit in near]
     beyond = sum(value > across.most for value in latencies)
     return Plot(
         title="Latencies of steady inferences",
         summary=f"{len(latencies):,} inferences from {show(least)} to {show(max(latencies))}: "
         + ", ".join(f"{name} {show(value)}" for name, value in shares)
         + "".join(f"; {limit.words}" for limit in limits)
-        + (f"; {beyond:,} slower ones are not drawn" if beyond else "")
+        + (f"; {_many(beyond, 'slower one is', 'slower ones are')} not drawn" if beyond else "")
         + ".",
         across=_ticks(across, show),
         bars=_histogram(latencies, across),
@@ -187,24 +193,29 @@ def _histogram(values: Iterable[float], across: _Scale) -> tuple[Bar, ...]:
         at = int((across(value) - LEFT) / width)
         if 0 <= at < _BARS:
             counts[at] += 1
-    tall = _Scale(0.0, max(counts), 0.0, BOTTOM - TOP - 20)
+    tall = _Scale(least=0.0, most=max(counts), start=0.0, end=BOTTOM - TOP - 20)
     return tuple(
-        Bar(round(LEFT + at * width, 1), round(BOTTOM - tall(count), 1), round(width - 1, 1), tall(count))
+        Bar(
+            x=round(LEFT + at * width, 1),
+            y=round(BOTTOM - tall(count), 1),
+            width=round(width - 1, 1),
+            height=tall(count),
+        )
         for at, count in enumerate(counts)
         if count
     )
 
 
 def _projection(result: CheckResult) -> Plot | None:
-    finding = (result.findings or {}).get("latency_p50")
+    finding = (result.findings or {}).get(LATENCY_P50.name)
     if not isinstance(finding, Measurement) or finding.provenance is not Provenance.PROJECTED:
         return None
     if finding.low is None or finding.high is None:
         return None
-    show, limits = finding.metric.show, _limits(result, "latency_p50")
+    show, limits = finding.metric.show, _limits(result, LATENCY_P50)
     near = [limit for limit in limits if finding.low / 3 <= limit.at <= finding.high * 3]
     places = [finding.low, finding.high, *(limit.at for limit in near)]
-    across = _Scale(min(places) * 0.9, max(places) * 1.1, LEFT, RIGHT)
+    across = _across(min(places) * 0.9, max(places) * 1.1)
     low, high = across(finding.low), across(finding.high)
     return Plot(
         title="Projected latency on the device",
@@ -212,11 +223,11 @@ def _projection(result: CheckResult) -> Plot | None:
         + "".join(f"; {limit.words}" for limit in limits)
         + f". From {finding.basis}.",
         across=_ticks(across, show),
-        bars=(Bar(low, (TOP + BOTTOM) / 2 - 14, round(high - low, 1), 28),),
+        bars=(Bar(x=low, y=(TOP + BOTTOM) / 2 - 14, width=round(high - low, 1), height=28),),
         upright=_in_rows(
             [
-                Mark(across(finding.value), "estimate", "figure"),
-                *(Mark(across(limit.at), limit.words, limit.kind) for limit in near),
+                Mark(at=across(finding.value), words="estimate", kind="figure"),
+                *(_limit_line(limit, across) for limit in near),
             ]
         ),
         heading=("figure", "latency"),
@@ -224,12 +235,14 @@ def _projection(result: CheckResult) -> Plot | None:
     )
 
 
-def _limits(result: CheckResult, name: str) -> list[Mark]:
-    """Both bounds of every limit on the metric, at their values."""
+def _limits(result: CheckResult, metric: Metric) -> list[Mark]:
+    """Both bounds of every limit on the metric, with their values as `at`."""
     return [
-        Mark(bound, f"{name} {'warning' if kind == 'warn' else 'limit'} {verdict.metric.show(bound)}", kind)
+        Mark(
+            at=bound, words=f"{metric.name} {'warning' if kind == 'warn' else 'limit'} {metric.show(bound)}", kind=kind
+        )
         for verdict in result.verdicts
-        if verdict.metric.name == name
+        if verdict.metric == metric
         for kind, bound in (("error", verdict.limit.error), ("warn", verdict.limit.warn))
         if bound is not None
     ]
@@ -244,11 +257,11 @@ def _ticks(scale: _Scale, show: Callable[[float], str], base: int = 10) -> tuple
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
     first, last = math.ceil(scale.least / step), math.floor(scale.most / step)
-    return tuple(Mark(scale(at * step), show(at * step)) for at in range(first, last + 1))
+    return tuple(Mark(at=scale(at * step), words=show(at * step)) for at in range(first, last + 1))
 
 
 def _in_rows(marks: Iterable[Mark]) -> tuple[Mark, ...]:
-    """The marks with their words in rows where they do not run into each other, as long as there are rows."""
+    """The marks with their words in rows, so that they do not overlap as long as there are rows."""
     ends = [0.0] * _ROWS
     placed = []
     for mark in sorted(marks, key=lambda mark: mark.at):
@@ -263,4 +276,4 @@ def _in_rows(marks: Iterable[Mark]) -> tuple[Mark, ...]:
 
 
 def _many(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    return f"{count:,} {one if count == 1 else more}"

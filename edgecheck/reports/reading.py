@@ -1,4 +1,4 @@
-"""The JSON report read back, so that it can be told in another format or compared."""
+"""Reads a JSON report back, so that it can be rendered in another format or compared."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 import math
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import Caveat
-from edgecheck.core.comparability import SUFFIX, against_baseline
 from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
-from edgecheck.core.finding import Measurement, Unmeasured
-from edgecheck.core.limits import Limit, OnUnknown, Source
+from edgecheck.core.finding import Finding, Measurement, Unmeasured
+from edgecheck.core.limits import SUFFIX, Limit, OnUnknown, Source, against_baseline
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
 from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
@@ -24,30 +23,26 @@ from edgecheck.errors import UsageError
 from edgecheck.reports.json_report import SCHEMA_VERSION
 from edgecheck.reports.shapes import ShapeError, built, listed, mapping, scalar
 
-if TYPE_CHECKING:
-    from edgecheck.core.finding import Finding
-
 _AGAIN = "Write it again: edgecheck check … --format json=FILE"
 
 
 def read_report(text: str, name: str) -> Report:
-    """The report that `text` holds.
+    """The report in `text`.
 
-    What JSON does not tell is left empty: the profile's hardware, the budget's other devices. What a report says in
-    any format does not depend on it.
+    What JSON leaves out stays empty: the profile's hardware, the budget's other devices. No format uses it.
 
     Args:
         text: As `--format json` writes it.
-        name: The file's, for messages.
+        name: Of the file, for messages.
 
     Raises:
-        UsageError: it is empty, cut off, no report, or of another version.
+        UsageError: it is empty, cut off, not a report, or of another version.
     """
     if not text.strip():
         raise UsageError(f"{name} is empty.", _AGAIN)
     data = _json(text, name)
     if not isinstance(data, dict) or data.get("schema") != "edgecheck-report":
-        raise UsageError(f"{name} is JSON, but no report of edgecheck's.", "Name a file that --format json wrote.")
+        raise UsageError(f"{name} is JSON, but not a report of edgecheck.", "Name a file written by --format json.")
     version = data.get("version")
     if version != SCHEMA_VERSION:
         raise UsageError(
@@ -65,16 +60,16 @@ def _json(text: str, name: str) -> object:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         why = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UsageError(f"{name} is not whole JSON: {why}.", _AGAIN) from error
+        raise UsageError(f"{name} is not valid JSON: {why}.", _AGAIN) from error
 
 
 def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _report(data: dict[str, Any]) -> Report:
     return Report(
-        tuple(_check(one, f"checks[{at}]") for at, one in enumerate(listed(data.get("checks"), "checks"))),
+        results=tuple(_check(one, f"checks[{at}]") for at, one in enumerate(listed(data.get("checks"), "checks"))),
         version=_text(data, "edgecheck", ""),
         host=_text(data, "host", ""),
         started=_text(data, "started", ""),
@@ -161,7 +156,7 @@ def _profile(data: dict[str, Any], place: str) -> DeviceProfile:
         kind="",
         soc="",
         identity=Identity(),
-        cpu=Cpu("", 0, 0.0),
+        cpu=Cpu(core="", count=0, clock=0.0),
         ram=Capacity(0, 0),
         storage=Capacity(0, 0),
         limits=(),
@@ -175,7 +170,7 @@ def _verdict(raw: object, place: str) -> Verdict:
     bounds = mapping(data.get("limit"), f"{place}.limit")
     metric = _metric(_text(data, "metric", place), bounds, f"{place}.limit")
     limit = Limit(
-        metric,
+        metric=metric,
         error=_maybe(bounds, "error", f"{place}.limit"),
         warn=_maybe(bounds, "warn", f"{place}.limit"),
         source=built(Source, bounds.get("source"), f"{place}.limit.source"),
@@ -185,11 +180,18 @@ def _verdict(raw: object, place: str) -> Verdict:
     found = data.get("found")
     finding: Finding = Unmeasured(metric, reason) if found is None else _measurement(metric, found, f"{place}.found")
     ignored = scalar(bool, data.get("ignored"), f"{place}.ignored")
-    return Verdict(limit, status, finding, _bound(limit, status, reason, place), reason, ignored)
+    return Verdict(
+        limit=limit,
+        status=status,
+        finding=finding,
+        bound=_bound(limit, status, reason, place),
+        reason=reason,
+        ignored=ignored,
+    )
 
 
 def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
-    """The bound that the status speaks of, by the rules of `core.verdict.judge`."""
+    """The bound that the status refers to, by the rules of `core.verdict.judge`."""
     of_warning = status is Status.WARN and not reason.endswith("(on_unknown: warn)")
     first, second = (limit.warn, limit.error) if of_warning else (limit.error, limit.warn)
     bound = second if first is None else first
@@ -199,7 +201,7 @@ def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
 
 
 def _metric(name: str, described: object, place: str) -> Metric:
-    """The metric; one that this version does not know is made from what the report says of it."""
+    """The metric; one unknown to this version is made from its description in the report."""
     if name in METRICS:
         return METRICS[name]
     if name.removesuffix(SUFFIX) in METRICS:
@@ -207,18 +209,24 @@ def _metric(name: str, described: object, place: str) -> Metric:
     data = mapping(described, place)
     direction = data.get("direction", Direction.AT_MOST.value)
     unit = built(Unit, data.get("unit"), f"{place}.unit")
-    return Metric(name, name, unit, built(Direction, direction, f"{place}.direction"))
+    return Metric(
+        name=name,
+        title=name,
+        unit=unit,
+        family=None,
+        direction=built(Direction, direction, f"{place}.direction"),
+    )
 
 
 def _measurement(metric: Metric, raw: object, place: str) -> Measurement:
     data = mapping(raw, place)
     value = _maybe(data, "value", place)
     return Measurement(
-        metric,
-        math.nan if value is None else value,
-        built(Provenance, data.get("provenance"), f"{place}.provenance"),
-        _maybe(data, "low", place),
-        _maybe(data, "high", place),
+        metric=metric,
+        value=math.nan if value is None else value,
+        provenance=built(Provenance, data.get("provenance"), f"{place}.provenance"),
+        low=_maybe(data, "low", place),
+        high=_maybe(data, "high", place),
         count=scalar(int, data.get("count"), f"{place}.count"),
         basis=_text(data, "basis", place),
     )

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 from edgecheck.core.metrics import METRICS
-from edgecheck.core.verdict import Status
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
 from edgecheck.reports.github import in_repository
-from edgecheck.reports.wording import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
+from edgecheck.reports.wording import clean
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
-#: Passes are left out: code scanning takes every result for an alert.
+#: Passes are left out: code scanning makes an alert of every result.
 _LEVEL = {Status.FAIL: "error", Status.UNKNOWN: "warning", Status.WARN: "warning"}
 
 
-def render(report: Report, style: Style) -> str:
-    """The report as one SARIF log with one run."""
-    del style
+def render(report: Report) -> str:
+    """The report as a SARIF log with one run."""
     results = [
         _result(verdict, result)
         for result in report.results
@@ -56,12 +50,11 @@ def _rules(used: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _result(verdict: Verdict, result: CheckResult) -> dict[str, Any]:
-    title, told = one_line(wording.title(result)), wording.explained(verdict)
     place = in_repository(verdict.limit.source)
     return {
-        "ruleId": one_line(verdict.metric.name),
+        "ruleId": clean(verdict.metric.name),
         "level": _LEVEL[verdict.status],
-        "message": _message(f"{title}: {told}"),
+        "message": _message(f"{wording.title(result)}: {wording.explained(verdict)}"),
         "locations": [_location(place, verdict.limit.source.line) if place else _at_model(result)],
         "partialFingerprints": _fingerprints(result, verdict.metric.name),
         "properties": {"status": verdict.status.value, "provenance": wording.provenance(verdict)},
@@ -72,19 +65,19 @@ def _empty(result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": "limits",
         "level": "warning",
-        "message": _message(f"{one_line(wording.title(result))}: {wording.problem(result)}"),
+        "message": _message(f"{wording.title(result)}: {wording.problem(result)}"),
         "locations": [_at_model(result)],
         "partialFingerprints": _fingerprints(result, "limits"),
     }
 
 
 def _message(text: str) -> dict[str, str]:
-    """Plain text: SARIF reads a link into brackets that are not escaped (2.1.0, section 3.11.6)."""
+    """Plain text: SARIF reads brackets that are not escaped as a link (2.1.0, section 3.11.6)."""
     return {"text": text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")}
 
 
 def _at_model(result: CheckResult) -> dict[str, Any]:
-    """GitHub takes no result without a place; a limit from outside of the repository is told at its model."""
+    """The model's place, for a limit from outside the repository: GitHub refuses a result without a place."""
     path = result.budget.model.path
     return _location(path.name if path.is_absolute() or ".." in path.parts else str(path), 1)
 
@@ -97,7 +90,7 @@ def _location(path: str, line: int) -> dict[str, Any]:
 def _fingerprints(result: CheckResult, metric: str) -> dict[str, str]:
     """The same for the same limit of the same check from one commit to the next, wherever its line moves.
 
-    GitHub reads the first of the two only; made from the line alone, it would take two variants' results for one.
+    GitHub reads only the first of the two; made from the line alone, it would merge the results of two variants.
     """
     key = "\n".join((str(result.budget.model.path), str(result.variant), result.profile.id, metric))
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,57 +1,18 @@
-"""The report for a person at a terminal."""
+"""The report of `edgecheck check` for a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.metrics import METRICS
-from edgecheck.core.verdict import Status
-from edgecheck.reports import wording
+from edgecheck.core.metrics import METRICS, SIZE
+from edgecheck.core.report import CheckResult, Part, Report, WayOut
+from edgecheck.core.verdict import Status, Verdict
+from edgecheck.reports import Style, wording
 from edgecheck.reports.layout import Column, Grid, indented, plain_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import RenderableType
-
-    from edgecheck.core.report import CheckResult, Part, Report, WayOut
-    from edgecheck.core.verdict import Verdict
-    from edgecheck.reports import Style
-
-# RF-SECTION way_out_lines: Where the bytes are and what would help, as lines for a terminal.
-
-
-def way_out(found: WayOut) -> Iterator[RenderableType]:
-    """A heading and a line for each part, then the same for what would save bytes."""
-    yield Text(f"where the bytes of {' and '.join(found.metrics)} are", style="dim")
-    yield _table(found.parts, found.metrics[0])
-    if found.savings:
-        yield Text("what would help", style="dim")
-        yield _table(found.savings, found.metrics[0])
-    for note in found.notes:
-        yield Text(wording.clean(note), style="dim")
-
-
-_COLUMNS_way_out_lines = (Column("right", wraps=False), Column(least=8), Column(style="dim"))
-
-
-def _table(parts: tuple[Part, ...], metric: str) -> RenderableType:
-    """Sizes in the units of the metric that they explain."""
-    show = METRICS[metric].show if metric in METRICS else METRICS["size"].show
-    return indented(
-        Grid(
-            _COLUMNS_way_out_lines,
-            [
-                (Text(show(part.size)), Text(wording.clean(part.name)), Text(wording.clean(part.words)))
-                for part in parts
-            ],
-        )
-    )
-
 
 _LOOK = {
     Status.PASS: ("✔ pass", "green"),
@@ -60,12 +21,12 @@ _LOOK = {
     Status.FAIL: ("✘ fail", "bold red"),
 }
 
-#: Narrower than this, the columns that say where a limit comes from make way.
+#: Below this many columns, the source of a limit is left out.
 NARROW = 90
 
 
 def render(report: Report, style: Style) -> str:
-    """Per check a line per limit, then caveats; at the end one sentence and the next step."""
+    """For each check a line per limit, then caveats; at the end one sentence and the next step."""
     parts: list[RenderableType] = []
     for result in report.results:
         parts += [check(result, style.width), Text()]
@@ -74,7 +35,7 @@ def render(report: Report, style: Style) -> str:
 
 
 def paint(content: RenderableType, style: Style) -> str:
-    """`content` as text of the style's width, with colours only where it has them."""
+    """`content` as text of the style's width, in colour if the style has it."""
     sink = StringIO()
     console = Console(
         file=sink,
@@ -95,7 +56,7 @@ def paint(content: RenderableType, style: Style) -> str:
 
 
 def check(result: CheckResult, width: int) -> RenderableType:
-    """One check: its title, its limits, what else was seen, and its doubts."""
+    """One check: title, limits, figures without a limit, and caveats."""
     title = wording.title(result)
     # A line that begins with two colons is a command to the runner of GitHub Actions.
     rows: list[RenderableType] = [Text(f" {title}" if title.startswith("::") else title, style="bold")]
@@ -112,10 +73,10 @@ def check(result: CheckResult, width: int) -> RenderableType:
         for verdict in result.verdicts
         if (reason := wording.reason(verdict)) and reason != wording.clean(result.problem)
     ]
-    rows += [indented(part) for each in result.ways_out for part in way_out(each)]
+    rows += [indented(part) for each in result.ways_out for part in _way_out(each)]
     rows += [indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)]
-    if seen := wording.also_seen(result):
-        rows.append(indented(Text(f"also seen  {seen}", style="dim")))
+    if figures := wording.not_limited(result):
+        rows.append(indented(Text(f"not limited  {figures}", style="dim")))
     rows += [
         indented(
             Text.assemble(
@@ -127,14 +88,14 @@ def check(result: CheckResult, width: int) -> RenderableType:
     return Group(*rows)
 
 
-_COLUMNS = (
+_LIMIT_COLUMNS = (
     *(Column(justify, wraps=False) for justify in ("left", "left", "right", "left", "right")),
     Column(),
 )
 
 
 def _verdicts(verdicts: tuple[Verdict, ...], *, narrow: bool) -> Grid:
-    return Grid(_COLUMNS, [_row(verdict, narrow=narrow) for verdict in verdicts])
+    return Grid(_LIMIT_COLUMNS, [_row(verdict, narrow=narrow) for verdict in verdicts])
 
 
 def _row(verdict: Verdict, *, narrow: bool) -> tuple[Text, ...]:
@@ -152,8 +113,29 @@ def _row(verdict: Verdict, *, narrow: bool) -> tuple[Text, ...]:
     )
 
 
+def _way_out(found: WayOut) -> Iterator[RenderableType]:
+    """Where the bytes are and what would save some, a line for each part."""
+    yield Text(f"where the bytes of {' and '.join(found.metrics)} are", style="dim")
+    yield _parts(found.parts, found.metrics[0])
+    if found.savings:
+        yield Text("what would help", style="dim")
+        yield _parts(found.savings, found.metrics[0])
+    for note in found.notes:
+        yield Text(wording.clean(note), style="dim")
+
+
+_PART_COLUMNS = (Column("right", wraps=False), Column(least=8), Column(style="dim"))
+
+
+def _parts(parts: tuple[Part, ...], metric: str) -> RenderableType:
+    """Sizes in the units of the metric that they explain."""
+    show = METRICS.get(metric, SIZE).show
+    rows = [(Text(show(part.size)), Text(wording.clean(part.name)), Text(wording.clean(part.words))) for part in parts]
+    return indented(Grid(_PART_COLUMNS, rows))
+
+
 def closing(report: Report) -> RenderableType:
-    """The last lines: the answer, and what to do next."""
+    """The last lines: the result, and what to do next."""
     _, look = _LOOK[report.status]
     lines = [Text(wording.sentence(report), style=look)]
     if step := wording.next_step(report):

@@ -1,65 +1,25 @@
-"""The sentences that every report says alike."""
+"""The sentences that every report words alike, free of characters that could steer a terminal or mislead a reader.
+
+From small to large: one limit, one check, the report. Names of files, models and devices, and messages of other
+programs, pass through `clean` on their way into a report: they can hold anything that a system allows.
+"""
 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
+from edgecheck.core import text
+from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
-from edgecheck.core.verdict import Status, show_pair
+from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.verdict import Status, Verdict, show_pair
 
-if TYPE_CHECKING:
-    from edgecheck.core.report import CheckResult, Report
-    from edgecheck.core.verdict import Verdict
-
-# RF-SECTION limit_lines: One limit's answer as a line of text, the same in every format that has lines and no
-# columns.
-
-#: Said of a check that no limit was set for, or that none could be.
-NOTHING_JUDGED = "no limit is set for it, so nothing was judged"
-
-
-def line(verdict: Verdict) -> str:
-    """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
-    found, bound = found_and_bound(verdict)
-    parts = (f"{verdict.metric.name} {found or 'without a figure'}", f"limit {bound}", margin(verdict))
-    return ", ".join(part for part in parts if part)
-
-
-def explained(verdict: Verdict) -> str:
-    """The line, and why it is no pass where the line does not say it already."""
-    why = one_line(reason(verdict))
-    return f"{line(verdict)}: {why}" if why else line(verdict)
-
-
-def origin(verdict: Verdict) -> str:
-    """How the figure was got: provenance and basis; empty without a figure."""
-    basis = getattr(verdict.finding, "basis", "")
-    return one_line(", ".join(part for part in (provenance(verdict), basis) if part))
-
-
-def problem(result: CheckResult) -> str:
-    """Why there is no artifact or no run, and what to do; or that nothing was judged; empty where all is well."""
-    told = one_line(f"{result.problem} {result.hint}".strip())
-    return told or ("" if result.verdicts else NOTHING_JUDGED)
-
-
-def counts_against(verdict: Verdict) -> bool:
-    """Whether it is anything but a pass that somebody has to know of."""
-    return verdict.status is not Status.PASS and not verdict.ignored
-
-
-# RF-SECTION harmless: Text from outside made harmless: the names of files, models and devices can hold anything
-# that a system allows.
+#: The core's: anatomy's tiles are made of the same text.
+clean = text.clean
 
 #: Characters of one message in a table; a compiler's error can be longer than the report around it.
 LONGEST = 400
-
-
-def one_line(text: str) -> str:
-    """`text` on one line, with a replacement character for each that is not shown."""
-    return clean(text)
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
@@ -67,54 +27,29 @@ def shortened(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-_FOREIGN = dict.fromkeys(
-    (
-        *range(32),
-        *range(127, 160),
-        *(0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
-        *range(0xD800, 0xE000),
-        *(0xFFFE, 0xFFFF),
-    ),
-    "\N{REPLACEMENT CHARACTER}",
-)
-"""What a terminal, XML, UTF-8 or a reader's eye does not stand: control characters, line separators and marks that turn
-the direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
-file's name), and what Unicode says is no character."""
+# One limit.
 
 
-def clean(text: str) -> str:
-    """`text` on one line, with a replacement character for each that is not shown."""
-    return text if text.isprintable() else text.translate(_FOREIGN)
+def line(verdict: Verdict) -> str:
+    """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
+    found, bound = found_and_bound(verdict)
+    parts = (f"{clean(verdict.metric.name)} {found or 'without a figure'}", f"limit {bound}", margin(verdict))
+    return ", ".join(part for part in parts if part)
+
+
+def explained(verdict: Verdict) -> str:
+    """The line, and the reason where the line does not already say it."""
+    why = reason(verdict)
+    return f"{line(verdict)}: {why}" if why else line(verdict)
 
 
 def found_and_bound(verdict: Verdict) -> tuple[str, str]:
-    """Texts of what was found and of the bound with its sign; the first is empty where nothing was found."""
+    """The figure (empty without one) and the bound with its sign."""
     sign = "≤" if verdict.metric.direction is Direction.AT_MOST else "≥"
     if verdict.found is None:
         return "", f"{sign} {verdict.metric.show(verdict.bound)}"
     found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
     return found, f"{sign} {bound}"
-
-
-def source(verdict: Verdict) -> str:
-    """Where the limit was written; a profile's folder is left out, since `edgecheck devices show` tells it."""
-    place = verdict.limit.source
-    if place.kind == "profile" and place.file:
-        return clean(f"{PurePath(place.file).name}:{place.line}")
-    return clean(str(place))
-
-
-def intervals(result: CheckResult) -> list[tuple[str, str]]:
-    """Metric and words for each figure that is an interval, and how it was got."""
-    return [
-        (clean(name), f"between {show(finding.low)} and {show(finding.high)}; {clean(finding.basis)}")
-        for name, finding in (result.findings or {}).items()
-        for show in (finding.metric.show,)
-        if isinstance(finding, Measurement)
-        and finding.provenance is Provenance.PROJECTED
-        and finding.low is not None
-        and finding.high is not None
-    ]
 
 
 _TWO_DIGITS = 10  # percent
@@ -137,14 +72,14 @@ def margin(verdict: Verdict) -> str:
 
 
 def reason(verdict: Verdict) -> str:
-    """Why it is no pass, where the columns do not say it already; empty for a pass."""
-    if verdict.status is Status.PASS or verdict.reason == plainly_beyond(verdict):
+    """Why the limit does not pass, where figure, bound and margin do not already say it; empty for a pass."""
+    if verdict.status is Status.PASS or verdict.reason == _plainly_beyond(verdict):
         return ""
     return clean(verdict.reason)
 
 
-def plainly_beyond(verdict: Verdict) -> str:
-    """The reason that says no more than the figure, the bound and the margin beside it."""
+def _plainly_beyond(verdict: Verdict) -> str:
+    """The reason that says no more than figure, bound and margin do."""
     if verdict.found is None:
         return ""
     found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
@@ -153,18 +88,43 @@ def plainly_beyond(verdict: Verdict) -> str:
 
 
 def provenance(verdict: Verdict) -> str:
-    """`static`, `measured`, …; empty where there is no figure."""
+    """`static`, `measured`, …; empty without a figure."""
     return verdict.finding.provenance.value if isinstance(verdict.finding, Measurement) else ""
 
 
+def origin(verdict: Verdict) -> str:
+    """How the figure was obtained: provenance and basis; empty without a figure."""
+    basis = getattr(verdict.finding, "basis", "")
+    return clean(", ".join(part for part in (provenance(verdict), basis) if part))
+
+
+def source(verdict: Verdict) -> str:
+    """Where the limit was written; without a profile's folder, which `edgecheck devices show` prints."""
+    place = verdict.limit.source
+    if place.kind == "profile" and place.file:
+        return clean(f"{PurePath(place.file).name}:{place.line}")
+    return clean(str(place))
+
+
+def counts_against(verdict: Verdict) -> bool:
+    """Whether the limit does not pass and is not ignored."""
+    return verdict.status is not Status.PASS and not verdict.ignored
+
+
+# One check.
+
+#: Reported for a check that has no limits.
+NOTHING_JUDGED = "no limit is set for it, so nothing was judged"
+
+
 def title(result: CheckResult) -> str:
-    """The check in a line: model, variant, device and the target that showed it."""
+    """The check in a line: model, variant, device and target."""
     where = f" on {result.target}" if result.target else ", files only"
     return clean(f"{result.budget.model.path.name} · {result.variant} · {result.profile.name}{where}")
 
 
 def details(result: CheckResult) -> str:
-    """How the artifact was made and what ran it."""
+    """How the artifact was made, and what ran it."""
     parts = []
     if result.artifact is not None:
         parts.append(f"{result.artifact.format}, {result.artifact.route}")
@@ -174,39 +134,57 @@ def details(result: CheckResult) -> str:
     return clean("; ".join(parts))
 
 
+def problem(result: CheckResult) -> str:
+    """Why there is no artifact or no run, and what to do; or that nothing was judged; empty if neither applies."""
+    found = clean(f"{result.problem} {result.hint}".strip())
+    return found or ("" if result.verdicts else NOTHING_JUDGED)
+
+
 def not_chosen(result: CheckResult) -> list[str]:
-    """With `variants: auto`: why each of the other variants was not chosen; those alike in one line."""
+    """With `variants: auto`: why each other variant was not chosen; variants with the same reason share a line."""
     by_words: dict[str, list[str]] = {}
     for each in result.tried:
         by_words.setdefault(each.words, []).append(each.variant)
     return [clean(f"{', '.join(variants)}: {words}") for words, variants in by_words.items()]
 
 
-_MINOR = frozenset({"latency_p75", "latency_p95", "latency_p99", "latency_mean"})
+def intervals(result: CheckResult) -> list[tuple[str, str]]:
+    """Metric, and interval and basis in words, for each figure that is projected."""
+    return [
+        (clean(name), f"between {show(finding.low)} and {show(finding.high)}; {clean(finding.basis)}")
+        for name, finding in (result.findings or {}).items()
+        for show in (finding.metric.show,)
+        if isinstance(finding, Measurement)
+        and finding.provenance is Provenance.PROJECTED
+        and finding.low is not None
+        and finding.high is not None
+    ]
 
 
-def also_seen(result: CheckResult) -> str:
-    """The figures that no limit asked for, each with its provenance; JSON has the other percentiles too."""
-    limited = {verdict.metric.name for verdict in result.verdicts} | _MINOR
-    seen: dict[Provenance, list[str]] = {}
+def not_limited(result: CheckResult) -> str:
+    """The figures without a limit, by provenance; JSON has the less common percentiles too."""
+    limited = {verdict.metric.name for verdict in result.verdicts}
+    figures: dict[Provenance, list[str]] = {}
     for name, finding in (result.findings or {}).items():
-        if name not in limited and isinstance(finding, Measurement):
-            seen.setdefault(finding.provenance, []).append(f"{clean(name)} {finding.metric.show(finding.value)}")
-    return "; ".join(f"{origin.value}: {', '.join(figures)}" for origin, figures in seen.items())
+        if name not in limited and finding.metric.shown_by_default and isinstance(finding, Measurement):
+            figures.setdefault(finding.provenance, []).append(f"{clean(name)} {finding.metric.show(finding.value)}")
+    return "; ".join(f"{origin.value}: {', '.join(each)}" for origin, each in figures.items())
+
+
+# The report.
 
 
 def sentence(report: Report) -> str:
-    """The whole answer in one sentence."""
+    """The result of all checks in one sentence."""
     counts = dict.fromkeys(Status, 0)
     for verdict in report.verdicts:
         if not verdict.ignored:
             counts[verdict.status] += 1
     total = sum(counts.values())
-    many = f"{total} limit{'s' if total != 1 else ''} in {len(report.results)} check" + (
-        "s" if len(report.results) != 1 else ""
-    )
     if not total:
         return "Nothing was judged."
+    checks = len(report.results)
+    many = f"{total} limit{'s' if total != 1 else ''} in {checks} check{'s' if checks != 1 else ''}"
     parts = [
         f"{counts[status]} {words}"
         for status, words in (
@@ -227,19 +205,21 @@ def next_step(report: Report) -> str:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
         return clean(f"Next: make the model smaller or faster, or raise the limit{place}.")
-    if report.status is Status.UNKNOWN:
-        hints = [result.hint for result in report.results if result.hint]
-        strangers = [
-            result
-            for result in report.results
-            if any(v.status is Status.UNKNOWN and not v.ignored and v.found is not None for v in result.verdicts)
-            and result.target
-        ]
-        if hints:
-            return clean(f"Next: {hints[0]}")
-        if strangers:
-            device = strangers[0].profile.id
-            emulated = "" if strangers[0].target == "qemu" else ", or on an emulated one: --target qemu"
-            return f"Next: measure on the device itself: --target {device}=ssh://user@host{emulated}."
-        return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
-    return ""
+    return _decide(report) if report.status is Status.UNKNOWN else ""
+
+
+def _decide(report: Report) -> str:
+    """How limits that could not be decided can be."""
+    for result in report.results:
+        if result.hint:
+            return clean(f"Next: {result.hint}")
+    for result in report.results:
+        if result.target and any(_is_of_another_device(verdict) for verdict in result.verdicts):
+            emulated = "" if is_emulated(result.target) else f", or on an emulated one: {on_an_emulated_one()}"
+            return clean(f"Next: measure on the device itself: {on_the_device(result.profile.id)}{emulated}.")
+    return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
+
+
+def _is_of_another_device(verdict: Verdict) -> bool:
+    """Whether there is a figure and it decides nothing, which is so for one measured on another device."""
+    return verdict.status is Status.UNKNOWN and not verdict.ignored and verdict.found is not None

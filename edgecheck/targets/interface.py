@@ -1,40 +1,45 @@
-"""What every way to reach a device gives: one method, a workload in, the agent's lines out."""
+"""What every way to reach a device provides: one method, which takes a workload and yields the agent's lines.
+
+And where the agent is on this machine: a separate package, which targets copy to devices and never import.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+from edgecheck.core.address import Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Everything that one start of the agent needs."""
 
     job: Mapping[str, object]
-    """The job of docs/reference/agent-protocol.md without the paths, which each target fills in."""
+    """The job of docs/reference/agent-protocol.md without its paths, which each target fills in."""
     model: tuple[Path, ...]
     """The artifact's files on the host, the one to open first."""
     samples: Path | None = None
-    """A .npz on the host."""
+    """An .npz on the host."""
     requirements: tuple[str, ...] = ()
-    """What the runtime bundle holds; empty: what the device itself has."""
+    """What the runtime bundle contains; empty: the device's own runtime is used."""
 
 
 class Target(Protocol):
-    """One way to reach an instance of a device."""
+    """One way to reach a device."""
 
     @property
-    def address(self) -> str:
-        """How the user names it: `local`, `ssh://user@host`, `qemu`."""
+    def address(self) -> Address:
+        """Where it is."""
 
     @property
     def has_runtime(self) -> bool:
-        """Whether the device's own runtime is used unless the budget asks for the profile's."""
+        """Whether the device's own runtime is used unless the budget requires the profile's."""
 
     @property
     def emulated(self) -> bool:
@@ -42,15 +47,31 @@ class Target(Protocol):
 
     @property
     def tight(self) -> Target | None:
-        """The same device with no more memory than it has, where `self` has been given more; else None."""
+        """The same device with only the memory that it really has, if `self` was given more; else None."""
 
-    def launch(self, workload: Workload, tell: Callable[[str], None]) -> AbstractContextManager[Iterator[bytes]]:
-        """Start the agent; the iterator gives its lines as they come.
+    def launch(self, workload: Workload, progress: Callable[[str], None]) -> AbstractContextManager[Iterator[bytes]]:
+        """Start the agent; the iterator yields its lines as they come.
 
-        `tell` is told what happens before the first of them, a few words at a time.
+        `progress` is called with a few words for each step before the first line.
 
-        Leaving the context ends the agent and all its processes and removes what was laid out for it.
+        Leaving the context ends the agent and all its processes, and removes the files that were made for it.
 
         Raises:
             TargetError: the device cannot be reached, or the wire broke.
         """
+
+
+#: The package's name, and the name of its folder on a device.
+PACKAGE = "edgecheck_agent"
+
+#: The file that starts the agent, relative to the folder that contains the package.
+START = f"{PACKAGE}/supervisor.py"
+
+
+@cache
+def agent_folder() -> Path:
+    """The folder of the agent's modules."""
+    spec = find_spec(PACKAGE)
+    assert spec is not None  # noqa: S101 - it is installed along with edgecheck
+    assert spec.origin is not None  # noqa: S101 - it has an __init__.py
+    return Path(spec.origin).parent

@@ -1,4 +1,4 @@
-"""This machine as the device: the agent as a child process, in a private folder."""
+"""This machine as the device: the agent runs as a child process, in a private folder."""
 
 from __future__ import annotations
 
@@ -8,59 +8,52 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgecheck import agent
-from edgecheck.errors import UsageError
+from edgecheck.core.address import LOCAL, Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.interrupts import held
+from edgecheck.targets.interface import START, Workload, agent_folder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.targets.interface import Workload
-
-#: Seconds that the agent has to end itself and its workers when its stdin closes, before it is killed.
+#: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
 GRACE = 5.0
 
 
-def open_target(address: str, profile: DeviceProfile) -> LocalTarget:
-    """This machine; the profile does not matter to it."""
+def open_target(address: Address, profile: DeviceProfile) -> LocalTarget:
+    """This machine, for any profile."""
     del profile
-    if address != "local":
-        raise UsageError(f"{address!r} is no address of this machine.", "It is written `local`.")
-    return LocalTarget()
+    return LocalTarget(address=address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTarget:
     """See `Target`."""
 
-    address: str = "local"
+    address: Address = LOCAL
     has_runtime: bool = True
     emulated: bool = False
     tight: None = None
 
     @contextmanager
-    def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
+    def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
             job = Path(folder) / "job.json"
-            job.write_text(json.dumps(_job(workload, tell)), encoding="utf-8")
+            job.write_text(json.dumps(_job(workload, progress)), encoding="utf-8")
             with _started(job) as process:
-                assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+                assert process.stdout is not None  # noqa: S101 - a pipe was requested
                 yield iter(process.stdout)
 
 
-def _job(workload: Workload, tell: Callable[[str], None]) -> dict[str, object]:
+def _job(workload: Workload, progress: Callable[[str], None]) -> dict[str, object]:
     python_path: list[str] = []
     if workload.requirements:
         from edgecheck.bundles import bundle_for, host_platform, unpacked
 
-        bundle = bundle_for(workload.requirements, host_platform(), progress=tell)
+        bundle = bundle_for(workload.requirements, host_platform(), progress=progress)
         python_path = [str(unpacked(bundle))]
     return {
         **workload.job,
@@ -74,14 +67,14 @@ def _job(workload: Workload, tell: Callable[[str], None]) -> dict[str, object]:
 
 @contextmanager
 def _started(job: Path) -> Iterator[subprocess.Popen[bytes]]:
-    supervisor = Path(agent.__file__).parent / "supervisor.py"
+    supervisor = agent_folder().parent / START
     with ExitStack() as stack:
         with held():
             process = subprocess.Popen(
                 [sys.executable, str(supervisor), str(job)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C reaches us alone; closing its stdin ends the agent
+                start_new_session=True,  # Ctrl-C reaches edgecheck alone; closing its stdin ends the agent
             )
             stack.callback(_end, process)
         yield process

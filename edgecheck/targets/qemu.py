@@ -4,68 +4,62 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgecheck import agent, bundles
+from edgecheck import bundles
+from edgecheck.core.address import EMULATED, Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.emulator import build, disks, machine, saved
-from edgecheck.emulator.running import How
-from edgecheck.emulator.spec import MachineSpec, affordable
-from edgecheck.emulator.store import default_store
+from edgecheck.emulator.cache import default_cache
+from edgecheck.emulator.hardware import MachineSpec, affordable
+from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.targets.interface import START, Workload, agent_folder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from edgecheck.core.device import DeviceProfile
-    from edgecheck.emulator.running import Ending, Running
-    from edgecheck.targets.interface import Workload
-
-#: Bytes that every machine is given at least, and for each byte of the model: enough that the kernel takes nothing of
-#: it back. Where that is more than the device has, the fit is tried once more in a machine of its own size.
+#: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
+#: If that is more than the device has, the fit is tried once more in a machine of the device's size.
 LEAST_ROOM = 2**30
 ROOM_PER_BYTE = 4
 
-#: The room is rounded up to whole steps, so that models of many sizes share one saved machine.
+#: The room is a multiple of this, so that models of many sizes share one saved machine.
 ROOM_STEP = 2**28
 
-#: Seconds for a job that does not say (docs/reference/agent-protocol.md).
+#: Seconds for a job without a `deadline_s` (docs/reference/agent-protocol.md).
 DEADLINE = 600.0
 
 #: The agent's exit codes that say nothing more than its lines do.
 _EXPECTED = (0, 2, 70)
 
-#: Where the runtime is in the machine.
+#: The runtime's folders in the machine.
 PYTHON_PATH = ("/bundle",)
 
 
-def open_target(address: str, profile: DeviceProfile) -> QemuTarget:
+def open_target(address: Address, profile: DeviceProfile) -> QemuTarget:
     """The machine that emulates `profile`.
 
     Raises:
-        UsageError: the profile says no core to emulate, or this is no address of an emulated machine.
+        UsageError: the profile does not say which core emulates the device.
     """
-    if address != "qemu":
-        raise UsageError(f"{address!r} is no address of an emulated machine.", "It is written `qemu`.")
     if not profile.emulation_cpu:
         raise UsageError(
             f"The profile of {profile.name} does not say which core emulates it.",
             'Add `emulation: {cpu: "cortex-a72"}` to it, or choose another target.',
         )
-    return QemuTarget(profile)
+    return QemuTarget(profile=profile, address=address)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QemuTarget:
     """See `Target`."""
 
     profile: DeviceProfile
     with_room: bool = True
     """Whether the machine may have more memory than the device."""
-    address: str = "qemu"
+    address: Address = EMULATED
     has_runtime: bool = False
     emulated: bool = True
 
@@ -75,20 +69,20 @@ class QemuTarget:
         return replace(self, with_room=False) if self.with_room else None
 
     @contextmanager
-    def launch(self, workload: Workload, tell: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
+    def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         model_size = sum(path.stat().st_size for path in workload.model)
-        spec = self.spec(workload.requirements, model_size, tell, command_for(workload.job))
-        state = saved.ensure(spec, default_store(), tell)
+        spec = self.spec(workload.requirements, model_size, progress, command_for(workload.job))
+        state = saved.ensure(spec, default_cache(), progress)
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
             job = _laid_out(workload, Path(name))
             with machine.run(spec, state, job) as running:
                 yield _lines(running)
 
     def spec(
-        self, requirements: Sequence[str], model_size: int, tell: Callable[[str], None], command: Sequence[str] = ()
+        self, requirements: Sequence[str], model_size: int, progress: Callable[[str], None], command: Sequence[str] = ()
     ) -> MachineSpec:
-        """The machine for a model of `model_size` bytes with the runtime `requirements`, its disks built.
+        """The machine for a model of `model_size` bytes and the runtime `requirements`; its disks are built.
 
         It is saved with `command` started in it.
 
@@ -96,15 +90,21 @@ class QemuTarget:
             EmulatorError: it cannot be built here; the hint says what is missing.
             BundleError: no wheels fit the profile's Python.
         """
-        store = default_store()
-        image = build.ensure(tell, python=self.profile.python)
+        cache = default_cache()
+        image = build.ensure(progress, python=self.profile.python)
         platform = bundles.DevicePlatform(self.profile.python, "aarch64")
-        bundle = bundles.bundle_for(requirements, platform, progress=tell)
+        bundle = bundles.bundle_for(requirements, platform, progress=progress)
         parts = {
-            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, store, tell),
-            "agent": disks.agent(Path(agent.__file__).parent, store, tell),
+            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, progress),
+            "agent": disks.agent(agent_folder(), cache, progress),
         }
-        return MachineSpec(image, self.profile.emulation_cpu, self._memory(model_size), parts, tuple(command))
+        return MachineSpec(
+            image=image,
+            cpu=self.profile.emulation_cpu,
+            available_bytes=self._memory(model_size),
+            disks=parts,
+            command=tuple(command),
+        )
 
     def _memory(self, model_size: int) -> int:
         own = self.profile.ram.available
@@ -115,14 +115,14 @@ class QemuTarget:
 
 
 def command_for(job: Mapping[str, object]) -> tuple[str, ...]:
-    """The agent, which has loaded the job's runtime and waits for the rest of the job."""
+    """The command that starts the agent, which loads the job's runtime and waits for the rest of the job."""
     said = {name: job[name] for name in ("format", "runtime", "threads") if name in job}
     runtime = said | {"python_path": PYTHON_PATH}
-    return ("python3", "/agent/supervisor.py", "--ready", json.dumps(runtime, sort_keys=True), "-")
+    return ("python3", f"/agent/{START}", "--ready", json.dumps(runtime, sort_keys=True), "-")
 
 
 def _laid_out(workload: Workload, folder: Path) -> machine.Job:
-    """The job's folder, which is /job in the machine, and what the waiting supervisor is told."""
+    """Fill the job's folder, which is /job in the machine. Returns it with the job for the waiting supervisor."""
     for number, path in enumerate((*workload.model, *([workload.samples] if workload.samples else []))):
         place = folder / (path.name if number else f"model{path.suffix}")
         place.write_bytes(path.read_bytes())
@@ -139,7 +139,7 @@ def _laid_out(workload: Workload, folder: Path) -> machine.Job:
 
 
 def _lines(running: Running) -> Iterator[bytes]:
-    """The agent's lines, then the machine's end.
+    """Yield the agent's lines, then check how the machine ended.
 
     Raises:
         TargetError: the machine ended before the agent did.

@@ -1,4 +1,4 @@
-"""Augmentation changes the data: a network keeps its size, while a forest stores what it is shown."""
+"""Augmentation changes the data: a network keeps its size, and a forest grows with what it is shown."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: The first so many are for training, the others for testing.
+#: This many pictures are for training, the rest for testing.
 TRAINING = 1_400
 
 

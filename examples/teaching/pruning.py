@@ -1,4 +1,4 @@
-"""Pruning sets weights to zero: the file keeps its size, what is downloaded shrinks, and the answers drift."""
+"""Pruning sets weights to zero: the file keeps its size, the download shrinks, and the answers drift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def lesson(folder: Path) -> list[Row]:
-    """A trained network with more and more of its weights gone, without training it again."""
+    """A trained network with more and more of its weights set to zero, without retraining."""
     model = export(trained(STUDENT), folder / "student.pt2")
     samples = save_samples(folder / "rows.npz", "input", (784,))
     rows: list[Row] = []

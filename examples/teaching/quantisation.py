@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lesson(folder: Path) -> list[Row]:
-    """From the least lossy on; `int8` is calibrated on 100 pictures."""
+    """From the least lossy variant on; `int8` is calibrated on 100 pictures."""
     trained().save(folder / "digits.keras")
     samples = save_samples(folder / "pictures.npz", "image", (28, 28, 1))
     rows: list[Row] = []

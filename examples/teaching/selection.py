@@ -1,4 +1,4 @@
-"""SelectKBest keeps two of iris's four features: what that does to the size of what is trained on them."""
+"""SelectKBest keeps two of iris's four features: the effect on the size of models trained on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures as rows of a table, printed as Markdown: what each lesson ends with."""
+"""The table at the end of each lesson, as Markdown."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Row = dict[str, object]
-"""By column: a text, or a number."""
+"""Column name -> text or number."""
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows under their columns' names; numbers stand to the right, with thousands apart."""
+    """The rows under their column names; numbers are aligned right, with thousands separators."""
     columns = list(rows[0])
     right = [isinstance(rows[0][column], (int, float)) for column in columns]
     lines = [

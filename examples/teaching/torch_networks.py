@@ -20,7 +20,7 @@ TEACHER = (784, 512, 256, 10)
 
 
 def dense(sizes: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
-    """Dense layers with ReLU between them, and dropout behind each ReLU if it is asked for."""
+    """Dense layers with ReLU between them, and dropout after each ReLU if it is not zero."""
     torch.manual_seed(0)
     layers: list[nn.Module] = []
     for inner, outer in pairwise(sizes):
@@ -50,7 +50,7 @@ def flat_pictures() -> tuple[Tensor, Tensor]:
 
 
 def trained(sizes: tuple[int, ...]) -> nn.Sequential:
-    """A network that knows the digits."""
+    """A network trained on the digits."""
     network = dense(sizes)
     images, labels = flat_pictures()
     train(network, labels[:TRAINING], images[:TRAINING])
@@ -70,7 +70,7 @@ def count(network: nn.Module) -> int:
 
 
 def export(network: nn.Module, path: Path) -> Path:
-    """Save it as a .pt2: graph and weights, so that opening it takes none of this code."""
+    """Save it as a .pt2: graph and weights, so that opening it does not need this code."""
     network.eval()
     batch = torch.export.Dim("batch")
     program = torch.export.export(network, (torch.rand(2, 784),), dynamic_shapes=({0: batch},))

@@ -11,8 +11,8 @@ from platformdirs import user_cache_path
 from edgecheck.anatomy.formats import identify
 from edgecheck.anatomy.reading import params
 from edgecheck.converters.agreement import agreement_of
-from edgecheck.converters.convert import Workshop, compressed, convert
-from edgecheck.converters.interface import Request
+from edgecheck.converters.convert import compressed, convert
+from edgecheck.converters.interface import ConversionSettings, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +21,32 @@ if TYPE_CHECKING:
     from edgecheck.core.artifact import Artifact
     from examples.teaching.table import Row
 
-#: Where the lessons put their models, unless they are told another place.
+#: Where the lessons write their models by default.
 MODELS = Path(__file__).parent / "models"
 
 
 def made(model: Path, target: str, variant: str, samples: Path | None = None, prune: float = 0.0) -> Artifact:
     """The artifact of a conversion."""
-    request = Request(model, identify(model).value, target, variant, prune, samples=samples)
+    request = Request(
+        model=model,
+        source=identify(model).value,
+        format=target,
+        variant=variant,
+        prune=prune,
+        samples=samples,
+    )
     return compressed(convert(request, _workshop(), tell=_tell), _workshop())
 
 
 def agreement(artifact: Artifact, model: Path, samples: Path) -> Agreement:
     """How well an artifact agrees with the model that it was made from, on real samples."""
-    request = Request(model, identify(model).value, artifact.format, artifact.variant, samples=samples)
+    request = Request(
+        model=model,
+        source=identify(model).value,
+        format=artifact.format,
+        variant=artifact.variant,
+        samples=samples,
+    )
     return agreement_of(artifact, request, _workshop(), tell=_tell)
 
 
@@ -43,7 +56,7 @@ def weights(model: Path) -> int:
 
 
 def folder() -> Path:
-    """Where this lesson puts its models: the first argument, or beside the lessons."""
+    """Where this lesson writes its models: the first argument, or a folder next to the lessons."""
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else MODELS
     place.mkdir(parents=True, exist_ok=True)
     return place
@@ -56,8 +69,8 @@ def run(lesson: Callable[[Path], list[Row]]) -> None:
     print(markdown(lesson(folder())), end="")
 
 
-def _workshop() -> Workshop:
-    return Workshop(user_cache_path("edgecheck"))
+def _workshop() -> ConversionSettings:
+    return ConversionSettings(user_cache_path("edgecheck"))
 
 
 def _tell(said: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs the agent as a target does: its supervisor as a process of its own, a job in, JSON lines out."""
+"""Runs the agent as a target does: its supervisor as a separate process, a job in, JSON lines out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-AGENT = Path(__file__).parents[2] / "edgecheck" / "agent"
+AGENT = Path(__file__).parents[2] / "edgecheck_agent"
 SUPERVISOR = AGENT / "supervisor.py"
 MARK = "EDGECHECK_TEST_MARK"
 PATIENCE_S = 60.0
@@ -30,7 +30,7 @@ TWO_INFERENCES = {"batch_s": 0.0001, "max_batches": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AgentRun:
     """What a supervisor wrote, and how it ended."""
 
     events: list[Event]
@@ -71,18 +71,18 @@ def job(model: Path, **fields: object) -> dict[str, object]:
     return {"protocol": 1, "model": str(model), "format": model.suffix[1:], **fields}
 
 
-def run(job: dict[str, object] | str, python: str | Path = sys.executable) -> Told:
+def run(job: dict[str, object] | str, python: str | Path = sys.executable) -> AgentRun:
     """Give the job on stdin, close it, and wait for the end."""
     text = job if isinstance(job, str) else json.dumps(job)
     done = subprocess.run(
         [str(python), str(SUPERVISOR), "-"], input=text.encode(), capture_output=True, timeout=PATIENCE_S, check=False
     )
-    return told(done.stdout, done.stderr, done.returncode)
+    return agent_run(done.stdout, done.stderr, done.returncode)
 
 
-def told(stdout: bytes, stderr: bytes, code: int) -> Told:
+def agent_run(stdout: bytes, stderr: bytes, code: int) -> AgentRun:
     """Every line must be an event: nothing else ever comes on stdout."""
-    return Told([json.loads(line) for line in stdout.splitlines()], code, stderr.decode())
+    return AgentRun([json.loads(line) for line in stdout.splitlines()], code, stderr.decode())
 
 
 def decoded(output: Event) -> Array:
@@ -140,14 +140,14 @@ class Live:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def rest(self) -> Told:
+    def rest(self) -> AgentRun:
         """What comes until it ends."""
         process = self.process
         assert process.stdout is not None
         assert process.stderr is not None
         lines = process.stdout.read()
         stderr = process.stderr.read()
-        return told(lines, stderr, process.wait(PATIENCE_S))
+        return agent_run(lines, stderr, process.wait(PATIENCE_S))
 
 
 def marked_processes(mark: str) -> list[str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent.agent_runs import AGENT, MARK, soon_gone
-
-sys.path.append(str(AGENT))  # where the agent's files find each other, as on a device
+from tests.agent.agent_runs import MARK, soon_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

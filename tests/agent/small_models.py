@@ -54,7 +54,7 @@ def needs_three_rows(path: Path) -> Path:
 
 
 def with_external_weights(path: Path) -> Path:
-    """y = x · w, with w in a file beside the model; returns that file."""
+    """y = x · w, with w in a file next to the model; returns that file."""
     weights = np.arange(16, dtype=np.float32).reshape(4, 4)
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     rows = value("x", FLOAT, [1, 4]), value("y", FLOAT, [1, 4])

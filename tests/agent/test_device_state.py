@@ -9,8 +9,8 @@ import sys
 import psutil
 import pytest
 
-from edgecheck.agent import device_processor, procfs
-from tests.agent.agent_runs import SUPERVISOR, told
+from edgecheck_agent import device_state, procfs
+from tests.agent.agent_runs import SUPERVISOR, agent_run
 
 PI = """\
 processor\t: 0
@@ -35,13 +35,13 @@ Model\t\t: Raspberry Pi 4 Model B Rev 1.5
 
 def probe() -> dict[str, object]:
     done = subprocess.run([sys.executable, SUPERVISOR, "--probe"], capture_output=True, check=True)
-    result = told(done.stdout, done.stderr, done.returncode)
+    result = agent_run(done.stdout, done.stderr, done.returncode)
     (event,) = result.events
     assert (event["event"], event["when"]) == ("device", "before")
     return event
 
 
-def test_a_probe_tells_this_machine_and_nothing_else() -> None:
+def test_a_probe_describes_this_machine_and_nothing_else() -> None:
     event = probe()
     assert event["machine"] == os.uname().machine
     assert event["python"] == "{}.{}.{}".format(*sys.version_info[:3])
@@ -63,10 +63,10 @@ def test_the_affinity_is_that_of_the_agent() -> None:
     done = subprocess.run(
         ["taskset", "-c", str(core), sys.executable, SUPERVISOR, "--probe"], capture_output=True, check=True
     )
-    assert told(done.stdout, done.stderr, 0).events[0]["cpu"]["affinity"] == [core]
+    assert agent_run(done.stdout, done.stderr, 0).events[0]["cpu"]["affinity"] == [core]
 
 
-def test_without_proc_psutil_gives_what_it_can() -> None:
+def test_without_proc_psutil_provides_what_it_can() -> None:
     """As on macOS; here both can be asked."""
     found = procfs.without_proc()
     expected = procfs.own_memory()
@@ -86,11 +86,11 @@ def test_without_proc_psutil_gives_what_it_can() -> None:
     ],
 )
 def test_the_kernel_says_what_it_runs_on(modalias: str, kind: str | None) -> None:
-    assert device_processor.kind(modalias) == kind
+    assert device_state.kind(modalias) == kind
 
 
 def test_an_arm_board_names_its_parts() -> None:
-    assert device_processor.described(PI) == {
+    assert device_state.described(PI) == {
         "implementers": ["0x41"],
         "parts": ["0xd08"],
         "names": [],
@@ -99,7 +99,7 @@ def test_an_arm_board_names_its_parts() -> None:
 
 
 def test_big_and_little_cores_are_both_named() -> None:
-    both = device_processor.described(PI + PI.replace("0xd08", "0xd03"))
+    both = device_state.described(PI + PI.replace("0xd08", "0xd03"))
     assert both["parts"] == ["0xd08", "0xd03"]
 
 

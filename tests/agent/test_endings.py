@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from examples.real_models import fetch
-from tests.agent.agent_runs import PATIENCE_S, QUICK, SUPERVISOR, Live, Told, job, run
+from tests.agent.agent_runs import PATIENCE_S, QUICK, SUPERVISOR, AgentRun, Live, job, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,41 +54,43 @@ def core_files() -> Iterator[None]:
 )
 def test_a_damaged_file_can_kill_the_process(at: int, byte: int, phase: str, during: str, tmp_path: Path) -> None:
     with core_files():
-        told = run(job(damaged(tmp_path, "hey_jarvis.tflite", at, byte), load={"processes": 1}))
-    assert told.code == 0
-    assert told.ending == ("crashed", phase, None)
-    assert told.end["signal"] == "SIGSEGV"
-    assert told.end["message"] == f"the process died of SIGSEGV {during}"
-    assert told.kinds[-1] == "done"
+        heard = run(job(damaged(tmp_path, "hey_jarvis.tflite", at, byte), load={"processes": 1}))
+    assert heard.code == 0
+    assert heard.ending == ("crashed", phase, None)
+    assert heard.end["signal"] == "SIGSEGV"
+    assert heard.end["message"] == f"the process died of SIGSEGV {during}"
+    assert heard.kinds[-1] == "done"
 
 
 @pytest.mark.parametrize(("at", "byte"), [(28372, 0), (27744, 128)])
 def test_a_file_that_damages_the_heap_kills_the_process_at_some_later_time(at: int, byte: int, tmp_path: Path) -> None:
     """In the first inference or, after its result is there, when the model is let go: it depends on the heap."""
-    told = run(job(damaged(tmp_path, "hey_jarvis.tflite", at, byte), load={"processes": 1}))
-    assert told.end["outcome"] == "crashed"
-    assert told.end["signal"] in ("SIGABRT", "SIGSEGV", "SIGBUS")
-    assert told.end["phase"] in ("first-inference", "exit")
+    heard = run(job(damaged(tmp_path, "hey_jarvis.tflite", at, byte), load={"processes": 1}))
+    assert heard.end["outcome"] == "crashed"
+    assert heard.end["signal"] in ("SIGABRT", "SIGSEGV", "SIGBUS")
+    assert heard.end["phase"] in ("first-inference", "exit")
 
 
 def test_a_crash_before_any_result_ends_the_job(tmp_path: Path) -> None:
-    told = run(job(damaged(tmp_path, "hey_jarvis.tflite", 32618, 1), latency=LATENCY, load={}, memory={}, outputs=True))
-    assert told.purposes == ["latency"]
+    heard = run(
+        job(damaged(tmp_path, "hey_jarvis.tflite", 32618, 1), latency=LATENCY, load={}, memory={}, outputs=True)
+    )
+    assert heard.purposes == ["latency"]
 
 
 def test_the_deadline_ends_a_model_that_hangs_while_it_loads(tmp_path: Path) -> None:
-    told = run(job(damaged(tmp_path, "hey_jarvis.tflite", 36151, 1), latency=LATENCY, memory={}, deadline_s=2.5))
-    assert told.code == 0
-    assert told.ending == ("timeout", "load", None)
-    assert told.end["message"] == "the deadline passed while the model was loaded"
-    assert told.purposes == ["latency"]
+    heard = run(job(damaged(tmp_path, "hey_jarvis.tflite", 36151, 1), latency=LATENCY, memory={}, deadline_s=2.5))
+    assert heard.code == 0
+    assert heard.ending == ("timeout", "load", None)
+    assert heard.end["message"] == "the deadline passed while the model was loaded"
+    assert heard.purposes == ["latency"]
 
 
 def test_the_deadline_ends_a_long_measurement_and_keeps_what_there_is() -> None:
     plan = {**QUICK, "min_count": 100_000, "max_s": 60, "looks": []}
-    told = run(job(fetch("nmp.tflite"), latency=plan, deadline_s=2.5))
-    assert told.ending == ("timeout", "steady", None)
-    assert [event["phase"] for event in told.of("phase")][-1] == "first-inference"
+    heard = run(job(fetch("nmp.tflite"), latency=plan, deadline_s=2.5))
+    assert heard.ending == ("timeout", "steady", None)
+    assert [event["phase"] for event in heard.of("phase")][-1] == "first-inference"
 
 
 FAKE = """
@@ -109,7 +111,9 @@ class Interpreter:
 """
 
 
-def with_runtime(tmp_path: Path, on_load: str = "pass", invoke: str = "pass", dim: int = 1, **fields: object) -> Told:
+def with_runtime(
+    tmp_path: Path, on_load: str = "pass", invoke: str = "pass", dim: int = 1, **fields: object
+) -> AgentRun:
     """A run with a runtime that behaves in a way that no real one can be brought to at will."""
     package = tmp_path / "tflite_runtime"
     package.mkdir()
@@ -122,59 +126,61 @@ def with_runtime(tmp_path: Path, on_load: str = "pass", invoke: str = "pass", di
 
 
 def test_what_a_runtime_prints_disturbs_nothing_and_its_end_is_kept(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, on_load="os.write(1, b'x' * 100000 + b'{\"event\": 1}\\n'); os.write(2, b'the end')")
-    assert told.ending == ("completed", "exit", None)
-    assert len(told.end["stderr_tail"]) == 4096
-    assert told.end["stderr_tail"].endswith("the end")
+    heard = with_runtime(tmp_path, on_load="os.write(1, b'x' * 100000 + b'{\"event\": 1}\\n'); os.write(2, b'the end')")
+    assert heard.ending == ("completed", "exit", None)
+    assert len(heard.end["stderr_tail"]) == 4096
+    assert heard.end["stderr_tail"].endswith("the end")
 
 
 def test_a_runtime_that_ends_the_process_by_itself(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, on_load="os._exit(3)")
-    assert told.ending == ("crashed", "load", None)
-    assert told.end["message"] == "the process ended with exit code 3 while the model was loaded"
-    assert (told.end["exit_code"], told.end["signal"]) == (3, None)
+    heard = with_runtime(tmp_path, on_load="os._exit(3)")
+    assert heard.ending == ("crashed", "load", None)
+    assert heard.end["message"] == "the process ended with exit code 3 while the model was loaded"
+    assert (heard.end["exit_code"], heard.end["signal"]) == (3, None)
 
 
-def test_an_illegal_instruction_is_told_in_words(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, invoke="os.kill(os.getpid(), signal.SIGILL)")
-    assert told.end["outcome"] == "crashed"
-    assert told.end["message"].startswith("the process used an instruction that this processor does not have (SIGILL)")
+def test_an_illegal_instruction_is_reported_in_words(tmp_path: Path) -> None:
+    heard = with_runtime(tmp_path, invoke="os.kill(os.getpid(), signal.SIGILL)")
+    assert heard.end["outcome"] == "crashed"
+    assert heard.end["message"].startswith("the process used an instruction that this processor does not have (SIGILL)")
 
 
 def test_a_crash_on_guessed_dimensions_asks_for_them(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, invoke="os.kill(os.getpid(), signal.SIGFPE)", dim=-1)
-    assert told.ending == ("refused", "first-inference", "open-dimension")
-    assert told.end["signal"] == "SIGFPE"
-    assert told.end["message"] == (
+    heard = with_runtime(tmp_path, invoke="os.kill(os.getpid(), signal.SIGFPE)", dim=-1)
+    assert heard.ending == ("refused", "first-inference", "open-dimension")
+    assert heard.end["signal"] == "SIGFPE"
+    assert heard.end["message"] == (
         "input x: shape [?, 2]; give inputs: {x: [N, 2]} (with 1 for what is open, the process died of SIGFPE in the"
         " first inference)"
     )
 
 
-def test_memory_that_cannot_be_had_is_told_as_such(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, on_load="raise MemoryError")
-    assert told.ending == ("refused", "load", "out-of-memory")
-    assert told.end["message"] == "there was not enough memory for the model"
+def test_a_failed_allocation_is_reported_as_such(tmp_path: Path) -> None:
+    heard = with_runtime(tmp_path, on_load="raise MemoryError")
+    assert heard.ending == ("refused", "load", "out-of-memory")
+    assert heard.end["message"] == "there was not enough memory for the model"
 
 
 def test_a_child_that_a_runtime_starts_ends_with_it(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, on_load="os.fork() or time.sleep(600)")
-    assert told.ending == ("completed", "exit", None)
+    heard = with_runtime(tmp_path, on_load="os.fork() or time.sleep(600)")
+    assert heard.ending == ("completed", "exit", None)
 
 
 def test_what_was_measured_before_a_crash_is_kept_and_the_next_pass_goes_on(tmp_path: Path) -> None:
-    told = with_runtime(
+    heard = with_runtime(
         tmp_path, on_load="atexit.register(os.kill, os.getpid(), signal.SIGSEGV)", load={"processes": 2}
     )
-    assert {(end["outcome"], end["phase"], end["signal"]) for end in told.of("end")} == {("crashed", "exit", "SIGSEGV")}
-    assert told.of("batches")
-    assert told.purposes == ["deterministic", "load"]
+    assert {(end["outcome"], end["phase"], end["signal"]) for end in heard.of("end")} == {
+        ("crashed", "exit", "SIGSEGV")
+    }
+    assert heard.of("batches")
+    assert heard.purposes == ["deterministic", "load"]
 
 
 def test_a_runtime_that_hangs_while_it_unloads_is_ended_by_the_deadline(tmp_path: Path) -> None:
-    told = with_runtime(tmp_path, on_load="atexit.register(time.sleep, 600)", deadline_s=2.5)
-    assert told.ending == ("timeout", "exit", None)
-    assert told.of("batches")
+    heard = with_runtime(tmp_path, on_load="atexit.register(time.sleep, 600)", deadline_s=2.5)
+    assert heard.ending == ("timeout", "exit", None)
+    assert heard.of("batches")
 
 
 def test_a_process_that_somebody_kills_is_not_taken_for_a_lack_of_memory() -> None:
@@ -186,12 +192,12 @@ def test_a_process_that_somebody_kills_is_not_taken_for_a_lack_of_memory() -> No
     assert (end["outcome"], end["phase"], end["signal"]) == ("killed", "steady", "SIGKILL")
 
 
-def test_a_fault_of_the_workers_own_is_not_blamed_on_the_model() -> None:
+def test_an_internal_error_of_the_worker_is_not_blamed_on_the_model() -> None:
     """A look without its table: the host's fault, and then the agent's for not having seen it sooner."""
-    told = run(job(fetch("emotion_quantized.tflite"), latency={**LATENCY, "looks": [{"id": "x"}]}))
-    assert told.ending == ("crashed", "steady", "agent-fault")
-    assert told.end["message"].startswith("a fault of the agent's own: KeyError: ")
-    assert "Traceback" in told.end["stderr_tail"]
+    heard = run(job(fetch("emotion_quantized.tflite"), latency={**LATENCY, "looks": [{"id": "x"}]}))
+    assert heard.ending == ("crashed", "steady", "agent-fault")
+    assert heard.end["message"].startswith("internal error of the agent: KeyError: ")
+    assert "Traceback" in heard.end["stderr_tail"]
 
 
 def test_a_fault_of_the_supervisors_own_is_the_last_line() -> None:
@@ -243,12 +249,12 @@ def _limited(size: int) -> Path | None:
     return None
 
 
-def test_a_model_that_does_not_fit_is_killed_for_memory_and_the_agent_lives_to_tell(tight_memory: Path) -> None:
+def test_a_model_that_does_not_fit_is_killed_for_memory_and_the_agent_survives_to_report_it(tight_memory: Path) -> None:
     """575 MB of weights in 400 MB: the kernel's out-of-memory killer takes the worker, not its supervisor."""
     starting = job(fetch("light_vgg19.onnx"), memory={"processes": [1, 1]}, watch_stdin=True)
     with Live(starting, group=tight_memory) as live:
-        told = live.rest()
-    assert told.code == 0
-    assert told.ending == ("killed-for-memory", "load", "out-of-memory")
-    assert told.end["message"].startswith("the kernel killed the process for memory while the model was loaded (")
-    assert max(rss for event in told.of("sample") for _, rss in event["samples"]) > 200e6
+        heard = live.rest()
+    assert heard.code == 0
+    assert heard.ending == ("killed-for-memory", "load", "out-of-memory")
+    assert heard.end["message"].startswith("the kernel killed the process for memory while the model was loaded (")
+    assert max(rss for event in heard.of("sample") for _, rss in event["samples"]) > 200e6

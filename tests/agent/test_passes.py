@@ -1,4 +1,4 @@
-"""Whole jobs on real models, with the real runtimes: which processes run, and what they tell."""
+"""Whole jobs on real models, with the real runtimes: which processes run, and what they report."""
 
 from __future__ import annotations
 
@@ -12,17 +12,28 @@ from onnx.reference import ReferenceEvaluator
 
 from edgecheck.core.looks import for_agent
 from examples.real_models import fetch
-from tests.agent.agent_runs import ONE_PROCESS, QUICK, SUPERVISOR, TWO_INFERENCES, Array, Event, Told, decoded, job, run
+from tests.agent.agent_runs import (
+    ONE_PROCESS,
+    QUICK,
+    SUPERVISOR,
+    TWO_INFERENCES,
+    AgentRun,
+    Array,
+    Event,
+    decoded,
+    job,
+    run,
+)
 
 PHASES = ["start", "runtime-ready", "model-loaded", "first-inference", "steady"]
 
 
-def by_phase(told: Told, process: int) -> dict[str, Event]:
-    return {event["phase"]: event for event in told.of("phase", process=process)}
+def by_phase(heard: AgentRun, process: int) -> dict[str, Event]:
+    return {event["phase"]: event for event in heard.of("phase", process=process)}
 
 
 @pytest.fixture(scope="module")
-def everything() -> Told:
+def everything() -> AgentRun:
     return run(
         job(
             fetch("mtcnn_onet.onnx"),
@@ -34,7 +45,7 @@ def everything() -> Told:
     )
 
 
-def test_the_device_is_told_first_and_again_at_the_end(everything: Told) -> None:
+def test_the_device_is_described_first_and_again_at_the_end(everything: AgentRun) -> None:
     assert everything.code == 0
     assert everything.kinds[0] == "device"
     assert everything.kinds[-2:] == ["device", "done"]
@@ -42,7 +53,7 @@ def test_the_device_is_told_first_and_again_at_the_end(everything: Told) -> None
     assert everything.stderr == ""
 
 
-def test_each_pass_has_fresh_processes_and_the_latency_process_counts_as_a_load(everything: Told) -> None:
+def test_each_pass_has_fresh_processes_and_the_latency_process_counts_as_a_load(everything: AgentRun) -> None:
     memory = everything.purposes.count("memory")
     assert everything.purposes == ["latency", "load", "load", *["memory"] * memory, "outputs"]
     assert 2 <= memory <= 5
@@ -51,7 +62,7 @@ def test_each_pass_has_fresh_processes_and_the_latency_process_counts_as_a_load(
     assert {event["outcome"] for event in everything.of("end")} == {"completed"}
 
 
-def test_phases_come_in_order_with_memory_that_grows(everything: Told) -> None:
+def test_phases_come_in_order_with_memory_that_grows(everything: AgentRun) -> None:
     for start in everything.of("start"):
         phases = by_phase(everything, start["process"])
         assert list(phases) == PHASES[: 4 if start["purpose"] == "load" else 5]
@@ -64,7 +75,7 @@ def test_phases_come_in_order_with_memory_that_grows(everything: Told) -> None:
         assert phases["first-inference"]["first_s"] > 0
 
 
-def test_a_small_model_costs_little_beyond_its_runtime(everything: Told) -> None:
+def test_a_small_model_costs_little_beyond_its_runtime(everything: AgentRun) -> None:
     """The file has 1.6 MB; the runtime, which is 35 MB and more, must be in memory before "runtime ready"."""
     phases = by_phase(everything, everything.purposes.index("memory") + 1)
     assert phases["steady"]["hwm"] - phases["runtime-ready"]["rss"] < 8e6
@@ -77,7 +88,7 @@ def test_so_does_a_small_tflite_file() -> None:
     assert phases["steady"]["hwm"] - phases["runtime-ready"]["rss"] < 2.5e6
 
 
-def test_shares_are_read_in_the_memory_pass_alone(everything: Told) -> None:
+def test_shares_are_read_in_the_memory_pass_alone(everything: AgentRun) -> None:
     for start in everything.of("start"):
         for event in by_phase(everything, start["process"]).values():
             if start["purpose"] == "memory":
@@ -86,7 +97,7 @@ def test_shares_are_read_in_the_memory_pass_alone(everything: Told) -> None:
                 assert event["pss"] is event["uss"] is None
 
 
-def test_the_samples_agree_with_the_kernels_mark(everything: Told) -> None:
+def test_the_samples_agree_with_the_kernels_mark(everything: AgentRun) -> None:
     process = everything.purposes.index("memory") + 1
     batches = everything.of("sample", process=process)
     samples = [sample for event in batches for sample in event["samples"]]
@@ -97,13 +108,13 @@ def test_the_samples_agree_with_the_kernels_mark(everything: Told) -> None:
     assert max(rss for _, rss in samples) == pytest.approx(mark, rel=0.03)
 
 
-def test_nothing_is_sampled_while_latency_is_measured(everything: Told) -> None:
+def test_nothing_is_sampled_while_latency_is_measured(everything: AgentRun) -> None:
     assert {event["process"] for event in everything.of("sample")} == {
         at for at, purpose in enumerate(everything.purposes, 1) if purpose == "memory"
     }
 
 
-def test_latencies_are_whole_nanoseconds_and_each_batch_ends_in_a_look(everything: Told) -> None:
+def test_latencies_are_whole_nanoseconds_and_each_batch_ends_in_a_look(everything: AgentRun) -> None:
     batches, looks = everything.of("latencies"), everything.of("look")
     values = [value for event in batches for value in event["values_ns"]]
     assert len(values) >= 10
@@ -112,7 +123,7 @@ def test_latencies_are_whole_nanoseconds_and_each_batch_ends_in_a_look(everythin
     assert len(looks) == len(batches)
 
 
-def test_outputs_are_those_that_the_format_defines(everything: Told) -> None:
+def test_outputs_are_those_that_the_format_defines(everything: AgentRun) -> None:
     reference = ReferenceEvaluator(str(fetch("mtcnn_onet.onnx")))
     expected = reference.run(None, {"input_3": seeded(0, (1, 48, 48, 3))})
     outputs = everything.of("output")
@@ -140,18 +151,18 @@ def test_a_stateful_model_starts_anew_for_every_sample(tmp_path: Path) -> None:
     """Its state lies in resource variables, which the runtime's own reset leaves as they are: 9, 7, 7 without care."""
     one = np.full((1, 3, 40), -128, dtype=np.int8)
     np.savez(tmp_path / "s.npz", x=np.stack([one, one, one]))
-    told = run(job(fetch("hey_mycroft.tflite"), samples=str(tmp_path / "s.npz"), outputs=True))
-    values = [int(decoded(event)[0, 0]) for event in told.of("output")]
-    assert told.ending == ("completed", "exit", None)
+    heard = run(job(fetch("hey_mycroft.tflite"), samples=str(tmp_path / "s.npz"), outputs=True))
+    values = [int(decoded(event)[0, 0]) for event in heard.of("output")]
+    assert heard.ending == ("completed", "exit", None)
     assert values == [9, 9, 9]
 
 
-def test_a_full_integer_model_runs_and_tells_its_quantisation() -> None:
-    told = run(job(fetch("hey_jarvis.tflite"), deterministic=TWO_INFERENCES, outputs=True))
-    (given,) = told.of("inputs", process=1)[0]["inputs"]
+def test_a_full_integer_model_runs_and_reports_its_quantisation() -> None:
+    heard = run(job(fetch("hey_jarvis.tflite"), deterministic=TWO_INFERENCES, outputs=True))
+    (given,) = heard.of("inputs", process=1)[0]["inputs"]
     assert (given["dtype"], given["shape"], given["source"]) == ("int8", [1, 3, 40], "random")
     assert given["quantization"] == [pytest.approx(0.10196, abs=1e-5), -128]
-    output = told.of("output")[0]
+    output = heard.of("output")[0]
     assert (output["dtype"], output["quantization"]) == ("uint8", [pytest.approx(1 / 256), 0])
 
 
@@ -159,27 +170,27 @@ def test_a_full_integer_model_runs_and_tells_its_quantisation() -> None:
     "name", ["face_detection_short_range.tflite", "face_detection_full_range_sparse.tflite", "emotion_quantized.tflite"]
 )
 def test_half_sparse_and_dynamic_range_files_run(name: str) -> None:
-    told = run(job(fetch(name), memory=ONE_PROCESS))
-    assert told.ending == ("completed", "exit", None)
-    assert told.of("runtime")[0]["name"] == "ai-edge-litert"
+    heard = run(job(fetch(name), memory=ONE_PROCESS))
+    assert heard.ending == ("completed", "exit", None)
+    assert heard.of("runtime")[0]["name"] == "ai-edge-litert"
 
 
 def test_a_small_file_may_need_much_memory() -> None:
     """9,311 bytes on disk, 143.7 million weights once loaded: the peak lies in loading, before the last phase."""
-    told = run(job(fetch("light_vgg19.onnx"), memory={"processes": [1, 1], "inferences": 1}))
-    phases = by_phase(told, 1)
+    heard = run(job(fetch("light_vgg19.onnx"), memory={"processes": [1, 1], "inferences": 1}))
+    phases = by_phase(heard, 1)
     assert phases["model-loaded"]["hwm"] - phases["runtime-ready"]["rss"] > 575e6
-    assert max(rss for event in told.of("sample") for _, rss in event["samples"]) == pytest.approx(
+    assert max(rss for event in heard.of("sample") for _, rss in event["samples"]) == pytest.approx(
         phases["steady"]["hwm"], rel=0.03
     )
 
 
 def test_several_inputs_take_their_shapes_from_the_job() -> None:
     shapes = {"stacked_logmel": [1, 10, 512], "dvec": [1, 256], "h0": [3, 1, 512], "c0": [3, 1, 512]}
-    told = run(job(fetch("voicefilter.int8.onnx"), inputs=shapes, deterministic=TWO_INFERENCES))
-    assert {one["name"]: one["shape"] for one in told.of("inputs")[0]["inputs"]} == shapes
-    assert told.codes() == set()
-    assert told.ending == ("completed", "exit", None)
+    heard = run(job(fetch("voicefilter.int8.onnx"), inputs=shapes, deterministic=TWO_INFERENCES))
+    assert {one["name"]: one["shape"] for one in heard.of("inputs")[0]["inputs"]} == shapes
+    assert heard.codes() == set()
+    assert heard.ending == ("completed", "exit", None)
 
 
 @pytest.mark.parametrize(("bound_s", "decision"), [(10.0, "pass"), (1e-7, "fail")])
@@ -187,13 +198,13 @@ def test_a_clear_verdict_ends_the_measuring_early(bound_s: float, decision: str)
     """The time allowed is a minute; the tables of looks are the host's own."""
     looks = [for_agent(f"latency_p{percent}:error", percent / 100, bound_s, 10.0) for percent in (50, 90)]
     plan = {**QUICK, "min_count": 1, "max_s": 60, "looks": looks}
-    told = run(job(fetch("mtcnn_onet.onnx"), latency=plan))
-    last = told.of("look")[-1]
+    heard = run(job(fetch("mtcnn_onet.onnx"), latency=plan))
+    last = heard.of("look")[-1]
     assert {count["id"]: count["decision"] for count in last["counts"]} == {
         "latency_p50:error": decision,
         "latency_p90:error": decision,
     }
-    values = [value for event in told.of("latencies") for value in event["values_ns"]]
+    values = [value for event in heard.of("latencies") for value in event["values_ns"]]
     assert last["n"] == len(values)
     assert sum(values) < 30e9
 
@@ -217,16 +228,16 @@ def test_batches_that_never_agree_end_all_the_same() -> None:
 
 def test_a_slow_model_stops_at_its_time() -> None:
     plan = {**QUICK, "min_count": 1000, "max_s": 0.1}
-    told = run(job(fetch("nmp.onnx"), inputs={"input_2": [1, 43844, 1]}, latency=plan))
-    values = [value for event in told.of("latencies") for value in event["values_ns"]]
+    heard = run(job(fetch("nmp.onnx"), inputs={"input_2": [1, 43844, 1]}, latency=plan))
+    values = [value for event in heard.of("latencies") for value in event["values_ns"]]
     assert 1 <= len(values) < 100
     assert sum(values[:-1]) < 0.1e9
 
 
 def test_a_tiny_model_stops_at_its_count() -> None:
     plan = {**QUICK, "min_s": 60, "max_s": 60, "max_count": 500}
-    told = run(job(fetch("hey_jarvis.tflite"), latency=plan))
-    assert told.of("look")[-1]["n"] == 500
+    heard = run(job(fetch("hey_jarvis.tflite"), latency=plan))
+    assert heard.of("look")[-1]["n"] == 500
 
 
 def test_a_path_with_spaces_and_other_letters_is_fine(tmp_path: Path) -> None:

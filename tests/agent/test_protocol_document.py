@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.agent import jobs
+from edgecheck_agent import jobs, refusals
 from examples.real_models import fetch
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 
@@ -34,7 +34,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
     with Live(holding) as live:
         live.until("start")
         runs.append(run(job(model, lock=str(lock), lock_timeout_s=0.1)))
-    events = {event["event"]: event for told in runs for event in told.events}
+    events = {event["event"]: event for heard in runs for event in heard.events}
     events["phase"] = runs[0].of("phase", phase="model-loaded")[0]
     return events
 
@@ -79,16 +79,14 @@ def test_the_example_job_is_a_good_one() -> None:
 
 
 def test_every_reason_and_outcome_is_documented() -> None:
-    agent = Path(jobs.__file__).parent
-    sources = "".join((agent / name).read_text(encoding="utf-8") for name in ("refusals.py", "endings.py", "worker.py"))
-    sources += "".join(
-        (agent / name).read_text(encoding="utf-8") for name in ("feeding.py", "samples.py", "runtimes.py")
-    )
-    reasons = set(re.findall(r'Refused\(\s*"([a-z-]+)"', sources)) | set(
-        re.findall(r'\(\n\s+"([a-z-]+)",\n\s+r"', sources)
-    )
-    reasons |= set(re.findall(r'\("([a-z]+(?:-[a-z]+)+)", r"', sources))
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert len(reasons) > 6
-    for word in (*reasons, "crashed", "killed", "killed-for-memory", "timeout", "refused", "completed"):
-        assert f"| `{word}` |" in text, word
+    after = text.split("| `reason` | |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(.+?)` \|", after, re.MULTILINE)) == refusals.REASONS
+    for outcome in ("crashed", "killed", "killed-for-memory", "timeout", "refused", "completed"):
+        assert f"| `{outcome}` |" in text, outcome
+
+
+def test_no_other_reason_is_ever_sent() -> None:
+    assert {reason for reason, _, _ in refusals._SAYINGS} < set(refusals.REASONS)
+    with pytest.raises(ValueError, match="unknown reason"):
+        refusals.Refused("unheard-of", "It is not documented.")

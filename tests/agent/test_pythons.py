@@ -14,7 +14,19 @@ import pytest
 from platformdirs import user_cache_path
 
 from examples.real_models import fetch
-from tests.agent.agent_runs import AGENT, MARK, ONE_PROCESS, QUICK, SUPERVISOR, Live, Told, decoded, job, run, told
+from tests.agent.agent_runs import (
+    AGENT,
+    MARK,
+    ONE_PROCESS,
+    QUICK,
+    SUPERVISOR,
+    AgentRun,
+    Live,
+    agent_run,
+    decoded,
+    job,
+    run,
+)
 
 TAGS = ["_2_34", "_2_31", "_2_28", "_2_27", "_2_17", "2014", "2010", "1"]  # pip matches them exactly
 
@@ -91,7 +103,7 @@ def test_every_file_is_of_that_pythons_syntax_and_a_probe_answers(version: str) 
     files = sorted(str(path) for path in AGENT.glob("*.py"))
     subprocess.run([python, "-c", check, *files], check=True)
     done = subprocess.run([python, SUPERVISOR, "--probe"], capture_output=True, check=False)
-    (event,) = told(done.stdout, done.stderr, done.returncode).events
+    (event,) = agent_run(done.stdout, done.stderr, done.returncode).events
     assert event["python"].startswith(version + ".")
     assert done.stderr == b""
 
@@ -103,14 +115,14 @@ def board(request: pytest.FixtureRequest) -> Board:
 
 
 @pytest.fixture(scope="module")
-def everything(board: Board) -> Told:
-    """A whole job on that Python."""
+def everything(board: Board) -> AgentRun:
+    """A complete job on that Python."""
     python = interpreter(board.python)
     fields = {"latency": QUICK, "load": {"processes": 2}, "memory": ONE_PROCESS, "outputs": True}
     return run(job(fetch(board.model), python_path=[str(bundle(board))], **fields), python)
 
 
-def test_a_whole_job_runs(board: Board, everything: Told) -> None:
+def test_a_complete_job_runs(board: Board, everything: AgentRun) -> None:
     assert everything.code == 0
     assert everything.stderr == ""
     assert {end["outcome"] for end in everything.of("end")} == {"completed"}
@@ -120,13 +132,13 @@ def test_a_whole_job_runs(board: Board, everything: Told) -> None:
     assert runtime["python"].startswith(board.python + ".")
 
 
-def test_its_latencies_are_whole_nanoseconds(everything: Told) -> None:
+def test_its_latencies_are_whole_nanoseconds(everything: AgentRun) -> None:
     values = [value for event in everything.of("latencies") for value in event["values_ns"]]
     assert len(values) >= 10
     assert all(isinstance(value, int) and value > 1000 for value in values)
 
 
-def test_its_memory_is_sampled_by_psutil_or_by_hand(board: Board, everything: Told) -> None:
+def test_its_memory_is_sampled_by_psutil_or_by_hand(board: Board, everything: AgentRun) -> None:
     """The oldest board is given no psutil."""
     sources = {event["source"] for event in everything.of("sample")}
     assert sources == ({"/proc"} if board.python == "3.6" else {"psutil 7.2.2"})
@@ -135,7 +147,7 @@ def test_its_memory_is_sampled_by_psutil_or_by_hand(board: Board, everything: To
     assert max(samples) == pytest.approx(mark, rel=0.05)
 
 
-def test_its_answers_are_those_of_this_python(board: Board, everything: Told) -> None:
+def test_its_answers_are_those_of_this_python(board: Board, everything: AgentRun) -> None:
     """So are the random values that it feeds: what they are does not depend on Python or numpy."""
     here = run(job(fetch(board.model), outputs=True))
     for event, other in zip(everything.of("output"), here.of("output"), strict=True):
@@ -156,11 +168,11 @@ def test_it_ends_with_its_host_there_too(version: str) -> None:
     assert os.environ[MARK]
 
 
-def test_tflite_runtime_beside_numpy_2_is_a_missing_runtime() -> None:
+def test_tflite_runtime_with_numpy_2_is_a_missing_runtime() -> None:
     """It imports, and then fails: a check by import is not enough."""
     wheels = ("numpy==2.0.2", "tflite-runtime==2.14.0")
     board = Board("3.9", wheels, "emotion_quantized.tflite", "tflite-runtime 2.14.0")
-    told_ = run(job(fetch(board.model), python_path=[str(bundle(board))], load={}), interpreter("3.9"))
-    assert told_.ending == ("refused", "runtime", "missing-runtime")
-    assert "ai-edge-litert: No module named 'ai_edge_litert'" in told_.end["message"]
-    assert "tflite-runtime: " in told_.end["message"]
+    heard = run(job(fetch(board.model), python_path=[str(bundle(board))], load={}), interpreter("3.9"))
+    assert heard.ending == ("refused", "runtime", "missing-runtime")
+    assert "ai-edge-litert: No module named 'ai_edge_litert'" in heard.end["message"]
+    assert "tflite-runtime: " in heard.end["message"]

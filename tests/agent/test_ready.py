@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from examples.real_models import fetch
-from tests.agent.agent_runs import ONE_PROCESS, PATIENCE_S, SUPERVISOR, TWO_INFERENCES, Told, job, run, told
+from tests.agent.agent_runs import ONE_PROCESS, PATIENCE_S, SUPERVISOR, TWO_INFERENCES, AgentRun, agent_run, job, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,9 @@ def worker_of(process: subprocess.Popen[bytes], *, holds: str) -> psutil.Process
     raise AssertionError(f"no worker of {process.pid} has loaded {holds}")
 
 
-def give(process: subprocess.Popen[bytes], work: dict[str, object]) -> Told:
+def give(process: subprocess.Popen[bytes], work: dict[str, object]) -> AgentRun:
     out, err = process.communicate(json.dumps(work).encode() + b"\n", timeout=PATIENCE_S)
-    return told(out, err, process.returncode)
+    return agent_run(out, err, process.returncode)
 
 
 def test_it_has_loaded_the_runtime_when_the_job_comes_and_does_it() -> None:
@@ -80,7 +80,7 @@ def test_the_time_in_which_it_only_waited_does_not_count() -> None:
     assert [phase["at_s"] for phase in seen.of("phase")] == sorted(phase["at_s"] for phase in seen.of("phase"))
 
 
-def test_another_runtime_takes_a_process_of_its_own() -> None:
+def test_another_runtime_takes_a_new_process() -> None:
     with supervisor(ONNX) as process:
         waiting = worker_of(process, holds="onnxruntime")
         seen = give(process, job(fetch("emotion_quantized.tflite"), load={"processes": 1}))
@@ -106,7 +106,7 @@ def test_the_next_process_is_a_fresh_one() -> None:
         ("raise ImportError('not for this machine')", ("refused", "runtime", "missing-runtime")),
     ],
 )
-def test_a_runtime_that_cannot_be_loaded_is_told_when_the_job_has_come(
+def test_a_runtime_that_cannot_be_loaded_is_reported_when_the_job_has_come(
     tmp_path: Path, code: str, ending: tuple[str, str, str | None]
 ) -> None:
     (tmp_path / "onnxruntime").mkdir()
@@ -118,7 +118,7 @@ def test_a_runtime_that_cannot_be_loaded_is_told_when_the_job_has_come(
     assert seen.ending == ending
 
 
-def test_it_ends_when_no_job_comes_and_when_it_is_told_to() -> None:
+def test_it_ends_when_no_job_comes_and_when_it_is_stopped() -> None:
     with supervisor(ONNX) as process:
         waiting = worker_of(process, holds="onnxruntime")
         _, _ = process.communicate(timeout=PATIENCE_S)

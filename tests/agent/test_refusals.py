@@ -1,4 +1,4 @@
-"""What is no model, or none for this runtime: an outcome with a reason and one plain sentence, never a traceback."""
+"""What is not a model, or not one for this runtime: an outcome with a reason and a sentence, never a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from examples.real_models import fetch
 from tests.agent import small_models
-from tests.agent.agent_runs import Told, job, run
+from tests.agent.agent_runs import AgentRun, job, run
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
 PAGE = b"\n<!DOCTYPE html><html><body>404 not found</body></html>"
@@ -18,19 +18,19 @@ PAGE = b"\n<!DOCTYPE html><html><body>404 not found</body></html>"
 FLEX = "the operator Erf needs TensorFlow itself (Flex), which is not on the device: convert without SELECT_TF_OPS"
 
 
-def tried(path: Path, **fields: object) -> Told:
-    told = run(job(path, memory={"processes": [1, 1]}, **fields))
-    assert told.code == 0
-    assert told.kinds[-1] == "done"
-    assert "Traceback" not in told.end["message"]
-    assert "\n" not in told.end["message"]
-    return told
+def tried(path: Path, **fields: object) -> AgentRun:
+    heard = run(job(path, memory={"processes": [1, 1]}, **fields))
+    assert heard.code == 0
+    assert heard.kinds[-1] == "done"
+    assert "Traceback" not in heard.end["message"]
+    assert "\n" not in heard.end["message"]
+    return heard
 
 
 def refused(path: Path, **fields: object) -> tuple[str, str]:
-    told = tried(path, **fields)
-    assert (told.end["outcome"], told.end["phase"]) == ("refused", "load")
-    return told.end["reason"], told.end["message"]
+    heard = tried(path, **fields)
+    assert (heard.end["outcome"], heard.end["phase"]) == ("refused", "load")
+    return heard.end["reason"], heard.end["message"]
 
 
 @pytest.mark.parametrize("ending", ["onnx", "tflite"])
@@ -38,7 +38,7 @@ def refused(path: Path, **fields: object) -> tuple[str, str]:
     ("content", "words"),
     [
         (b"", "model.{} is not a .{} model: it is empty"),
-        (PAGE, "model.{} is not a .{} model: it is a web page; the download did not give the model"),
+        (PAGE, "model.{} is not a .{} model: it is a web page; the download did not get the model"),
         (LFS, "model.{} is not a .{} model: it is a git-lfs pointer; `git lfs pull` gets the model itself"),
     ],
 )
@@ -84,7 +84,7 @@ def abs_model(path: Path, **options: object) -> Path:
 @pytest.mark.parametrize(
     ("options", "reason", "words"),
     [
-        ({"operator": "Nonsense"}, "unsupported-operator", "there is no operator Nonsense in opset 17"),
+        ({"operator": "Nonsense"}, "unsupported-operator", "opset 17 has no operator Nonsense"),
         (
             {"operator": "Fancy", "domain": "my.ops", "domains": ["my.ops"]},
             "unsupported-operator",
@@ -130,11 +130,11 @@ def test_weights_in_another_file(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:10])
     reason, message = refused(tmp_path / "m.onnx")
     assert reason == "missing-external-data"
-    assert message == "the file with the model's weights is missing beside it, or shorter than the model says"
+    assert message == "the file with the model's weights is missing next to it, or shorter than the model says"
     weights.unlink()
     assert refused(tmp_path / "m.onnx") == (
         "missing-external-data",
-        "the file m.data with the model's weights is not beside it",
+        "the file m.data with the model's weights is not next to it",
     )
 
 
@@ -148,14 +148,14 @@ def test_weights_outside_of_the_models_folder(tmp_path: Path) -> None:
     (tmp_path / "m.data").rename(tmp_path / "m.x")
     assert refused(inside / "m.onnx") == (
         "missing-external-data",
-        "the model's weights are said to be in ../m.x, outside of the model's own folder",
+        "the model names ../m.x for its weights, which is outside the model's folder",
     )
 
 
 def test_weights_that_are_not_numbers_run_and_are_doubted(tmp_path: Path) -> None:
-    told = tried(small_models.with_nan_weights(tmp_path / "m.onnx"))
-    assert told.end["outcome"] == "completed"
-    (note,) = told.of("note")
+    heard = tried(small_models.with_nan_weights(tmp_path / "m.onnx"))
+    assert heard.end["outcome"] == "completed"
+    (note,) = heard.of("note")
     assert (note["code"], note["message"]) == ("nan-output", "output y holds NaN")
 
 
@@ -189,30 +189,30 @@ def test_tflite_operators_that_this_runtime_has_not(
     assert refused(small_models.one_operator(tmp_path / "m.tflite", code, custom, version)) == expected
 
 
-def test_an_unsupported_operator_is_told_even_where_dimensions_are_open(tmp_path: Path) -> None:
+def test_an_unsupported_operator_is_reported_even_where_dimensions_are_open(tmp_path: Path) -> None:
     """The guess is not to blame for it."""
     rows = small_models.value("x", small_models.FLOAT, ["n", 4]), small_models.value("y", small_models.FLOAT, ["n", 4])
     assert refused(small_models.one_node(tmp_path / "m.onnx", "Nonsense", *rows))[0] == "unsupported-operator"
 
 
-def test_no_runtime_is_told_with_what_was_tried(tmp_path: Path) -> None:
+def test_a_missing_runtime_is_reported_with_what_was_tried(tmp_path: Path) -> None:
     (tmp_path / "ai_edge_litert").mkdir()
     (tmp_path / "ai_edge_litert" / "__init__.py").write_text("raise SystemError('built for another numpy')")
-    told = tried(fetch("emotion_quantized.tflite"), python_path=[str(tmp_path)])
-    assert told.ending == ("refused", "runtime", "missing-runtime")
-    assert told.end["message"] == (
+    heard = tried(fetch("emotion_quantized.tflite"), python_path=[str(tmp_path)])
+    assert heard.ending == ("refused", "runtime", "missing-runtime")
+    assert heard.end["message"] == (
         "no runtime for .tflite works here (ai-edge-litert: built for another numpy;"
         " tflite-runtime: No module named 'tflite_runtime')"
     )
 
 
 def test_a_runtime_is_used_only_when_it_works(tmp_path: Path) -> None:
-    """tflite-runtime stands for one that imports and then fails, as it does beside numpy 2."""
+    """tflite-runtime stands for one that imports and then fails, as it does with numpy 2."""
     (tmp_path / "tflite_runtime").mkdir()
     (tmp_path / "tflite_runtime" / "__init__.py").write_text("")
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(
         "def Interpreter(**_):\n    raise SystemError('compiled using NumPy 1.x')"
     )
-    told = tried(fetch("emotion_quantized.tflite"), python_path=[str(tmp_path)], runtime="tflite-runtime")
-    assert told.ending == ("refused", "runtime", "missing-runtime")
-    assert "compiled using NumPy 1.x" in told.end["message"]
+    heard = tried(fetch("emotion_quantized.tflite"), python_path=[str(tmp_path)], runtime="tflite-runtime")
+    assert heard.ending == ("refused", "runtime", "missing-runtime")
+    assert "compiled using NumPy 1.x" in heard.end["message"]

@@ -1,4 +1,4 @@
-"""The agent goes when it is told to, or when nobody is there any more: quickly, and with all it started."""
+"""The agent ends when it is stopped, or when nobody is there any more: quickly, and with all it started."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def test_a_signal_ends_it(number: signal.Signals, code: int) -> None:
     with Live(long_job()) as live:
         worker = measuring(live)
         live.process.send_signal(number)
-        told = live.rest()
-    assert told.code == code
-    assert told.stderr == ""
+        heard = live.rest()
+    assert heard.code == code
+    assert heard.stderr == ""
     assert not Path(f"/proc/{worker}").exists()
 
 
@@ -73,8 +73,8 @@ def test_the_end_of_stdin_ends_it() -> None:
 def test_stdin_that_is_not_watched_may_end() -> None:
     with Live(job(fetch("emotion_quantized.tflite"), latency={**QUICK, "min_s": 0.3})) as live:
         live.hang_up()
-        told = live.rest()
-    assert (told.code, told.kinds[-1]) == (0, "done")
+        heard = live.rest()
+    assert (heard.code, heard.kinds[-1]) == (0, "done")
 
 
 def test_a_host_that_falls_silent_is_gone() -> None:

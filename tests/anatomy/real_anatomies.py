@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.values import Anatomy
 from examples.real_models import catalogue, fetch
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from edgecheck.anatomy.values import Anatomy
-
 NAMES = tuple(catalogue()["models"])
+FILES = tuple(name for name, model in catalogue()["models"].items() if not model["path"].endswith("/"))
 _READ: dict[str, Anatomy] = {}
 
 
 def names(*suffixes: str) -> list[str]:
-    """The models whose names end so."""
+    """The models whose names end in one of these."""
     return [name for name in NAMES if name.endswith(suffixes)]
 
 
@@ -29,6 +26,6 @@ def anatomy(name: str) -> Anatomy:
 
 
 def bytes_on_disk(path: Path) -> int:
-    """What all files of a model take."""
+    """Bytes of all files of a model."""
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return sum(each.stat().st_size for each in files)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -16,9 +16,6 @@ from edgecheck.anatomy.contents import Contents
 from edgecheck.anatomy.values import Role
 from examples.real_models import fetch
 from tests.anatomy.real_anatomies import anatomy, names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def protos(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import onnx
 import pytest
@@ -11,12 +12,8 @@ from onnx import TensorProto, helper
 from edgecheck.anatomy.comparing import Change, Comparison, Status, compare
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Kind
-from tests.anatomy.made_files import dense_model, onnx_model, save
 from tests.anatomy.real_anatomies import NAMES, anatomy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from tests.anatomy.small_files import dense_model, onnx_model, save
 
 LAYERS = {"a": (16, 32), "b": (32, 32), "c": (32, 64), "head": (64, 10)}
 
@@ -33,7 +30,7 @@ def layers(found: Comparison) -> dict[str, Change]:
     return {change.name: change for change in found.changes if change.kind is Kind.TENSORS}
 
 
-def told(found: Comparison) -> dict[str, tuple[str, Status]]:
+def summary(found: Comparison) -> dict[str, tuple[str, Status]]:
     return {name: (change.was, change.status) for name, change in layers(found).items()}
 
 
@@ -50,7 +47,7 @@ def test_a_model_is_the_same_as_itself(tmp_path: Path) -> None:
 def test_growth_appearance_and_loss(tmp_path: Path) -> None:
     wider = {"a": (16, 48), "b": (32, 32), "extra": (7, 7), "head": (64, 5)}
     found = compared(tmp_path, dense_model(wider), dense_model(LAYERS))
-    assert told(found) == {
+    assert summary(found) == {
         "a": ("", Status.GREW),
         "b": ("", Status.SAME),
         "extra": ("", Status.APPEARED),
@@ -65,7 +62,7 @@ def test_growth_appearance_and_loss(tmp_path: Path) -> None:
 def test_renamed_layers_are_found_by_their_content(tmp_path: Path) -> None:
     names = {"a": "stem", "b": "body", "c": "neck"}
     found = compared(tmp_path, dense_model(renamed(names)), dense_model(LAYERS))
-    assert told(found) == {
+    assert summary(found) == {
         "stem": ("a", Status.SAME),
         "body": ("b", Status.SAME),
         "neck": ("c", Status.SAME),
@@ -78,7 +75,7 @@ def test_content_tells_layers_of_one_shape_apart(tmp_path: Path) -> None:
     new = dense_model({"z": (8, 8), "y": (8, 8), "x": (8, 8)})
     first, _, last = new.graph.initializer
     first.raw_data, last.raw_data = last.raw_data, first.raw_data
-    assert told(compared(tmp_path, new, dense_model(old))) == {
+    assert summary(compared(tmp_path, new, dense_model(old))) == {
         "z": ("r", Status.SAME),
         "y": ("q", Status.SAME),
         "x": ("p", Status.SAME),
@@ -88,24 +85,29 @@ def test_content_tells_layers_of_one_shape_apart(tmp_path: Path) -> None:
 def test_renamed_and_trained_again_is_found_by_shape_and_order(tmp_path: Path) -> None:
     names = {"a": "stem", "b": "body", "c": "neck"}
     found = compared(tmp_path, dense_model(renamed(names), seed=99), dense_model(LAYERS))
-    assert {name: was for name, (was, _) in told(found).items()} == {"stem": "a", "body": "b", "neck": "c", "head": ""}
-    assert {status for _, status in told(found).values()} == {Status.SAME}
+    assert {name: was for name, (was, _) in summary(found).items()} == {
+        "stem": "a",
+        "body": "b",
+        "neck": "c",
+        "head": "",
+    }
+    assert {status for _, status in summary(found).values()} == {Status.SAME}
 
 
-def test_a_new_first_part_of_the_name_is_no_new_layer(tmp_path: Path) -> None:
+def test_a_new_first_part_of_the_name_is_the_same_layer(tmp_path: Path) -> None:
     old = {f"model.block.{name}": shape for name, shape in LAYERS.items()}
     new = {f"model_1.block.{name}": shape for name, shape in LAYERS.items()}
     found = compared(tmp_path, dense_model(new, seed=5), dense_model(old))
-    assert told(found)["model_1/block/a"] == ("model/block/a", Status.SAME)
+    assert summary(found)["model_1/block/a"] == ("model/block/a", Status.SAME)
 
 
-def test_another_type_is_told(tmp_path: Path) -> None:
+def test_another_type_is_named(tmp_path: Path) -> None:
     half = helper.make_tensor("a.weight", TensorProto.FLOAT16, [16, 32], bytes(16 * 32 * 2), raw=True)
     found = compared(tmp_path, onnx_model([], [half]), dense_model({"a": (16, 32)}))
     assert (layers(found)["a"].status, layers(found)["a"].detail) == (Status.SHRANK, "float32 → float16")
 
 
-def test_what_is_no_layer_is_compared_too(tmp_path: Path) -> None:
+def test_bytes_outside_the_layers_are_compared_too(tmp_path: Path) -> None:
     documented = dense_model(LAYERS)
     documented.doc_string = "d" * 5000
     found = compared(tmp_path, documented, dense_model(LAYERS))

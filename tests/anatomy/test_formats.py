@@ -1,4 +1,4 @@
-"""The format is found by the bytes; what is no model is refused with a sentence and a hint."""
+"""The format is recognised by the bytes; other files are refused with a sentence and a hint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ import pytest
 from edgecheck.anatomy.formats import SUFFIXES, ModelFormat, identify, name_disagrees
 from edgecheck.errors import ModelError
 from examples.real_models import fetch
-from tests.anatomy.made_files import (
+from tests.anatomy.real_anatomies import FILES, NAMES
+from tests.anatomy.small_files import (
     archive,
     keras_archive,
     npy,
@@ -25,10 +26,6 @@ from tests.anatomy.made_files import (
     torch_archive,
     torch_tensor,
 )
-from tests.anatomy.real_anatomies import NAMES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BY_SUFFIX = {
     ".tflite": ModelFormat.TFLITE,
@@ -50,14 +47,14 @@ def test_real_models_are_recognised(name: str) -> None:
     assert name_disagrees(path, identify(path)) == ""
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if fetch(name).is_file()])
-def test_the_name_does_not_matter_and_a_lie_is_told(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_the_name_does_not_matter_and_a_wrong_suffix_is_reported(name: str, tmp_path: Path) -> None:
     expected = identify(fetch(name))
     lie = ".safetensors"
     path = save(tmp_path / f"model{lie}", fetch(name).read_bytes())
     assert identify(path) is expected
     assert name_disagrees(path, expected) == (
-        f"model.safetensors is called .safetensors, which names safetensors, but its bytes are {expected.value}."
+        f"model.safetensors has the suffix of safetensors, but its content is {expected.value}."
     )
 
 
@@ -74,7 +71,7 @@ OLD_PT2 = archive({"serialized_exported_program.json": b"{}", "version": b"1.1",
 
 
 @pytest.mark.parametrize("expected", MADE)
-def test_made_files_are_recognised(expected: str, tmp_path: Path) -> None:
+def test_small_files_are_recognised(expected: str, tmp_path: Path) -> None:
     assert identify(save(tmp_path / "model", MADE[expected])).value == expected
 
 
@@ -90,7 +87,7 @@ def test_pickles_of_every_protocol_are_recognised(protocol: int, tmp_path: Path)
 
 REFUSED = {
     "empty": (b"", "is empty.", "Export or download it again."),
-    "blank": (b" \n" * 9, "holds only blanks.", "Name the file that"),
+    "blank": (b" \n" * 9, "contains only blanks.", "Name the file that"),
     "web page": (
         b"\n<!DOCTYPE html><html>",
         "is a web page that was saved under a model's name.",
@@ -125,7 +122,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_model_is_refused(case: str, tmp_path: Path) -> None:
+def test_other_files_are_refused(case: str, tmp_path: Path) -> None:
     content, sentence, hint = REFUSED[case]
     path = save(tmp_path / "a model.tflite", content)
     with pytest.raises(ModelError) as caught:
@@ -136,17 +133,17 @@ def test_what_is_no_model_is_refused(case: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_cut_onnx_model_is_told_from_noise(tmp_path: Path) -> None:
+def test_a_cut_onnx_model_is_recognised(tmp_path: Path) -> None:
     content = fetch("mtcnn_onet.onnx").read_bytes()
     with pytest.raises(ModelError, match="it is an ONNX model that has been cut off"):
         identify(save(tmp_path / "m.onnx", content[: len(content) // 2]))
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not there"):
+def test_paths_that_do_not_exist_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
         identify(tmp_path / "none.onnx")
     (tmp_path / "dangling.onnx").symlink_to(tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match="is a link to a file that is not there"):
+    with pytest.raises(ModelError, match="is a link to a file that does not exist"):
         identify(tmp_path / "dangling.onnx")
     (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
     with pytest.raises(ModelError, match="is a link that leads to itself"):
@@ -158,7 +155,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         identify(tmp_path / "pipe")
 
 
-def test_folders_are_told_apart(tmp_path: Path) -> None:
+def test_folders_that_are_not_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"neither a SavedModel \(no saved_model.pb\) nor an .mlpackage"):
         identify(tmp_path)
     save(tmp_path / "net.onnx", b"")
@@ -194,7 +191,7 @@ def test_identifying_imports_the_standard_library_only() -> None:
     assert not {"zipfile", "pickletools", "tempfile", "json", "dataclasses", "inspect"} & loaded
 
 
-def test_a_zip_comment_and_what_stands_before_an_archive_do_not_confuse(tmp_path: Path) -> None:
+def test_a_zip_comment_that_looks_like_an_end_record_does_not_confuse(tmp_path: Path) -> None:
     path = save(tmp_path / "net.pt", MADE["torch-zip"])
     with zipfile.ZipFile(path, "a") as opened:
         opened.comment = b"PK\x05\x06 is not the end"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,11 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from edgecheck.anatomy.signature import Arithmetic, Port, Variant, signature
 from edgecheck.errors import ModelError
 from examples.real_models import fetch
-from tests.anatomy.made_files import onnx_model, save
 from tests.anatomy.real_anatomies import names
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.anatomy.small_files import onnx_model, save
 
 ORT_TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int8)": "int8"}
 VARIANTS = {
@@ -78,7 +75,7 @@ def test_open_dimensions_are_named() -> None:
     assert signature(fetch("face_detection_back.tflite")).open_inputs == ()
 
 
-def test_stateful_models_are_told() -> None:
+def test_stateful_models_are_recognised() -> None:
     assert signature(fetch("hey_jarvis.tflite")).stateful
     assert not signature(fetch("nmp.tflite")).stateful
 
@@ -125,7 +122,7 @@ def test_a_model_without_weights_counts_as_float(tmp_path: Path) -> None:
     assert (found.variant, found.arithmetic) == (Variant.FLOAT32, Arithmetic.FLOAT)
 
 
-def test_initialisers_among_the_inputs_are_none(tmp_path: Path) -> None:
+def test_initialisers_among_the_inputs_are_left_out(tmp_path: Path) -> None:
     weights = numpy_helper.from_array(np.zeros((4, 8), np.float32), "w")
     model = onnx_model([helper.make_node("MatMul", ["x", "w"], ["y"])], [weights])
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 8]))
@@ -138,7 +135,7 @@ def test_other_formats_do_not_say(name: str) -> None:
         signature(fetch(name))
 
 
-def test_a_port_that_is_no_tensor_has_no_shape(tmp_path: Path) -> None:
+def test_a_port_that_is_not_a_tensor_has_no_shape(tmp_path: Path) -> None:
     model = onnx_model([], [])
     sequence = onnx.helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, [2])
     model.graph.output.append(sequence)

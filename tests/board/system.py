@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from edgecheck.emulator import image, initramfs, kernel, packages, programs
-from edgecheck.emulator.store import Store
+from edgecheck.emulator import boot, build, packages, programs
+from edgecheck.emulator.cache import sparse_digest
+from edgecheck.errors import EmulatorError
+from edgecheck.store import Store
 from tests.targets.sshd import new_key
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: What a wheel links against comes with any desktop or server image of a board; busybox is the shell and the init.
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1", "busybox-static", "openssh-server")
-MODULES = (*kernel.MODULES, "virtio_pci", "virtio_net", "virtio_rng")
+MODULES = (*boot.MODULES, "virtio_pci", "virtio_net", "virtio_rng")
 DISK = "1200M"
 
 INIT = """\
@@ -93,38 +94,40 @@ class System:
 
 def ensure() -> System:
     """The system of this recipe, built from the host's packages if the cache has none that is intact."""
-    store = Store(user_cache_path("edgecheck-test-board"))
+    store = Store(
+        folder=user_cache_path("edgecheck-test-board") / "systems",
+        what="board's system",
+        error=EmulatorError,
+        digest=sparse_digest,
+    )
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-    return System(store.ensure("systems", key, _build, print).folder)
+    return System(store.ensure(key, _build, print).folder)
 
 
 def _build(folder: Path) -> Mapping[str, Any]:
-    with tempfile.TemporaryDirectory(prefix=".packages-", dir=folder.parent) as name:
-        tree = Path(name) / "tree"
-        archive = packages.Archive(Path(name) / "apt")
-        archive.refresh()
-        newest = archive.dependency("linux-image-cloud-arm64", r"linux-image-[0-9]\S*-cloud-arm64")
-        files = {*archive.download(PACKAGES, closure=True), *archive.download((newest,), closure=False)}
-        packages.unpack(sorted(files), tree)
-        found = kernel.find(tree)
-        (folder / "kernel").write_bytes(found.image.read_bytes())
-        (folder / "initramfs").write_bytes(
-            initramfs.drivers(image._busybox(tree), kernel.modules(found, MODULES)) + _init()
-        )
-        for key in ("client_key", "host_key"):
-            new_key(folder / key)
-        _furnish(tree, folder)
-        programs.run((programs.MKE2FS, "-q", "-F", "-t", "ext4", "-d", str(tree), str(folder / "system.img"), DISK))
-    return {"linux": found.release}
+    tree = folder.parent / "tree"
+    archive = packages.Archive(folder.parent / "apt")
+    archive.refresh()
+    newest = archive.dependency("linux-image-cloud-arm64", r"linux-image-[0-9]\S*-cloud-arm64")
+    files = {*archive.download(PACKAGES, closure=True), *archive.download((newest,), closure=False)}
+    packages.unpack(sorted(files), tree)
+    kernel = boot.find_kernel(tree)
+    (folder / "kernel").write_bytes(kernel.image.read_bytes())
+    (folder / "initramfs").write_bytes(boot.drivers(build.busybox(tree), boot.modules(kernel, MODULES)) + _init())
+    for key in ("client_key", "host_key"):
+        new_key(folder / key)
+    _furnish(tree, folder)
+    programs.run((programs.MKE2FS, "-q", "-F", "-t", "ext4", "-d", str(tree), str(folder / "system.img"), DISK))
+    return {"linux": kernel.release}
 
 
 def _init() -> bytes:
-    entries = (initramfs._entry("init", stat.S_IFREG | 0o755, INIT.encode()), initramfs._entry("TRAILER!!!", 0))
+    entries = (boot.cpio_entry("init", stat.S_IFREG | 0o755, INIT.encode()), boot.cpio_entry("TRAILER!!!", 0))
     return b"".join(entries)
 
 
 def _furnish(tree: Path, folder: Path) -> None:
-    image._furnish(tree, image._newest_python(str(path) for path in (tree / "usr/bin").iterdir()))
+    build.furnish(tree, build._newest_python(str(path) for path in (tree / "usr/bin").iterdir()))
     for name in ("etc/ssh", "root", "run", "var/empty", "sbin"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     if not (tree / "bin/sh").exists():

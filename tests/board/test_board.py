@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.checks.calibrate import Place, calibrate
-from edgecheck.checks.session import Wanted, run_on
+from edgecheck.checks.calibrate import Board, calibrate
+from edgecheck.checks.session import Needs, run_on
 from edgecheck.config import Profiles
+from edgecheck.core.address import parse
 from edgecheck.core.budget import Effort
+from edgecheck.core.device_match import DeviceMatch
 from edgecheck.core.finding import Evidence, Measurement
 from edgecheck.core.measurement import measure
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.run import Outcome, Purpose
-from edgecheck.core.verdict import Standing, Status, judge
+from edgecheck.core.verdict import Status, judge
 from edgecheck.errors import TargetError
 from edgecheck.targets import Target, open_target
-from edgecheck.targets.ssh_cache import device_cache
+from edgecheck.targets.ssh.cache import device_cache
 from examples.real_models import fetch
 from tests import builders
 from tests.builders import limit
@@ -52,17 +54,19 @@ RUNTIME = Profiles().get("raspberry-pi-4-2gb").runtimes["tflite"]
 QUICK = Effort(warmup_count=1, warmup_time=0, min_count=5, min_time=0, max_time=5)
 
 
-def wanted(metric: str) -> Wanted:
-    """What a check of that one limit wants to see."""
-    asked = (limit(metric, 1e9),)
-    return Wanted(replace(builders.budget((builders.profile(), asked)), effort=QUICK), asked, RUNTIME)
+def needs(metric: str) -> Needs:
+    """What a check of that one limit needs."""
+    limits = (limit(metric, 1e9),)
+    return Needs(
+        budget=replace(builders.budget((builders.profile(), limits)), effort=QUICK), limits=limits, requirements=RUNTIME
+    )
 
 
-MEMORY, TIMED = wanted("ram_peak"), wanted("latency_p50")
+MEMORY, TIMED = needs("ram_peak"), needs("latency_p50")
 
 
 def target(address: str) -> Target:
-    return open_target(address, builders.profile())
+    return open_target(parse(address), builders.profile())
 
 
 def budget(folder: Path, device: str) -> str:
@@ -171,7 +175,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
 
 def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard, first_check: Done) -> None:
     assert first_check.code == 3
-    place = Place(Profiles().get("raspberry-pi-4-2gb"), board.address, QUICK)
+    place = Board(Profiles().get("raspberry-pi-4-2gb"), parse(board.address), QUICK)
     with pytest.raises(TargetError, match="not on a Raspberry Pi 4 Model B"):
         calibrate(place, silent, networks=("dense", "stem"))
 
@@ -194,14 +198,14 @@ def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
     (worker, *_) = run.of(Purpose.MEMORY)
     assert worker.sampler == "/proc"
     assert len(worker.samples) > 5
-    found = measure(METRICS["ram_peak"], Evidence(ARTIFACT, run))
+    found = measure(METRICS["ram_peak"], Evidence(artifact=ARTIFACT, run=run))
     assert isinstance(found, Measurement)
     assert found.basis.endswith(" processes, sampled from /proc")
     assert worker.peak is not None
     assert max(rss for _, rss in worker.samples) == pytest.approx(worker.peak, rel=0.05)
 
 
-def test_a_disk_without_room_is_told_and_nothing_is_sent(
+def test_a_disk_without_room_is_reported_and_nothing_is_sent(
     board: EmulatedBoard, first_check: Done, tmp_path: Path
 ) -> None:
     """The card of a board that is in use: the runtime would not fit."""
@@ -249,7 +253,9 @@ def test_a_connection_that_is_cut_leaves_what_was_complete_and_nothing_on_the_bo
     assert len(run.of(Purpose.LATENCY)[0].latencies) >= 5
     assert run.workers[-1].ending.reason == "lost"
     verdicts = {
-        name: judge(limit(name, 1e9), measure(METRICS[name], Evidence(ARTIFACT, run)), Standing()).status
+        name: judge(
+            limit(name, 1e9), measure(METRICS[name], Evidence(artifact=ARTIFACT, run=run)), DeviceMatch()
+        ).status
         for name in ("latency_mean", "ram_peak")
     }
     assert verdicts == {"latency_mean": Status.PASS, "ram_peak": Status.UNKNOWN}

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform, archive, unpacked
-from edgecheck.bundles.archive import needed, pack
+from edgecheck.bundles.archive import pack
+from edgecheck.bundles.contents import linked_libraries
 from edgecheck.bundles.wheelfile import open_wheel
 from edgecheck.errors import BundleError
 
@@ -19,7 +20,7 @@ Writer = Callable[..., Path]
 Bundled = Callable[..., Bundle]
 
 
-def test_the_same_wheels_give_the_same_bytes(wheel: Writer, tmp_path: Path) -> None:
+def test_the_same_wheels_make_the_same_bytes(wheel: Writer, tmp_path: Path) -> None:
     wheels = [open_wheel(wheel("b", {"b/__init__.py": "b"})), open_wheel(wheel("a", {"a/__init__.py": "a"}))]
     one = pack(wheels, {"python": "3.11"}, tmp_path / "one")
     os.utime(wheels[0].source, (time.time() + 5000, time.time() + 5000))
@@ -54,7 +55,7 @@ def test_members_are_sorted_and_carry_nothing_of_this_machine(wheel: Writer, tmp
     }
 
 
-def test_what_the_archive_says_of_itself(wheel: Writer, tmp_path: Path) -> None:
+def test_what_the_archive_says_about_itself(wheel: Writer, tmp_path: Path) -> None:
     source = wheel("foo", {"foo/__init__.py": "12345", "foo/tests/test_x.py": "1234567", "foo/x.pyi": "123"})
     found = pack([open_wheel(source)], {"python": "3.11"}, tmp_path / "out")
     with tarfile.open(tmp_path / "out") as tar:
@@ -92,12 +93,12 @@ def test_two_wheels_may_hold_the_same_file_but_not_two_of_one_name(wheel: Writer
     ]
     with pytest.raises(BundleError, match=r"Two wheels hold different files called onnxruntime/__init__\.py") as caught:
         pack(different, {}, tmp_path / "out")
-    assert "one of them only" in caught.value.hint
+    assert "only one of them" in caught.value.hint
 
 
 def test_a_library_that_the_rest_is_linked_to_stays(wheel: Writer, tmp_path: Path, real_library: bytes) -> None:
     """The rules leave out onnxruntime's C library; a release whose Python module links to it must keep it."""
-    wanted = next(name for name in sorted(needed(real_library), key=len) if len(name) >= 20)
+    wanted = next(name for name in sorted(linked_libraries(real_library), key=len) if len(name) >= 20)
     renamed = "libonnxruntime.so.9".ljust(len(wanted), "0")
     linked = real_library.replace(wanted.encode(), renamed.encode())
     for module, stays in ((linked, True), (real_library, False)):

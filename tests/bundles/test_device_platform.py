@@ -22,11 +22,11 @@ PI = {
 }
 
 
-def test_this_machine_takes_exactly_the_tags_that_packaging_says() -> None:
+def test_the_tags_of_this_machine_are_exactly_those_of_packaging() -> None:
     assert host_platform().wheel_tags == frozenset(tags.sys_tags())
 
 
-def test_every_python_takes_the_tags_that_its_own_pip_says(python: tuple[str, Path]) -> None:
+def test_the_tags_of_every_python_are_those_of_its_pip(python: tuple[str, Path]) -> None:
     version, interpreter = python
     found = platform_of(json.loads(_output(interpreter, Path(probe.__file__).read_text(encoding="utf-8"))))
     assert found.python == version
@@ -34,7 +34,7 @@ def test_every_python_takes_the_tags_that_its_own_pip_says(python: tuple[str, Pa
     theirs = set(_output(interpreter, script).split())  # none where pip is older than its module of tags
     ours = {str(tag) for tag in found.wheel_tags}
     assert theirs <= ours
-    assert not theirs or ours - theirs <= {f"cp{version.replace('.', '')}-none-any"}  # old pips did not take it
+    assert not theirs or ours - theirs <= {f"cp{version.replace('.', '')}-none-any"}  # old pips did not accept it
 
 
 def _output(interpreter: Path, script: str) -> str:
@@ -67,7 +67,7 @@ def test_tags_by_machine_and_libc(platform: DevicePlatform, expected: set[str]) 
     assert platform.platform_tags[-1] == f"linux_{platform.machine}"
 
 
-def test_a_wheel_for_a_newer_libc_is_not_taken() -> None:
+def test_a_wheel_for_a_newer_libc_does_not_fit() -> None:
     assert "manylinux_2_37_aarch64" not in DevicePlatform("3.11", "aarch64", "glibc", (2, 36)).platform_tags
     assert not any("manylinux" in tag for tag in DevicePlatform("3.11", "aarch64", "musl", (1, 2)).platform_tags)
 
@@ -114,7 +114,7 @@ def test_platform_of_a_pi() -> None:
         ({"libc": "", "libc_version": ""}, "The device's C library is neither glibc nor musl."),
         ({"python": "2.7"}, "The device's Python is 2.7; edgecheck's agent needs Python 3.6 or newer."),
         ({"python": "3.5"}, "The device's Python is 3.5; edgecheck's agent needs Python 3.6 or newer."),
-        ({"machine": "; rm -rf /"}, "'; rm -rf /' is no machine's name."),
+        ({"machine": "; rm -rf /"}, "'; rm -rf /' is not the name of a machine."),
         ({}, ""),
     ],
 )
@@ -129,7 +129,7 @@ def test_what_no_bundle_fits(facts: dict[str, object], message: str) -> None:
     assert caught.value.hint
 
 
-def test_musl_tells_its_version_when_its_loader_runs_alone(tmp_path: Path) -> None:
+def test_musl_prints_its_version_when_its_loader_runs_alone(tmp_path: Path) -> None:
     loader = tmp_path / "ld-musl-aarch64.so.1"
     loader.write_text(  # what musl 1.2.3 prints
         "#!/bin/sh\necho 'musl libc (aarch64)\nVersion 1.2.3\nDynamic Program Loader\nUsage: x' >&2\nexit 1\n"

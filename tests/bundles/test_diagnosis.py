@@ -3,9 +3,8 @@ from __future__ import annotations
 from packaging.requirements import Requirement
 
 from edgecheck.bundles import DevicePlatform
-from edgecheck.bundles.diagnosis import Unmet, explain, other_failure, unmet
-from edgecheck.bundles.listing import Listing, read_listing
-from edgecheck.bundles.requirements import wanted
+from edgecheck.bundles.diagnosis import Listing, Unmet, explain, other_failure, read_listing, unmet
+from edgecheck.bundles.requirements import requirements_for
 
 BULLSEYE = DevicePlatform("3.9", "aarch64", "glibc", (2, 31))
 BOOKWORM = DevicePlatform("3.11", "aarch64", "glibc", (2, 36))
@@ -26,7 +25,7 @@ LITERT = [
 
 
 def log(*files: str) -> str:
-    """What `pip download -vv` says of each file."""
+    """What `pip download -vv` prints about each file."""
     lines = ["* https://index.test/simple/x/"]
     lines += [
         f"  Skipping link: none of the wheel's tags are compatible: https://files.test/ab/{file}"
@@ -78,7 +77,7 @@ def test_no_wheels_for_the_machine() -> None:
     message, hint = explained("numpy>=1.23.2", pi, "tflite-runtime", numpy=numpy)
     assert message == (
         "No wheel of numpy>=1.23.2, which tflite-runtime needs, fits Python 3.11, armv7l, glibc 2.36: "
-        "there is none for armv7l."
+        "it has none for armv7l."
     )
     assert hint == f"Install the distribution's numpy (`sudo apt install python3-numpy`) and {SYSTEM}."
 
@@ -91,13 +90,13 @@ def test_a_release_that_does_not_exist() -> None:
 
 def test_a_name_that_does_not_exist() -> None:
     message, hint = explained("tflite-runtme", BOOKWORM)
-    assert message.endswith("the package index knows no tflite-runtme.")
-    assert hint == "Look at the spelling, and at pip's index settings (`pip config list`)."
+    assert message.endswith("the package index has no tflite-runtme.")
+    assert hint == "Check the spelling, and pip's index settings (`pip config list`)."
 
 
 def test_source_only() -> None:
     message, hint = explained("foo", BOOKWORM, foo=["foo-1.0.tar.gz"])
-    assert message.endswith("foo comes as source only.")
+    assert message.endswith("foo is published as source only.")
     assert hint == SYSTEM.capitalize() + "."
 
 
@@ -107,14 +106,14 @@ def test_musl() -> None:
     assert message.endswith("musl 1.2: its wheels are for glibc, not for musl.")
 
 
-def test_the_index_s_own_words_on_python() -> None:
+def test_the_python_that_the_index_says_a_release_requires() -> None:
     """An abi3 wheel fits by its tags alone, but not by what its release says it takes."""
     known = read_listing("foo", log("foo-2.0-cp36-abi3-manylinux2014_aarch64.whl").replace(">=3.6", ">=3.12"))
     assert known.fitting(BOOKWORM) == []
     assert [str(version) for version in known.fitting(TRIXIE)] == ["2.0"]
 
 
-def test_a_listing_takes_what_is_of_the_name_and_no_release_candidates() -> None:
+def test_a_listing_has_releases_of_the_name_and_no_release_candidates() -> None:
     text = log(
         "foo_bar-1.0-py3-none-any.whl",
         "foo_bar-2.0rc1-py3-none-any.whl",
@@ -125,7 +124,7 @@ def test_a_listing_takes_what_is_of_the_name_and_no_release_candidates() -> None
     assert [str(version) for version in read_listing("foo-bar", text).fitting(BOOKWORM)] == ["1.0", "1.5+cpu"]
 
 
-def test_what_pip_says_of_a_wheel_that_does_not_exist() -> None:
+def test_what_pip_says_about_a_missing_wheel() -> None:
     output = (
         "ERROR: Could not find a version that satisfies the requirement "
         "numpy>=1.23 (from tflite-runtime) (from versions: none)\n"
@@ -151,9 +150,9 @@ The conflict is caused by:
 Additionally, some packages in these conflicts have no matching distributions available for your environment:
     numpy
 """
-    error = other_failure(output, wanted(["tflite-runtime==2.14.0", "numpy>=2"], BOOKWORM))
+    error = other_failure(output, requirements_for(["tflite-runtime==2.14.0", "numpy>=2"], BOOKWORM))
     assert error.message == (
-        "No set of wheels holds numpy>=2, tflite-runtime==2.14.0, psutil, numpy<2 together: "
+        "No set of wheels satisfies numpy>=2, tflite-runtime==2.14.0, psutil, numpy<2: "
         "The user requested numpy>=2; The user requested numpy<2."
     )
     assert error.hint == (
@@ -163,9 +162,9 @@ Additionally, some packages in these conflicts have no matching distributions av
 
 
 def test_other_failures_of_pip() -> None:
-    asked = wanted([], BOOKWORM)
+    asked = requirements_for([], BOOKWORM)
     assert "cannot be reached" in other_failure("Max retries exceeded with url", asked).message
-    assert "no room" in other_failure("OSError: [Errno 28] No space left on device", asked).message
+    assert "is full" in other_failure("OSError: [Errno 28] No space left on device", asked).message
     assert other_failure("ERROR: HTTP error 403\nERROR: and so on", asked).message == (
         "pip failed: HTTP error 403 and so on"
     )

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,14 +14,19 @@ import pytest
 
 from edgecheck.bundles import DevicePlatform, bundle_for
 from edgecheck.bundles.pip_process import Pip
+from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
 
 PI = DevicePlatform("3.11", "aarch64")
 
 
-def pip(folder: Path, platform: DevicePlatform = PI, patience: float = 300, told: list[str] | None = None) -> Pip:
-    heard = [] if told is None else told
-    return Pip(platform.markers, folder, time.monotonic() + patience, heard.append)
+def pip(
+    folder: Path,
+    platform: DevicePlatform = PI,
+    patience: float = 300,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Pip:
+    return Pip(markers=platform.markers, scratch=folder, deadline=Deadline.after(patience), progress=progress)
 
 
 def children() -> set[psutil.Process]:
@@ -60,19 +64,19 @@ def test_ctrl_c_ends_pip(tmp_path: Path) -> None:
 
     before = children()
     with pytest.raises(KeyboardInterrupt):
-        Pip(PI.markers, tmp_path, time.monotonic() + 300, interrupt).run("download", "--dest", str(tmp_path), "psutil")
+        pip(tmp_path, progress=interrupt).run("download", "--dest", str(tmp_path), "psutil")
     assert children() <= before
 
 
 def test_progress_says_what_is_downloaded(tmp_path: Path) -> None:
-    told: list[str] = []
+    said: list[str] = []
     arguments = ["download", "--no-cache-dir", "--no-deps", "--dest", str(tmp_path / "out")]
-    assert pip(tmp_path, told=told).run(*arguments, "idna==3.10").succeeded
-    assert told[0] in {"resolving idna==3.10", "resolving idna"}  # the latter from an index on this disk
-    assert told[-1].startswith("downloading idna 3.10 (") or len(told) == 1
+    assert pip(tmp_path, progress=said.append).run(*arguments, "idna==3.10").succeeded
+    assert said[0] in {"resolving idna==3.10", "resolving idna"}  # the latter from an index on this disk
+    assert said[-1].startswith("downloading idna 3.10 (") or len(said) == 1
 
 
-def test_the_users_own_settings_do_not_change_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_settings_do_not_change_what_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PIP_NO_DEPS": "1",
         "PIP_REQUIRE_VIRTUALENV": "1",
@@ -86,7 +90,7 @@ def test_the_users_own_settings_do_not_change_what_is_asked(tmp_path: Path, monk
     assert "Collecting pluggy" in finished.output
 
 
-def test_an_environment_without_pip_borrows_pythons_own(tmp_path: Path, bare: Path) -> None:
+def test_an_environment_without_pip_uses_pythons(tmp_path: Path, bare: Path) -> None:
     """uv makes such environments."""
     script = (
         "import importlib.util, pathlib; from edgecheck.bundles import *\n"
@@ -128,11 +132,10 @@ def bare(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("_offline")
 def test_this_python_is_left_alone(tmp_path: Path, here: Callable[..., DevicePlatform]) -> None:
-    """Nothing is installed, and nothing is written beside the cache."""
+    """Nothing is installed, and nothing is written outside of the cache."""
     before = sorted(sys.path)
     with pytest.raises(BundleError):
         bundle_for(["psutil"], here(), cache=tmp_path / "cache")
     assert sorted(sys.path) == before
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
-    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"locks", "making"}
-    assert list((tmp_path / "cache/making").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache/archives").iterdir()] == [".locks"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgecheck.bundles import DevicePlatform, Wheel
-from edgecheck.bundles.requirements import broken_by_numpy_2, extras_of, name_of, wanted
+from edgecheck.bundles.requirements import broken_by_numpy_2, extras_of, name_of, requirements_for
 from edgecheck.errors import BundleError
 
 PI = DevicePlatform("3.11", "aarch64")
@@ -11,52 +11,57 @@ ADDED = "numpy<2 was added: tflite-runtime was compiled for numpy 1 and fails un
 
 
 def test_psutil_always_comes_along_and_may_be_missing() -> None:
-    found = wanted(["onnxruntime==1.32.0"], PI)
-    assert found.requirements == ("onnxruntime==1.32.0", "psutil")
+    found = requirements_for(["onnxruntime==1.32.0"], PI)
+    assert found.lines == ("onnxruntime==1.32.0", "psutil")
     assert found.optional == {"psutil"}
     assert found.notes == ()
 
 
-def test_a_psutil_that_was_asked_for_is_kept_as_it_is() -> None:
-    found = wanted(["psutil==5.9.8"], PI)
-    assert found.requirements == ("psutil==5.9.8",)
+def test_a_psutil_that_the_profile_pins_is_kept_as_it_is() -> None:
+    found = requirements_for(["psutil==5.9.8"], PI)
+    assert found.lines == ("psutil==5.9.8",)
     assert found.optional == frozenset()
 
 
 def test_numpy_1_for_tflite_runtime() -> None:
-    found = wanted(["tflite-runtime==2.14.0"], PI)
-    assert found.requirements == ("tflite-runtime==2.14.0", "psutil", "numpy<2")
+    found = requirements_for(["tflite-runtime==2.14.0"], PI)
+    assert found.lines == ("tflite-runtime==2.14.0", "psutil", "numpy<2")
     assert found.notes == (ADDED,)
 
 
 def test_no_note_where_the_profile_has_the_cap() -> None:
-    found = wanted(["numpy<2", "tflite-runtime==2.14.0"], PI)
-    assert found.requirements == ("numpy<2", "tflite-runtime==2.14.0", "psutil")
+    found = requirements_for(["numpy<2", "tflite-runtime==2.14.0"], PI)
+    assert found.lines == ("numpy<2", "tflite-runtime==2.14.0", "psutil")
     assert found.notes == ()
 
 
 def test_spelling_and_order_do_not_matter() -> None:
-    one = wanted(["TFLite_Runtime == 2.14.0", "numpy <2", "numpy<2"], PI)
-    assert one == wanted(["numpy<2", "tflite-runtime==2.14.0"], PI)
+    one = requirements_for(["TFLite_Runtime == 2.14.0", "numpy <2", "numpy<2"], PI)
+    assert one == requirements_for(["numpy<2", "tflite-runtime==2.14.0"], PI)
 
 
 def test_markers_are_the_devices() -> None:
     lines = ["tflite-runtime==2.14.0; python_version < '3.12'", "ai-edge-litert==2.3.0; python_version >= '3.12'"]
-    assert wanted(lines, PI).requirements == ("tflite-runtime==2.14.0", "psutil", "numpy<2")
-    assert wanted(lines, DevicePlatform("3.13", "aarch64")).requirements == ("ai-edge-litert==2.3.0", "psutil")
-    assert wanted(["x; platform_machine == 'armv7l'"], DevicePlatform("3.9", "armv7l")).requirements == ("x", "psutil")
+    assert requirements_for(lines, PI).lines == ("tflite-runtime==2.14.0", "psutil", "numpy<2")
+    assert requirements_for(lines, DevicePlatform("3.13", "aarch64")).lines == ("ai-edge-litert==2.3.0", "psutil")
+    assert requirements_for(["x; platform_machine == 'armv7l'"], DevicePlatform("3.9", "armv7l")).lines == (
+        "x",
+        "psutil",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "tflite-runtime 2.14", "==2", "-r evil.txt", "--index-url=x", "a b"])
-def test_what_is_no_requirement(text: str) -> None:
+def test_what_is_not_a_requirement(text: str) -> None:
     with pytest.raises(BundleError) as caught:
-        wanted([text], PI)
-    assert caught.value.message == f"{text!r} is no requirement that pip understands."
+        requirements_for([text], PI)
+    assert caught.value.message == f"{text!r} is not a requirement that pip understands."
     assert caught.value.hint == "Write it like `tflite-runtime==2.14.0`."
 
 
 def wheels(**versions: str) -> list[Wheel]:
-    return [Wheel(name.replace("_", "-"), version, "", "") for name, version in versions.items()]
+    return [
+        Wheel(name=name.replace("_", "-"), version=version, file="", sha256="") for name, version in versions.items()
+    ]
 
 
 @pytest.mark.parametrize(

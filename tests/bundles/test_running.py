@@ -74,7 +74,7 @@ def run(interpreter: Path | str, folder: Path, runtime: str) -> dict[str, object
 def test_a_bundle_loads_what_a_full_installation_loads(
     cache: Path, bundled: Bundled, here: Here, runtime: str, requirements: list[str]
 ) -> None:
-    """Else the RAM measured with it would be another than the RAM of a deployment."""
+    """Otherwise the RAM measured with it would differ from the RAM of a deployment."""
     bundle = bundled(requirements, here(python="3.11"))
     lean = run(sys.executable, unpacked(bundle, cache=cache), runtime)
     full = run(sys.executable, installed(cache, bundle), runtime)
@@ -116,7 +116,7 @@ def test_every_python_runs_the_newest_runtimes_that_fit_it(
 
 
 def test_the_bundle_s_runtime_runs_under_this_interpreter_too(bundled: Bundled, here: Here, tmp_path: Path) -> None:
-    """`unpack` into a folder of one's own, as a disk for the emulated machine is made."""
+    """`unpack` into a private folder, as when a disk for the emulated machine is made."""
     bundle = bundled(["onnxruntime"], here())
     unpack(bundle, tmp_path / "disk")
     assert run(sys.executable, tmp_path / "disk", "onnxruntime")["output"]

@@ -47,11 +47,11 @@ def test_every_python_unpacks_compiles_and_imports(
     tag = "cpython-" + version.replace(".", "")
     assert (folder / f"foo/__pycache__/deep.{tag}.pyc").exists()
     assert [each.name for each in folder.parent.iterdir()] == ["bundle"]
-    # byte code is taken without a look at the source, so a read-only disk with any file times will do
+    # byte code is used without checking the source, so a read-only disk with any file times will do
     script = f"import sys; sys.path.insert(0, {str(folder)!r}); import foo; print(foo.answer, foo.deep.__cached__)"
-    told = subprocess.run([interpreter, "-I", "-B", "-v", "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith("42 ")
-    assert f"code object from '{folder}/foo/deep.py'" not in told.stderr
+    output = subprocess.run([interpreter, "-I", "-B", "-v", "-c", script], capture_output=True, text=True, check=True)
+    assert output.stdout.startswith("42 ")
+    assert f"code object from '{folder}/foo/deep.py'" not in output.stderr
 
 
 def test_from_stdin_as_it_arrives(packed: tuple[Path, Packed], tmp_path: Path, python: tuple[str, Path]) -> None:
@@ -61,7 +61,7 @@ def test_from_stdin_as_it_arrives(packed: tuple[Path, Packed], tmp_path: Path, p
     assert (tmp_path / "bundle/foo/deep.py").read_text() == FILES["foo/deep.py"]
 
 
-def test_what_is_there_is_not_touched(packed: tuple[Path, Packed], tmp_path: Path) -> None:
+def test_a_folder_that_exists_is_not_touched(packed: tuple[Path, Packed], tmp_path: Path) -> None:
     archive, made = packed
     assert unpacker.unpack(str(archive), tmp_path / "bundle", made.digest)
     marker = tmp_path / "bundle/marker"
@@ -122,7 +122,7 @@ def test_an_archive_that_writes_elsewhere(tmp_path: Path, name: str, kind: bytes
         member.type, member.linkname = kind, "/etc/passwd"
         tar.addfile(member, io.BytesIO())
     (tmp_path / "evil.tar.gz").write_bytes(gzip.compress(content.getvalue()))
-    with pytest.raises(DamagedError, match="does not belong into a bundle"):
+    with pytest.raises(DamagedError, match="does not belong in a bundle"):
         unpacker.unpack(str(tmp_path / "evil.tar.gz"), tmp_path / "cache/bundle", "0" * 64)
     assert list((tmp_path / "cache").iterdir()) == []
     assert {each.name for each in tmp_path.iterdir()} == {"evil.tar.gz", "cache"}
@@ -138,7 +138,7 @@ def test_what_a_killed_unpacker_left_goes_after_an_hour(packed: tuple[Path, Pack
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_many_at_once_leave_one_whole_folder(packed: tuple[Path, Packed], tmp_path: Path) -> None:
+def test_many_at_once_leave_one_complete_folder(packed: tuple[Path, Packed], tmp_path: Path) -> None:
     archive, made = packed
     argv = [sys.executable, str(SCRIPT), str(archive), str(tmp_path / "cache/bundle"), made.digest]
     running = [subprocess.Popen(argv) for _ in range(4)]

@@ -13,7 +13,7 @@ from edgecheck.errors import BundleError
 Writer = Callable[..., Path]
 
 
-def test_what_a_wheel_says_of_itself(wheel: Writer) -> None:
+def test_what_a_wheel_says_about_itself(wheel: Writer) -> None:
     path = wheel("Foo.Bar", {"foo/__init__.py": "x = 1\n"}, "numpy>=1.2; python_version > '3'", version="2.0")
     found = open_wheel(path)
     assert (found.wheel.name, found.wheel.version) == ("foo-bar", "2.0")
@@ -25,7 +25,7 @@ def test_what_a_wheel_says_of_itself(wheel: Writer) -> None:
 
 
 def test_layout_of_data_folders(wheel: Writer) -> None:
-    """PEP 427: purelib and platlib go beside the package; scripts, headers and data go elsewhere."""
+    """PEP 427: purelib and platlib go next to the package; scripts, headers and data go elsewhere."""
     path = wheel(
         "foo",
         {
@@ -69,7 +69,7 @@ def test_links_and_devices(wheel: Writer, kind: int) -> None:
     link.external_attr = (kind | 0o777) << 16
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "/etc/passwd")
-    with pytest.raises(BundleError, match="'foo/passwd' is no regular file"):
+    with pytest.raises(BundleError, match="'foo/passwd' is not a regular file"):
         open_wheel(path)
 
 
@@ -85,14 +85,14 @@ def test_executable_files(wheel: Writer) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06" + bytes(17)])
-def test_what_is_no_zip(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_zip(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foo-1.0-py3-none-any.whl"
     path.write_bytes(content)
     with pytest.raises(BundleError, match="cannot be used"):
         open_wheel(path)
 
 
-def test_a_name_that_is_no_wheels(wheel: Writer) -> None:
+def test_a_name_that_is_not_a_wheels(wheel: Writer) -> None:
     path = wheel("foo", {})
     with pytest.raises(BundleError, match="cannot be used"):
         open_wheel(path.rename(path.with_name("foo.whl")))

@@ -14,8 +14,8 @@ import pytest
 from edgecheck.checks.calibrate import Calibration
 from edgecheck.cli import calibrate
 from edgecheck.config import Profiles, profiles
-from edgecheck.core.calibration import Pair
 from edgecheck.core.device import Constant
+from edgecheck.core.projection import Pair
 from edgecheck.errors import UsageError
 from tests.cli.command import Done, edgecheck
 
@@ -135,10 +135,10 @@ def test_a_profile_that_cannot_be_calibrated_is_reported_before_anything_is_reac
         ("qemu", "my-pi", (), "'qemu' has no clock to calibrate: it is emulated."),
         ("board", "my-pi", (), "No target is called 'board'."),
         ("ssh://-oProxyCommand=x", "my-pi", (), "cannot be a host's name"),
-        ("ssh://pi@board", "this-machine", (), "this-machine is made on the spot: there is no file to write into."),
+        ("ssh://pi@board", "this-machine", (), "this-machine is generated: there is no file to write into."),
         ("ssh://pi@board", "my-pie", (), "There is no device 'my-pie'; did you mean my-pi?"),
         ("ssh://pi@board", "raspberry-pi-4", (), "is shared by several devices"),
-        ("ssh://pi@board", "my-pi", ("dens", "stem"), "There is no network 'dens'."),
+        ("ssh://pi@board", "my-pi", ("dens", "stem"), "Unknown network 'dens'."),
         ("ssh://pi@board", "my-pi", ("dense", "dense"), "One network has no spread."),
     ],
 )

@@ -217,7 +217,7 @@ def test_a_baseline_takes_a_rule(here: Path) -> None:
     assert done.code == 2
     assert done.err.startswith("edgecheck: No budget says how much may grow from the baseline.")
     only = check(here, "--merge-base", "main.json")
-    assert only.err.startswith("edgecheck: --merge-base tells drift from a change, which takes a --baseline too.")
+    assert only.err.startswith("edgecheck: --merge-base also needs --baseline.")
 
 
 @pytest.mark.parametrize(

@@ -24,4 +24,4 @@ def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> N
     for line in lines:
         assert line.startswith("  ✔") or "missing: pip install 'edgecheck[" in line
         if "litert-torch" in line and line.startswith("  ✘"):
-            assert line.endswith("pip install 'edgecheck[litert-torch]', in an environment of its own")
+            assert line.endswith("pip install 'edgecheck[litert-torch]', in a separate environment")

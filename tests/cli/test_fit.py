@@ -132,7 +132,7 @@ def test_a_quantised_file_is_only_what_it_is(tmp_path: Path) -> None:
     shutil.copyfile(fetch("hey_jarvis.tflite"), tmp_path / "wake.tflite")
     done = edgecheck("fit", "wake.tflite", "--limit", "size=20kB", cwd=tmp_path)
     assert done.code == 1
-    assert "give the model that this file was made from" in done.out
+    assert "pass the model that this file was made from" in done.out
     assert "float16" not in done.out
 
 
@@ -203,14 +203,14 @@ def test_an_interruption_loses_nothing_that_is_converted(folder: Path) -> None:
     begun = subprocess.Popen(argv, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     artifacts = folder / "cache" / "edgecheck" / "artifacts"
     deadline = time.monotonic() + 120
-    while not list(artifacts.glob("*/answer.json")):
+    while not list(artifacts.glob("*/entry.json")):
         assert time.monotonic() < deadline
         assert begun.poll() is None, "it was done before anybody could interrupt it"
         time.sleep(0.02)
     begun.send_signal(signal.SIGINT)
     _, err = begun.communicate(timeout=60)
     assert (begun.returncode, err.strip()) == (130, b"edgecheck: interrupted.")
-    kept = {file: file.stat().st_mtime_ns for file in artifacts.glob("*/answer.json")}
+    kept = {file: file.stat().st_mtime_ns for file in artifacts.glob("*/entry.json")}
     assert not list(artifacts.glob(".making-*"))
     assert edgecheck(*argv[1:], cwd=folder, XDG_CACHE_HOME=str(folder / "cache")).code == 0
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
@@ -249,4 +249,4 @@ class TestAuto:
     def test_it_goes_alone(self, folder: Path) -> None:
         done = edgecheck("check", "net.onnx", "--variant", "auto", "--variant", "int8", cwd=folder)
         assert done.code == 2
-        assert "it goes with no other" in done.err
+        assert "cannot be combined with others" in done.err

@@ -62,7 +62,7 @@ def test_several_become_one(head: Path, tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "bad.json is empty."),
-        (b'{"schema": "edgecheck-rep', "bad.json is not whole JSON: "),
+        (b'{"schema": "edgecheck-rep', "bad.json is not valid JSON: "),
         (b'{"schema": "edgecheck-report", "version": 9}', "bad.json is a report of version 9; this edgecheck reads "),
         (b"\xff\xfe{", "bad.json is not UTF-8 text."),
         (None, "bad.json could not be read: No such file or directory."),

@@ -49,7 +49,7 @@ def interrupt(folder: Path, after: int, *options: str) -> str:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        after -= "also seen" in line
+        after -= "not limited" in line
         if not after:
             break
     process.send_signal(signal.SIGINT)
@@ -168,7 +168,7 @@ def test_what_still_grows_is_left_alone(tmp_path: Path) -> None:
 def test_a_growing_file_is_complete_after_each_check(tmp_path: Path) -> None:
     from edgecheck.reports.reading import read_report
 
-    whole = Report((), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 0.0)
+    whole = Report(results=(), version="0.1.0", host="ci", started="2026-01-01T00:00:00+00:00", seconds=0.0)
     with Results(tmp_path, 12) as keeper:
         for count in range(12):
             whole = replace(whole, results=(*whole.results, named(str(count))), seconds=10.0**-count)

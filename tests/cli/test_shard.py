@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.checks.perform import Check
+from edgecheck.checks.check import Check
 from edgecheck.checks.plan import Shard
 from edgecheck.core.budget import Model, Variant
 from examples.real_models import fetch
@@ -37,12 +37,12 @@ def here(tmp_path: Path) -> Path:
 def checks(*names: str, folder: str = "") -> tuple[Check, ...]:
     return tuple(
         Check(
-            replace(budget(), path=f"{folder}{name}.yaml", model=Model(PurePath(f"{folder}{name}.onnx"))),
-            Variant("as-is"),
-            replace(profile(), id=device),
-            (),
-            "onnx",
-            "",
+            budget=replace(budget(), path=f"{folder}{name}.yaml", model=Model(PurePath(f"{folder}{name}.onnx"))),
+            variant=Variant("as-is"),
+            profile=replace(profile(), id=device),
+            limits=(),
+            source="onnx",
+            target=None,
         )
         for name in names
         for device in ("one", "two", "three")

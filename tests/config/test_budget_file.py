@@ -64,7 +64,9 @@ devices: {{raspberry-pi-4-2gb: {{latency_p50: 50 ms}}}}
     assert budget.variants == (Variant("float32"), Variant("int8"), Variant("int8", 0.5))
     assert budget.threads == 2
     assert budget.bundle == "system"
-    assert budget.effort == Effort(3, 2.0, 100, 5.0, 60.0, 1200.0)
+    assert budget.effort == Effort(
+        warmup_count=3, warmup_time=2.0, min_count=100, min_time=5.0, max_time=60.0, deadline=1200.0
+    )
     assert [profile.id for profile, _ in budget.devices] == ["raspberry-pi-4-2gb"]
 
 
@@ -131,12 +133,12 @@ devices:
         return Source("budget", "b.yaml", line)
 
     assert limits == (
-        Limit(METRICS["size"], 1e6, at(3)),
-        Limit(METRICS["ram_peak"], 120 * 2**20, at(4), warn=80 * 2**20),
-        Limit(METRICS["ram_model"], None, at(5), warn=10 * 2**20),
-        Limit(METRICS["latency_p50"], 0.05, at(6), on_unknown=OnUnknown.WARN, projected_point=True),
-        Limit(METRICS["instructions"], 2e8, at(7)),
-        Limit(METRICS["agreement"], 0.99, at(8)),
+        Limit(metric=METRICS["size"], error=1e6, source=at(3)),
+        Limit(metric=METRICS["ram_peak"], error=120 * 2**20, source=at(4), warn=80 * 2**20),
+        Limit(metric=METRICS["ram_model"], error=None, source=at(5), warn=10 * 2**20),
+        Limit(metric=METRICS["latency_p50"], error=0.05, source=at(6), on_unknown=OnUnknown.WARN, projected_point=True),
+        Limit(metric=METRICS["instructions"], error=2e8, source=at(7)),
+        Limit(metric=METRICS["agreement"], error=0.99, source=at(8)),
     )
 
 

@@ -24,7 +24,9 @@ from edgecheck.errors import UsageError
     ],
 )
 def test_a_limit_says_that_it_is_from_the_command_line(text: str, metric: str, bound: float) -> None:
-    assert limits_from_texts([text]) == {metric: Limit(METRICS[metric], bound, Source("command line"))}
+    assert limits_from_texts([text]) == {
+        metric: Limit(metric=METRICS[metric], error=bound, source=Source("command line"))
+    }
 
 
 def test_a_limit_can_be_switched_off_and_the_last_word_counts() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edgecheck.config import Project, load_project
 from edgecheck.config.problems import PROJECT, PROJECT_HINT
+from edgecheck.core.address import LOCAL, parse
 from edgecheck.errors import ConfigError
 
 Write = Callable[[str, str], Path]
@@ -29,7 +30,7 @@ def test_it_says_where_budgets_profiles_and_devices_are(write: Write, here: Path
         root=here,
         budgets=(Path("ci/budgets"), Path("ci/extra.yaml")),
         profiles=(Path("boards"),),
-        targets={"board": "local", "other": "ssh://pi@x:22"},
+        targets={"board": LOCAL, "other": parse("ssh://pi@x:22")},
     )
 
 
@@ -77,7 +78,7 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
         ("targets: {board: }\n", "1:18: targets.board: is empty; expected an address, such as ssh://pi@raspberrypi.local"),
         ("targets: {board: locl}\n", "1:18: targets.board: unknown target 'locl'; did you mean local?"),
         ("targets: {board: 'ssh://pi@board:x'}\n",
-         ("1:18: targets.board: 'ssh://pi@board:x' is no address of a device: 'x' is no port. "
+         ("1:18: targets.board: 'ssh://pi@board:x' is not the address of a device: 'x' is not a port. "
          "It is written ssh://user@host or ssh://user@host:port.")),
         ("\tbudgets: x\n", "1:1: found a tab; YAML takes spaces to indent"),
     ],
@@ -98,4 +99,4 @@ def test_an_address_that_nothing_speaks_is_reported_with_those_that_are_spoken(w
 
 def test_the_example_next_to_the_problems_is_valid(write: Write, here: Path) -> None:
     write("edgecheck.yaml", PROJECT)
-    assert load_project(here).targets == {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"}
+    assert load_project(here).targets == {"raspberry-pi-4-2gb": parse("ssh://pi@raspberrypi.local")}

@@ -23,6 +23,7 @@ from edgecheck.config.profile_model import (
 )
 from edgecheck.config.project_model import ProjectKeys
 from edgecheck.config.schema import Section
+from edgecheck.core import address
 from edgecheck.core.budget import Effort
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import Unit, parse
@@ -82,5 +83,5 @@ def test_every_example_is_valid(pages: dict[str, str], here: Path) -> None:
         (here / (named[1] if named else f"budgets/{position}.yaml")).write_text(block)
     assert len(load_budgets([here / "budgets"], profiles=Profiles())) == 2
     assert Profiles().get("raspberry-pi-4-8gb").ram.reserved == 180 * 2**20
-    assert load_project(here).targets == {"raspberry-pi-4-2gb": "ssh://pi@raspberrypi.local"}
+    assert load_project(here).targets == {"raspberry-pi-4-2gb": address.parse("ssh://pi@raspberrypi.local")}
     assert lint([Path("budgets"), Path("device_profiles"), Path("edgecheck.yaml")]).problems == ()

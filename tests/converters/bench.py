@@ -1,4 +1,4 @@
-"""A workshop to convert in, and what a test needs to be installed."""
+"""A cache to convert into, and a mark for tests that need packages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.converters.agreement import agreement_of
-from edgecheck.converters.convert import Workshop, convert
-from edgecheck.converters.interface import Request
+from edgecheck.converters.convert import convert
+from edgecheck.converters.interface import ConversionSettings, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bench:
-    """A workshop, and what it said."""
+    """A cache to convert into, and the progress that was reported."""
 
-    workshop: Workshop
+    settings: ConversionSettings
     said: list[str] = field(default_factory=list)
 
     def make(self, model: Path, target: str, variant: str, **more: object) -> Artifact:
-        return convert(self.request(model, target, variant, **more), self.workshop, tell=self.said.append)
+        return convert(self.request(model, target, variant, **more), self.settings, tell=self.said.append)
 
     @staticmethod
     def request(model: Path, target: str, variant: str, **more: object) -> Request:
-        return Request(model, identify(model).value, target, variant, **more)  # type: ignore[arg-type]
+        return Request(model=model, source=identify(model).value, format=target, variant=variant, **more)  # type: ignore[arg-type]
 
     def agreement(self, model: Path, target: str, variant: str, **more: object) -> Agreement:
-        """Of what `make` makes with its source."""
+        """The agreement of the artifact of `make` with its source."""
         made = self.make(model, target, variant, **more)
-        return agreement_of(made, self.request(model, target, variant, **more), self.workshop, tell=self.said.append)
+        return agreement_of(made, self.request(model, target, variant, **more), self.settings, tell=self.said.append)
 
     @property
     def conversions(self) -> int:

@@ -1,4 +1,4 @@
-"""What the tests of conversions share: one cache, so that each conversion is made once, and models built once."""
+"""Shared by the tests of conversions: one cache, so that each conversion runs once, and models that are built once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.converters.convert import Workshop
+from edgecheck.converters.interface import ConversionSettings
 from tests.converters.bench import Bench
 
 if TYPE_CHECKING:
@@ -20,24 +20,24 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """One cache for the session: what one test converted, another reads."""
-    return Workshop(tmp_path_factory.mktemp("cache"), deadline=300.0)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> ConversionSettings:
+    """One cache for the session: a test reads what another one converted."""
+    return ConversionSettings(tmp_path_factory.mktemp("cache"), deadline=300.0)
 
 
 @pytest.fixture
-def bench(shared: Workshop) -> Bench:
+def bench(shared: ConversionSettings) -> Bench:
     return Bench(shared)
 
 
 @pytest.fixture
 def empty_bench(tmp_path: Path) -> Bench:
-    """A bench whose cache holds nothing."""
-    return Bench(Workshop(tmp_path / "cache", deadline=300.0))
+    """A bench with an empty cache."""
+    return Bench(ConversionSettings(tmp_path / "cache", deadline=300.0))
 
 
 def build(script: str, folder: Path) -> Path:
-    """Run one of the scripts that build models, in a process of its own: pytest's must not import TensorFlow."""
+    """Run a script that builds models, in a separate process: pytest's must not import TensorFlow."""
     done = subprocess.run(
         [sys.executable, HERE / "building" / script, folder],
         check=False,
@@ -71,7 +71,7 @@ def sklearn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_in(tmp_path: Path) -> Callable[[str], str]:
-    """Run Python in a fresh process; what it printed."""
+    """Run Python in a new process; returns what it printed."""
 
     def run(code: str) -> str:
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Makers that do what converters do when they go wrong; imported by child processes only."""
+"""Makers that fail in the ways in which converters fail; imported by child processes only."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ def well(request: Request, folder: Path) -> Made:
 
 
 def crash_afterwards(request: Request, folder: Path) -> Made:
-    """Do it well, and crash when Python takes its modules apart."""
+    """Succeed, and crash when Python exits."""
     atexit.register(os.abort)
     return well(request, folder)
 
 
 def where(request: Request, folder: Path) -> Made:
-    """Tell the path that modules are found on."""
+    """Write down the path on which modules are found."""
     del request
     (folder / "made.bin").write_text("\n".join(sys.path), encoding="utf-8")
     return Made((folder / "made.bin",), "by hand")
 
 
 def hungry(request: Request, folder: Path) -> Made:
-    """Take 300 MB, and give them back."""
+    """Take 300 MB, and free them."""
     taken = bytearray(os.urandom(1 << 20) * 300)
     del taken
     return well(request, folder)
 
 
 def crash(request: Request, folder: Path) -> Made:
-    """End as a library does that follows a bad pointer."""
+    """Crash like a library that follows a bad pointer."""
     os.kill(os.getpid(), signal.SIGSEGV)
     return well(request, folder)
 
 
 def aborted(request: Request, folder: Path) -> Made:
-    """End as a library does that finds itself in a state that it knows to be wrong."""
+    """Abort like a library whose assertion fails."""
     sys.stderr.write("F0000 tensor.cc:12] Check failed: rank == 4\nsome more noise\n")
     sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGABRT)
@@ -58,7 +58,7 @@ def aborted(request: Request, folder: Path) -> Made:
 
 
 def killed(request: Request, folder: Path) -> Made:
-    """End as the kernel ends a process for which there is no memory."""
+    """End like a process that the kernel kills for lack of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
     return well(request, folder)
 
@@ -71,23 +71,23 @@ def exited(request: Request, folder: Path) -> Made:
 
 
 def raised(request: Request, folder: Path) -> Made:
-    """Raise what no one foresaw."""
+    """Raise an unexpected error."""
     raise ValueError("\n\nloc(somewhere): the axis is wrong\nand much more")
 
 
-def told(request: Request, folder: Path) -> Made:
-    """Raise what a user can act on."""
+def refused(request: Request, folder: Path) -> Made:
+    """Raise an error for the user."""
     raise ConversionError("The model is upside down.", "Turn it over.")
 
 
 def absent(request: Request, folder: Path) -> Made:
-    """Need a package that is not there."""
+    """Import a package that is not installed."""
     import_module("surely_not_installed.part")
     return well(request, folder)
 
 
 def slow(request: Request, folder: Path) -> Made:
-    """Start another process, say its and one's own id, and never end."""
+    """Start another process, write down both ids, and never end."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(request.model).write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
     time.sleep(600)

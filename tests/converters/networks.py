@@ -61,7 +61,7 @@ class OneAtATime(nn.Module):  # type: ignore[misc] # see Classifier
 
 
 class Optional(nn.Module):  # type: ignore[misc] # see Classifier
-    """Two optional arguments, of which place alone does not tell which is given."""
+    """Two optional arguments, whose position alone does not say which one is passed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Deciding(nn.Module):  # type: ignore[misc] # see Classifier
 
 
 class Counting(nn.Module):  # type: ignore[misc] # see Classifier
-    """Each call gives more than the one before."""
+    """Each call returns more than the one before."""
 
     def __init__(self) -> None:
         super().__init__()

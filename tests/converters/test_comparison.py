@@ -24,7 +24,7 @@ def recording(
         tuple(np.asarray(each) for each in (sample if isinstance(sample, tuple) else (sample,))) for sample in samples
     )
     shown = tuple((each,) for each in logits) if logits else tuple((None,) * len(each) for each in values)
-    return Recording(names, values, shown, seeded=False)
+    return Recording(names=names, values=values, logits=shown, seeded=False)
 
 
 F = np.float32
@@ -34,9 +34,9 @@ def floats(*rows: list[float]) -> Recording:
     return recording(*(np.array([row], dtype=F) for row in rows))
 
 
-def test_equal_outputs_agree_wholly() -> None:
+def test_equal_outputs_agree_completely() -> None:
     same = floats([1, 2, 3], [3, 2, 1])
-    assert compared(same, same) == Agreement(1.0, 0.0, 1.0, 2, seeded=False)
+    assert compared(same, same) == Agreement(cosine=1.0, relative_error=0.0, top1=1.0, samples=2, seeded=False)
 
 
 def test_the_worst_sample_counts() -> None:
@@ -61,7 +61,7 @@ def test_an_artifact_that_is_all_zero_fails() -> None:
     assert agreement.failure == "output out of the artifact is zero for every sample"
 
 
-def test_one_zero_sample_is_no_agreement_but_no_failure_either() -> None:
+def test_one_zero_sample_is_neither_an_agreement_nor_a_failure() -> None:
     agreement = compared(floats([1, 2], [1, 2]), floats([0, 0], [1, 2]))
     assert agreement.cosine == 0.0
     assert agreement.failure == ""
@@ -72,7 +72,7 @@ def test_zeros_agree_with_zeros() -> None:
     assert agreement.cosine == 1.0
 
 
-def test_a_source_that_is_not_finite_is_an_error_and_no_agreement() -> None:
+def test_a_source_that_is_not_finite_is_an_error() -> None:
     with pytest.raises(ConversionError, match="of the source model itself is not finite"):
         compared(floats([np.nan, 2]), floats([np.nan, 2]))
 
@@ -84,7 +84,7 @@ def test_one_value_has_no_direction_but_all_samples_together_have() -> None:
     assert agreement.top1 is None
 
 
-def test_before_the_softmax_where_both_show_it() -> None:
+def test_outputs_are_compared_before_the_softmax_if_both_have_one() -> None:
     probabilities = [np.array([[1.0, 0.0]], dtype=F)]
     reference = recording(*probabilities, logits=[np.array([[20.0, 1.0]], dtype=F)])
     found = recording(*probabilities, logits=[np.array([[20.0, -9.0]], dtype=F)])
@@ -97,7 +97,7 @@ def test_before_the_softmax_where_both_show_it() -> None:
     assert compared(reference, without).cosine == 1.0
 
 
-def test_zeros_behind_a_softmax_are_a_failure_however_well_it_agrees_before() -> None:
+def test_zeros_after_a_softmax_are_a_failure_even_if_its_inputs_agree() -> None:
     logits = [np.array([[0.1, 0.2]], dtype=F)]
     reference = recording(np.array([[0.002, 0.003]], dtype=F), logits=logits)
     agreement = compared(reference, recording(np.array([[0.0, 0.0]], dtype=F), logits=logits))
@@ -144,6 +144,6 @@ def test_dense_outputs_have_no_top_class() -> None:
         (recording(np.ones((1, 4))), recording(np.ones((1, 5))), r"shape \[1, 4\] in the source and \[1, 5\]"),
     ],
 )
-def test_what_cannot_be_compared_is_told(reference: Recording, found: Recording, said: str) -> None:
+def test_what_cannot_be_compared_is_refused(reference: Recording, found: Recording, said: str) -> None:
     with pytest.raises(ConversionError, match=said):
         compared(reference, found)

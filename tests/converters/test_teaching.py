@@ -31,12 +31,12 @@ _BYTES, _DOWNLOAD, _FRACTION = 64, 0.02, 0.03
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the lessons put their models; the cache is beside it."""
+    """The folder for the models of the lessons, and for the cache."""
     return tmp_path_factory.mktemp("lessons")
 
 
 def run(folder: Path, *argv: str) -> str:
-    """What a command prints, with a cache of its own."""
+    """The output of a command that uses a cache in `folder`."""
     done = subprocess.run(
         [sys.executable, *argv],
         check=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgecheck.core.budget import Variant
-from edgecheck.core.device_match import standing
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.fitting import Fit, Move, Step, Trial, answer, next_move
 from edgecheck.core.metrics import METRICS, Provenance
@@ -57,7 +57,7 @@ class World:
 
 
 def figure(name: str, value: float, provenance: Provenance = Provenance.MEASURED) -> Measurement:
-    return Measurement(METRICS[name], value, provenance, basis="16 samples")
+    return Measurement(metric=METRICS[name], value=value, provenance=provenance, basis="16 samples")
 
 
 def trial(variant: Variant | str, world: World, *, ran: bool = True) -> Trial:
@@ -66,14 +66,14 @@ def trial(variant: Variant | str, world: World, *, ran: bool = True) -> Trial:
     seen = world.run if ran else None
     findings = world.findings(ran=ran) if world.made else {}
     judged = [each for each in LIMITS if ran or not each.metric.needs_device]
-    place = standing(PROFILE, seen)
+    matched = match(PROFILE, seen)
     whole = CheckResult(
         budget=budget((PROFILE, LIMITS)),
         variant=named,
         profile=PROFILE,
         target="ssh://pi@desk",
         verdicts=tuple(
-            judge(each, findings.get(each.metric.name, Unmeasured(each.metric, world.problem or "no figure")), place)
+            judge(each, findings.get(each.metric.name, Unmeasured(each.metric, world.problem or "no figure")), matched)
             for each in judged
         ),
         artifact=replace(ARTIFACT, variant=named.name, size=int(world.size)) if world.made else None,

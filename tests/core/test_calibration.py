@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.core.calibration import LEAST_SPREAD, Pair, fitted
-from edgecheck.core.projection import Counters, project
+from edgecheck.core.projection import LEAST_SPREAD, Counters, Pair, fitted, project
 
 #: Latency and instructions of networks that take 0.5, 1 and 2 ns for each instruction.
 PAIRS = [Pair("a", 0.5e-3, 1e6), Pair("b", 1e-2, 1e7), Pair("c", 0.2, 1e8)]
@@ -35,7 +34,7 @@ def test_a_device_that_is_slower_by_a_factor_has_the_same_spread(
     assert min(ratios) * (1 - 1e-9) <= constant.ns_per_instruction <= max(ratios) * (1 + 1e-9)
 
 
-def test_what_it_projects_for_its_own_networks_is_in_the_interval() -> None:
+def test_projections_of_the_calibration_networks_are_in_the_interval() -> None:
     constant = fitted(PAIRS, "r")
     for pair in PAIRS:
         interval = project(Counters(pair.instructions), constant, "r")
@@ -49,7 +48,7 @@ def test_networks_that_are_all_alike_do_not_make_it_certain() -> None:
 @pytest.mark.parametrize(
     ("pairs", "why"),
     [
-        ([], "a spread takes 2 networks or more, not 0"),
+        ([], "a spread needs 2 networks or more, not 0"),
         (PAIRS[:1], "or more, not 1"),
         ([*PAIRS, Pair("d", 0.0, 1e6)], r"d took 0\.0 s"),
         ([*PAIRS, Pair("d", math.nan, 1e6)], "d took nan s"),

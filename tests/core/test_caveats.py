@@ -20,7 +20,7 @@ def test_a_clean_run_has_none() -> None:
 
 
 def test_other_runtime_than_the_profiles() -> None:
-    seen = run(runtime=RuntimeFacts("onnxruntime", "1.20.0"))
+    seen = run(runtime=RuntimeFacts(name="onnxruntime", version="1.20.0"))
     (caveat,) = caveats(seen, profile(), "onnx", Effort())
     assert caveat.message == (
         "Ran on onnxruntime 1.20.0; the profile of Raspberry Pi 4 Model B (2 GB) pins onnxruntime==1.32.0."
@@ -32,8 +32,8 @@ def test_other_runtime_than_the_profiles() -> None:
 @pytest.mark.parametrize(
     ("flags", "advice"),
     [
-        (("under-voltage",), "Look at its power supply and run again."),
-        (("throttled",), "Look at its cooling and run again."),
+        (("under-voltage",), "Check its power supply and run again."),
+        (("throttled",), "Check its cooling and run again."),
     ],
 )
 def test_throttling_names_its_cause(flags: tuple[str, ...], advice: str) -> None:
@@ -56,8 +56,8 @@ def test_noise_and_a_slow_first_run() -> None:
 def test_the_advice_asks_for_more_than_was_done() -> None:
     slow = run(latency_worker(0.1, *[0.010] * 50))
     assert [caveats(slow, profile(), "onnx", Effort(warmup_time=seconds))[0].advice for seconds in (0.5, 2.0)] == [
-        "Give `measure: {warmup_time: 2 s}` in the budget.",
-        "Give `measure: {warmup_time: 8 s}` in the budget.",
+        "Set `measure: {warmup_time: 2 s}` in the budget.",
+        "Set `measure: {warmup_time: 8 s}` in the budget.",
     ]
 
 
@@ -68,10 +68,10 @@ def test_outliers() -> None:
     assert codes(run(latency_worker(*some))) == []
     (caveat,) = caveats(run(latency_worker(*many)), profile(), "onnx", Effort())
     assert caveat.code == "outliers"
-    assert caveat.message == "10% of the latencies lie far outside of the others, over 1.5 times the median."
+    assert caveat.message == "10% of the latencies are far from the rest, over 1.5 times the median."
 
 
-def test_a_machine_at_rest_has_outliers_that_nobody_needs_to_hear_of() -> None:
+def test_outliers_of_a_machine_at_rest_are_not_reported() -> None:
     latencies = [0.012 if at % 4 == 0 else 0.010 + at % 3 * 1e-5 for at in range(100)]
     assert statistics.outliers(latencies)
     assert codes(run(latency_worker(*latencies))) == []
@@ -92,7 +92,7 @@ def test_a_peak_shorter_than_the_sampling() -> None:
     assert seen[0].message == "The kernel's high-water mark is 100.0 MiB; the samples reached 60.0 MiB."
 
 
-def test_throttling_of_the_past_is_no_doubt_about_this_run() -> None:
+def test_past_throttling_is_not_a_caveat_of_this_run() -> None:
     old = DeviceState(throttled=("under-voltage has occurred",))
     assert codes(run(before=old, after=old)) == []
     assert codes(run(before=DeviceState(), after=old)) == ["throttled"]

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecheck.core import comparison
-from edgecheck.core.comparability import Allowance, Side, differences
-from edgecheck.core.comparison import judged_against, probability_of_larger
+from edgecheck.core.comparison import Side, differences, judged_against, probability_of_larger
 from edgecheck.core.finding import Evidence, Measurement, Unmeasured
-from edgecheck.core.limits import OnUnknown, Source
+from edgecheck.core.limits import Allowance, OnUnknown, Source
 from edgecheck.core.measurement import measure_all
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import CheckResult, Report
@@ -29,22 +28,25 @@ HERE = Source("budget", "b.yaml", 12)
 
 
 def allow(metric: str, growth: float, floor: float = 0.0, **changes: Any) -> Allowance:
-    return replace(Allowance(METRICS[metric], growth, HERE, floor), **changes)
+    return replace(Allowance(metric=METRICS[metric], growth=growth, source=HERE, floor=floor), **changes)
 
 
 def figured(**values: float) -> CheckResult:
     """A check with these figures, read from files."""
-    found = {name: Measurement(METRICS[name], value, Provenance.STATIC) for name, value in values.items()}
+    found = {
+        name: Measurement(metric=METRICS[name], value=value, provenance=Provenance.STATIC)
+        for name, value in values.items()
+    }
     return replace(result(None), verdicts=(), findings=found)
 
 
 def ran(seen: Run, size: int = ARTIFACT.size) -> CheckResult:
-    findings = measure_all(Evidence(replace(ARTIFACT, size=size), seen, profile=PROFILE))
+    findings = measure_all(Evidence(artifact=replace(ARTIFACT, size=size), run=seen, profile=PROFILE))
     return replace(result(seen), verdicts=(), findings=findings)
 
 
 def reported(one: CheckResult, host: str = "Linux x86_64 ci") -> Report:
-    return Report((one,), "0.1.0", host, "2026-01-01T00:00:00+00:00", 1.0)
+    return Report(results=(one,), version="0.1.0", host=host, started="2026-01-01T00:00:00+00:00", seconds=1.0)
 
 
 def verdict(head: CheckResult, base: CheckResult, rule: Allowance, origin: CheckResult | None = None) -> Verdict:
@@ -99,7 +101,7 @@ def test_growth_from_nothing_has_no_share() -> None:
     )
 
 
-def test_a_verdict_on_a_limit_stays_beside_it() -> None:
+def test_a_verdict_on_a_limit_stays_next_to_it() -> None:
     whole = result(None)
     judged = judged_against(Side(whole, "ci"), [allow("size", 0.0)], reported(whole))
     assert judged.verdicts[:-1] == whole.verdicts
@@ -107,7 +109,7 @@ def test_a_verdict_on_a_limit_stays_beside_it() -> None:
 
 
 @pytest.mark.parametrize("change", ["budget", "variant", "profile"])
-def test_a_new_check_has_nothing_to_regress_from_and_it_is_told(change: str) -> None:
+def test_a_new_check_has_nothing_to_regress_from_and_a_caveat_says_so(change: str) -> None:
     head, base = figured(size=2), figured(size=1)
     others = {
         "budget": replace(base.budget, path="other.yaml"),
@@ -122,7 +124,7 @@ def test_a_new_check_has_nothing_to_regress_from_and_it_is_told(change: str) -> 
 
 def test_without_rules_nothing_is_said() -> None:
     head = figured(size=2)
-    empty = Report((), "0.1.0", "ci", "2026-01-01T00:00:00+00:00", 1.0)
+    empty = Report(results=(), version="0.1.0", host="ci", started="2026-01-01T00:00:00+00:00", seconds=1.0)
     assert judged_against(Side(head, "ci"), [], empty) == head
 
 
@@ -131,15 +133,19 @@ def test_without_rules_nothing_is_said() -> None:
     [
         (Unmeasured(METRICS["size"], "it crashed", fails=True), 1.0, Status.FAIL, "it crashed"),
         (Unmeasured(METRICS["size"], "nothing was run"), 1.0, Status.UNKNOWN, "nothing was run"),
-        (None, 1.0, Status.UNKNOWN, "there is no figure of it"),
+        (None, 1.0, Status.UNKNOWN, "it has no figure"),
         (1.0, None, Status.UNKNOWN, "the baseline has no figure"),
         (1.0, Unmeasured(METRICS["size"], "?"), Status.UNKNOWN, "the baseline has no figure"),
     ],
 )
-def test_a_missing_figure_is_no_pass(now: Any, then: Any, status: Status, reason: str) -> None:
+def test_a_missing_figure_is_not_a_pass(now: Any, then: Any, status: Status, reason: str) -> None:
     sides = []
     for value in (now, then):
-        figure = Measurement(METRICS["size"], value, Provenance.STATIC) if isinstance(value, float) else value
+        figure = (
+            Measurement(metric=METRICS["size"], value=value, provenance=Provenance.STATIC)
+            if isinstance(value, float)
+            else value
+        )
         sides.append(replace(figured(), findings={"size": figure} if figure else {}))
     found = verdict(sides[0], sides[1], allow("size", 0.5))
     assert (found.status, found.reason) == (status, reason)
@@ -160,7 +166,7 @@ def test_what_is_unknown_counts_as_the_budget_says(rule: OnUnknown, status: Stat
     assert (found.status, found.ignored) == (status, ignored)
 
 
-def test_drift_that_was_there_already_is_told_apart() -> None:
+def test_earlier_drift_is_reported_as_inherited() -> None:
     base, origin, rule = figured(size=1_000_000), figured(size=1_050_000), allow("size", 0.01)
     inherited = verdict(figured(size=1_055_000), base, rule, origin)
     assert inherited.status is Status.WARN
@@ -198,9 +204,7 @@ def test_an_answer_on_latencies_says_how_sure_it_is() -> None:
         "it grew by 20.0% from 9.99 ms, by a test with an error of 1%; 10% or 500 us, whichever is more is allowed"
     )
     unknown = verdict(timed(*series(1, level=0.011)), base, allow("latency_p50", 0.1))
-    assert unknown.reason == (
-        "it grew by 10.0% from 9.99 ms, and what was seen does not tell whether by more than 10%: measure longer"
-    )
+    assert unknown.reason == ("it grew by 10.0% from 9.99 ms; whether by more than 10% is not certain: measure longer")
 
 
 def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
@@ -209,15 +213,15 @@ def test_the_floor_forgives_what_is_less_than_the_noise() -> None:
     assert verdict(head, base, allow("latency_p50", 0.01, 0.002)).status is Status.FAIL
 
 
-def test_no_inferences_are_no_samples() -> None:
-    assert comparison.figures((), 0.5) == []
-    assert comparison.needed((), 0.5) == 1
+def test_without_inferences_there_are_no_samples() -> None:
+    assert comparison.batch_figures((), 0.5) == []
+    assert comparison.inferences_for_batches((), 0.5) == 1
 
 
-def test_two_numbers_are_no_samples() -> None:
+def test_three_inferences_are_too_few_samples() -> None:
     found = verdict(timed(0.01, 0.01, 0.011), timed(0.01, 0.01, 0.01), allow("latency_p50", 0.5))
     assert found.status is Status.UNKNOWN
-    assert found.reason == "there are too few inferences to compare: `measure: {min_count: 400}` gives enough"
+    assert found.reason == "there are too few inferences to compare: set `measure: {min_count: 400}`"
 
 
 RUNS = 250
@@ -258,7 +262,7 @@ def test_fresh_processes_by_a_rank_test(metric: str, now: tuple[float, ...], sta
     assert found.status is status
 
 
-def test_one_slow_process_is_no_regression() -> None:
+def test_one_slow_process_is_not_a_regression() -> None:
     base = (0.10, 0.11, 0.12, 0.13, 0.14)
     assert verdict(processes(*base[:4], 9.0), processes(*base), allow("load_time", 0.1)).status is not Status.FAIL
 
@@ -268,15 +272,13 @@ def test_the_answer_on_processes_reads_well() -> None:
     fail = verdict(processes(0.20, 0.21, 0.22, 0.23, 0.24), base, allow("load_time", 0.1))
     assert fail.reason == "it grew by 83.3% from 120 ms, by a test with an error of 1%; 10% is allowed"
     unknown = verdict(base, base, allow("load_time", 0.0))
-    assert unknown.reason == (
-        "it stayed at 120 ms, and what was seen does not tell whether by more than 0%: measure longer"
-    )
+    assert unknown.reason == ("it stayed at 120 ms; whether by more than 0% is not certain: measure longer")
 
 
 def test_a_process_that_died_shows_nothing() -> None:
     whole = processes(0.10, 0.11, 0.12, 0.13, 0.14)
     assert whole.run is not None
-    crashed = replace(whole.run.workers[0], load_time=99.0, ending=Ending(Outcome.CRASHED))
+    crashed = replace(whole.run.workers[0], load_time=99.0, ending=Ending(outcome=Outcome.CRASHED))
     head = replace(whole, run=replace(whole.run, workers=(crashed, *whole.run.workers)))
     assert verdict(head, whole, allow("load_time", 0.5)).status is Status.PASS
 
@@ -321,12 +323,12 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
     ("changed", "differ"),
     [
         (
-            {"runtime": RuntimeFacts("onnxruntime", "1.33.0")},
+            {"runtime": RuntimeFacts(name="onnxruntime", version="1.33.0")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.33.0",
         ),
-        ({"runtime": None}, "runtime: now onnxruntime 1.32.0, then not known"),
+        ({"runtime": None}, "runtime: now onnxruntime 1.32.0, then unknown"),
         (
-            {"runtime": RuntimeFacts("onnxruntime", "1.32.0", "3.11.2", "1.26.4")},
+            {"runtime": RuntimeFacts(name="onnxruntime", version="1.32.0", python="3.11.2", numpy="1.26.4")},
             "runtime: now onnxruntime 1.32.0, then onnxruntime 1.32.0 (Python 3.11.2, numpy 1.26.4)",
         ),
         ({"target": "ssh://pi@a"}, "target: now local, then ssh://pi@a"),
@@ -334,22 +336,22 @@ def side(seen: Run | None, host: str = "Linux x86_64 ci") -> Side:
         ({"machine": "x86_64"}, "architecture: now aarch64, then x86_64"),
         ({"cpu_names": ("Cortex-A76",) * 4}, "processor: now 4 x Cortex-A72, then 4 x Cortex-A76"),
         ({"cpu_names": (), "cpu_parts": ("0xd08",)}, "processor: now 4 x Cortex-A72, then 4 x 0xd08"),
-        ({"cpu_names": ()}, "processor: now 4 x Cortex-A72, then not known"),
+        ({"cpu_names": ()}, "processor: now 4 x Cortex-A72, then unknown"),
         ({"libc": "glibc 2.41"}, "C library: now glibc 2.36, then glibc 2.41"),
         ({"page_size": 16384}, "page size: now 4096, then 16384"),
         ({"governors": ("ondemand",)}, "governor: now performance, then ondemand"),
-        ({"power_mode": "10W"}, "power mode: now not known, then 10W"),
+        ({"power_mode": "10W"}, "power mode: now unknown, then 10W"),
         ({"ram_total": 3800 * MIB}, "RAM: now 1,900 MiB, then 3,800 MiB"),
     ],
 )
-def test_what_differs_is_told(changed: dict[str, Any], differ: str) -> None:
+def test_differences_are_named(changed: dict[str, Any], differ: str) -> None:
     of_run = {name: value for name, value in changed.items() if name in ("runtime", "target")}
     of_state = {name: value for name, value in changed.items() if name not in of_run}
     base = replace(SEEN, before=replace(BOARD, **of_state), **of_run)
     assert differences(side(SEEN), side(base), Provenance.MEASURED) == (differ,)
 
 
-def test_another_machine_forbids_to_compare_times() -> None:
+def test_times_of_another_machine_are_not_compared() -> None:
     assert differences(side(SEEN), side(SEEN, "Linux x86_64 other"), Provenance.MEASURED) == (
         "machine: now Linux x86_64 ci, then Linux x86_64 other",
     )
@@ -364,7 +366,7 @@ def test_what_is_emulated_is_the_same_on_any_host() -> None:
     assert differences(side(SEEN), side(SEEN, "Linux x86_64 other"), Provenance.EMULATED) == ()
 
 
-def test_a_little_less_ram_is_another_kernel_and_no_other_machine() -> None:
+def test_a_little_less_ram_is_another_kernel_not_another_machine() -> None:
     base = replace(SEEN, before=replace(BOARD, ram_total=1895 * MIB))
     assert differences(side(SEEN), side(base), Provenance.MEASURED) == ()
 
@@ -379,7 +381,7 @@ def test_results_of_two_machines_are_not_compared() -> None:
     found = verdict(timed(*series(1)), base, allow("latency_p50", 0.5))
     assert found.status is Status.UNKNOWN
     assert found.reason == (
-        "not comparable: board: now Raspberry Pi 4 Model B Rev 1.5, then not known; "
+        "not comparable: board: now Raspberry Pi 4 Model B Rev 1.5, then unknown; "
         "architecture: now aarch64, then x86_64"
     )
 
@@ -387,7 +389,7 @@ def test_results_of_two_machines_are_not_compared() -> None:
 def test_what_was_emulated_is_not_compared_with_what_was_measured() -> None:
     worker = memory_worker(40 * MIB, 60 * MIB)
     found = verdict(ran(run(worker)), ran(run(worker, emulated=True)), allow("ram_peak", 0.05))
-    assert (found.status, found.reason) == (Status.UNKNOWN, "now it is measured, in the baseline it is emulated")
+    assert (found.status, found.reason) == (Status.UNKNOWN, "it is measured now and emulated in the baseline")
 
 
 @pytest.mark.parametrize(("peak", "status"), [(62, Status.PASS), (64, Status.FAIL)])

@@ -14,12 +14,12 @@ from edgecheck.core.run import Activity, Ending, Outcome, Purpose, Run, WorkerRu
 from tests.builders import ARTIFACT, MIB, died, memory_worker, profile, run
 
 CONSTANT = Constant(0.8, 0.14, "ncnn")
-DEVICE = profile(projection=Projection(CONSTANT, Constant(0.66, 0.16, "onnxruntime")))
-COUNTED = WorkerRun(Purpose.DETERMINISTIC, batches=((1, 101_000_000), (1, 100_000_000)), agreed=True)
+DEVICE = profile(projection=Projection(float=CONSTANT, int8=Constant(0.66, 0.16, "onnxruntime")))
+COUNTED = WorkerRun(purpose=Purpose.DETERMINISTIC, batches=((1, 101_000_000), (1, 100_000_000)), agreed=True)
 
 
 def finding(metric: str, seen: Run, **changes: object) -> Finding:
-    evidence = replace(Evidence(ARTIFACT, seen, profile=DEVICE), **changes)  # type: ignore[arg-type]
+    evidence = replace(Evidence(artifact=ARTIFACT, run=seen, profile=DEVICE), **changes)  # type: ignore[arg-type]
     return measure(METRICS[metric], evidence)
 
 
@@ -38,7 +38,7 @@ def test_instructions_are_those_of_the_last_batch() -> None:
     assert (found.value, found.provenance) == (100, Provenance.EMULATED)
 
 
-def test_counts_that_do_not_settle_are_no_figure() -> None:
+def test_counts_that_do_not_settle_are_unmeasured() -> None:
     found = finding("instructions", emulated(replace(COUNTED, agreed=False)))
     assert isinstance(found, Unmeasured)
     assert found.reason == "the counts of 2 batches did not settle"
@@ -58,7 +58,7 @@ def test_a_projection_is_an_interval_that_another_runtime_widens() -> None:
     )
 
 
-def test_int8_takes_its_own_constant_and_its_own_runtime_keeps_it_narrow() -> None:
+def test_int8_has_a_separate_constant_whose_runtime_keeps_it_narrow() -> None:
     found = value("latency_p50", emulated(COUNTED), artifact=replace(ARTIFACT, arithmetic="int8"))
     assert found.value == pytest.approx(0.066)
     assert found.high == pytest.approx(0.066 * math.exp(1.6449 * 0.16))
@@ -73,7 +73,9 @@ def test_threads_are_scaled_where_the_profile_says_how() -> None:
 
 
 def test_what_is_derived_says_so() -> None:
-    derived = profile(projection=Projection(CONSTANT, derived_from="snapdragon-855-plus (2.96 GHz), scaled by clock"))
+    derived = profile(
+        projection=Projection(float=CONSTANT, derived_from="snapdragon-855-plus (2.96 GHz), scaled by clock")
+    )
     assert (
         "the constant is that of snapdragon-855-plus" in value("latency_p50", emulated(COUNTED), profile=derived).basis
     )
@@ -100,27 +102,30 @@ def test_tails_and_load_times_are_not_judged_on_an_emulated_machine() -> None:
         assert not found.fails
 
 
-def test_memory_is_the_kernels_own() -> None:
+def test_memory_is_the_kernels_mark() -> None:
     assert value("ram_peak", emulated(memory_worker(30 * MIB, 50 * MIB))).provenance is Provenance.EMULATED
 
 
-def test_a_model_that_the_devices_memory_kills_fails_whatever_it_took_with_room() -> None:
+def test_a_model_killed_in_the_devices_memory_fails_whatever_it_took_with_more() -> None:
     ending = Ending(
-        Outcome.KILLED_FOR_MEMORY, Activity.LOAD, "out-of-memory", "the kernel killed the process for memory"
+        outcome=Outcome.KILLED_FOR_MEMORY,
+        during=Activity.LOAD,
+        reason="out-of-memory",
+        message="the kernel killed the process for memory",
     )
     roomy = memory_worker(30 * MIB, 300 * MIB)
     found = finding("ram_peak", emulated(roomy, fit=(died(Purpose.MEMORY, ending),)))
     assert isinstance(found, Unmeasured)
     assert found.fails
     assert found.reason == (
-        "in a machine with the device's RAM the kernel killed the process for memory (with room it takes 300 MiB)"
+        "in a machine with the device's RAM the kernel killed the process for memory (with more RAM it takes 300 MiB)"
     )
     assert value("ram_peak", emulated(roomy, fit=(roomy,))).value == 300 * MIB
 
 
 def test_an_illegal_instruction_names_the_core_and_the_runtime() -> None:
     said = "the process used an instruction that this processor does not have (SIGILL) in the first inference"
-    ending = Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", said, "SIGILL")
+    ending = Ending(outcome=Outcome.CRASHED, during=Activity.FIRST_INFERENCE, reason="", message=said, signal="SIGILL")
     seen = emulated(died(Purpose.DETERMINISTIC, ending))
     for metric in ("instructions", "ram_peak"):
         found = finding(metric, seen, profile=profile(emulation_cpu="cortex-a53"))

@@ -23,7 +23,7 @@ def names(moves: list[Move]) -> list[str]:
     return [f"{move.step.value} {move.variant}" for move in moves]
 
 
-def test_what_is_lossless_and_holds_is_the_answer_at_once() -> None:
+def test_a_lossless_variant_that_holds_is_the_answer_immediately() -> None:
     fit, moves = play(worlds())
     assert names(moves) == ["look float32", "run float32"]
     assert fit.outcome is Outcome.FITS
@@ -65,7 +65,7 @@ def test_outputs_of_zeros_are_never_recommended() -> None:
     assert others(fit)[-1].words == "output y is zero for every sample"
 
 
-def test_what_could_not_be_converted_is_told_and_no_answer() -> None:
+def test_what_could_not_be_converted_is_reported_and_decides_nothing() -> None:
     big, none = World(size=2e6), World(made=False, problem="the converter crashed with SIGSEGV.")
     fit, _ = play(worlds(float32=big, float16=big, int8_weights=none, int8_dynamic=none, int8=none))
     assert fit.outcome is Outcome.NOTHING, "of what can be shipped, nothing fits"
@@ -80,7 +80,7 @@ def test_nothing_could_be_converted() -> None:
     assert why_not(fit.nearest) == "could not be converted: keras is not installed here."
 
 
-def test_an_undecided_one_does_not_keep_a_lossier_from_fitting() -> None:
+def test_an_undecided_variant_does_not_keep_a_lossier_one_from_fitting() -> None:
     fit, moves = play(worlds(float32=World(p50=None, agreement=1.0)))
     assert names(moves) == ["look float32", "run float32", "look float16", "run float16"]
     assert str(fit.nearest.variant) == "float16"
@@ -120,8 +120,8 @@ def test_a_footprint_that_the_runtime_takes_alone() -> None:
 
 
 def test_another_machine_decides_nothing_but_files_are_still_looked_at() -> None:
-    stranger = {variant: replace(world, run=PC) for variant, world in worlds().items()}
-    fit, moves = play(stranger)
+    another = {variant: replace(world, run=PC) for variant, world in worlds().items()}
+    fit, moves = play(another)
     assert names(moves) == ["look float32", "run float32", *(f"look {name}" for name in NAMES[1:])]
     assert fit.outcome is Outcome.UNDECIDED
     assert fit.stopped.startswith("no variant can be decided here: measured on Linux x86_64, not on a Raspberry Pi 4")
@@ -192,7 +192,7 @@ def test_how_far_off_is_said(metric: str, found: float, bound: float, said: str)
     assert why_not(Trial(replace(seen.result, verdicts=verdicts), finished=True)) == said
 
 
-def test_a_death_on_the_device_is_said_with_its_reason() -> None:
+def test_a_crash_on_the_device_is_reported_with_its_reason() -> None:
     died = Unmeasured(METRICS["ram_peak"], "killed for memory", fails=True)
     seen = trial("int8", World())
     verdicts = (judge(limit("ram_peak", 1.0), died),)
@@ -200,13 +200,13 @@ def test_a_death_on_the_device_is_said_with_its_reason() -> None:
     assert (why_not(failed), failed.distance) == ("ram_peak: killed for memory", math.inf)
 
 
-def test_what_waits_and_what_holds_have_no_limit_in_their_way() -> None:
+def test_waiting_and_holding_trials_have_no_failed_limit() -> None:
     assert why_not(trial("int8", World(), ran=False)) == "not run"
     assert why_not(trial("int8", World())) == ""
     assert [trial("int8", World(), ran=ran).state for ran in (False, True)] == ["not run", "holds"]
 
 
-def test_a_lossier_one_that_holds_too_is_said_to() -> None:
+def test_a_lossier_variant_that_holds_too_is_reported_as_such() -> None:
     fit, _ = play(worlds(), every=True)
     assert {each.words for each in others(fit)} == {"holds too, and loses more"}
 
@@ -223,7 +223,7 @@ _WORLDS = st.builds(
 
 
 @given(st.lists(_WORLDS, min_size=1, max_size=5), st.permutations(LADDER))
-def test_the_short_way_leads_to_the_answer_of_the_long_one(truths: list[World], order: list[Variant]) -> None:
+def test_the_short_search_finds_the_answer_of_the_complete_one(truths: list[World], order: list[Variant]) -> None:
     world = dict(zip(order, truths, strict=False))
     short, moves = play(world)
     whole, _ = play(world, every=True)

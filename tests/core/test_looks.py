@@ -64,7 +64,7 @@ def test_a_model_beyond_the_boundary_is_misjudged_less(quantile: float) -> None:
 
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9])
-def test_a_model_clearly_on_one_side_is_told_apart(quantile: float) -> None:
+def test_a_model_clearly_on_one_side_is_decided(quantile: float) -> None:
     table, exceed = looks.look_table(quantile), 1 - quantile
     assert crossing(table, exceed * 0.8, "pass") > 0.999
     assert crossing(table, exceed * 1.25, "fail") > 0.999
@@ -109,7 +109,7 @@ def test_rows_only_ever_rise(quantile: float, error: float) -> None:
 
 
 @pytest.mark.parametrize(("quantile", "error"), [(0, 0.01), (1, 0.01), (0.9, 0), (0.9, 0.5), (float("nan"), 0.01)])
-def test_no_table_for_what_is_no_probability(quantile: float, error: float) -> None:
+def test_no_table_for_what_is_not_a_probability(quantile: float, error: float) -> None:
     with pytest.raises(ValueError, match="no table of looks"):
         looks.look_table(quantile, error=error)
 
@@ -170,7 +170,7 @@ def test_the_rule_counts_in_blocks_and_between_looks_decides_only_what_both_woul
 @pytest.mark.parametrize("said", ["pass", "fail", ""])
 @pytest.mark.parametrize(("exceedances", "counted"), [(0, "pass"), (3, ""), (7, "fail")])
 def test_a_decision_stands_only_where_the_agent_and_its_counts_agree(said: str, exceedances: int, counted: str) -> None:
-    count = LookCount("latency_p90:error", 8, exceedances, 1, said)
+    count = LookCount(limit="latency_p90:error", inferences=8, exceedances=exceedances, block=1, decision=said)
     assert looks.decide(count, EASY) == (said if said == counted else "")
 
 
@@ -209,7 +209,7 @@ def test_a_block_is_longer_where_slow_inferences_come_in_longer_bursts() -> None
     assert 8 <= looks.block_length(series, 0.9) <= 18
 
 
-def test_the_agent_is_told_the_table_and_how_long_bursts_may_be() -> None:
+def test_the_agent_receives_the_table_and_the_length_of_bursts() -> None:
     told = looks.for_agent("latency_p90:error", 0.9, 0.05, 30.0)
     table = told.pop("table")
     assert isinstance(table, list)

@@ -12,13 +12,13 @@ from tests.builders import ARTIFACT, MIB, died, latency_worker, memory_worker, r
 
 
 def value(metric: str, seen: Run | None) -> Measurement:
-    finding = measure(METRICS[metric], Evidence(ARTIFACT, seen))
+    finding = measure(METRICS[metric], Evidence(artifact=ARTIFACT, run=seen))
     assert isinstance(finding, Measurement), finding
     return finding
 
 
 def reason(metric: str, seen: Run | None) -> Unmeasured:
-    finding = measure(METRICS[metric], Evidence(ARTIFACT, seen))
+    finding = measure(METRICS[metric], Evidence(artifact=ARTIFACT, run=seen))
     assert isinstance(finding, Unmeasured), finding
     return finding
 
@@ -32,11 +32,11 @@ def test_static_figures_need_no_run() -> None:
 
 
 def test_the_footprint_is_the_artifact_and_its_runtime() -> None:
-    finding = measure(METRICS["footprint"], Evidence(ARTIFACT, runtime_size=100_000_000))
+    finding = measure(METRICS["footprint"], Evidence(artifact=ARTIFACT, runtime_size=100_000_000))
     assert isinstance(finding, Measurement)
     assert (finding.value, finding.basis) == (101_500_000, "the artifact and 100 MB of runtime")
     assert reason("footprint", None).reason == "the runtime that is deployed with it is not known"
-    unknown = measure(METRICS["footprint"], Evidence(ARTIFACT, runtime_problem="no wheel fits"))
+    unknown = measure(METRICS["footprint"], Evidence(artifact=ARTIFACT, runtime_problem="no wheel fits"))
     assert isinstance(unknown, Unmeasured)
     assert unknown.reason == "no wheel fits"
 
@@ -62,24 +62,28 @@ def test_without_a_kernels_mark_the_samples_decide() -> None:
     assert bare.mark(Phase.FIRST_INFERENCE) is None
 
 
-def test_no_memory_reading_at_all_is_no_figure() -> None:
-    blind = WorkerRun(Purpose.MEMORY)
-    assert reason("ram_peak", run(blind)).reason == "local gave no figure for ram_peak"
-    assert reason("ram_model", run(blind)).reason == "local gave no figure for ram_model"
+def test_without_any_memory_reading_there_is_no_figure() -> None:
+    blind = WorkerRun(purpose=Purpose.MEMORY)
+    assert reason("ram_peak", run(blind)).reason == "local returned no figure for ram_peak"
+    assert reason("ram_model", run(blind)).reason == "local returned no figure for ram_model"
 
 
 def test_load_time_is_the_median_over_fresh_processes() -> None:
     loads = [replace(latency_worker(), purpose=Purpose.LOAD, load_time=seconds) for seconds in (3.0, 1.0, 9.0, 2.0)]
-    assert isinstance(measure(METRICS["load_time"], Evidence(ARTIFACT, run(*loads))), Unmeasured)  # four are too few
+    assert isinstance(
+        measure(METRICS["load_time"], Evidence(artifact=ARTIFACT, run=run(*loads))), Unmeasured
+    )  # four are too few
     finding = value("load_time", run(latency_worker(0.1, load_time=5.0), *loads))
     assert (finding.value, finding.low, finding.high, finding.count) == (3.0, 1.0, 9.0, 5)
     assert value("latency_first", run(*loads, *loads)).value == 0.02
-    assert isinstance(measure(METRICS["load_time"], Evidence(ARTIFACT, run(WorkerRun(Purpose.LOAD)))), Unmeasured)
+    assert isinstance(
+        measure(METRICS["load_time"], Evidence(artifact=ARTIFACT, run=run(WorkerRun(purpose=Purpose.LOAD)))), Unmeasured
+    )
 
 
 def test_percentiles_come_with_bounds_and_counts() -> None:
     latencies = [0.010 + at * 1e-5 for at in range(1000)]
-    count = LookCount("latency_p90:error", 1000, 3, 4, "pass")
+    count = LookCount(limit="latency_p90:error", inferences=1000, exceedances=3, block=4, decision="pass")
     finding = value("latency_p90", run(latency_worker(*latencies, counts=(count,))))
     assert finding.value == pytest.approx(0.01899)
     assert finding.low is not None
@@ -94,59 +98,76 @@ def test_the_mean_is_an_interval() -> None:
     assert finding.interval
     assert finding.value == pytest.approx(0.015)
     assert value("latency_mean", run(latency_worker(0.5))).low is None
-    assert isinstance(measure(METRICS["latency_mean"], Evidence(ARTIFACT, run(latency_worker()))), Unmeasured)
-    assert isinstance(measure(METRICS["latency_p50"], Evidence(ARTIFACT, run(latency_worker()))), Unmeasured)
+    assert isinstance(
+        measure(METRICS["latency_mean"], Evidence(artifact=ARTIFACT, run=run(latency_worker()))), Unmeasured
+    )
+    assert isinstance(
+        measure(METRICS["latency_p50"], Evidence(artifact=ARTIFACT, run=run(latency_worker()))), Unmeasured
+    )
 
 
 @pytest.mark.parametrize(
     ("ending", "sentence"),
     [
         (
-            Ending(Outcome.CRASHED, Activity.FIRST_INFERENCE, "", "the process died of SIGSEGV in the first inference"),
+            Ending(
+                outcome=Outcome.CRASHED,
+                during=Activity.FIRST_INFERENCE,
+                reason="",
+                message="the process died of SIGSEGV in the first inference",
+            ),
             "the process died of SIGSEGV in the first inference",
         ),
         (
-            Ending(Outcome.REFUSED, Activity.LOAD, "flex-operator", "it needs FlexErf"),
+            Ending(outcome=Outcome.REFUSED, during=Activity.LOAD, reason="flex-operator", message="it needs FlexErf"),
             "refused by the runtime while the model was loaded: it needs FlexErf",
         ),
     ],
 )
-def test_how_a_worker_died_is_a_failure_with_its_phase(ending: Ending, sentence: str) -> None:
+def test_a_workers_death_is_a_failure_that_names_its_phase(ending: Ending, sentence: str) -> None:
     finding = reason("ram_peak", run(died(Purpose.MEMORY, ending)))
     assert (finding.reason, finding.fails) == (sentence, True)
 
 
 def test_one_death_among_several_processes_is_enough() -> None:
-    crash = Ending(Outcome.CRASHED, Activity.STEADY, "", "SIGABRT")
+    crash = Ending(outcome=Outcome.CRASHED, during=Activity.STEADY, reason="", message="SIGABRT")
     assert reason("ram_peak", run(memory_worker(1, 2), died(Purpose.MEMORY, crash))).fails
 
 
 @pytest.mark.parametrize("code", ["open-dimension", "missing-runtime", "wrong-sample", "missing-external-data"])
 def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
-    ending = Ending(Outcome.REFUSED, Activity.FIRST_INFERENCE, code, "give inputs: {image: [1, H, W, 3]}")
+    ending = Ending(
+        outcome=Outcome.REFUSED,
+        during=Activity.FIRST_INFERENCE,
+        reason=code,
+        message="give inputs: {image: [1, H, W, 3]}",
+    )
     finding = reason("latency_p50", run(died(Purpose.LATENCY, ending)))
     assert (finding.reason, finding.fails) == ("give inputs: {image: [1, H, W, 3]}", False)
 
 
-def test_a_device_that_slowed_itself_down_twice_gives_no_times_and_keeps_its_memory() -> None:
+def test_a_device_that_throttled_twice_has_no_times_but_its_memory() -> None:
     seen = run(latency_worker(*[0.01] * 50), memory_worker(40 * MIB, 60 * MIB), throttled="under-voltage")
     assert reason("latency_p50", seen).reason == (
-        "the device slowed itself down twice (under-voltage): mend its supply or cooling"
+        "the device throttled twice (under-voltage): fix its power supply or cooling"
     )
     assert value("ram_peak", seen).value == 60 * MIB
 
 
-def test_a_broken_wire_is_unknown() -> None:
+def test_a_broken_connection_is_unknown() -> None:
     assert reason("ram_peak", run(broken="the connection was lost")).reason == "the connection was lost"
     assert not reason("ram_peak", run(broken="the connection was lost")).fails
 
 
-def test_a_worker_that_was_lost_with_the_wire_is_unknown() -> None:
-    lost = died(Purpose.MEMORY, Ending(Outcome.KILLED, Activity.START, "lost", "the connection was lost"))
+def test_a_worker_lost_with_the_connection_is_unknown() -> None:
+    lost = died(
+        Purpose.MEMORY,
+        Ending(outcome=Outcome.KILLED, during=Activity.START, reason="lost", message="the connection was lost"),
+    )
     assert not reason("ram_peak", run(lost, broken="the connection was lost")).fails
 
 
-def test_an_emulated_machine_gives_memory_and_no_clock() -> None:
+def test_an_emulated_machine_shows_memory_but_no_times() -> None:
     seen = run(memory_worker(40 * MIB, 60 * MIB), latency_worker(*[0.01] * 50), emulated=True)
     assert value("ram_peak", seen).provenance is Provenance.EMULATED
     assert reason("latency_p90", seen).reason == (
@@ -159,19 +180,19 @@ def test_metrics_without_a_reader_say_so() -> None:
 
 
 def test_agreement_with_the_source_model() -> None:
-    seen = Likeness(0.997, None, 16, "16 samples")
-    found = measure(METRICS["agreement"], Evidence(ARTIFACT, likeness=seen))
+    seen = Likeness(cosine=0.997, top1=None, samples=16, basis="16 samples")
+    found = measure(METRICS["agreement"], Evidence(artifact=ARTIFACT, likeness=seen))
     assert isinstance(found, Measurement)
     assert (found.value, found.count, found.basis) == (0.997, 16, "16 samples")
-    assert measure(METRICS["top1"], Evidence(ARTIFACT, likeness=seen)) == Unmeasured(
-        METRICS["top1"], "the outputs are no classes"
+    assert measure(METRICS["top1"], Evidence(artifact=ARTIFACT, likeness=seen)) == Unmeasured(
+        METRICS["top1"], "the outputs are not class scores"
     )
     assert reason("agreement", None).reason == "the artifact was not compared with its source"
-    failed = measure(METRICS["agreement"], Evidence(ARTIFACT, likeness_problem="keras is not installed here."))
+    failed = measure(METRICS["agreement"], Evidence(artifact=ARTIFACT, likeness_problem="keras is not installed here."))
     assert isinstance(failed, Unmeasured)
     assert failed.reason == "keras is not installed here."
 
 
-def test_all_at_once() -> None:
-    findings = measure_all(Evidence(ARTIFACT, run(memory_worker(1, 2))))
+def test_measure_all() -> None:
+    findings = measure_all(Evidence(artifact=ARTIFACT, run=run(memory_worker(1, 2))))
     assert list(findings) == list(METRICS)

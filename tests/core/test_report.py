@@ -12,16 +12,25 @@ from tests.builders import ARTIFACT, budget, limit, profile
 
 
 def verdict(status: Status, *, ignored: bool = False) -> Verdict:
-    return Verdict(limit("size", 1), status, Unmeasured(METRICS["size"], ""), 1, ignored=ignored)
+    return Verdict(
+        limit=limit("size", 1), status=status, finding=Unmeasured(METRICS["size"], ""), bound=1, ignored=ignored
+    )
 
 
 def report(*statuses: Status) -> Report:
     device = profile()
     results = tuple(
-        CheckResult(budget((device, ())), Variant("as-is"), device, "", (verdict(status),), ARTIFACT)
+        CheckResult(
+            budget=budget((device, ())),
+            variant=Variant("as-is"),
+            profile=device,
+            target="",
+            verdicts=(verdict(status),),
+            artifact=ARTIFACT,
+        )
         for status in statuses
     )
-    return Report(results, "0", "host", "2026-01-01T00:00:00+00:00", 1.0)
+    return Report(results=results, version="0", host="host", started="2026-01-01T00:00:00+00:00", seconds=1.0)
 
 
 @pytest.mark.parametrize(

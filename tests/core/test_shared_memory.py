@@ -34,7 +34,7 @@ def recorded() -> Run:
 
 
 def finding(metric: str, seen: Run, of: DeviceProfile | None = JETSON) -> Finding:
-    return measure(METRICS[metric], Evidence(ARTIFACT, seen, profile=of))
+    return measure(METRICS[metric], Evidence(artifact=ARTIFACT, run=seen, profile=of))
 
 
 def value(metric: str, seen: Run, of: DeviceProfile | None = JETSON) -> Measurement:
@@ -51,7 +51,7 @@ def falling(worker: WorkerRun, *lows: tuple[float, int]) -> WorkerRun:
     return replace(worker, available=tuple((at, mib * MIB) for at, mib in lows))
 
 
-def test_what_another_process_took_of_a_recorded_run_is_counted() -> None:
+def test_memory_that_another_process_took_in_a_recorded_run_is_counted() -> None:
     seen = recorded()
     (worker,) = seen.of(Purpose.MEMORY)
     assert worker.available[0][0] == 0.0
@@ -112,10 +112,10 @@ def test_a_mark_without_figures_leaves_the_fall_from_then_on() -> None:
     assert value("ram_model", on_jetson(bare)).value == 70 * MIB
 
 
-def test_an_agent_that_does_not_look_leaves_what_is_resident() -> None:
+def test_without_samples_of_available_memory_the_resident_memory_counts() -> None:
     peak = value("ram_peak", on_jetson(memory_worker(40 * MIB, 60 * MIB)))
     assert peak.value == 60 * MIB
-    assert "no figure" in _reason(finding("ram_peak", on_jetson(WorkerRun(Purpose.MEMORY))))
+    assert "no figure" in _reason(finding("ram_peak", on_jetson(WorkerRun(purpose=Purpose.MEMORY))))
 
 
 def _reason(found: Finding) -> str:
@@ -137,7 +137,7 @@ def test_other_metrics_are_read_as_everywhere() -> None:
             "aarch64",
             False,
             True,
-        ),  # a stranger, whose figures are shown as they are
+        ),  # another device, whose figures are shown as they are
         (None, "Jetson AGX Orin", "aarch64", False, True),
         (JETSON, "", "aarch64", False, True),  # a container hides its name
         (JETSON, "Raspberry Pi 4 Model B Rev 1.5", "aarch64", False, False),
@@ -157,7 +157,7 @@ def test_which_devices_are_meant(
     assert is_shared(of, run(before=DeviceState(model=model, machine=machine), emulated=emulated)) is expected
 
 
-def test_readings_that_are_missing_are_passed_over() -> None:
+def test_missing_readings_are_skipped() -> None:
     reader = RunReader("local")
     reader.feed({"event": "start", "process": 1, "purpose": "memory", "available": None})
     samples = [[0.1, 5], [0.2, 6], [0.3, 7]]

@@ -1,4 +1,4 @@
-"""False passes and false fails of whole runs, simulated: skewed, bimodal, in bursts, drifting.
+"""False passes and false fails of complete runs, simulated: skewed, bimodal, in bursts, drifting.
 
 Each scenario draws series whose true share of inferences beyond the limit is known. At the boundary, where that share
 is exactly what the limit allows, a pass and a fail are both wrong and both likeliest, so each must stay within 1 %.
@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from edgecheck.agent.counting import Looks
 from edgecheck.core import looks
+from edgecheck_agent.counting import Looks
 from tests.vectorised_looks import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.vectorised_looks import Marks, Series
+
+pytestmark = pytest.mark.slow
 
 RUNS = 3000
 ERROR = 0.01
@@ -36,7 +38,7 @@ class Draw(NamedTuple):
     runs: int
     length: int
     beyond: float
-    """The share of inferences beyond the bound, over the whole length."""
+    """The share of inferences beyond the bound, over the entire run."""
 
 
 def skewed(draw: Draw) -> tuple[Series, float]:
@@ -137,7 +139,7 @@ def test_counting_as_if_inferences_were_independent_passes_bad_models(name: str,
     assert replace(watch, block=1).run(series).passed > passes
 
 
-def test_a_burst_longer_than_assumed_is_what_the_rule_does_not_hold_for() -> None:
+def test_the_rule_does_not_hold_for_bursts_longer_than_assumed() -> None:
     """Bursts of 20 at 50 ms last a second: the quarter second assumed gives blocks of 5, where 20 would hold."""
     scenario = in_bursts(20, 50e6)
     series, bound = scenario(Draw(np.random.default_rng(1), RUNS, 1300, 0.1))
@@ -171,7 +173,7 @@ def test_a_clear_case_is_decided_rightly_and_early(name: str) -> None:
 
 
 def told(watch: Watch) -> Looks:
-    """The agent's own counting, told what the host tells it."""
+    """The agent's counting, with what the host sends it."""
     return Looks([looks.for_agent("a", watch.quantile, watch.bound / 1e9, watch.span / 1e9)])
 
 
@@ -187,7 +189,7 @@ def test_the_agent_decides_as_the_simulation_does(name: str, factor: float) -> N
 
 
 @pytest.mark.parametrize(("name", "runs"), [("bimodal", 400), ("bursts of 5", 100)])
-def test_the_agent_at_looks_of_its_own_choosing_seldom_errs(name: str, runs: int) -> None:
+def test_the_agent_seldom_errs_at_looks_that_it_chooses(name: str, runs: int) -> None:
     """Fewer runs than above, as each is a loop in Python: the margin is wider, and the real path is the point."""
     series, watch = drawn(name, 0.9, 1.0, runs=runs)
     decided = {"pass": 0, "fail": 0, "": 0}

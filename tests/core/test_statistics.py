@@ -54,7 +54,7 @@ def test_outliers_are_those_over_three_and_a_half_robust_sigmas() -> None:
     assert statistics.outliers(values) == (31, 32)
 
 
-def test_outliers_are_not_sought_where_there_is_no_spread_to_judge_by() -> None:
+def test_no_outliers_are_found_without_a_spread_to_judge_by() -> None:
     assert statistics.outliers([1.0] * 19 + [9.0]) == ()
     assert statistics.outliers([1.0, 2.0, 99.0]) == ()
 

@@ -91,8 +91,8 @@ def test_a_value_is_read_in_base_units(text: Any, unit: Unit, value: float) -> N
         ([1], Unit.BYTES, f"found [1]; {SIZE}"),
     ],
 )
-def test_what_is_no_value_says_what_was_found_and_what_is_taken(raw: object, unit: Unit, message: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared whole
+def test_an_invalid_value_says_what_was_found_and_what_is_accepted(raw: object, unit: Unit, message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the entire message is compared
         parse(raw, unit)
     assert str(caught.value) == message
 
@@ -143,7 +143,7 @@ def test_what_is_shown_reads_back_within_its_three_digits(value: float, unit: Un
 
 
 @given(st.integers(0, 10**15), st.sampled_from([(unit, suffix) for unit in Unit for suffix in SUFFIXES[unit]]))
-def test_a_whole_number_of_any_unit_is_the_nearest_float(number: int, kind: tuple[Unit, str]) -> None:
+def test_an_integer_of_any_unit_is_the_nearest_float(number: int, kind: tuple[Unit, str]) -> None:
     unit, suffix = kind
     factor = SUFFIXES[unit][suffix]
     expected = number * factor if factor >= 1 else number / round(1 / factor)

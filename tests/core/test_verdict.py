@@ -5,19 +5,20 @@ from dataclasses import replace
 
 import pytest
 
+from edgecheck.core.device_match import DeviceMatch
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.looks import inferences_needed, look_table
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import LookCount
-from edgecheck.core.verdict import Standing, Status, judge, show_pair
+from edgecheck.core.verdict import Status, judge, show_pair
 from tests.builders import limit
 
 PASS, WARN, UNKNOWN, FAIL = Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL
 
 
 def found(metric: str, value: float, provenance: Provenance = Provenance.STATIC) -> Measurement:
-    return Measurement(METRICS[metric], value, provenance)
+    return Measurement(metric=METRICS[metric], value=value, provenance=provenance)
 
 
 @pytest.mark.parametrize(
@@ -75,18 +76,18 @@ def test_absent_is_unknown_and_says_why() -> None:
     )
 
 
-def test_the_devices_own_answer_is_a_fail() -> None:
+def test_the_devices_answer_is_a_fail() -> None:
     crash = Unmeasured(METRICS["ram_peak"], "crashed in the first inference: SIGSEGV", fails=True)
     assert judge(limit("ram_peak", 100), crash).status is FAIL
 
 
-def test_a_stranger_is_never_judged_but_for_files() -> None:
-    stranger = Standing("measured on x86-64, not on a Raspberry Pi 4")
-    measured = judge(limit("ram_peak", 100), found("ram_peak", 1, Provenance.MEASURED), stranger)
-    crashed = judge(limit("ram_peak", 100), Unmeasured(METRICS["ram_peak"], "crashed", fails=True), stranger)
-    static = judge(limit("size", 100), found("size", 101), stranger)
-    assert (measured.status, measured.reason) == (UNKNOWN, stranger.stranger)
-    assert (crashed.status, crashed.reason) == (UNKNOWN, f"{stranger.stranger}: crashed")
+def test_on_another_device_only_files_are_judged() -> None:
+    mismatch = DeviceMatch("measured on x86-64, not on a Raspberry Pi 4")
+    measured = judge(limit("ram_peak", 100), found("ram_peak", 1, Provenance.MEASURED), mismatch)
+    crashed = judge(limit("ram_peak", 100), Unmeasured(METRICS["ram_peak"], "crashed", fails=True), mismatch)
+    static = judge(limit("size", 100), found("size", 101), mismatch)
+    assert (measured.status, measured.reason) == (UNKNOWN, mismatch.mismatch)
+    assert (crashed.status, crashed.reason) == (UNKNOWN, f"{mismatch.mismatch}: crashed")
     assert static.status is FAIL
 
 
@@ -127,7 +128,7 @@ def test_an_undecided_warning_is_at_worst_that_warning() -> None:
         (1.0, math.nan, UNKNOWN),
     ],
 )
-def test_an_interval_is_judged_whole(low: float | None, high: float | None, status: Status) -> None:
+def test_the_entire_interval_is_judged(low: float | None, high: float | None, status: Status) -> None:
     finding = replace(found("latency_mean", 10), interval=True, low=low, high=high)
     assert judge(limit("latency_mean", 10), finding).status is status
 
@@ -144,7 +145,9 @@ def test_a_budget_may_ask_for_the_estimate() -> None:
 
 
 def counted(exceedances: int, inferences: int, decision: str) -> Measurement:
-    count = LookCount("latency_p90:error", inferences, exceedances, 1, decision)
+    count = LookCount(
+        limit="latency_p90:error", inferences=inferences, exceedances=exceedances, block=1, decision=decision
+    )
     return replace(found("latency_p90", 0.01, Provenance.MEASURED), counts={count.limit: count})
 
 
@@ -157,7 +160,7 @@ def test_a_percentile_is_judged_by_the_counts() -> None:
     assert failed.reason == f"{first.n} of {first.n} inferences took over 50.0 ms"
 
 
-def test_a_decision_that_its_own_counts_do_not_bear_out_is_not_taken() -> None:
+def test_a_decision_that_its_counts_do_not_support_is_not_accepted() -> None:
     assert judge(limit("latency_p90", 0.05), counted(20, 44, "pass")).status is UNKNOWN
 
 
@@ -169,7 +172,7 @@ def test_an_undecided_percentile_says_how_close_it_was() -> None:
     )
 
 
-def test_too_few_inferences_for_a_pass_are_told() -> None:
+def test_too_few_inferences_for_a_pass_are_reported() -> None:
     verdict = judge(limit("latency_p90", 0.05), counted(0, 20, ""))
     needed = inferences_needed(0.9, 1)
     assert verdict.reason == (

@@ -1,6 +1,6 @@
-"""Commands for which this kernel runs arm64 programs, in a user namespace of their own: nothing else here changes.
+"""Commands for which this kernel runs arm64 programs, in a separate user namespace: nothing else here changes.
 
-From Linux 6.7 on each user namespace may mount a binfmt_misc of its own, which goes when its last process has ended:
+From Linux 6.7 on each user namespace may mount its own binfmt_misc, which goes when its last process has ended:
 https://docs.kernel.org/admin-guide/binfmt-misc.html
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 QEMU = "/usr/bin/qemu-aarch64-static"
 
-# What an arm64 program begins with, and who runs it; F: found now, since it is not in the images.
+#: The bytes at the start of an arm64 program, and what runs it; F: opened now, since it is not in the images.
 _FORMAT = (
     r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
     r":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:" + QEMU + ":F"
 )
-# QEMU 7.2 shows arm64 programs this machine's own /proc/cpuinfo, over which litert and onnxruntime fall.
+#: QEMU 7.2 shows arm64 programs this machine's /proc/cpuinfo, with which litert and onnxruntime fail.
 _CPU = """\
 processor\t: {number}
 Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid
@@ -41,11 +41,13 @@ shift 2
 exec "$@"
 """
 _NAMESPACES = ("unshare", "--user", "--mount", "--pid", "--fork", "--kill-child")
-_DEADLINE = 1500.0  # seconds, on a host that is busy
+
+#: Seconds, on a busy host.
+_DEADLINE = 1500.0
 
 
 def run(*argv: str, folder: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command and wait for it; with it ends whatever it started.
+    """Run a command and wait for it; whatever it started ends with it.
 
     Args:
         argv: The command.
@@ -88,7 +90,7 @@ def why_not(folder: Path) -> str:
         done = run("true", folder=folder)
     except OSError as error:
         return f"users cannot be mapped into a namespace: {error}"
-    return f"this kernel gives a user namespace no binfmt_misc: {done.stderr.strip()}" if done.returncode else ""
+    return f"this kernel has no binfmt_misc in user namespaces: {done.stderr.strip()}" if done.returncode else ""
 
 
 def _map_users(pid: int) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from edgecheck.emulator.store import Store
+from edgecheck.errors import EmulatorError
+from edgecheck.store import Store
 from tests.cli.command import Done
 from tests.docker import arm64
 
@@ -27,27 +28,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile.arm64"
 
-# As Debian's slim images are configured: without what nobody reads in a container.
+#: As Debian's slim images are configured: without what nobody reads in a container.
 _SLIM = (
     '--aptopt=Acquire::Languages "none"',
     "--dpkgopt=force-unsafe-io",
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "info", "locale", "man")),
 )
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-_STALE = 14 * 86400.0  # seconds, after which the images of another Dockerfile go
+
+#: Seconds after which the images of another Dockerfile are removed.
+_STALE = 14 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """buildah with a storage of its own, in which the steps that did not change are kept from run to run."""
+    """buildah with private storage, in which the steps that did not change are kept from run to run."""
 
     storage: Path
     scratch: Path
 
     def build(self, stage: str, *options: str) -> str:
-        """Build a stage as README and documents say; the image's name."""
+        """Build a stage as README and the documentation say; returns the image's name."""
         name = f"edgecheck-{stage}"
-        # What this host trusts, as somebody behind a proxy of their firm's would bring it in.
+        # The certificates that this host trusts, as somebody behind a company's proxy would mount them.
         trusted = ("--volume", f"{_CERTIFICATES}:/usr/local/share/ca-certificates/host.crt:ro")
         self.buildah(
             *("build", "--isolation", "chroot", "--platform", "linux/arm64", "--pull-never", "--layers", "--jobs", "2"),
@@ -57,7 +60,7 @@ class Builder:
         return name
 
     def described(self, image: str) -> dict[str, Any]:
-        """The image's configuration, as OCI has it."""
+        """The image's configuration in OCI's format."""
         found: dict[str, Any] = json.loads(self.buildah("inspect", "--type", "image", image))["OCIv1"]
         return found
 
@@ -84,7 +87,7 @@ class Builder:
 
 
 def builder(scratch: Path) -> Builder:
-    """With the base image in its storage, made if the cache has none."""
+    """A builder with the base image in its storage, made if the cache has none."""
     home = user_cache_path("edgecheck-test-image")
     name = re.search(r"^FROM (debian:(\w+)-\S+) AS base$", DOCKERFILE.read_text(), re.MULTILINE)
     assert name is not None
@@ -93,7 +96,8 @@ def builder(scratch: Path) -> Builder:
     found = Builder(home / "storage" / key, scratch)
     _forget_others(found.storage)
     if found.attempt("inspect", "--type", "image", name[1]).code:
-        base = Store(home).ensure("bases", hashlib.sha256(recipe[0]).hexdigest()[:16], _base(name[2], scratch), print)
+        store = Store(folder=home / "bases", what="base image", error=EmulatorError)
+        base = store.ensure(hashlib.sha256(recipe[0]).hexdigest()[:16], _base(name[2], scratch), print)
         (scratch / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
         with tempfile.TemporaryDirectory(dir=scratch) as context:
             shutil.copyfile(base.folder / "base.tar", Path(context) / "base.tar")
@@ -126,7 +130,7 @@ def _base(suite: str, scratch: Path) -> Any:
 
 
 def _sources(suite: str) -> list[str]:
-    """The lines of a sources.list for the suite: this host's own mirrors."""
+    """The lines of a sources.list for the suite, with this host's mirrors."""
     form = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", form, "Created-By: Packages"],
@@ -138,7 +142,7 @@ def _sources(suite: str) -> list[str]:
 
 
 def _driver() -> str:
-    """overlay copies nothing; it cannot lie on another overlay, which is what a container's disk is."""
+    """overlay, which copies nothing; vfs where this disk is an overlay already, as in a container."""
     kind = subprocess.run(
         ["stat", "--file-system", "--format", "%T", str(user_cache_path())], check=False, capture_output=True, text=True
     ).stdout.strip()

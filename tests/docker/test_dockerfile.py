@@ -15,7 +15,7 @@ HADOLINT = Path(sys.executable).parent / "hadolint"
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:
-    """Instruction and arguments of each stage, FROM first, by the stage's name."""
+    """Instructions and arguments of each stage, FROM first, by the stage's name."""
     text = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE))
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     starts = [at for at, line in enumerate(lines) if line.startswith("FROM ")]
@@ -31,7 +31,7 @@ def _divided(line: str) -> tuple[str, str]:
 
 
 def copied(stage: str) -> list[str]:
-    """What the COPYs of a stage say."""
+    """The arguments of the COPYs of a stage."""
     return [arguments for instruction, arguments in stages()[stage] if instruction == "COPY"]
 
 
@@ -50,7 +50,7 @@ def needed(stage: str) -> list[str]:
     return found
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_finds_nothing() -> None:
     done = subprocess.run([HADOLINT, "--no-color", DOCKERFILE], check=False, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
@@ -63,16 +63,16 @@ def test_one_base_pinned_by_its_date() -> None:
     assert re.fullmatch(r"debian:bookworm-20\d{6}-slim", outside[0])
 
 
-def test_the_runtime_ends_as_a_user_without_rights() -> None:
+def test_the_runtime_runs_as_an_unprivileged_user() -> None:
     instructions = stages()["runtime"]
     users = [arguments for instruction, arguments in instructions if instruction == "USER"]
     assert users == ["1000:1000"]
     assert "RUN" not in [instruction for instruction, _ in instructions[instructions.index(("USER", users[0])) :]]
 
 
-def test_a_change_of_the_sources_installs_no_dependency_anew() -> None:
+def test_a_change_of_the_sources_does_not_reinstall_dependencies() -> None:
     assert sent(*needed("dependencies")) == {"constraints.txt", "pyproject.toml"}
-    assert sent("dependencies") == set()  # pyproject.toml is read in a stage of its own, which gives the requirements
+    assert sent("dependencies") == set()  # pyproject.toml is read in a separate stage, which writes the requirements
     assert [line.split()[0] for line in copied("runtime")[-2:]] == ["--from=dependencies", "--from=package"]
 
 
@@ -84,7 +84,7 @@ def test_what_is_sent_is_what_is_copied() -> None:
 
 
 @pytest.mark.parametrize("document", ["Dockerfile.arm64", "docs/how-to/docker.md", "docs/reference/emulator.md"])
-def test_documents_name_stages_that_there_are(document: str) -> None:
+def test_documents_name_stages_that_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     called = re.findall(r"(?:docker|podman|buildah) (?:buildx )?build .*?--target (\w+)", text)
     assert called

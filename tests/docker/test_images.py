@@ -64,7 +64,7 @@ def test_a_check_inside(builder: Builder, runtime: str, work: Path, model: str, 
     if os.uname().machine == "aarch64":
         assert done.code == 0, done.out + done.err
         assert {verdict["status"] for verdict in found["verdicts"]} == {"pass"}
-    else:  # it ran to its end, and nothing is made of figures that are the translator's
+    else:  # it finished, and figures that are the translator's are not used
         assert done.code == 3, done.out + done.err
         doubted = [each for each in found["verdicts"] if each["metric"] in ("ram_peak", "latency_p50")]
         assert {each["status"] for each in doubted} == {"unknown"}
@@ -74,7 +74,7 @@ def test_a_check_inside(builder: Builder, runtime: str, work: Path, model: str, 
     assert next(work.glob(".edgecheck/results/*")).stat().st_uid == 1000
 
 
-def test_whoever_runs_it_has_a_cache(builder: Builder, runtime: str, work: Path) -> None:
+def test_any_user_has_a_cache(builder: Builder, runtime: str, work: Path) -> None:
     """`--user "$(id -u):$(id -g)"`; the bundle of a device is resolved, which needs pip, certificates and a cache."""
     limits = "{footprint: 100 MB, ram_peak: off, latency_p50: off}"
     file = budget(work, "hey_jarvis.tflite", "raspberry-pi-4-2gb", limits)
@@ -105,12 +105,12 @@ def test_what_is_in_it_and_what_is_not(builder: Builder, runtime: str, work: Pat
     assert inside(builder, runtime, work, "sh", "-c", tools).out == ""
 
 
-def test_what_it_takes_is_the_runtimes_and_little_of_our_own(builder: Builder, runtime: str, work: Path) -> None:
+def test_most_of_its_size_is_the_runtimes(builder: Builder, runtime: str, work: Path) -> None:
     places = "/opt/edgecheck /opt/edgecheck/lib/python3.11/site-packages/edgecheck"
     script = f"for place in {places}; do du -smx $place | cut -f1; done"
-    whole, own = map(int, inside(builder, runtime, work, "sh", "-c", script).out.split())
-    assert whole < 300
-    assert own < 15
+    environment, edgecheck_alone = map(int, inside(builder, runtime, work, "sh", "-c", script).out.split())
+    assert environment < 300
+    assert edgecheck_alone < 15
 
 
 def test_the_tar_of_the_machine_is_imported_and_checks(builder: Builder, tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_the_tar_of_the_machine_is_imported_and_checks(builder: Builder, tmp_pat
     figures = json.loads(done.out)["checks"][0]["figures"]
     assert {figures[name]["provenance"] for name in ("instructions", "ram_peak")} == {"emulated"}
 
-    told = edgecheck("emulator", "info", cwd=tmp_path, **cache).out
-    assert re.search(r"^system +Python 3\.11, .*, rootfs\.tar$", told, re.MULTILINE)
+    info = edgecheck("emulator", "info", cwd=tmp_path, **cache).out
+    assert re.search(r"^system +Python 3\.11, .*, rootfs\.tar$", info, re.MULTILINE)

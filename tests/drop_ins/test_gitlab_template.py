@@ -196,7 +196,7 @@ def test_a_server_that_refuses_is_not_a_pass(repository: Project, root: Path, gi
     gitlab.status = 403
     ended = use(root, repository, **on_change(gitlab))
     assert ended.code == 1
-    assert "The default branch's results could not be had" in ended.log
+    assert "The default branch's results are not available" in ended.log
     assert "Every limit holds" not in ended.log
 
 

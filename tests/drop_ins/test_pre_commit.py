@@ -33,7 +33,15 @@ def published(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     ours = Project(tmp_path_factory.mktemp("published"))
     for name in files_of(root):
         if name.startswith(
-            ("edgecheck/", "device_profiles/", ".pre-commit-hooks.yaml", "pyproject", "README", "LICENSE")
+            (
+                "edgecheck/",
+                "edgecheck_agent/",
+                "device_profiles/",
+                ".pre-commit-hooks.yaml",
+                "pyproject",
+                "README",
+                "LICENSE",
+            )
         ):
             place = ours.folder / name
             place.parent.mkdir(parents=True, exist_ok=True)

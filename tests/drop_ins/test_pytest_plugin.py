@@ -86,7 +86,7 @@ def test_what_an_undecided_limit_makes_of_the_test(
     done = run(pytester, suite, UNKNOWN + rule, "-rs")
     done.assert_outcomes(**outcome)
     if "skipped" in outcome:
-        done.stdout.fnmatch_lines(["SKIPPED * size: There is no route from onnx to tflite*"])
+        done.stdout.fnmatch_lines(["SKIPPED * size: No route converts onnx to tflite*"])
 
 
 def test_the_suite_may_set_the_rule_and_the_call_has_the_last_word(pytester: pytest.Pytester, suite: Project) -> None:
@@ -125,7 +125,7 @@ def test_a_mistake_fails_with_what_to_do(pytester: pytest.Pytester, suite: Proje
     done.stdout.fnmatch_lines(["*unknown metric 'sise'; did you mean size?"])
     done = run(pytester, suite, '"nothing.onnx"')
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*nothing.onnx is not there.", "Check the path*"])
+    done.stdout.fnmatch_lines(["*nothing.onnx does not exist.", "Check the path*"])
     done.stdout.no_fnmatch_line("*Traceback*")
 
 

@@ -9,42 +9,41 @@ from pathlib import Path
 import pytest
 
 from edgecheck.emulator import build, machine, programs, saved
-from edgecheck.emulator.image import Image
+from edgecheck.emulator.cache import Cache, default_cache
+from edgecheck.emulator.hardware import Image, MachineSpec
 from edgecheck.emulator.running import Ending, Running
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store, default_store
 
 Script = Callable[..., tuple[list[str], Ending]]
 MIB = 1 << 20
 
 
 @pytest.fixture(scope="session")
-def store() -> Store:
-    """The user's own cache."""
-    return default_store()
+def cache() -> Cache:
+    """The user's cache."""
+    return default_cache()
 
 
 @pytest.fixture(scope="session")
-def image(store: Store) -> Image:
+def image(cache: Cache) -> Image:
     """The system, built from this host's packages if the cache has none."""
     if any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
-    return build.ensure(print, store=store)
+    return build.ensure(print, cache=cache)
 
 
 @pytest.fixture(scope="session")
 def plain(image: Image) -> MachineSpec:
     """A small machine in which a shell waits for a script."""
-    return MachineSpec(image, "cortex-a72", 192 * MIB, disks={}, command=("busybox", "sh"))
+    return MachineSpec(image=image, cpu="cortex-a72", available_bytes=192 * MIB, disks={}, command=("busybox", "sh"))
 
 
 @pytest.fixture
-def start(store: Store, tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[Running]]:
+def start(cache: Cache, tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[Running]]:
     """Start a script in a machine; what the context gives is running."""
 
     @contextlib.contextmanager
     def started(spec: MachineSpec, script: str, seconds: float = 60) -> Iterator[Running]:
-        state = saved.ensure(spec, store, print)
+        state = saved.ensure(spec, cache, print)
         folder = tmp_path / "job"
         folder.mkdir(exist_ok=True)
         job = machine.Job(folder, f"{script}\nexit\n".encode(), seconds)

@@ -12,18 +12,17 @@ from typing import Any
 
 import pytest
 
-from edgecheck import agent, bundles
+from edgecheck import bundles
 from edgecheck.emulator import disks, machine, saved
-from edgecheck.emulator.image import Image
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import Image, MachineSpec
 from edgecheck.emulator.running import Ending
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store
+from edgecheck.targets.interface import START, agent_folder
 from examples.real_models import fetch
 
 pytestmark = pytest.mark.emulator
 
-AGENT = Path(agent.__file__).parent
-SUPERVISOR = ("python3", "/agent/supervisor.py", "-")
+SUPERVISOR = ("python3", f"/agent/{START}", "-")
 REQUIREMENTS = ("ai-edge-litert==2.3.0", "onnxruntime==1.32.0")
 
 Event = dict[str, Any]
@@ -31,19 +30,19 @@ Emulated = Callable[..., tuple[list[Event], Ending]]
 
 
 @pytest.fixture(scope="session")
-def board(store: Store, image: Image) -> MachineSpec:
+def board(cache: Cache, image: Image) -> MachineSpec:
     """A machine with two runtimes, in which the agent waits for its job."""
     bundle = bundles.bundle_for(REQUIREMENTS, bundles.DevicePlatform("3.11", "aarch64"))
     unpack = functools.partial(bundles.unpack, bundle)
     parts = {
-        "bundle": disks.bundle(bundle.digest, unpack, image, store, print),
-        "agent": disks.agent(AGENT, store, print),
+        "bundle": disks.bundle(bundle.digest, unpack, image, cache, print),
+        "agent": disks.agent(agent_folder(), cache, print),
     }
-    return MachineSpec(image, "cortex-a72", 1 << 30, parts, SUPERVISOR)
+    return MachineSpec(image=image, cpu="cortex-a72", available_bytes=1 << 30, disks=parts, command=SUPERVISOR)
 
 
 @pytest.fixture
-def emulated(store: Store, tmp_path: Path) -> Emulated:
+def emulated(cache: Cache, tmp_path: Path) -> Emulated:
     """Run the agent's job in a machine."""
 
     def run(spec: MachineSpec, model: Path, **job: Any) -> tuple[list[Event], Ending]:
@@ -51,7 +50,7 @@ def emulated(store: Store, tmp_path: Path) -> Emulated:
         folder.mkdir(exist_ok=True)
         shutil.copy(model, folder)
         text = json.dumps(_job(model, model=f"/job/{model.name}", python_path=["/bundle"], **job))
-        state = saved.ensure(spec, store, print)
+        state = saved.ensure(spec, cache, print)
         with machine.run(spec, state, machine.Job(folder, text.encode() + b"\n", 120)) as running:
             return [json.loads(line) for line in running.lines()], running.ending()
 
@@ -101,7 +100,7 @@ def test_a_model_larger_than_the_machine(board: MachineSpec, emulated: Emulated)
     assert ending.out_of_memory[0] in end["message"]
 
 
-def test_the_machine_tells_what_it_is(board: MachineSpec, emulated: Emulated) -> None:
+def test_the_machine_reports_what_it_is(board: MachineSpec, emulated: Emulated) -> None:
     events, _ = emulated(board, fetch("hey_jarvis.tflite"), load={"processes": 1})
 
     assert events[0]["event"] == "device"

@@ -74,7 +74,7 @@ def test_an_emulated_check_judges_what_it_can(first: dict[str, Any]) -> None:
     assert projected["low"] < projected["value"] < projected["high"]
 
 
-def test_the_same_check_gives_the_same_figures_however_busy_the_host_is(first: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_check_has_the_same_figures_however_busy_the_host_is(first: dict[str, Any], tmp_path: Path) -> None:
     model = fetch("face_detection_short_range.tflite")
     with busy():
         loaded = figures(tmp_path, model, "--device", "raspberry-pi-4-2gb", *LIMITS)
@@ -187,7 +187,7 @@ def test_qemu_killed_in_the_middle_is_no_verdict_and_the_next_check_works(tmp_pa
 
 
 @pytest.mark.usefixtures("first")
-def test_a_damaged_state_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_state_is_made_again(tmp_path: Path) -> None:
     """One block of the saved RAM is lost, as on a worn SD card."""
     states = list((user_cache_path("edgecheck") / "emulator" / "states").glob("*/ram"))
     before = {ram: ram.stat().st_ino for ram in states}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.emulator.running import Ending
-from edgecheck.emulator.spec import MachineSpec
 
 pytestmark = pytest.mark.emulator
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.emulator import programs
-from edgecheck.emulator.hardware import Hardware, Memory, command
-from edgecheck.emulator.image import Image
+from edgecheck.emulator.hardware import Hardware, Image, Memory, command
 
 IMAGE = Image(
     system=Path("/cache/system.img"),
@@ -36,8 +35,14 @@ def _qemu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def machine(memory: Memory, **more: object) -> Hardware:
-    disks = {"bundle": Path("/cache/a,b \u00e9.img")}
-    return Hardware(IMAGE, "cortex-a72", memory, disks, {"job": Path("/tmp/job.img")}, **more)  # type: ignore[arg-type]
+    return Hardware(
+        image=IMAGE,
+        cpu="cortex-a72",
+        memory=memory,
+        disks={"bundle": Path("/cache/a,b \u00e9.img")},
+        scratch={"job": Path("/tmp/job.img")},
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def test_the_whole_command() -> None:

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from edgecheck.emulator import disks, machine, saved
+from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.emulator.running import Ending, How, Running
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import Store
 from edgecheck.errors import EmulatorError
 
 pytestmark = pytest.mark.emulator
@@ -63,7 +63,9 @@ def test_a_job_finds_its_files_and_its_input(plain: MachineSpec, script: Script,
     lines, ending = script(plain, "cat /job/ünder*; echo; uname -m; echo sorry >&2; exit 3")
 
     assert lines == ["a crab", "aarch64"]
-    assert ending == Ending(How.FINISHED, 3, "", (), "sorry\n", ending.console)
+    assert ending == Ending(
+        how=How.FINISHED, status=3, reason="", out_of_memory=(), errors="sorry\n", console=ending.console
+    )
     assert ending.console.endswith("reboot: Power down\n")
 
 
@@ -75,8 +77,8 @@ def test_lines_come_while_the_command_runs(plain: MachineSpec, start: Start) -> 
         assert list(lines) == ["second"]
 
 
-def test_what_is_available_is_what_was_asked_for(plain: MachineSpec, store: Store, script: Script) -> None:
-    state = saved.ensure(plain, store, print)
+def test_the_memory_that_was_ordered_is_available(plain: MachineSpec, cache: Cache, script: Script) -> None:
+    state = saved.ensure(plain, cache, print)
 
     lines, _ = script(plain, "awk '/MemAvailable/ {print $2 * 1024}' /proc/meminfo")
 
@@ -90,7 +92,7 @@ def test_there_is_no_network_and_no_disk_to_write_to_but_the_jobs(plain: Machine
     assert lines == ["lo", "touch: /x: Read-only file system", "written"]
 
 
-def test_the_core_is_the_one_asked_for(plain: MachineSpec, script: Script) -> None:
+def test_the_core_is_the_one_that_was_ordered(plain: MachineSpec, script: Script) -> None:
     older, _ = script(plain, DOT_PRODUCT)
     newer, _ = script(dataclasses.replace(plain, cpu="cortex-a76"), DOT_PRODUCT)
 
@@ -119,13 +121,14 @@ def faults():
 first, second = faults(), faults()
 print(first > 0, second > 1.5 * first)
 """
-    lines, ending = script(plain, f"head -c 250000000 /dev/zero > /job/weights; python3 -c '{program}'; echo $?")
+    text = f"head -c 250000000 /dev/zero > /job/weights; python3 -c '{program}'; echo $?"
+    lines, ending = script(plain, text, seconds=240)
 
     assert lines == ["True True", "0"]
     assert ending.out_of_memory == ()
 
 
-def test_a_kernel_panic_is_told_apart_from_a_power_off(plain: MachineSpec, script: Script) -> None:
+def test_a_kernel_panic_is_not_taken_for_a_power_off(plain: MachineSpec, script: Script) -> None:
     _, ending = script(plain, "echo c > /proc/sysrq-trigger")
 
     assert ending.how is How.PANIC
@@ -156,21 +159,29 @@ def test_leaving_early_leaves_nothing_behind(plain: MachineSpec, start: Start) -
         raise KeyboardInterrupt
 
 
-def test_a_core_that_qemu_does_not_know(plain: MachineSpec, store: Store) -> None:
+def test_a_core_that_qemu_cannot_emulate(plain: MachineSpec, cache: Cache) -> None:
     unknown = dataclasses.replace(plain, cpu="cortex-a1000")
 
     with pytest.raises(EmulatorError, match="unable to find CPU model 'cortex-a1000'"):
-        saved.ensure(unknown, store, print)
+        saved.ensure(unknown, cache, print)
 
-    assert store.get("states", unknown.key()) is None
+    assert cache.states.get(unknown.key()) is None
 
 
-def test_a_cache_that_is_cleared_meanwhile(plain: MachineSpec, tmp_path: Path) -> None:
+def test_a_cache_that_is_cleared_in_the_meantime(plain: MachineSpec, tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
-    gone = saved.Saved(tmp_path / "gone" / "ram", tmp_path / "gone" / "devices", 256 * MIB, 192 * MIB)
+    gone = saved.Saved(
+        ram=tmp_path / "gone" / "ram",
+        devices=tmp_path / "gone" / "devices",
+        ram_bytes=256 * MIB,
+        available_bytes=192 * MIB,
+    )
     job = machine.Job(tmp_path / "job", b"", 60)
 
-    with pytest.raises(EmulatorError, match="was removed from the cache meanwhile"), machine.run(plain, gone, job):
+    with (
+        pytest.raises(EmulatorError, match="was removed from the cache"),
+        machine.run(plain, gone, job),
+    ):
         pass
 
 
@@ -181,13 +192,13 @@ def test_a_disk_without_space_for_the_state(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100 * MIB))
 
     with pytest.raises(EmulatorError, match=r"takes up to 390 MiB, and .* has 100 MiB left"):
-        saved.ensure(plain, Store(tmp_path), print)
+        saved.ensure(plain, Cache(tmp_path), print)
 
 
-def test_a_disk_made_anew_is_another_machine(plain: MachineSpec, store: Store, tmp_path: Path) -> None:
+def test_a_disk_that_was_made_again_is_another_machine(plain: MachineSpec, cache: Cache, tmp_path: Path) -> None:
     def disk(content: str) -> Path:
         (tmp_path / "agent.py").write_text(content)
-        return disks.agent(tmp_path, Store(tmp_path / content), print)
+        return disks.agent(tmp_path, Cache(tmp_path / content), print)
 
     keys = {dataclasses.replace(plain, disks={"agent": disk(content)}).key() for content in ("one", "two", "one")}
 
@@ -206,18 +217,20 @@ def test_two_machines_share_one_saved_state(plain: MachineSpec, start: Start) ->
         assert list(lines) == ["1"]
 
 
-def test_qemu_dies_with_an_edgecheck_that_is_killed_outright(plain: MachineSpec, store: Store, tmp_path: Path) -> None:
-    saved.ensure(plain, store, print)
+def test_qemu_dies_with_an_edgecheck_that_is_killed_outright(plain: MachineSpec, cache: Cache, tmp_path: Path) -> None:
+    saved.ensure(plain, cache, print)
     program = """
 import sys
 from pathlib import Path
 from edgecheck.emulator import build, machine, saved
-from edgecheck.emulator.spec import MachineSpec
-from edgecheck.emulator.store import default_store
+from edgecheck.emulator.cache import default_cache
+from edgecheck.emulator.hardware import MachineSpec
 
 image = build.ensure(print)
-spec = MachineSpec(image, "cortex-a72", 192 << 20, disks={}, command=("busybox", "sh"))
-state = saved.ensure(spec, default_store(), print)
+spec = MachineSpec(
+    image=image, cpu="cortex-a72", available_bytes=192 << 20, disks={}, command=("busybox", "sh")
+)
+state = saved.ensure(spec, default_cache(), print)
 with machine.run(spec, state, machine.Job(Path(sys.argv[1]), b"echo on; while :; do :; done\\n", 60)) as running:
     for line in running.lines():
         print(line, flush=True)

@@ -38,18 +38,18 @@ STEERING = frozenset("\x1b\x9b\x07\x00\x01\x0b\x1f\x7f\ufffe\uffff\u2028\u2029\u
 
 
 def hostile_result(trick: str) -> CheckResult:
-    whole = result(SEEN)
-    failing, *others = whole.verdicts
+    checked = result(SEEN)
+    failing, *others = checked.verdicts
     source = Source("budget", f"{trick}.yaml", 3)
     run = replace(SEEN, target=trick, runtime=replace(SEEN.runtime, name=trick))  # type: ignore[type-var]
-    assert whole.artifact is not None
+    assert checked.artifact is not None
     return replace(
-        whole,
-        budget=replace(whole.budget, path=f"{trick}.yaml", model=Model(PurePath(f"{trick}.onnx"))),
+        checked,
+        budget=replace(checked.budget, path=f"{trick}.yaml", model=Model(PurePath(f"{trick}.onnx"))),
         variant=Variant(trick),
         profile=replace(PROFILE, id=trick, name=trick),
         target=trick,
-        artifact=replace(whole.artifact, sha256=trick, route=trick, notes=(trick,)),
+        artifact=replace(checked.artifact, sha256=trick, route=trick, notes=(trick,)),
         tiles=replace(TILES, name=(trick,) * 5, group=(trick,) * 5, detail=(trick,) * 5),
         run=run,
         caveats=(Caveat(trick, trick, trick),),
@@ -63,4 +63,10 @@ def hostile_result(trick: str) -> CheckResult:
 
 
 def hostile_report(*tricks: str) -> Report:
-    return Report(tuple(map(hostile_result, tricks)), "0.1.0", "\n".join(tricks), "2026-01-01T00:00:00+00:00", 1.0)
+    return Report(
+        results=tuple(map(hostile_result, tricks)),
+        version="0.1.0",
+        host="\n".join(tricks),
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )

@@ -1,4 +1,4 @@
-"""GitHub's workflow commands, read back by the runner's own rules."""
+"""GitHub's workflow commands, read back by the rules of the runner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from edgecheck.core.limits import Source
 from edgecheck.core.report import Report
 from edgecheck.core.verdict import Status
-from edgecheck.reports import Style, render
+from edgecheck.reports import render
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 
@@ -42,7 +42,7 @@ def _plain(escaped: str, *more: str) -> str:
 
 
 def test_an_annotation_stands_at_the_limit() -> None:
-    first = read(render("github", EVERYTHING, Style()))[0]
+    first = read(render("github", EVERYTHING))[0]
     assert first == Command(
         "error",
         {"file": "b.yaml", "line": "3", "title": "size: fail"},
@@ -52,7 +52,7 @@ def test_an_annotation_stands_at_the_limit() -> None:
 
 def test_the_text_itself() -> None:
     one = result(SEEN)
-    assert render("github", report(replace(one, verdicts=one.verdicts[:2])), Style()) == (
+    assert render("github", report(replace(one, verdicts=one.verdicts[:2]))) == (
         "::error file=b.yaml,line=3,title=size%3A fail::net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local"
         "%0Asize 1.50 MB, limit ≤ 1.00 MB, 50%25 over\n"
         "::warning file=pi.yaml,line=9,title=download%3A warn::net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on "
@@ -61,32 +61,34 @@ def test_the_text_itself() -> None:
 
 
 def test_fails_come_before_what_is_unknown_and_before_warnings() -> None:
-    titles = [command.properties["title"].partition(": ")[2] for command in read(render("github", EVERYTHING, Style()))]
+    titles = [command.properties["title"].partition(": ")[2] for command in read(render("github", EVERYTHING))]
     assert titles == ["fail"] * 6 + ["unknown"] * 2 + ["warn"] * 4
 
 
 def test_one_that_is_fine_says_so_in_a_line() -> None:
     one = result(SEEN)
-    text = render("github", report(replace(one, verdicts=one.verdicts[2:])), Style())
+    text = render("github", report(replace(one, verdicts=one.verdicts[2:])))
     assert text == "::notice title=edgecheck::Every limit holds: 2 limits in 1 check.\n"
 
 
 def test_nothing_judged_is_an_error() -> None:
-    (only,) = read(render("github", report(replace(result(SEEN), verdicts=())), Style()))
+    (only,) = read(render("github", report(replace(result(SEEN), verdicts=()))))
     assert (only.name, only.properties) == ("error", {"file": "b.yaml", "title": "nothing judged"})
 
 
 @pytest.mark.parametrize("file", ["/opt/profiles/pi.yaml", "../pi.yaml"])
-def test_a_limit_from_outside_of_the_repository_names_no_file(file: str) -> None:
+def test_a_limit_from_outside_the_repository_names_no_file(file: str) -> None:
     one = result(SEEN)
     moved = replace(one.verdicts[0], limit=replace(one.verdicts[0].limit, source=Source("profile", file, 9)))
-    (only,) = read(render("github", report(replace(one, verdicts=(moved,))), Style()))
+    (only,) = read(render("github", report(replace(one, verdicts=(moved,)))))
     assert only.properties == {"title": "size: fail"}
 
 
 def test_more_than_github_shows_are_counted() -> None:
-    many = Report((result(SEEN),) * 25, "0.1.0", "host", "2026-01-01T00:00:00+00:00", 1.0)
-    commands = read(render("github", many, Style()))
+    many = Report(
+        results=(result(SEEN),) * 25, version="0.1.0", host="host", started="2026-01-01T00:00:00+00:00", seconds=1.0
+    )
+    commands = read(render("github", many))
     assert [command.name for command in commands] == ["error"] * 10 + ["warning"] * 10
     assert commands[9].message == "16 more: see the job summary."
     assert sum(verdict.status is Status.FAIL for verdict in many.verdicts) == 9 + 16
@@ -94,7 +96,7 @@ def test_more_than_github_shows_are_counted() -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_hostile_names_start_no_command(trick: str) -> None:
-    text = render("github", hostile_report(trick), Style())
+    text = render("github", hostile_report(trick))
     assert not set(text) & STEERING
     commands = read(text)
     assert [command.name for command in commands] == ["error", "warning"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgecheck.reports import Style, render
-from edgecheck.reports.size.treemap import tiles_of
+from edgecheck.anatomy.tiles import tiles_of
+from edgecheck.reports import render
 from examples.real_models import fetch
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def shown(browser: Chrome, tmp_path: Path) -> Chrome:
     place = tmp_path / "report.html"
-    place.write_text(render("html", EVERYTHING, Style()), encoding="utf-8")
+    place.write_text(render("html", EVERYTHING), encoding="utf-8")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.get(place.as_uri())
     return browser
@@ -44,7 +44,7 @@ def test_the_page_is_as_wide_as_the_screen(width: int, shown: Chrome) -> None:
     shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         assert of(shown, "document.documentElement.scrollWidth") <= width
-        # What is wider scrolls in its own place.
+        # What is wider scrolls by itself.
         assert of(shown, 'document.querySelector("svg.tiles").getBoundingClientRect().width') >= min(width - 60, 300)
     finally:
         shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -73,10 +73,10 @@ def test_every_tile_says_what_it_is(shown: Chrome) -> None:
     titles = of(shown, '[...document.querySelectorAll("svg.tiles g > title")].map(title => title.textContent)')
     assert titles == [
         "net.onnx: 1.50 MB, 100.0%, weight, 2 tensors",
-        "(structure): 100 kB, 6.7%, structure",
         "conv: 1.40 MB, 93.3%, weight, 2 tensors",
-        "conv/bias: 10.0 kB, 0.7%, weight, Conv, float32, 64",
         "conv/kernel: 1.39 MB, 92.7%, weight, Conv, float32, 64 x 3 x 3 x 3",
+        "conv/bias: 10.0 kB, 0.7%, weight, Conv, float32, 64",
+        "(structure): 100 kB, 6.7%, structure",
     ]
     picture = of(shown, 'document.querySelector("svg.tiles").getAttribute("aria-label")')
     assert picture.startswith("net.onnx, 1.50 MB: the largest parts are conv/kernel 92.7%")
@@ -85,7 +85,7 @@ def test_every_tile_says_what_it_is(shown: Chrome) -> None:
 def test_what_is_written_on_a_tile_stays_on_it(browser: Chrome, tmp_path: Path) -> None:
     place = tmp_path / "report.html"
     tiles = tiles_of(fetch("face_detection_short_range.tflite"))
-    place.write_text(render("html", report(replace(result(SEEN), tiles=tiles)), Style()), encoding="utf-8")
+    place.write_text(render("html", report(replace(result(SEEN), tiles=tiles))), encoding="utf-8")
     browser.get(place.as_uri())
     beyond = of(
         browser,

@@ -1,3 +1,5 @@
+"""The JSON report, by its schema."""
+
 from __future__ import annotations
 
 import json
@@ -12,7 +14,7 @@ from jsonschema import Draft202012Validator
 from edgecheck import reports
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.report import Report
-from edgecheck.reports import Style, render
+from edgecheck.reports import render
 from edgecheck.reports.json_report import document
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, SEEN, report, result
@@ -26,7 +28,7 @@ def validator() -> Draft202012Validator:
 
 
 def test_it_follows_its_published_schema(validator: Draft202012Validator) -> None:
-    validator.validate(json.loads(render("json", EVERYTHING, Style())))
+    validator.validate(json.loads(render("json", EVERYTHING)))
 
 
 def test_the_schema_can_refuse(validator: Draft202012Validator) -> None:
@@ -70,17 +72,17 @@ def test_every_sample_is_there() -> None:
 
 
 def _with_nan() -> Report:
-    (whole,) = report(result(SEEN)).results
-    nan = replace(whole.findings["size"], value=math.nan)  # type: ignore[index]
-    verdicts = (replace(whole.verdicts[0], finding=nan), *whole.verdicts[1:])
-    return report(replace(whole, findings={"size": nan}, verdicts=verdicts))
+    checked = result(SEEN)
+    nan = replace(checked.findings["size"], value=math.nan)  # type: ignore[index]
+    verdicts = (replace(checked.verdicts[0], finding=nan), *checked.verdicts[1:])
+    return report(replace(checked, findings={"size": nan}, verdicts=verdicts))
 
 
 def test_nan_is_null_and_never_invalid_json(validator: Draft202012Validator) -> None:
     def refuse(text: str) -> Any:
         raise AssertionError(text)
 
-    found = json.loads(render("json", _with_nan(), Style()), parse_constant=refuse)
+    found = json.loads(render("json", _with_nan()), parse_constant=refuse)
     validator.validate(found)
     assert found["checks"][0]["verdicts"][0]["found"]["value"] is None
     assert found["checks"][0]["verdicts"][0]["margin"] is None
@@ -92,10 +94,10 @@ def test_figures_name_metrics_only() -> None:
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_hostile_names_are_escaped_and_come_back_whole(trick: str) -> None:
-    text = render("json", hostile_report(trick), Style())
+def test_hostile_names_are_escaped_and_come_back_complete(trick: str) -> None:
+    text = render("json", hostile_report(trick))
     assert not set(text) & STEERING
-    text.encode()  # also where a name has bytes that are no UTF-8
+    text.encode()  # also if a name has bytes that are not UTF-8
     (check,) = json.loads(text)["checks"]
     assert check["model"] == str(PurePath(f"{trick}.onnx"))
     assert check["tiles"]["name"] == [trick] * 5

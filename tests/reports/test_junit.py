@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from edgecheck.core.verdict import Status
-from edgecheck.reports import Style, render, wording
+from edgecheck.reports import render, wording
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result
 
@@ -82,11 +82,11 @@ def parsed(text: str) -> ET.Element:
 
 
 def test_it_is_what_jenkins_accepts() -> None:
-    assert violations(parsed(render("junit", EVERYTHING, Style()))) == []
+    assert violations(parsed(render("junit", EVERYTHING))) == []
 
 
 @pytest.mark.parametrize(
-    ("whole", "broken"),
+    ("valid", "broken"),
     [
         ('name="edgecheck"', 'label="edgecheck"'),
         ('<testcase name="size"', '<testcase file="b.yaml" name="size"'),
@@ -94,14 +94,14 @@ def test_it_is_what_jenkins_accepts() -> None:
         ("<properties>", "<properties>text"),
     ],
 )
-def test_the_schema_can_refuse(whole: str, broken: str) -> None:
-    text = render("junit", EVERYTHING, Style())
-    assert whole in text
-    assert violations(parsed(text.replace(whole, broken)))
+def test_the_schema_can_refuse(valid: str, broken: str) -> None:
+    text = render("junit", EVERYTHING)
+    assert valid in text
+    assert violations(parsed(text.replace(valid, broken)))
 
 
 def test_a_test_case_for_each_limit() -> None:
-    root = parsed(render("junit", EVERYTHING, Style()))
+    root = parsed(render("junit", EVERYTHING))
     for suite, one in zip(root, EVERYTHING.results, strict=True):
         cases = suite.findall("testcase")
         assert [case.get("name") for case in cases] == [verdict.metric.name for verdict in one.verdicts]
@@ -117,7 +117,7 @@ def test_a_test_case_for_each_limit() -> None:
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
-    root = parsed(render("junit", EVERYTHING, Style()))
+    root = parsed(render("junit", EVERYTHING))
     for suite in root:
         for key, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             assert suite.get(key) == str(len(suite.findall(f"testcase/{tag}")))
@@ -129,15 +129,15 @@ def test_the_counts_are_those_of_the_cases() -> None:
 @pytest.mark.parametrize("seen", [SEEN, CRASH, PC, None])
 def test_every_number_is_the_terminals(seen: object) -> None:
     one = result(seen)  # type: ignore[arg-type]
-    (suite,) = parsed(render("junit", report(one), Style()))
+    (suite,) = parsed(render("junit", report(one)))
     for case, verdict in zip(suite.findall("testcase"), one.verdicts, strict=True):
-        told = " ".join(filter(None, [child.get("message") or child.text for child in case]))
+        message = " ".join(filter(None, [child.get("message") or child.text for child in case]))
         for number in (*wording.found_and_bound(verdict), wording.margin(verdict)):
-            assert verdict.status is Status.PASS or number in told
+            assert verdict.status is Status.PASS or number in message
 
 
 def test_a_failure_reads_well() -> None:
-    (suite,) = parsed(render("junit", report(result(CRASH)), Style()))
+    (suite,) = parsed(render("junit", report(result(CRASH))))
     failure = suite.find("testcase[@name='ram_peak']/failure")
     assert failure is not None
     assert failure.get("message") == (
@@ -146,8 +146,8 @@ def test_a_failure_reads_well() -> None:
     assert failure.text == "net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local\nlimit: b.yaml:3"
 
 
-def test_a_check_without_limits_is_no_green_suite() -> None:
-    root = parsed(render("junit", report(replace(result(SEEN), verdicts=())), Style()))
+def test_a_check_without_limits_is_not_a_green_suite() -> None:
+    root = parsed(render("junit", report(replace(result(SEEN), verdicts=()))))
     assert (root.get("tests"), root.get("errors")) == ("1", "1")
     error = root.find("testsuite/testcase/error")
     assert error is not None
@@ -156,20 +156,20 @@ def test_a_check_without_limits_is_no_green_suite() -> None:
 
 def test_a_failed_conversion_says_why_and_what_to_do() -> None:
     broken = replace(result(None, problem="No route leads there."), hint="Install tf2onnx.")
-    failure = parsed(render("junit", report(broken), Style())).find("testsuite/testcase[@name='size']/failure")
+    failure = parsed(render("junit", report(broken))).find("testsuite/testcase[@name='size']/failure")
     assert failure is not None
     assert str(failure.text).endswith("No route leads there. Install tf2onnx.")
 
 
 def test_caveats_are_the_suites_output() -> None:
     swapped = replace(SEEN, after=replace(SEEN.after, swap_used=2**30))
-    (suite,) = parsed(render("junit", report(result(swapped)), Style()))
+    (suite,) = parsed(render("junit", report(result(swapped))))
     assert "swapped: Swap in use grew by 1024 MiB while the model ran." in str(suite.findtext("system-out"))
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_hostile_names_are_text_and_nothing_else(trick: str) -> None:
-    text = render("junit", hostile_report(trick), Style())
+    text = render("junit", hostile_report(trick))
     assert not set(text) & STEERING
     root = parsed(text)
     assert violations(root) == []

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from edgecheck.core.report import Report
 from edgecheck.core.verdict import Status
-from edgecheck.reports import Style, render, wording
+from edgecheck.reports import render, wording
 from edgecheck.reports.markdown import LARGEST, MARKER, MOST_ROWS, text
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, SEEN, report, result
@@ -44,12 +44,12 @@ def tables(markdown: str) -> list[list[list[str]]]:
 
 
 def test_a_mixed_check() -> None:
-    assert render("markdown", report(result(SEEN)), Style()) == GOLDEN
+    assert render("markdown", report(result(SEEN))) == GOLDEN
 
 
 def test_one_that_is_fine_says_so_in_a_line() -> None:
     one = result(SEEN)
-    lines = render("markdown", report(replace(one, verdicts=one.verdicts[2:])), Style()).splitlines()
+    lines = render("markdown", report(replace(one, verdicts=one.verdicts[2:]))).splitlines()
     assert lines[:4] == [
         MARKER,
         "### ✅ Every limit holds: 2 limits in 1 check.",
@@ -59,7 +59,7 @@ def test_one_that_is_fine_says_so_in_a_line() -> None:
 
 
 def test_every_verdict_is_there_with_the_terminals_numbers() -> None:
-    first, *folded = tables(render("markdown", EVERYTHING, Style()))
+    first, *folded = tables(render("markdown", EVERYTHING))
     rows = [row for table in folded for row in table[1:]]
     assert len(rows) == len(EVERYTHING.verdicts)
     for row, verdict in zip(rows, EVERYTHING.verdicts, strict=True):
@@ -72,20 +72,26 @@ def test_every_verdict_is_there_with_the_terminals_numbers() -> None:
 
 
 def test_the_worst_stands_first() -> None:
-    first = tables(render("markdown", EVERYTHING, Style()))[0]
+    first = tables(render("markdown", EVERYTHING))[0]
     words = [row[0].split()[-1] for row in first[1:]]
     assert words == ["fail"] * 6 + ["unknown"] * 2 + ["warn"] * 4
 
 
 def test_a_crash_says_where() -> None:
-    lines = render("markdown", report(result(CRASH)), Style()).splitlines()
-    told = "b.yaml:3: the process died of SIGSEGV in the first inference |"
-    assert [line for line in lines if line.startswith("| ❌ fail | net.onnx") and line.endswith(told)]
+    lines = render("markdown", report(result(CRASH))).splitlines()
+    reason = "b.yaml:3: the process died of SIGSEGV in the first inference |"
+    assert [line for line in lines if line.startswith("| ❌ fail | net.onnx") and line.endswith(reason)]
 
 
 def test_a_thousand_checks_still_fit_a_comment() -> None:
-    many = Report((result(SEEN), result(CRASH)) * 500, "0.1.0", "host", "2026-01-01T00:00:00+00:00", 1.0)
-    markdown = render("markdown", many, Style())
+    many = Report(
+        results=(result(SEEN), result(CRASH)) * 500,
+        version="0.1.0",
+        host="host",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+    )
+    markdown = render("markdown", many)
     assert LARGEST / 2 < len(markdown.encode()) < 65_536
     first = tables(markdown)[0]
     assert len(first) == 1 + MOST_ROWS
@@ -94,15 +100,15 @@ def test_a_thousand_checks_still_fit_a_comment() -> None:
     assert markdown.count("</details>") == 1
 
 
-def test_nothing_judged_is_told() -> None:
-    markdown = render("markdown", report(replace(result(SEEN), verdicts=())), Style())
+def test_nothing_judged_is_reported() -> None:
+    markdown = render("markdown", report(replace(result(SEEN), verdicts=())))
     assert "### ❔ Nothing was judged." in markdown
     assert "no limit is set for it, so nothing was judged" in markdown
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_hostile_names_are_text_and_nothing_else(trick: str) -> None:
-    markdown = render("markdown", hostile_report(trick), Style())
+    markdown = render("markdown", hostile_report(trick))
     assert not set(markdown) & STEERING
     kinds = {token.type for token in tokens(markdown)}
     assert not kinds & {"image", "link_open", "code_inline", "fence", "code_block", "em_open", "s_open"}
@@ -160,7 +166,7 @@ onnx, as it is; ran on onnxruntime 1.32.0, 1 thread
 | ✅ pass | ram\\_peak | 61.0 MiB | ≤ 80.0 MiB | 24% room | b.yaml:3 |
 | ✅ pass | load\\_time | 10.0 ms | ≤ 1.00 s | 99% room | command line |
 
-- also seen: measured: ram\\_model 21.0 MiB, latency\\_first 20.0 ms, latency\\_p50 10.0 ms, latency\\_p90 10.0 ms
+- not limited: measured: ram\\_model 21.0 MiB, latency\\_first 20.0 ms, latency\\_p50 10.0 ms, latency\\_p90 10.0 ms
 
 </details>
 

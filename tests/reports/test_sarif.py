@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edgecheck.core.budget import Model, Variant
-from edgecheck.reports import Style, render, wording
+from edgecheck.reports import render, wording
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, SEEN, report, result
 
@@ -87,7 +87,7 @@ def results(text: str) -> list[dict[str, Any]]:
 
 
 def test_a_result_for_each_limit_that_does_not_hold() -> None:
-    found = results(render("sarif", EVERYTHING, Style()))
+    found = results(render("sarif", EVERYTHING))
     against = [verdict for verdict in EVERYTHING.verdicts if wording.counts_against(verdict)]
     assert len(found) == len(against) == 12
     for one, verdict in zip(found, against, strict=True):
@@ -96,13 +96,13 @@ def test_a_result_for_each_limit_that_does_not_hold() -> None:
 
 
 def test_the_schema_can_refuse() -> None:
-    broken = log(render("sarif", EVERYTHING, Style()))
+    broken = log(render("sarif", EVERYTHING))
     broken["runs"][0]["results"][0]["locations"] = []
     assert not VALIDATOR.is_valid(broken)
 
 
 def test_the_first_result() -> None:
-    first = results(render("sarif", EVERYTHING, Style()))[0]
+    first = results(render("sarif", EVERYTHING))[0]
     del first["partialFingerprints"]
     assert first == {
         "ruleId": "size",
@@ -118,27 +118,27 @@ def test_the_first_result() -> None:
 
 
 def test_every_rule_that_is_used_is_described() -> None:
-    run = log(render("sarif", EVERYTHING, Style()))["runs"][0]
+    run = log(render("sarif", EVERYTHING))["runs"][0]
     rules = {rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]}
     assert {one["ruleId"] for one in run["results"]} == set(rules)
     assert rules["size"] == "bytes of the artifact, all its files"
 
 
-def test_a_limit_of_the_command_line_is_told_at_the_model() -> None:
+def test_a_limit_from_the_command_line_is_placed_at_the_model() -> None:
     one = result(None)
     at_model = replace(one, verdicts=(replace(one.verdicts[3], ignored=False),))
-    (only,) = results(render("sarif", report(at_model), Style()))
+    (only,) = results(render("sarif", report(at_model)))
     assert only["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "net.onnx"
 
 
 def test_nothing_judged_is_a_result() -> None:
-    (only,) = results(render("sarif", report(replace(result(SEEN), verdicts=())), Style()))
+    (only,) = results(render("sarif", report(replace(result(SEEN), verdicts=()))))
     assert (only["ruleId"], only["level"]) == ("limits", "warning")
 
 
-def test_where_every_limit_holds_there_is_no_alert() -> None:
+def test_if_every_limit_holds_there_is_no_alert() -> None:
     one = result(SEEN)
-    assert results(render("sarif", report(replace(one, verdicts=one.verdicts[2:])), Style())) == []
+    assert results(render("sarif", report(replace(one, verdicts=one.verdicts[2:])))) == []
 
 
 def _prints(text: str) -> list[str]:
@@ -150,7 +150,7 @@ def test_an_alert_keeps_its_identity_when_its_line_moves_and_variants_differ() -
     failing = one.verdicts[0]
     moved = replace(failing, limit=replace(failing.limit, source=replace(failing.limit.source, line=40)))
     first, later, other = (
-        _prints(render("sarif", report(replace(one, **changes)), Style()))
+        _prints(render("sarif", report(replace(one, **changes))))
         for changes in (
             {"verdicts": (failing,)},
             {"verdicts": (moved,)},
@@ -163,13 +163,13 @@ def test_an_alert_keeps_its_identity_when_its_line_moves_and_variants_differ() -
 def test_a_model_outside_of_the_repository_is_named_by_its_file() -> None:
     one = result(SEEN)
     far = replace(one, budget=replace(one.budget, model=Model(PurePath("/srv/models/a b.onnx"))), verdicts=())
-    (only,) = results(render("sarif", report(far), Style()))
+    (only,) = results(render("sarif", report(far)))
     assert only["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.onnx"
 
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_hostile_names_are_text_and_nothing_else(trick: str) -> None:
-    text = render("sarif", hostile_report(trick), Style())
+    text = render("sarif", hostile_report(trick))
     assert not set(text) & STEERING
     failed = results(text)[0]
     message = failed["message"]["text"]

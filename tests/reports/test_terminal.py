@@ -1,3 +1,5 @@
+"""The report of a check on a terminal, and the layout of its lines."""
+
 from __future__ import annotations
 
 import re
@@ -26,16 +28,16 @@ def test_a_crash_says_where() -> None:
     assert "ram_peak: the process died of SIGSEGV in the first inference" in text
 
 
-def test_a_stranger_is_told_and_the_next_step_is_the_device() -> None:
-    whole = result(PC)
-    text = render("terminal", report(replace(whole, verdicts=whole.verdicts[1:])), Style(width=110))
+def test_a_figure_from_another_device_is_named_and_the_next_step_is_the_device() -> None:
+    checked = result(PC)
+    text = render("terminal", report(replace(checked, verdicts=checked.verdicts[1:])), Style(width=110))
     assert "measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)" in text
     assert "Next: measure on the device itself: --target raspberry-pi-4-2gb=ssh://user@host, or on" in text
 
 
 def test_every_limit_holds() -> None:
-    whole = result(SEEN)
-    text = render("terminal", report(replace(whole, verdicts=whole.verdicts[2:3])), Style(width=110))
+    checked = result(SEEN)
+    text = render("terminal", report(replace(checked, verdicts=checked.verdicts[2:3])), Style(width=110))
     assert text.endswith("Every limit holds: 1 limit in 1 check.\n")
 
 
@@ -51,9 +53,9 @@ def test_colour_only_where_asked() -> None:
 
 
 def test_a_hostile_name_cannot_steer_the_terminal() -> None:
-    whole = result(SEEN)
-    hostile = replace(whole.budget, model=Model(PurePath("net\x1b[2J\x07[red]\n.onnx")))
-    text = render("terminal", report(replace(whole, budget=hostile, problem="\x9b31m")), Style(width=100))
+    checked = result(SEEN)
+    hostile = replace(checked.budget, model=Model(PurePath("net\x1b[2J\x07[red]\n.onnx")))
+    text = render("terminal", report(replace(checked, budget=hostile, problem="\x9b31m")), Style(width=100))
     assert not set(text) & {"\x1b", "\x07", "\x9b"}
     assert "[red]" in text
 
@@ -71,12 +73,12 @@ def test_hostile_names_are_text_and_nothing_else(width: int, trick: str) -> None
 
 @pytest.mark.parametrize("name", ["[bold]x[/bold]", ":smile:", "\x1b[2J", "a\nb"])
 def test_a_metric_of_another_version_is_text_too(name: str) -> None:
-    whole = result(SEEN)
-    failing = whole.verdicts[0]
+    checked = result(SEEN)
+    failing = checked.verdicts[0]
     metric = replace(failing.limit.metric, name=name)
     strange = replace(failing, limit=replace(failing.limit, metric=metric), reason="why")
-    found = Measurement(metric, 1.0, Provenance.PROJECTED, 0.5, 2.0, basis=name)
-    text = render("terminal", report(replace(whole, verdicts=(strange,), findings={name: found})), Style(width=100))
+    found = Measurement(metric=metric, value=1.0, provenance=Provenance.PROJECTED, low=0.5, high=2.0, basis=name)
+    text = render("terminal", report(replace(checked, verdicts=(strange,), findings={name: found})), Style(width=100))
     assert "\x1b" not in text
     shown = name.replace("\x1b", "\N{REPLACEMENT CHARACTER}").replace("\n", "\N{REPLACEMENT CHARACTER}")
     assert text.count(shown) == 4  # in its line, before its reason, and of its interval twice
@@ -84,9 +86,13 @@ def test_a_metric_of_another_version_is_text_too(name: str) -> None:
 
 @pytest.mark.parametrize("width", range(40, 200, 7))
 def test_what_is_wrapped_and_what_fits_look_alike_in_colour_and_without(width: int) -> None:
-    ways = WayOut(("size",), (Part("a/long/path/of/a/layer/" * 3, 123_456, "words " * 12),), (Part("int8", 5, ""),))
-    whole = replace(result(SEEN), ways_out=(ways,), problem="p " * 70, hint="日本語" * 30)
-    plain, coloured = (render("terminal", report(whole), Style(width=width, color=color)) for color in (False, True))
+    ways = WayOut(
+        metrics=("size",),
+        parts=(Part("a/long/path/of/a/layer/" * 3, 123_456, "words " * 12),),
+        savings=(Part("int8", 5, ""),),
+    )
+    checked = replace(result(SEEN), ways_out=(ways,), problem="p " * 70, hint="日本語" * 30)
+    plain, coloured = (render("terminal", report(checked), Style(width=width, color=color)) for color in (False, True))
     assert without_colour(coloured) == plain
 
 
@@ -102,7 +108,7 @@ net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local
   ! warn  download    1.20 MB  ≤ 1.10 MB   9.1% over  static     pi.yaml:9
   ✔ pass  ram_peak   61.0 MiB  ≤ 80.0 MiB   24% room  measured   b.yaml:3
   ✔ pass  load_time   10.0 ms  ≤ 1.00 s     99% room  measured   command line
-  also seen  measured: ram_model 21.0 MiB, latency_first 20.0 ms, latency_p50 10.0 ms, latency_p90 10.0 ms
+  not limited  measured: ram_model 21.0 MiB, latency_first 20.0 ms, latency_p50 10.0 ms, latency_p90 10.0 ms
 
 Of 4 limits in 1 check, 1 does not hold, 1 crossed a warning.
 Next: make the model smaller or faster, or raise the limit at b.yaml:3.

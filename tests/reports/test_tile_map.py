@@ -1,58 +1,23 @@
-"""The treemap of an artifact: its layout, what is said of it, and that it is a tree whatever the JSON says."""
+"""The treemap of an artifact: its drawing, its words, and that it is a tree whatever the JSON says."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from edgecheck.anatomy.tiles import tiles_of
 from edgecheck.core.report import Tiles
 from edgecheck.reports import tile_map
-from edgecheck.reports.size.treemap import tiles_of
-from edgecheck.reports.tile_map import Rectangle, Tile, squarified
+from edgecheck.reports.tile_map import Tile
 from examples.real_models import fetch
 from tests.reports.sample import TILES
-
-WHOLE = Rectangle(10.0, 20.0, 640.0, 300.0)
-
-
-@given(st.lists(st.integers(0, 10**9), max_size=30))
-def test_areas_are_as_the_sizes_and_fill_the_place_without_overlap(sizes: list[int]) -> None:
-    placed = squarified(sizes, WHOLE)
-    total = sum(sizes)
-    for size, place in zip(sizes, placed, strict=True):
-        assert place.area == pytest.approx(WHOLE.area * size / total if total else 0.0, rel=1e-6, abs=1e-3)
-        assert place.x >= WHOLE.x - 1e-6
-        assert place.y >= WHOLE.y - 1e-6
-        assert place.x + place.width <= WHOLE.x + WHOLE.width + 1e-6
-        assert place.y + place.height <= WHOLE.y + WHOLE.height + 1e-6
-    for one, other in combinations(placed, 2):
-        across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-        down = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-        assert min(across, down) < 1e-6
-
-
-def test_the_example_of_the_paper() -> None:
-    """Bruls, Huizing and van Wijk, figure 4: 6 x 4 into 6, 6, 4, 3, 2, 2, 1."""
-    placed = squarified([6, 6, 4, 3, 2, 2, 1], Rectangle(0, 0, 6, 4))
-    assert [(round(p.width, 2), round(p.height, 2)) for p in placed] == [
-        (3.0, 2.0),
-        (3.0, 2.0),
-        (1.71, 2.33),
-        (1.29, 2.33),
-        (1.2, 1.67),
-        (1.2, 1.67),
-        (0.6, 1.67),
-    ]
 
 
 def test_parts_lie_within_their_part() -> None:
     drawn = tile_map.tile_map(TILES)
-    by_name = {tile.told.partition(":")[0]: tile for tile in drawn.tiles}
+    by_name = {tile.details.partition(":")[0]: tile for tile in drawn.tiles}
     assert set(by_name) == {"net.onnx", "conv", "(structure)", "conv/kernel", "conv/bias"}
     assert within(by_name["conv/kernel"], by_name["conv"])
     assert within(by_name["conv"], by_name["net.onnx"])
@@ -81,12 +46,18 @@ def test_the_table_sums_to_the_file() -> None:
 
 
 def test_more_parts_than_a_table_stands_are_summed_up() -> None:
-    many = Tiles((-1, *[0] * 150), ("net", *map(str, range(150))), (1500, *[10] * 150), ("weight",) * 151, ("",) * 151)
+    many = Tiles(
+        parent=(-1, *[0] * 150),
+        name=("net", *map(str, range(150))),
+        size=(1500, *[10] * 150),
+        group=("weight",) * 151,
+        detail=("",) * 151,
+    )
     assert tile_map.tile_map(many).rows[-1][:3] == ("50 smaller ones", "500\N{NO-BREAK SPACE}B", "33.3%")
 
 
 def test_an_empty_file_is_drawn_too() -> None:
-    drawn = tile_map.tile_map(Tiles((-1,), ("net",), (0,), ("weight",), ("",)))
+    drawn = tile_map.tile_map(Tiles(parent=(-1,), name=("net",), size=(0,), group=("weight",), detail=("",)))
     assert len(drawn.tiles) == 1
 
 
@@ -100,7 +71,7 @@ def test_an_empty_file_is_drawn_too() -> None:
         ({"size": (1, 1, 1, -1, 1)}, "negative"),
     ],
 )
-def test_what_is_no_tree_is_refused(change: dict[str, tuple[int, ...]], message: str) -> None:
+def test_what_is_not_a_tree_is_refused(change: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TILES, **change)  # type: ignore[arg-type]
 
@@ -118,7 +89,7 @@ def test_a_real_model(name: str) -> None:
     assert len(tiles.size) < 200
 
 
-def test_a_file_that_is_gone_or_no_model_has_no_parts(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_not_a_model_has_no_parts(tmp_path: Path) -> None:
     assert tiles_of(tmp_path / "gone.onnx") is None
     (tmp_path / "text.onnx").write_text("no model", encoding="utf-8")
     assert tiles_of(tmp_path / "text.onnx") is None

@@ -1,4 +1,4 @@
-"""A real sshd on loopback, with a home of its own: this machine as a board that is reached by SSH."""
+"""A real sshd on loopback, with its own home folder: this machine as a board that is reached by SSH."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class TcpRelay:
             sink.shutdown(socket.SHUT_WR)
 
     def silence(self) -> None:
-        """Let nothing through any more, and tell nobody."""
+        """Let nothing through any more, without a word to anybody."""
         self._flowing.clear()
 
     def restore(self) -> None:

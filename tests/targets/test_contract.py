@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.emulator import programs
 from edgecheck.targets import Target, Workload, open_target
 from tests.builders import profile
@@ -54,7 +55,7 @@ def target(request: pytest.FixtureRequest) -> Target:
         address = boards().address
     elif address == "qemu" and any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
-    return open_target(address, profile(emulation_cpu="cortex-a72"))
+    return open_target(parse(address), profile(emulation_cpu="cortex-a72"))
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_what_a_model_does_to_its_process_is_an_outcome(target: Target, work: Wo
         assert events(lines)[-1]["event"] == "done"
 
 
-def test_a_job_that_the_agent_does_not_take_is_told(target: Target, work: Work, model: Path) -> None:
+def test_a_job_that_the_agent_does_not_take_is_reported(target: Target, work: Work, model: Path) -> None:
     with target.launch(work(model, seed="none"), silent) as lines:
         assert [event["code"] for event in events(lines) if event["event"] == "problem"] == ["bad-job"]
 
@@ -115,7 +116,7 @@ def test_a_model_may_be_called_anything(target: Target, work: Work, model: Path)
     assert not list(Path.cwd().glob("pwned"))
 
 
-def test_weights_in_a_file_beside_the_model_come_along(target: Target, work: Work, tmp_path: Path) -> None:
+def test_weights_in_a_file_next_to_the_model_come_along(target: Target, work: Work, tmp_path: Path) -> None:
     files = with_weights_beside(tmp_path / "net.onnx", "it's $w.data")
     with target.launch(work(*files, latency=QUICK), silent) as lines:
         assert until(lines, "end")["outcome"] == "completed"
@@ -134,7 +135,7 @@ def test_the_runtime_that_a_profile_asks_for_is_brought_along(target: Target, wo
         assert until(lines, "sample")["source"] == "psutil 7.0.0"
 
 
-def test_whoever_comes_second_waits_and_is_told_for_whom(target: Target, work: Work, model: Path) -> None:
+def test_whoever_comes_second_waits_and_learns_for_whom(target: Target, work: Work, model: Path) -> None:
     with target.launch(work(model, latency=LONG, holder="anna@desk"), silent) as first:
         until(first, "start")
         with target.launch(work(model, latency=QUICK, holder="ben@desk"), silent) as second:

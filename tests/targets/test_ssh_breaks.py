@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from edgecheck.checks.session import Wanted, run_on
+from edgecheck.checks.session import Needs, run_on
+from edgecheck.core.address import parse
 from edgecheck.core.run import Outcome
 from edgecheck.core.units import Unit, show
-from edgecheck.targets.ssh import SshTarget, open_target
-from edgecheck.targets.ssh_cargo import agent_item
-from edgecheck.targets.ssh_wire import Patience
+from edgecheck.targets.ssh.target import SshTarget, open_target
+from edgecheck.targets.ssh.upload import agent_item
+from edgecheck.targets.ssh.wire import Patience
 from tests.builders import ARTIFACT, budget, limit, profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
@@ -36,12 +37,12 @@ QUICKLY = Patience(beat=0.2, silence=2.0, greeting=5.0, grace=10.0)
 
 
 def hasty(address: str) -> SshTarget:
-    return replace(open_target(address, profile()), patience=QUICKLY)
+    return replace(open_target(parse(address), profile()), patience=QUICKLY)
 
 
 @pytest.mark.parametrize("victim", ["the client", "sshd's session", "the courier", "the agent"])
 def test_a_process_killed_in_between_takes_the_rest_with_it(board: Board, model: Path, victim: str) -> None:
-    with open_target(board.address, profile()).launch(workload(model, latency=LONG), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model, latency=LONG), silent) as lines:
         until(lines, "phase", phase="first-inference")
         started = board.processes()
         {
@@ -63,7 +64,7 @@ def test_a_process_killed_in_between_takes_the_rest_with_it(board: Board, model:
 def test_results_that_the_network_kept_back_are_fetched_once(board: Board, model: Path) -> None:
     with relayed(board.port) as relay:
         board.know(relay.port)
-        target = open_target(f"ssh://{USER}@127.0.0.1:{relay.port}", profile())
+        target = open_target(parse(f"ssh://{USER}@127.0.0.1:{relay.port}"), profile())
         with target.launch(workload(model, latency=QUICK, memory=ONE_PROCESS), silent) as lines:
             until(lines, "start")
             relay.silence()
@@ -94,7 +95,7 @@ def test_a_network_that_falls_silent_is_noticed_at_both_ends(board: Board, model
 
 def test_a_quiet_agent_is_not_a_silent_network(board: Board, model: Path) -> None:
     quiet = {**LONG, "min_s": 2, "max_s": 2}
-    target = replace(open_target(board.address, profile()), patience=Patience(beat=0.1, silence=1))
+    target = replace(open_target(parse(board.address), profile()), patience=Patience(beat=0.1, silence=1))
     with target.launch(workload(model, latency=quiet), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
@@ -141,13 +142,13 @@ def test_a_host_that_sleeps_is_given_up(board: Board, host: subprocess.Popen[str
 
 def test_a_lost_connection_leaves_a_run_that_says_so(board: Board, model: Path) -> None:
     artifact = replace(ARTIFACT, path=model, files=(model,))
-    wanted = Wanted(budget((profile(), (limit("latency_p50", 1),))), (limit("latency_p50", 1),))
+    wanted = Needs(budget=budget((profile(), (limit("latency_p50", 1),))), limits=(limit("latency_p50", 1),))
 
     def cut(words: str) -> None:
         if words == "memory pass":
             board.processes("python3 -c")[0].kill()
 
-    run = run_on(open_target(board.address, profile()), artifact, wanted, tell=cut)
+    run = run_on(open_target(parse(board.address), profile()), artifact, wanted, tell=cut)
     assert run.broken.startswith(f"the connection to {USER}@127.0.0.1 was lost")
     assert run.workers[0].ending.outcome is Outcome.COMPLETED
     assert run.workers[0].latencies
@@ -162,7 +163,7 @@ def test_an_upload_that_is_interrupted_ends_at_once_at_both_ends(board: Board, m
         if words.startswith("sending the samples, ") and " of " in words:
             raise KeyboardInterrupt
 
-    patient = replace(open_target(board.address, profile()), patience=Patience(grace=1000))
+    patient = replace(open_target(parse(board.address), profile()), patience=Patience(grace=1000))
     with pytest.raises(KeyboardInterrupt), patient.launch(workload(model, samples=samples), interrupt):
         pass
     assert comes_true(lambda: not board.processes())
@@ -171,7 +172,7 @@ def test_an_upload_that_is_interrupted_ends_at_once_at_both_ends(board: Board, m
 
 
 def test_two_first_checks_at_once_bring_everything_once(board: Board, model: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     words: list[str] = []
 
     def check() -> str:

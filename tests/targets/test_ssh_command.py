@@ -32,7 +32,7 @@ devices: {this-machine: }
 
 
 def test_a_check_that_is_not_judged_for_another_machine(board: Board, model: Path, tmp_path: Path) -> None:
-    """The board of these tests is this machine behind SSH, which has no name of its own to be recognised by."""
+    """The board of these tests is this machine behind SSH, which has no name to be recognised by."""
     done = edgecheck(
         *("check", model, "--target", board.address, "--limit", "ram_peak=1GiB", "--format", "json"), cwd=tmp_path
     )
@@ -55,7 +55,7 @@ def test_a_device_that_cannot_be_reached(board: Board, model: Path, tmp_path: Pa
     assert "ssh-keyscan" in done.out.replace("\n", " ")
 
 
-def test_an_address_that_is_none(tmp_path: Path, model: Path) -> None:
+def test_what_is_not_an_address(tmp_path: Path, model: Path) -> None:
     done = edgecheck("check", model, "--target", "ssh://-oProxyCommand", "--limit", "ram_peak=1GiB", cwd=tmp_path)
     assert done.code == 2
     assert "'-oProxyCommand' cannot be a host's name" in done.err

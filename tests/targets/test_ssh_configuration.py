@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from tests.builders import profile
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.ssh
 
 def check(address: str, model: Path) -> str:
     """How a check there ends."""
-    with open_target(address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(address), profile()).launch(workload(model), silent) as lines:
         return str(events(lines)[-1]["event"])
 
 

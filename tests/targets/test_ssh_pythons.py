@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.targets import open_target
 from tests.builders import profile
 from tests.targets.workloads import LONG, ONE_PROCESS, QUICK, comes_true, events, rest_of, silent, until, workload
@@ -29,7 +30,7 @@ PYTHONS = {
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_every_python_carries_the_conversation(board: Board, model: Path, version: str) -> None:
-    target = open_target(f"{board.address}?python={PYTHONS[version]}", profile())
+    target = open_target(parse(f"{board.address}?python={PYTHONS[version]}"), profile())
     with target.launch(workload(model, latency=QUICK), silent) as lines:
         seen = events(lines)
     (end,) = (event for event in seen if event["event"] == "end")
@@ -39,8 +40,8 @@ def test_every_python_carries_the_conversation(board: Board, model: Path, versio
 
 
 @pytest.mark.skipif("3.6" not in PYTHONS, reason="there is no Python 3.6 here")
-def test_the_oldest_python_gives_the_results_of_a_broken_connection_back(board: Board, model: Path) -> None:
-    target = open_target(f"{board.address}?python={PYTHONS['3.6']}", profile())
+def test_the_oldest_python_returns_the_results_of_a_broken_connection(board: Board, model: Path) -> None:
+    target = open_target(parse(f"{board.address}?python={PYTHONS['3.6']}"), profile())
     with target.launch(workload(model, latency=LONG), silent) as lines:
         board.processes("sshd")[0].kill()
         assert "was lost" in rest_of(lines)[1]
@@ -64,7 +65,7 @@ def test_without_psutil_memory_is_read_from_proc(
     for name in ("numpy", "numpy.libs", "onnxruntime"):
         (chosen / name).symlink_to(installed / name)
     board = boards(PATH=f"{bare}:/usr/bin:/bin", PYTHONPATH=str(chosen))
-    with open_target(board.address, profile()).launch(workload(model, memory=ONE_PROCESS), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model, memory=ONE_PROCESS), silent) as lines:
         assert until(lines, "sample")["source"] == "/proc"
         assert until(lines, "end")["outcome"] == "completed"
 
@@ -75,11 +76,11 @@ def test_a_device_with_python_and_nothing_else_is_brought_its_runtime(
     board = boards(PATH=f"{bare}:/usr/bin:/bin")
     words: list[str] = []
     bundled = workload(model, latency=QUICK, requirements=("onnxruntime==1.32.0",))
-    with open_target(board.address, profile()).launch(bundled, words.append) as lines:
+    with open_target(parse(board.address), profile()).launch(bundled, words.append) as lines:
         assert until(lines, "runtime")["version"] == "1.32.0"
         assert until(lines, "end")["outcome"] == "completed"
     assert any(one.startswith("sending the runtime, ") for one in words)
     words.clear()
-    with open_target(board.address, profile()).launch(bundled, words.append) as lines:
+    with open_target(parse(board.address), profile()).launch(bundled, words.append) as lines:
         assert until(lines, "end")["outcome"] == "completed"
     assert not any(one.startswith("sending") for one in words)

@@ -1,4 +1,4 @@
-"""Why a device cannot be reached, and the command that mends it."""
+"""Why a device cannot be reached, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import EdgecheckError, TargetError, UsageError
-from edgecheck.targets import open_target, ssh_address
-from edgecheck.targets.ssh_refusals import printable, refusal
+from edgecheck.targets import open_target
+from edgecheck.targets.ssh.openssh import printable, refusal
 from tests.builders import profile
 from tests.targets.sshd import USER, free_port, new_key
 from tests.targets.workloads import LONG, events, rest_of, silent, until, workload
@@ -27,7 +28,10 @@ pytestmark = pytest.mark.ssh
 
 def refused(address: str, model: Path) -> EdgecheckError:
     """What comes of a check there."""
-    with pytest.raises(EdgecheckError) as caught, open_target(address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(EdgecheckError) as caught,
+        open_target(parse(address), profile()).launch(workload(model), silent),
+    ):
         pass
     return caught.value
 
@@ -118,10 +122,10 @@ def test_an_account_without_a_shell(board: Board, model: Path) -> None:
     assert error.hint.startswith("Its login must end in a shell: ")
 
 
-def test_a_banner_is_no_reason(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+def test_a_banner_is_not_a_reason(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
     (tmp_path / "banner").write_text("Authorised users only. Permission denied to all others.\n")
     board = boards(settings=f"Banner {tmp_path}/banner\n")
-    with open_target(board.address, profile()).launch(workload(model, latency=LONG), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model, latency=LONG), silent) as lines:
         until(lines, "start")
         board.processes("python3 -c")[0].kill()
         assert rest_of(lines)[1] == f"the connection to {USER}@127.0.0.1 was lost: ssh ended with exit code 255"
@@ -186,18 +190,18 @@ def test_a_python_that_is_too_old(board: Board, model: Path) -> None:
 def test_any_login_shell_will_do(board: Board, model: Path, shell: str) -> None:
     command = f'{shutil.which(shell)} {"sh " if shell == "busybox" else ""}-c "$SSH_ORIGINAL_COMMAND"'
     board.force(command)
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
 
 def test_a_login_that_prints_things(boards: Callable[..., Board], model: Path) -> None:
     board = boards()
     board.force("echo Welcome to your board; echo; printf 'no end of line'; exec sh -c \"$SSH_ORIGINAL_COMMAND\"")
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
 
-def test_a_login_that_is_no_shell(board: Board, model: Path) -> None:
+def test_a_login_that_is_not_a_shell(board: Board, model: Path) -> None:
     board.force("echo This account is currently not available. >&2; exit 1")
     error = refused(board.address, model)
     assert error.message == f"{USER}@127.0.0.1 did not start python3: This account is currently not available."
@@ -207,20 +211,20 @@ def test_files_in_the_home_do_not_shadow_pythons_own(board: Board, model: Path) 
     board.force(f'cd {board.home} && exec sh -c "$SSH_ORIGINAL_COMMAND"')
     for name in ("zlib", "json", "random", "types", "link", "store"):
         (board.home / f"{name}.py").write_text("raise SystemExit('shadowed')")
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
 
 def test_what_a_device_prints_cannot_drive_the_terminal() -> None:
     said = "\x1b]0;owned\x07\x1b[31mNo\r\nsuch\u202e shell\r\n\r\n"
     assert printable(said) == "]0;owned[31mNo\nsuch shell"
-    error = refusal(ssh_address.parse("ssh://pi@board"), 1, said)
+    error = refusal(parse("ssh://pi@board"), 1, said)
     assert error.message.isprintable()
 
 
 @pytest.mark.parametrize("said", ["ssh_dispatch_run_fatal: something new\r\n", ""])
 def test_anything_else_is_passed_on_with_the_command_to_try(said: str) -> None:
-    error = refusal(ssh_address.parse("ssh://pi@board"), 255, said)
+    error = refusal(parse("ssh://pi@board"), 255, said)
     assert isinstance(error, TargetError)
     assert error.message.startswith("ssh did not get through to pi@board: ")
     assert error.hint == "Try it by hand: ssh pi@board true"

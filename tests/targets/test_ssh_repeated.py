@@ -1,4 +1,4 @@
-"""What is on the device is not sent again, and what is to be there is whole."""
+"""What is on the device is not sent again, and what should be there is complete."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets import courier, open_target, ssh_address, ssh_courier
-from edgecheck.targets.ssh_cache import clear_device_cache, device_cache
-from edgecheck.targets.ssh_cargo import Item, cargo_for
-from edgecheck.targets.ssh_wire import PATIENCE
+from edgecheck.targets import open_target
+from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
+from edgecheck.targets.ssh.client import connected
+from edgecheck.targets.ssh.openssh import OpenSsh
+from edgecheck.targets.ssh.upload import Item, upload_for
+from edgecheck.targets.ssh.wire import PATIENCE
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
     from tests.targets.sshd import Board
 
 pytestmark = pytest.mark.ssh
+
+
+def item(digest: str, content: bytes, size: int | None = None) -> Item:
+    """A file to send, of the announced size, else of its real one."""
+    size = len(content) if size is None else size
+    return Item(kind="file", digest=digest, size=size, room=size, what="the model", content=content)
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ def large(model: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 def told(board: Board, port: int, model: Path, samples: Path) -> list[str]:
     words: list[str] = []
-    target = open_target(f"ssh://{USER}@127.0.0.1:{port}", profile())
+    target = open_target(parse(f"ssh://{USER}@127.0.0.1:{port}"), profile())
     with target.launch(workload(model, samples=samples, latency=QUICK), words.append) as lines:
         assert events(lines)[-1]["event"] == "done"
     return words
@@ -59,7 +68,7 @@ def test_a_second_check_sends_less_than_100_kb_over_one_connection(board: Board,
 
 
 def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, tmp_path: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     other = tmp_path / "other.onnx"
@@ -70,31 +79,31 @@ def test_another_model_sends_itself_and_nothing_else(board: Board, model: Path, 
     assert [one for one in words if one.startswith("sending")] == ["sending the model, 79 B"]
 
 
-def test_an_upload_that_was_cut_short_is_not_taken_for_whole(board: Board) -> None:
-    address = ssh_address.parse(board.address)
+def test_an_upload_that_was_cut_short_is_not_taken_for_complete(board: Board) -> None:
+    address = parse(board.address)
     content = os.urandom(300_000)
-    half = Item("file", "0" * 64, len(content), len(content), "the model", content[:150_000])
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    half = item("0" * 64, content[:150_000], len(content))
+    with connected(OpenSsh(address), PATIENCE) as reached:
         reached.bring([half], print)
         reached.wire.kill()
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    with connected(OpenSsh(address), PATIENCE) as reached:
         assert reached.ask("offer", items=[half.offer], limit=10**9)["missing"] == [half.digest]
     assert list((board.cache / "device" / "files").iterdir()) == []
 
 
 def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
-    wrong = Item("file", "0" * 64, 5, 5, "the model", b"hello")
-    address = ssh_address.parse(board.address)
-    with ssh_courier.connected(address, PATIENCE) as reached:
+    wrong = item("0" * 64, b"hello")
+    address = parse(board.address)
+    with connected(OpenSsh(address), PATIENCE) as reached:
         reached.bring([wrong], print)
         with pytest.raises(TargetError) as caught:
             reached.ask("cache")
-    assert caught.value.message.startswith(f"What was sent to {address} did not arrive whole")
+    assert caught.value.message.startswith(f"What was sent to {address.login} was damaged on the way")
     assert list((board.cache / "device" / "files").iterdir()) == []
 
 
 def test_a_file_of_the_wrong_length_is_sent_again(board: Board, model: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     (kept,) = (board.cache / "device" / "files").iterdir()
@@ -104,18 +113,18 @@ def test_a_file_of_the_wrong_length_is_sent_again(board: Board, model: Path) -> 
 
 
 def test_an_agent_without_its_mark_is_sent_again(board: Board, model: Path) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model), silent) as lines:
         events(lines)
     (mark,) = (board.cache / "device" / "trees").glob("*.whole")
-    (mark.with_suffix("") / "supervisor.py").write_bytes(b"")
+    (mark.with_suffix("") / "edgecheck_agent" / "supervisor.py").write_bytes(b"")
     mark.unlink()
     with target.launch(workload(model), silent) as lines:
         assert events(lines)[-1]["event"] == "done"
 
 
 def test_the_cache_is_shown_and_cleared(board: Board, model: Path) -> None:
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
         with pytest.raises(TargetError, match="in use by a check"):
             clear_device_cache(board.address)
@@ -127,15 +136,12 @@ def test_the_cache_is_shown_and_cleared(board: Board, model: Path) -> None:
 
 
 def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) -> None:
-    address = ssh_address.parse(board.address)
-    items = [
-        Item("file", sha256(bytes([at]) * 1000).hexdigest(), 1000, 1000, "the model", bytes([at]) * 1000)
-        for at in range(4)
-    ]
+    address = parse(board.address)
+    items = [item(sha256(bytes([at]) * 1000).hexdigest(), bytes([at]) * 1000) for at in range(4)]
     kept = board.cache / "device" / "files"
 
     def bring(*these: Item) -> set[str]:
-        with ssh_courier.connected(address, PATIENCE) as reached:
+        with connected(OpenSsh(address), PATIENCE) as reached:
             missing = reached.ask("offer", items=[item.offer for item in these], limit=2500)["missing"]
             for item in these:
                 if item.digest in missing:
@@ -153,14 +159,14 @@ def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) 
 
 
 def test_the_agent_is_packed_alike_every_time(model: Path) -> None:
-    one, other = (cargo_for(workload(model), None).items["agent"] for _ in range(2))
+    one, other = (upload_for(workload(model), None).items["agent"] for _ in range(2))
     assert (one.digest, one.content) == (other.digest, other.content)
 
 
 def test_remains_of_a_courier_that_was_killed_are_removed(
     board: Board, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = open_target(board.address, profile())
+    target = open_target(parse(board.address), profile())
     with target.launch(workload(model, latency=LONG), silent) as lines:
         until(lines, "start")
         monkeypatch.setenv("EDGECHECK_SSH", "false")  # no way back to its results
@@ -181,8 +187,7 @@ def test_remains_of_a_courier_that_was_killed_are_removed(
 
 _READS_AHEAD = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
-from link import Link
+from edgecheck.targets.courier.link import Link
 link, end = Link(30), time.monotonic() + 0.5
 link.until(lambda: time.monotonic() > end)
 held = len(link._buffer)
@@ -196,7 +201,7 @@ def test_an_upload_that_waits_for_the_disk_does_not_fill_the_devices_memory(tmp_
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * 30_000_000 + b"end.")
     with upload.open("rb") as stdin:
-        argv = [sys.executable, "-c", _READS_AHEAD, str(Path(courier.__file__).parent)]
+        argv = [sys.executable, "-c", _READS_AHEAD]
         done = subprocess.run(argv, stdin=stdin, capture_output=True, text=True, check=True)
     held, last = done.stdout.split()
     assert 1_000_000 < int(held) < 1_200_000

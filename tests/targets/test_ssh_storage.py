@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets import open_target, ssh_address
+from edgecheck.targets import open_target
 from edgecheck.targets.courier import place
-from edgecheck.targets.ssh_cache import device_cache
-from edgecheck.targets.ssh_cargo import Item
-from edgecheck.targets.ssh_courier import connected
-from edgecheck.targets.ssh_wire import PATIENCE
+from edgecheck.targets.ssh.cache import device_cache
+from edgecheck.targets.ssh.client import connected
+from edgecheck.targets.ssh.openssh import OpenSsh
+from edgecheck.targets.ssh.upload import Item
+from edgecheck.targets.ssh.wire import PATIENCE
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.workloads import QUICK, events, silent, until, workload
@@ -34,7 +36,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk, w
 
 @contextmanager
 def mounted(place: Path, options: str) -> Iterator[None]:
-    """A disk of its own in RAM."""
+    """A separate disk in RAM."""
     place.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
     try:
@@ -60,11 +62,14 @@ def small_disk(tmp_path: Path, boards: Callable[..., Board]) -> Iterator[Callabl
 
 
 @needs_root
-def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_sent(
     small_disk: Callable[[str], Board], model: Path
 ) -> None:
     board = small_disk("size=10m")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"{USER}@127.0.0.1 has no room: 17.")
     assert f" are needed in {board.cache}, 10" in caught.value.message
@@ -75,19 +80,24 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
 @needs_root
 def test_old_things_make_room_for_new_ones(small_disk: Callable[[str], Board]) -> None:
     board = small_disk("size=24m")
-    address = ssh_address.parse(board.address)
+    address = parse(board.address)
     for content in (b"1" * 5_000_000, b"2" * 5_000_000, b"3" * 5_000_000):
-        with connected(address, PATIENCE) as courier:
-            courier.bring([_item(content)], print)
-            courier.ask("cache")
+        with connected(OpenSsh(address), PATIENCE) as client:
+            client.bring([_item(content)], print)
+            client.ask("cache")
     assert [one.digest for one in device_cache(board.address).kept] == [_item(b"3" * 5_000_000).digest]
 
 
 @needs_root
 @pytest.mark.parametrize("inodes", [10, 24])
-def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Callable[[str], Board], model: Path, inodes: int) -> None:
+def test_a_disk_that_fills_up_meanwhile_is_reported(
+    small_disk: Callable[[str], Board], model: Path, inodes: int
+) -> None:
     board = small_disk(f"size=50m,nr_inodes={inodes}")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"The disk of {USER}@127.0.0.1 is full: ")
     assert "No space left on device" in caught.value.message
@@ -97,7 +107,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Callable[[str], Boar
 @pytest.mark.parametrize("home", ["/sys", "/proc/self/no-such-folder"])
 def test_a_home_that_cannot_be_written_is_done_without(boards: Callable[..., Board], model: Path, home: str) -> None:
     board = boards(HOME=home)
-    with open_target(board.address, profile()).launch(workload(model, latency=QUICK), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model, latency=QUICK), silent) as lines:
         assert until(lines, "end")["outcome"] == "completed"
     assert device_cache(board.address).folder == str(_fallback(board) / "device")
     assert _fallback(board).stat().st_mode & 0o777 == 0o700
@@ -127,13 +137,16 @@ def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_no_place_at_all_is_told(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
+def test_having_no_place_at_all_is_reported(boards: Callable[..., Board], model: Path, tmp_path: Path) -> None:
     board = boards(HOME="/sys")
     script = tmp_path / "read-only.sh"
     mounts = "".join(f"mount -t tmpfs -o ro tmpfs {place}\n" for place in ("/var/tmp", "/tmp"))
     script.write_text(f'set -e\n{mounts}exec sh -c "$SSH_ORIGINAL_COMMAND"\n')
     board.force(f"exec unshare --mount sh {script}")
-    with pytest.raises(TargetError) as caught, open_target(board.address, profile()).launch(workload(model), silent):
+    with (
+        pytest.raises(TargetError) as caught,
+        open_target(parse(board.address), profile()).launch(workload(model), silent),
+    ):
         pass
     assert caught.value.message.startswith(f"Nothing can be kept on {USER}@127.0.0.1: /sys/.cache/edgecheck: ")
     assert f"; /var/tmp/edgecheck-{os.getuid()}: Read-only file system" in caught.value.message
@@ -146,17 +159,24 @@ def _fallback(board: Board) -> Path:
 @needs_root
 def test_a_disk_from_which_nothing_may_run_is_passed_over(small_disk: Callable[[str], Board], model: Path) -> None:
     board = small_disk("size=50m,noexec")
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
     assert device_cache(board.address).folder == str(_fallback(board) / "device")
 
 
 def test_what_is_kept_is_for_its_user_alone(board: Board, model: Path) -> None:
-    with open_target(board.address, profile()).launch(workload(model), silent) as lines:
+    with open_target(parse(board.address), profile()).launch(workload(model), silent) as lines:
         events(lines)
         folders = [path for path in board.cache.rglob("*") if path.is_dir() and "trees" not in path.parts]
         assert {path.stat().st_mode & 0o077 for path in folders if path.name in {"device", "jobs", "files"}} == {0}
 
 
 def _item(content: bytes) -> Item:
-    return Item("file", sha256(content).hexdigest(), len(content), len(content), "the model", content)
+    return Item(
+        kind="file",
+        digest=sha256(content).hexdigest(),
+        size=len(content),
+        room=len(content),
+        what="the model",
+        content=content,
+    )

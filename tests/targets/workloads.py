@@ -1,4 +1,4 @@
-"""Small models and short jobs, and what comes of them as events."""
+"""Small models and short jobs, and the events that they lead to."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ def _saved(path: Path, nodes: list[Any], weights: list[Any]) -> Path:
 
 def workload(*model: Path, samples: Path | None = None, requirements: tuple[str, ...] = (), **job: object) -> Workload:
     """One that runs nothing but what `job` asks for."""
-    return Workload({"protocol": 1, "format": "onnx", **job}, model, samples, requirements)
+    return Workload(
+        job={"protocol": 1, "format": "onnx", **job}, model=model, samples=samples, requirements=requirements
+    )
 
 
 def silent(_words: str) -> None:
-    """Told what happens, and not interested."""
+    """Ignore progress messages."""
 
 
 def events(lines: Iterable[bytes]) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""Who claims which bytes of which file, so that they add up."""
+"""Which bytes of a file belong to what: every byte is claimed once, so that the sums are exact."""

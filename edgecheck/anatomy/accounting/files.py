@@ -1,21 +1,18 @@
-"""The files of one model, opened as they are asked for and accounted for together."""
+"""The files of one model, opened when a reader needs them and accounted for together."""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 from edgecheck.anatomy.accounting.ledger import Label, Ledger
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, mapped
+from edgecheck.anatomy.values import FileBytes, Stream
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from edgecheck.anatomy.values import FileBytes, Stream
-
+#: Files that a model's folder may hold.
 _MOST_FILES = 10_000
 
 
@@ -23,7 +20,7 @@ class Files:
     """A context in which the model's files are mapped.
 
     Args:
-        path: The model: a file, beside which others may lie, or a folder.
+        path: The model: a folder, or a file, which may have others next to it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,22 +43,22 @@ class Files:
         return self.open(self.path.name, alignment)
 
     def open(self, name: str, alignment: int = 1) -> Region:
-        """The file called `name` in the model's folder; zeros fewer than `alignment` are padding there.
+        """The file called `name` in the model's folder; fewer than `alignment` zeros between its parts are padding.
 
         Raises:
-            Damage: the name leads outside the folder, or nothing is there.
+            Damage: the name leads outside the folder, or the file is missing.
         """
         if name not in self._open:
             place = self._inside(name)
             if not place.is_file():
-                raise Damage(f"it keeps weights in {name}, which is not beside it")
+                raise Damage(f"it keeps weights in {name}, which is missing from its folder")
             span = self._stack.enter_context(mapped(place))
             ledger = Ledger(alignment)
             self._open[name] = (span, ledger, Region(span, len(self._open), ledger, self.streams))
         return self._open[name][2]
 
     def claim_rest(self, label: Label) -> None:
-        """Open every file of the folder that nobody asked for, and enter it whole under `label`."""
+        """Open every other file in the folder, and claim all of it for `label`."""
         for place in sorted(self.folder.rglob("*")):
             name = place.relative_to(self.folder).as_posix()
             if name in self._open or not place.is_file():
@@ -72,7 +69,7 @@ class Files:
             region.claim(0, region.span.size, label)
 
     def settle(self) -> tuple[FileBytes, ...]:
-        """The account of every file that was opened, in that order."""
+        """The accounts of the opened files, in the order of opening."""
         return tuple(ledger.settle(name, span) for name, (span, ledger, _) in self._open.items())
 
     def _inside(self, name: str) -> Path:

@@ -1,23 +1,21 @@
-"""Who claims which bytes of a file, so that every byte is accounted for once."""
+"""The claims on the bytes of a file: every byte is accounted for once, claimed or not."""
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.encodings.span import Damage, Span
 from edgecheck.anatomy.values import Extent, FileBytes, Kind, Part
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.encodings.span import Span
-
+#: Claims on one file, at 20 bytes each.
 _MOST_CLAIMS = 8_000_000
+#: Gaps and overlaps that are listed; the others are still counted.
 _MOST_LISTED = 1000
 
 
 class Label:
-    """A sort of bytes; readers hold one per sort as a constant, told apart by identity."""
+    """What some bytes are for; readers keep each label as a constant, because labels are compared by identity."""
 
     __slots__ = ("kind", "what")
 
@@ -36,7 +34,7 @@ class Ledger:
     """The claims on one file, in any order.
 
     Args:
-        alignment: Zeros between two claims are padding when they are fewer than this; 1 allows none.
+        alignment: Fewer zeros than this between two claims are padding; 1 allows none.
     """
 
     def __init__(self, alignment: int = 1) -> None:
@@ -47,7 +45,7 @@ class Ledger:
         self._labels: list[Label] = []
 
     def claim(self, start: int, stop: int, label: Label) -> None:
-        """Enter bytes `start` to `stop`; neighbours of one sort become one entry when they come in order."""
+        """Claim bytes `start` to `stop`; adjacent claims with one label are merged when they come in order."""
         if start >= stop:
             return
         if self._labels and self._labels[-1] is label and self._stops[-1] == start:
@@ -60,9 +58,9 @@ class Ledger:
         self._labels.append(label)
 
     def free_area(self, start: int, stop: int, alignment: int) -> None:
-        """Say that between `start` and `stop` what nothing claims is free by the format's own rules.
+        """Mark `start` to `stop` as an area where unclaimed bytes are free space of the format.
 
-        Such bytes count as padding and are listed as gaps all the same.
+        Such bytes count as padding, and are listed as gaps as well.
         """
         self._free_areas.append((start, stop, alignment))
 
@@ -87,15 +85,20 @@ class Ledger:
             (Part(kind, what, size) for (kind, what), size in sums.items()),
             key=lambda part: (-part.size, part.what),
         )
-        listed = tuple(gaps[:_MOST_LISTED]), tuple(overlaps[:_MOST_LISTED])
-        return FileBytes(name, span.size, tuple(parts), *listed)
+        return FileBytes(
+            name=name,
+            size=span.size,
+            parts=tuple(parts),
+            gaps=tuple(gaps[:_MOST_LISTED]),
+            overlaps=tuple(overlaps[:_MOST_LISTED]),
+        )
 
     def _in_order(self) -> list[int]:
         starts, stops = self._starts, self._stops
         return sorted(range(len(starts)), key=lambda index: (starts[index], -stops[index]))
 
     def _fill(self, span: Span, hole: Extent, sums: dict[tuple[Kind, str], int], gaps: list[Extent]) -> None:
-        """Enter a hole between claims: alignment when it is short and all zeros, else a gap."""
+        """Count a hole between claims: as alignment when it is short and all zeros, else as a gap."""
         area = next((area for area in self._free_areas if area[0] <= hole.start < area[1]), None)
         alignment = self.alignment if area is None else area[2]
         label = _UNCLAIMED if area is None else _FREE

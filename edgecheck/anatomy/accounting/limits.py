@@ -1,4 +1,7 @@
-"""How many parts of a file are read before it is refused, so that a hostile one takes bounded time and memory."""
+"""Checks on what a file claims before it is believed, so that a hostile one takes bounded time and memory.
+
+The counts bound the work of a reader, the sizes what it reports: a tensor has as many bytes as its type and shape need.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,10 @@ from math import prod
 from edgecheck.anatomy.dtypes import dense_size
 from edgecheck.anatomy.encodings.span import Damage, Unread
 
-# RF-SECTION sizes: Whether a tensor has as many bytes as its type and its shape ask for.
-
-
-def check_size(name: str, dtype: str, shape: tuple[int, ...], size: int) -> None:
-    """Refuse a dense tensor that claims more numbers than it has, or fewer.
-
-    Types without a fixed size, such as `string`, may have any number of bytes.
-
-    Raises:
-        Damage: `size` is not what `shape` asks for.
-    """
-    elements = prod(shape)
-    asked = dense_size(dtype, elements)
-    if asked != size and (asked or dense_size(dtype, 1)):
-        raise Damage(f"tensor {name!r} claims {elements:,} numbers of {dtype} and has {size:,} bytes")
-
-
+#: The largest published models have some tens of thousands.
 MOST_TENSORS = 250_000
-"""The largest models that are published have some tens of thousands."""
+#: Nodes, records and members: a few for each tensor.
 MOST_PARTS = 8 * MOST_TENSORS
-"""Nodes, records and members: a few for each tensor."""
 
 
 def check_tensors(count: int) -> None:
@@ -48,3 +34,17 @@ def check_parts(count: int) -> None:
     """
     if count > MOST_PARTS:
         raise Unread(f"it has more than {MOST_PARTS:,} parts")
+
+
+def check_size(name: str, dtype: str, shape: tuple[int, ...], size: int) -> None:
+    """Refuse a dense tensor that claims more numbers than it has, or fewer.
+
+    Types without a fixed size, such as `string`, may have any number of bytes.
+
+    Raises:
+        Damage: `size` is not what `dtype` and `shape` need.
+    """
+    elements = prod(shape)
+    needed = dense_size(dtype, elements)
+    if needed != size and (needed or dense_size(dtype, 1)):
+        raise Damage(f"tensor {name!r} claims {elements:,} numbers of {dtype} and has {size:,} bytes")

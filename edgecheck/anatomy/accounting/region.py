@@ -1,24 +1,19 @@
-"""A part of a file that is being read, together with where its bytes are entered."""
+"""A part of a file that is being read, and the claims on its bytes: each belongs to the first tensor that uses it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from edgecheck.anatomy.accounting.ledger import TENSOR, Label
-from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.encodings.unpacking import Unpacked, unpacked
+from edgecheck.anatomy.accounting.ledger import TENSOR, Label, Ledger
+from edgecheck.anatomy.encodings.span import Damage, Span
+from edgecheck.anatomy.encodings.streams import Unpacked, unpacked
 from edgecheck.anatomy.values import Place, Stream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.ledger import Ledger
-    from edgecheck.anatomy.encodings.span import Span
 
 
 class Packing(NamedTuple):
-    """The compressed stream that a region lies in."""
+    """The compressed stream that contains a region."""
 
     stream: int
     """Index into `Anatomy.streams`."""
@@ -32,7 +27,7 @@ class Region:
 
     Attributes:
         span: The bytes.
-        base: Where the region begins, in the file or in what its compressed part unpacks to.
+        base: Where the region begins: in the file, or in the unpacked content of its compressed part.
     """
 
     __slots__ = ("_file", "_ledger", "_packing", "_streams", "base", "span")
@@ -53,46 +48,41 @@ class Region:
         return part
 
     def claim(self, at: int, size: int, label: Label) -> int:
-        """Enter `size` bytes at `at`; the answer is what they take in the file, in a compressed part their share."""
+        """Claim `size` bytes at `at`; returns how many bytes of the file they take (their share, when compressed)."""
         if size <= 0:
             return 0
         self.span.note(self.span.place(at, size))
-        start, stop = self.base + at, self.base + at + size
-        if self._packing is not None:
-            start, stop = (self._packing.start + self._packing.content.place(each) for each in (start, stop))
+        start, stop = self._in_file(at, size)
         self._ledger.claim(start, stop, label)
         return max(0, stop - start)
 
-    def place(self, at: int, size: int) -> Place:
-        """Where `size` bytes at `at` lie."""
-        return Place(self._file, self.base + at, size, -1 if self._packing is None else self._packing.stream)
-
-    def tensor(self, at: int, size: int) -> tuple[int, tuple[Place, ...]]:
-        """Enter a tensor's bytes; the answer is `Tensor.stored` and `Tensor.places`."""
+    def claim_tensor(self, at: int, size: int) -> tuple[int, tuple[Place, ...]]:
+        """Claim the bytes of a tensor; returns `Tensor.stored` and `Tensor.places`."""
         self.span.place(at, size)
         return self.claim(at, size, TENSOR), (self.place(at, size),)
 
-    def free_area(self, alignment: int) -> None:
-        """Say that what nothing claims in the region is free by its format's own rules; see `Ledger`."""
-        start, stop = self.base, self.base + self.span.size
-        if self._packing is not None:
-            start, stop = (self._packing.start + self._packing.content.place(each) for each in (start, stop))
-        self._ledger.free_area(start, stop, alignment)
-
     def claim_around(self, at: int, size: int, holes: list[tuple[int, int]], label: Label) -> None:
-        """Enter `size` bytes at `at` but for the `holes`, pairs of start and size in it, which have their own label."""
+        """Claim `size` bytes at `at` except for the `holes`, starts and sizes, which have other labels."""
         cursor = at
         for start, length in sorted(holes):
             self.claim(cursor, start - cursor, label)
             cursor = max(cursor, start + length)
         self.claim(cursor, at + size - cursor, label)
 
+    def place(self, at: int, size: int) -> Place:
+        """Where `size` bytes at `at` are, as the anatomy names places."""
+        return Place(self._file, self.base + at, size, -1 if self._packing is None else self._packing.stream)
+
+    def free_area(self, alignment: int) -> None:
+        """Mark the region as one where unclaimed bytes are free space of the format; see `Ledger`."""
+        self._ledger.free_area(*self._in_file(0, self.span.size), alignment)
+
     @contextmanager
     def unpacked(self, at: int, size: int, how: str) -> Iterator[Region]:
-        """What the compressed bytes at `at` hold; what stands in the stream is entered by its share of them.
+        """The content of the compressed bytes at `at`; claims on it are claims on their share of the stream.
 
         Raises:
-            Damage: it cannot be unpacked, or lies in a compressed part already.
+            Damage: it cannot be unpacked, or is inside another compressed part.
         """
         if self._packing is not None:
             raise Damage(f"the part at byte {at:,} is compressed twice")
@@ -101,3 +91,34 @@ class Region:
             self._streams.append(Stream(self._file, self.base + at, content.packed, how))
             part._packing = Packing(len(self._streams) - 1, self.base + at, content)
             yield part
+
+    def _in_file(self, at: int, size: int) -> tuple[int, int]:
+        """Start and stop in the file of `size` bytes at `at`."""
+        start, stop = self.base + at, self.base + at + size
+        if self._packing is None:
+            return start, stop
+        begin, content = self._packing.start, self._packing.content
+        return begin + content.place(start), begin + content.place(stop)
+
+
+class Held(NamedTuple):
+    """The bytes of a tensor; the fields are those of `Tensor`."""
+
+    stored: int
+    places: tuple[Place, ...]
+    shares: str
+
+
+class Owners:
+    """Which tensor of a model uses which bytes first: later ones share them."""
+
+    def __init__(self) -> None:
+        self._names: dict[Place, str] = {}
+
+    def hold(self, name: str, region: Region, *extents: tuple[int, int]) -> Held:
+        """Claim starts and sizes for the tensor `name`, unless the first of them belongs to another tensor."""
+        places = tuple(region.place(at, size) for at, size in extents)
+        owner = self._names.setdefault(places[0], name) if places and places[0].size else name
+        if owner is not name:
+            return Held(0, places, owner)
+        return Held(sum(region.claim_tensor(at, size)[0] for at, size in extents), places, "")

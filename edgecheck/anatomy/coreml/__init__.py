@@ -1,1 +1,1 @@
-"""CoreML's packages: a program, and its weight files."""
+"""Core ML packages: a program, and its weight files."""

@@ -1,36 +1,38 @@
-"""Reads `.mlpackage` folders: a MIL program, and the weight files to which it points."""
+"""Reads `.mlpackage` folders: a MIL program, and the weight files to which it points.
+
+Weight files: https://github.com/apple/coremltools/blob/main/mlmodel/src/MILBlob/Blob/StorageFormat.hpp, "Blob Storage
+File Format". The folder is that of coremltools' `ModelPackage`: a manifest, and the items that it lists in `Data`.
+"""
 
 from __future__ import annotations
 
 from math import prod
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size
-from edgecheck.anatomy.accounting.owners import Held, Owners
+from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
-from edgecheck.anatomy.encodings.json_parts import as_dict, read_json
+from edgecheck.anatomy.encodings.archive_parts import as_dict, read_json
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-
 _MANIFEST = Label(Kind.STRUCTURE, "manifest")
 _BLOB_HEADERS = Label(Kind.STRUCTURE, "weight headers")
 _OTHER = Label(Kind.METADATA, "other files")
+#: A weight file's headers and weights are aligned to this many bytes; its headers have this size, too.
 _ALIGNMENT = 64
-"""What a weight file's headers and weights are aligned to; the headers are of this size, too."""
+#: How the header of a weight begins (`BlobMetadataSentinel`).
 _SENTINEL = 0xDEADBEEF
+#: How a program names the folder of its weight files.
 _MODEL_PATH = "@model_path/"
 
 
 def read_mlpackage(files: Files) -> Inside:
-    """See `reading.Reader`."""
+    """The constants of a MIL program; a `reading.Reader`."""
     manifest = files.open("Manifest.json")
     manifest.claim(0, manifest.span.size, _MANIFEST)
     model = PurePosixPath("Data") / _root(as_dict(read_json(manifest.span, "manifest")))
@@ -40,11 +42,12 @@ def read_mlpackage(files: Files) -> Inside:
     weights = _Weights(files, model.parent, region)
     tensors = tuple(weights.tensor(constant, walk.users) for constant in walk.constants)
     files.claim_rest(_OTHER)
-    note = "The weights of a CoreML model that is no MIL program are not told apart."
+    note = "This Core ML model is not a MIL program: its weights are not listed one by one."
     return Inside(tensors, dict(walk.operators), () if walk.is_program else (note,))
 
 
 def _root(manifest: dict[str, object]) -> str:
+    """The path of the model in the folder `Data`."""
     entries = as_dict(manifest.get("itemInfoEntries"))
     path = as_dict(entries.get(str(manifest.get("rootModelIdentifier")))).get("path")
     if not isinstance(path, str):
@@ -53,7 +56,7 @@ def _root(manifest: dict[str, object]) -> str:
 
 
 class _Weights:
-    """The constants' numbers, in the program's file or in others."""
+    """Turns constants into tensors; their numbers are in the program's file or in weight files."""
 
     def __init__(self, files: Files, folder: PurePosixPath, program: Region) -> None:
         self._files = files
@@ -88,14 +91,14 @@ class _Weights:
         )
 
     def _in_file(self, constant: Constant) -> Held:
-        """A weight file has a header, then for each weight a header that says where its bytes are."""
+        """The bytes of a constant in a weight file, which has one header for the file and one for each weight."""
         name = str(self._folder / constant.file.removeprefix(_MODEL_PATH))
         region = self._files.open(name, _ALIGNMENT)
         if name not in self._headed:
             self._headed.add(name)
-            region.claim(0, min(_ALIGNMENT, region.span.size), _BLOB_HEADERS)
+            region.claim(0, min(_ALIGNMENT, region.span.size), _BLOB_HEADERS)  # storage_header
         at = constant.offset
-        if region.span.u32(at) != _SENTINEL:
+        if region.span.u32(at) != _SENTINEL:  # blob_metadata: sentinel, mil_dtype, sizeInBytes, offset
             raise Damage(f"the weight {constant.name!r} is not at byte {at:,} of {name}")
         region.span.sub(at, _ALIGNMENT)
         held = self._owners.hold(constant.name, region, (region.span.u64(at + 16), region.span.u64(at + 8)))

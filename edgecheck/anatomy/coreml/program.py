@@ -1,53 +1,61 @@
-"""Walks a CoreML model that is a MIL program: operations, and constants in it or in a weight file."""
+"""Walks a Core ML model that is a MIL program: operations, and constants in it or in a weight file.
+
+https://github.com/apple/coremltools/blob/main/mlmodel/format/MIL.proto, from message Program down; Model and
+ModelDescription are in Model.proto next to it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
 from edgecheck.anatomy.accounting.limits import check_tensors
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.region import Region
 
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _PROGRAM = Label(Kind.STRUCTURE, "operations")
 _DESCRIPTION = Label(Kind.STRUCTURE, "inputs and outputs")
 _METADATA = Label(Kind.METADATA, "description")
+#: Model: description, mlProgram; ModelDescription: metadata.
 _MODEL_DESCRIPTION, _MODEL_PROGRAM, _DESCRIPTION_METADATA = 2, 502, 100
+#: Operation: type, inputs, outputs, blocks, attributes.
+_TYPE, _INPUTS, _OUTPUTS, _BLOCKS, _ATTRIBUTES = 1, 2, 3, 4, 5
+#: Value: type, immediateValue, blobFileValue.
+_VALUE_TYPE, _IMMEDIATE, _BLOB_FILE = 2, 3, 5
+#: Messages inside of messages.
 _DEEPEST = 64
+#: DataType, under the names that all formats share here.
 _TYPES = {
     1: "bool", 2: "string", 10: "float16", 11: "float32", 12: "float64", 13: "bfloat16", 21: "int8", 22: "int16",
     23: "int32", 24: "int64", 25: "int4", 31: "uint8", 32: "uint16", 33: "uint32", 34: "uint64", 35: "uint4",
     36: "uint2", 40: "float8_e4m3fn", 41: "float8_e5m2",
 }  # fmt: skip
-"""CoreML.Specification.MILSpec.DataType."""
+#: By message: the field that leads to the operations, and the message in it. Entries of a map have their value in 2.
 _NESTED = {
-    "program": {2: "functions"},
+    "program": {2: "functions"},  # functions
     "functions": {2: "function"},
-    "function": {3: "blocks"},
+    "function": {3: "blocks"},  # block_specializations
     "blocks": {2: "block"},
-    "block": {3: "operation"},
+    "block": {3: "operation"},  # operations
 }
-"""By message: the fields that hold other messages on the way to the operations."""
 
 
 class Constant(NamedTuple):
     """A value in the program, or in a weight file."""
 
     name: str
-    """The operation's result and the attribute."""
+    """The name of the operation's result, and that of the attribute."""
     dtype: str
     shape: tuple[int, ...]
     file: str
-    """Where its numbers are, as the program writes it; "" for the program itself."""
+    """The file of its numbers, as the program writes it; "" for the program itself."""
     offset: int
+    """Where its header is in that file."""
     extents: tuple[tuple[int, int], ...]
     """Starts and sizes in the program."""
 
@@ -59,13 +67,13 @@ class MilWalk:
         self.operators: Counter[str] = Counter()
         self.constants: list[Constant] = []
         self.users: dict[str, str] = {}
-        """By value: the operator that takes it first."""
+        """By value: the operator that uses it first."""
         self.is_program = False
         self._region = region
         self._data = region.span.data
 
     def model(self) -> None:
-        """CoreML.Specification.Model."""
+        """Visit everything: a Model."""
         for field in fields(self._data, 0, self._region.span.size):
             if field.number == _MODEL_PROGRAM:
                 self.is_program = True
@@ -85,7 +93,7 @@ class MilWalk:
 
     def _inside(self, message: Field, kind: str, depth: int) -> None:
         if depth > _DEEPEST:
-            raise Damage(f"its blocks lie more than {_DEEPEST} deep in each other")
+            raise Damage(f"its blocks are nested more than {_DEEPEST} deep")
         self._head(message, _PROGRAM)
         for field in fields(self._data, message.start, message.stop):
             child = _NESTED[kind].get(field.number)
@@ -97,71 +105,74 @@ class MilWalk:
                 self._claim(field, _PROGRAM)
 
     def _operation(self, message: Field, depth: int) -> None:
-        """Its type comes first, then what it takes and gives, then its attributes: so coremltools writes them."""
+        """An Operation; coremltools writes its fields in order, so that its type is known before its attributes."""
         self._head(message, _PROGRAM)
         operator = result = ""
         for field in fields(self._data, message.start, message.stop):
-            if field.number == 4:  # noqa: PLR2004 - blocks
+            if field.number == _BLOCKS:
                 self._inside(field, "block", depth + 1)
-            elif field.number == 5:  # noqa: PLR2004 - attributes
+            elif field.number == _ATTRIBUTES:
                 self._attribute(field, operator, result)
             else:
                 self._claim(field, _PROGRAM)
-                if field.number == 1:
+                if field.number == _TYPE:
                     operator = text(self._data, field)
-                elif field.number == 2:  # noqa: PLR2004 - inputs
+                elif field.number == _INPUTS:
                     self._note_uses(field, operator)
-                elif field.number == 3:  # noqa: PLR2004 - outputs
+                elif field.number == _OUTPUTS:
                     result = result or self._first_text(field)
         if operator != "const":
             self.operators[operator] += 1
 
     def _note_uses(self, entry: Field, operator: str) -> None:
-        for argument in self._at(entry, 2):
-            for binding in self._at(argument, 1):
-                for name in self._at(binding, 1):
+        for argument in self._at(entry, 2):  # the value of the map's entry
+            for binding in self._at(argument, 1):  # arguments
+                for name in self._at(binding, 1):  # name
                     self.users.setdefault(text(self._data, name), operator)
 
     def _at(self, message: Field, number: int) -> Iterator[Field]:
-        """The fields of this number that hold texts or messages."""
+        """The fields with this number that hold texts or messages."""
         for field in fields(self._data, message.start, message.stop):
             if field.number == number and field.wire == BYTES:
                 yield field
 
     def _first_text(self, message: Field) -> str:
+        """The text in field 1: the key of a map's entry, a name, a file name."""
         return next((text(self._data, field) for field in self._at(message, 1)), "")
 
     def _attribute(self, entry: Field, operator: str, result: str) -> None:
-        """An entry of the attributes' map: a key, and a Value, which may be a constant."""
+        """An entry of the map of attributes: a key, and a Value, which may be a constant."""
         key = self._first_text(entry)
         self._head(entry, _PROGRAM)
         for field in fields(self._data, entry.start, entry.stop):
-            if field.number == 2 and (operator == "const") == (key == "val"):  # noqa: PLR2004 - value
+            is_value = field.number == 2  # noqa: PLR2004 - the value of a map's entry
+            if is_value and (operator == "const") == (key == "val"):
                 self._value(field, result if key == "val" else f"{result}.{key}")
             else:
                 self._claim(field, _PROGRAM)
 
     def _value(self, message: Field, name: str) -> None:
+        """A Value; its numbers are in it, or in a weight file."""
         dtype, shape, file, offset = "", tuple[int, ...](), "", 0
         extents: list[tuple[int, int]] = []
         self._head(message, _PROGRAM)
         for field in fields(self._data, message.start, message.stop):
-            if field.number == 3 and name[-5:] != ".name":  # noqa: PLR2004 - immediateValue
+            if field.number == _IMMEDIATE and not name.endswith(".name"):
                 self._numbers(field, 3, extents)
                 continue
             self._claim(field, _PROGRAM)
-            if field.number == 2:  # noqa: PLR2004 - type
+            if field.number == _VALUE_TYPE:
                 dtype, shape = self._type(field)
-            elif field.number == 5:  # noqa: PLR2004 - blobFileValue
+            elif field.number == _BLOB_FILE:
                 file = self._first_text(field)
                 numbers = {part.number: part.value for part in fields(self._data, field.start, field.stop)}
-                offset = numbers.get(2, 0)
+                offset = numbers.get(2, 0)  # offset
         if file or extents:
             check_tensors(len(self.constants))
             self.constants.append(Constant(name, dtype, shape, file, offset, tuple(extents)))
 
     def _numbers(self, message: Field, depth: int, extents: list[tuple[int, int]]) -> None:
-        """ImmediateValue, TensorValue, RepeatedFloats and the like: numbers, three messages deep."""
+        """Claim numbers that are three messages deep: ImmediateValue, TensorValue, RepeatedFloats or the like."""
         self._head(message, _PROGRAM)
         if not depth:
             self._region.claim(message.start, message.stop - message.start, TENSOR)
@@ -174,13 +185,13 @@ class MilWalk:
                 self._claim(field, _PROGRAM)
 
     def _type(self, message: Field) -> tuple[str, tuple[int, ...]]:
-        """A ValueType: that of a tensor, with its sizes."""
-        for tensor in self._at(message, 1):
+        """Type and shape of a ValueType, if it is that of a tensor."""
+        for tensor in self._at(message, 1):  # tensorType: dataType, rank, dimensions
             numbers = {field.number: field.value for field in fields(self._data, tensor.start, tensor.stop)}
             sizes = [
                 next((field.value for field in fields(self._data, known.start, known.stop)), 0)
                 for dimension in self._at(tensor, 3)
-                for known in self._at(dimension, 1)
+                for known in self._at(dimension, 1)  # constant, with its size
             ]
             return _TYPES.get(numbers.get(1, 0), f"type{numbers.get(1, 0)}"), tuple(sizes)
         return "", ()

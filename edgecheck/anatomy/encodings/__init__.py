@@ -1,1 +1,1 @@
-"""How bytes stand for numbers, messages and members: what several formats share."""
+"""Encodings that several formats share: zip archives, compressed streams, protocol buffers, flatbuffers, JSON."""

@@ -1,19 +1,19 @@
-"""Enters what a zip archive is made of besides its members' contents, and the members that hold no weights."""
+"""Claims the parts of a zip archive: its headers and directory, and members that are read or taken as they are.
+
+See `ziparchive` for the specification; this module is apart from it so that recognising an archive stays quick.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.accounting.region import Region
+from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.encodings.ziparchive import DEFLATED, STORED, Archive, Member, read_archive
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.region import Region
 
 _HEADERS = Label(Kind.STRUCTURE, "archive headers")
 _DIRECTORY = Label(Kind.STRUCTURE, "archive directory")
@@ -21,8 +21,8 @@ _COMMENT = Label(Kind.METADATA, "archive comment")
 _PADDING = Label(Kind.PADDING, "alignment")
 
 
-def enter_archive(region: Region) -> Archive:
-    """The archive in a region; its headers, its directory and its filling are entered, its contents are not."""
+def claim_archive(region: Region) -> Archive:
+    """The archive in a region; everything is claimed except the members' contents."""
     archive = read_archive(region.span)
     for member in archive.members:
         region.claim(member.header, member.start - member.header - member.filling, _HEADERS)
@@ -38,22 +38,56 @@ def enter_archive(region: Region) -> Archive:
 
 @contextmanager
 def member_region(region: Region, member: Member) -> Iterator[Region]:
-    """The contents of a member; those of a deflated one are entered by their share of its bytes.
+    """The content of a member; claims on that of a deflated one are claims on their share of its bytes.
 
     Raises:
-        Damage: it is compressed in a way that is not read here, or has not the size that the directory claims.
+        Damage: it is compressed by another method, or its size is not what the directory claims.
     """
     if member.method == STORED:
         yield region.sub(member.start, member.packed)
     elif member.method == DEFLATED:
         with region.unpacked(member.start, member.packed, "deflate") as content:
             if content.span.size != member.size:
-                raise Damage(f"its member {member.name!r} is not of the size that the archive claims")
+                raise Damage(f"its member {member.name!r} has another size than the archive claims")
             yield content
     else:
         raise Damage(f"its member {member.name!r} is compressed by method {member.method}")
 
 
-def enter_member(region: Region, member: Member, label: Label) -> None:
-    """Enter a member's contents whole."""
+def claim_member(region: Region, member: Member, label: Label) -> None:
+    """Claim the content of a member, unread."""
     region.claim(member.start, member.packed, label)
+
+
+#: Python needs up to twenty times as much memory as JSON text is long.
+_LARGEST = 64 << 20
+
+
+def read_json(span: Span, what: str) -> object:
+    """The value of the JSON text in `span`; `what` names the text in the error.
+
+    Raises:
+        Damage: it is not JSON, or too deep.
+        Unread: it is larger than 64 MiB.
+    """
+    if span.size > _LARGEST:
+        raise Unread(f"its {what} claims {span.size:,} bytes")
+    try:
+        return json.loads(span.raw(0, span.size))
+    except (ValueError, RecursionError) as error:
+        raise Damage(f"its {what} is not JSON ({error})") from error
+
+
+def as_dict(value: object) -> dict[str, object]:
+    """`value` when it is an object, else an empty one: the caller notices what it misses."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """`value` when it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_size(value: object) -> int:
+    """`value` when it is an integer of at least 0, else 0."""
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,31 +1,31 @@
-"""Flatbuffers without generated code: tables, vectors and strings, each entered where it lies."""
+"""Flatbuffers without generated code: tables, vectors and strings, each claimed when it is read.
+
+https://flatbuffers.dev/internals/, sections "Tables", "Strings and Vectors". All numbers are little-endian.
+"""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.values import Kind
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from edgecheck.anatomy.accounting.region import Region
-
 _VTABLES = Label(Kind.STRUCTURE, "vtables")
+#: A vtable begins with two uint16: its own size in bytes, and that of the table; the fields' offsets follow.
 _VTABLE_HEAD = 4
+#: A table has at least the 4 bytes of its offset to the vtable, and 4 more in whatever points to it.
 _SMALLEST_TABLE = 8
-"""A table's own 4 bytes, and the 4 of what points to it."""
 
 
 class Flat:
     """A flatbuffer in a region.
 
     Offsets only lead forward, so that nothing is cyclic; but many may lead to one table, so that a small file
-    could make a reader visit billions. More visits than tables have room are refused.
+    could make a reader visit billions of tables. More visits than tables fit into the file are refused.
     """
 
     def __init__(self, region: Region) -> None:
@@ -38,7 +38,7 @@ class Flat:
 
     def follow(self, at: int) -> int:
         """Where the offset stored at `at` leads."""
-        return at + self.span.u32(at)
+        return at + self.span.u32(at)  # uoffset_t: relative to where it is stored
 
     def table(self, at: int, label: Label) -> Table:
         """The table at `at`."""
@@ -46,30 +46,30 @@ class Flat:
         self._visits += 1
         check_parts(self._visits)
         if self._visits_left < 0:
-            raise Damage("its tables are pointed to more often than a file of this size has room for")
-        vtable = at - self.span.i32(at)
+            raise Damage("its tables are referenced more often than a file of this size has room for")
+        vtable = at - self.span.i32(at)  # soffset_t: subtracted, unlike all others
         slots = self._vtables.get(vtable)
         if slots is None:
             slots = self._vtables[vtable] = self._vtable(vtable)
         if self._fresh(at):
-            self.span.sub(at, slots[1])
+            self.span.sub(at, slots[1])  # the vtable's second uint16: the size of the table
             self.region.claim(at, slots[1], label)
         return Table(self, at, slots)
 
     def vector(self, at: int, width: int, label: Label) -> tuple[int, int]:
         """Where the elements of the vector at `at` begin, and how many there are."""
-        count = self.span.u32(at)
+        count = self.span.u32(at)  # a vector begins with its number of elements
         self.span.sub(at, 4 + count * width)
         if self._fresh(at):
             self.region.claim(at, 4 + count * width, label)
         return at + 4, count
 
     def string(self, at: int, label: Label) -> str:
-        """The string at `at`; its length and its final zero byte belong to it."""
-        size = self.span.u32(at)
+        """The string at `at`; its length and its final zero byte are claimed with it."""
+        size = self.span.u32(at)  # a string is a vector of bytes, with a zero byte after it that does not count
         if self._fresh(at):
-            self.span.sub(at, size + 5)
-            self.region.claim(at, size + 5, label)
+            self.span.sub(at, 4 + size + 1)
+            self.region.claim(at, 4 + size + 1, label)
         return self.span.text(at + 4, size)
 
     def _vtable(self, at: int) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ class Flat:
         return slots
 
     def _fresh(self, at: int) -> bool:
-        """Whether this is the first visit; strings and empty vectors may be shared, and are entered once."""
+        """Whether this is the first visit; strings and empty vectors may be shared, and are claimed once."""
         if at in self._seen:
             return False
         self._seen.add(at)
@@ -89,7 +89,7 @@ class Flat:
 
 
 class Table:
-    """One table; `slot` is a field's vtable offset, 4 for the first field, 6 for the next."""
+    """One table; `slot` is where in the vtable a field's offset is: 4 for the first field, 6 for the next."""
 
     __slots__ = ("_flat", "_slots", "at")
 
@@ -100,9 +100,9 @@ class Table:
 
     def place(self, slot: int) -> int:
         """Where the field is, or 0 when the table does not have it."""
-        index = slot >> 1
+        index = slot >> 1  # slots count bytes, the vtable holds uint16
         offset = self._slots[index] if index < len(self._slots) else 0
-        return self.at + offset if offset else 0
+        return self.at + offset if offset else 0  # 0: the field has its default
 
     def u8(self, slot: int) -> int:
         """A byte, 0 by default."""
@@ -135,7 +135,7 @@ class Table:
         return self._flat.vector(self._flat.follow(place), width, label) if place else (0, 0)
 
     def content(self, slot: int, label: Label) -> tuple[int, int]:
-        """Where a vector of bytes begins, and its size; only its length is entered. (0, 0) by default."""
+        """Where a vector of bytes begins, and its size; only its length is claimed. (0, 0) by default."""
         place = self.place(slot)
         if not place:
             return 0, 0
@@ -160,8 +160,8 @@ class Table:
         for place in range(at, at + 4 * count, 4):
             yield self._flat.table(self._flat.follow(place), label)
 
-    def enter(self, slots: Mapping[int, int], label: Label) -> None:
-        """Enter the vectors (by the width of their elements) and strings (width 0) to which `slots` point."""
+    def claim(self, slots: Mapping[int, int], label: Label) -> None:
+        """Claim the vectors and strings in `slots`, by the width of their elements; strings have the width 0."""
         for slot, width in slots.items():
             if width:
                 self.vector(slot, width, label)

@@ -1,18 +1,16 @@
-"""A window of bytes that refuses to be read outside itself."""
+"""A window of bytes that refuses to be read outside itself, and the two errors of a reader."""
 
 from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from edgecheck.errors import ModelError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+#: Reads that are this many bytes apart count as a jump; after this many jumps, mapped pages are released.
 _FAR, _JUMPS_KEPT = 64 << 10, 8
 _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
@@ -22,34 +20,34 @@ _I64 = struct.Struct("<q")
 
 
 class Damage(Exception):  # noqa: N818 - it names what was found, and never leaves this package
-    """The bytes are not what their format says; `read` turns it into a `ModelError` with the file's name."""
+    """The bytes are not what their format says; `explained` turns it into a `ModelError` with the file's name."""
+
+
+class Unread(Damage):
+    """The bytes may be right, but edgecheck does not read this variant of the format."""
 
 
 class FileMap(mmap.mmap):
     """A mapped file that keeps little of itself in memory.
 
     Reading a byte maps up to 2 MiB around it, where the page cache holds large pages: a header here and there
-    in a large file would add up to all of it. So what is mapped is given back after some far jumps; it stays in
+    in a large file would add up to all of it. So mapped pages are released after some far jumps; they stay in
     the page cache.
     """
 
     _jumps = 0
 
     def jump(self) -> None:
-        """Count a read that is far from the one before."""
+        """Count a read that is far from the previous one."""
         self._jumps += 1
         if self._jumps % _JUMPS_KEPT == 0 and hasattr(mmap, "MADV_DONTNEED"):
             self.madvise(mmap.MADV_DONTNEED)
 
 
-class Unread(Damage):
-    """The bytes may be right, but edgecheck does not read this way of writing them."""
-
-
 class Span:
-    """Bytes `start` to `stop` of a mapped file or of a decompressed member; offsets are relative to `start`.
+    """`size` bytes from `start` on of a mapped file or of an unpacked stream; offsets are relative to `start`.
 
-    Every read is checked, so that an offset which a hostile file names raises `Damage` and nothing else.
+    Every read is checked, so that an offset from a hostile file raises `Damage` and nothing else.
     """
 
     __slots__ = ("_last", "data", "size", "start")
@@ -73,7 +71,7 @@ class Span:
         return self.data[place : place + size]
 
     def text(self, at: int, size: int) -> str:
-        """`size` bytes of UTF-8; what is not UTF-8 is shown as replacement characters."""
+        """`size` bytes of UTF-8; invalid bytes become replacement characters."""
         return self.raw(at, size).decode("utf-8", "replace")
 
     def u8(self, at: int) -> int:
@@ -111,14 +109,14 @@ class Span:
             Damage: they are not all in the span.
         """
         if at < 0 or size < 0 or at + size > self.size:
-            raise Damage(f"{size:,} bytes at byte {at:,} are asked for, where only {self.size:,} bytes are")
+            raise Damage(f"{size:,} bytes at byte {at:,} reach beyond the {self.size:,} bytes that are there")
         place = self.start + at
         if not -_FAR < place - self._last < _FAR:
             self.note(place)
         return place
 
     def note(self, place: int) -> None:
-        """Say that the byte at `place` of `data` is about to be read, or was, without this span."""
+        """Note that the byte at `place` of `data` is read without this span, now or soon."""
         if not -_FAR < place - self._last < _FAR:
             self._last = place
             if isinstance(self.data, FileMap):
@@ -127,7 +125,7 @@ class Span:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[Span]:
-    """The file at `path`, mapped and not read; an empty file is an empty span."""
+    """The file at `path`, mapped instead of read; an empty file is an empty span."""
     with path.open("rb") as file:
         if not file.seek(0, 2):
             yield Span(b"")
@@ -138,7 +136,7 @@ def mapped(path: Path) -> Iterator[Span]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn `Damage` found inside into a `ModelError` that names the file and says what to do.
+    """Turn `Damage` raised inside into a `ModelError` that names the file and says what to do.
 
     Raises:
         ModelError: the file is damaged, or cannot be opened.

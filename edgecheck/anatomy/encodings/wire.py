@@ -1,21 +1,26 @@
-"""The wire format of protocol buffers: numbered fields, read without a schema."""
+"""The wire format of protocol buffers: numbered fields, read without a schema.
+
+https://protobuf.dev/programming-guides/encoding/, sections "Base 128 Varints" and "Message Structure".
+"""
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from edgecheck.anatomy.encodings.span import Damage
 
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterator
-
+#: Wire types, as the specification calls them: VARINT, I64, LEN, I32. The groups of proto2 (3 and 4) are not read.
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _WIDTH = {FIXED64: 8, FIXED32: 4}
+#: The highest shift of a varint: ten bytes of seven bits, of which the last holds one.
 _LONGEST_VARINT = 63
+#: Bytes, or values, that are searched in one step.
 _CHUNK = 1 << 20
+#: Bytes with the continuation bit: the varint goes on after them.
 _CONTINUED = bytes(range(0x80, 0x100))
 
 
@@ -36,12 +41,16 @@ class Field(NamedTuple):
 
 
 def varint(data: mmap.mmap | bytes, at: int, stop: int) -> tuple[int, int]:
-    """The number at `at`, and where it ends."""
+    """The number at `at`, and where it ends.
+
+    Raises:
+        Damage: it has more than ten bytes, or is cut off at `stop`.
+    """
     value = shift = 0
     while at < stop:
         byte = data[at]
         at += 1
-        value |= (byte & 0x7F) << shift
+        value |= (byte & 0x7F) << shift  # seven bits of payload, the least significant group first
         if byte < 0x80:  # noqa: PLR2004 - the format's continuation bit
             return value, at
         shift += 7
@@ -58,7 +67,7 @@ def field_at(data: mmap.mmap | bytes, begin: int, stop: int) -> Field:
         at += 1
     else:
         tag, at = varint(data, at, stop)
-    number, wire = tag >> 3, tag & 7
+    number, wire = tag >> 3, tag & 7  # tag: (field_number << 3) | wire_type
     value = 0
     payload = at
     if wire == BYTES:
@@ -76,7 +85,7 @@ def field_at(data: mmap.mmap | bytes, begin: int, stop: int) -> Field:
 
 
 def fields(data: mmap.mmap | bytes, start: int, stop: int) -> Iterator[Field]:
-    """The fields of the message that lies from `start` to `stop`."""
+    """The fields of the message from `start` to `stop`."""
     at = start
     while at < stop:
         field = field_at(data, at, stop)
@@ -85,13 +94,13 @@ def fields(data: mmap.mmap | bytes, start: int, stop: int) -> Iterator[Field]:
 
 
 class Run(NamedTuple):
-    """Values of one repeated field that follow each other: packed into one field, or a field for each."""
+    """Consecutive values of one repeated field: packed into one field, or one field each."""
 
     start: int
-    """Where the values begin: behind tag and length when they are packed, else with the first tag."""
+    """Where the values begin: after tag and length when they are packed, else at the first tag."""
     stop: int
     values: int
-    """How many; for strings and messages, how many of them."""
+    """How many."""
 
 
 def run_at(data: mmap.mmap | bytes, field: Field, stop: int, packed_wire: int) -> Run:
@@ -101,7 +110,7 @@ def run_at(data: mmap.mmap | bytes, field: Field, stop: int, packed_wire: int) -
         data: The file.
         field: The first of the run.
         stop: Where the message ends.
-        packed_wire: The wire type of the values where `field` packs them; `BYTES` when it cannot pack.
+        packed_wire: The wire type of the values when `field` packs them; `BYTES` when it cannot.
     """
     if field.wire == BYTES and packed_wire != BYTES:
         return _packed(data, field, packed_wire)
@@ -123,7 +132,7 @@ def _packed(data: mmap.mmap | bytes, field: Field, wire: int) -> Run:
 
 
 def _strided(data: mmap.mmap | bytes, field: Field, stop: int) -> Run:
-    """A run of numbers of fixed width: every so many bytes there is the same tag."""
+    """A run of numbers of fixed width: the same tag again after every stride of bytes."""
     stride = 1 + _WIDTH[field.wire]
     tag = data[field.begin : field.begin + 1]
     at = field.begin
@@ -149,7 +158,7 @@ def _ends(data: mmap.mmap | bytes, start: int, stop: int) -> int:
 
 
 def signed(value: int) -> int:
-    """A varint as the int64 that it stands for."""
+    """A varint as an int64: negative numbers are written in two's complement of 64 bits."""
     return value - (1 << 64) if value >> 63 else value
 
 

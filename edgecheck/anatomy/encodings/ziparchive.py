@@ -1,28 +1,39 @@
-"""The directory of a zip archive: which member lies where, down to the byte."""
+"""The directory of a zip archive: where each member is, down to the byte.
+
+PKWARE APPNOTE 6.3.10, section 4.3 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT).
+"""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.limits import check_parts
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.encodings.span import Damage, Span
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.encodings.span import Span
-
+#: Compression methods (4.4.5).
 STORED, DEFLATED = 0, 8
-_LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+#: Signatures of the local file header (4.3.7), the central directory header (4.3.12) and its end record (4.3.16).
+_LOCAL, _CENTRAL, END_SIGNATURE = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+#: Those of the zip64 end record (4.3.14), the locator of that (4.3.15) and the data descriptor (4.3.9).
 _END64, _LOCATOR64, _DESCRIPTOR = b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08"
-_LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22, 56, 20
+#: Bytes of the fixed part of each.
+_LOCAL_SIZE, _CENTRAL_SIZE, END_SIZE, _END64_SIZE, _LOCATOR64_SIZE = 30, 46, 22, 56, 20
+#: The comment's length is a field of 16 bits.
 _LONGEST_COMMENT = 0xFFFF
+#: Header ID of the zip64 extended information extra field (4.5.3).
 _ZIP64_EXTRA = 1
-_HAS_DESCRIPTOR = 8
+#: Bit 3 of the general purpose flags (4.4.4): sizes and CRC follow the data, in a data descriptor.
+_HAS_DESCRIPTOR = 1 << 3
+#: Header ID of the extra field with which torch aligns a member, and the bytes of every extra field's head (4.5.1).
 _TORCH_EXTRA, _EXTRA_HEAD = b"FB", 4
-"""What torch calls the extra field that aligns a member, and the bytes of the field's own head."""
+#: Signature, flags, method, CRC-32, compressed size, uncompressed size, lengths of file name, extra field and comment,
+#: offset of the local header. Skipped: versions, time and date, disk number and attributes.
 _CENTRAL_HEAD = struct.Struct("<4s4xHH4xIIIHHH8xI")
+#: Signature, and the lengths of file name and extra field; the directory repeats everything else.
 _LOCAL_HEAD = struct.Struct("<4s22xHH")
-_FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
+#: A 32-bit size or offset that did not fit: the zip64 extra field has it.
+_FULL32 = 0xFFFFFFFF
 
 
 class Member(NamedTuple):
@@ -30,76 +41,79 @@ class Member(NamedTuple):
 
     name: str
     method: int
-    """`STORED` or `DEFLATED`; others exist and cannot be read here."""
+    """`STORED` or `DEFLATED`; other methods exist and are not read here."""
     crc: int
     packed: int
     """Bytes in the archive."""
     size: int
     """Bytes once unpacked, as the directory claims."""
     header: int
-    """Where its local header begins; it ends with the filling, where the data begin."""
+    """Where its local header begins; it ends with the filling, where the data begins."""
     filling: int
-    """Bytes before the data that torch put there to align them."""
+    """Bytes that torch put before the data to align it."""
     start: int
-    """Where its data begin."""
+    """Where its data begins."""
     descriptor: int
-    """Bytes of the data descriptor that follows the data; 0 for none."""
+    """Bytes of the data descriptor after the data; 0 for none."""
 
 
 class Archive(NamedTuple):
-    """What the end of the archive says."""
+    """The members, and where the parts after them are."""
 
     members: tuple[Member, ...]
     begin: int
-    """Where the archive begins: 0, unless something stands before it."""
+    """Where the archive begins: 0, unless other data precedes it."""
     directory: tuple[int, int]
     """Start and stop of the central directory."""
     end: tuple[int, int]
     """Start and stop of the end records, without the comment."""
     stop: int
-    """Where the comment, and with it the archive, ends."""
+    """Where the archive ends, after its comment."""
 
 
 def read_archive(span: Span) -> Archive:
-    """Everything the central directory and the local headers say.
+    """The archive in `span`, by its central directory and its local headers.
 
     Raises:
-        Damage: there is no end record (a truncated archive), or an offset points nowhere.
+        Damage: there is no end record (a truncated archive), or an offset points outside.
     """
     end = _find_end(span)
-    stop = end + _END_SIZE + span.u16(end + 20)
+    stop = end + END_SIZE + span.u16(end + 20)  # + the length of the comment
+    # total number of entries; size of the central directory; its offset from the start of the archive
     count, size, offset = span.u16(end + 10), span.u32(end + 12), span.u32(end + 16)
     begin_of_end = end
     if end >= _LOCATOR64_SIZE and span.raw(end - _LOCATOR64_SIZE, 4) == _LOCATOR64:
         begin_of_end = end - _LOCATOR64_SIZE - _END64_SIZE
         if span.raw(begin_of_end, 4) != _END64:
-            begin_of_end = span.u64(end - _LOCATOR64_SIZE + 8)
+            begin_of_end = span.u64(end - _LOCATOR64_SIZE + 8)  # offset of the zip64 end record
         if span.raw(begin_of_end, 4) != _END64:
             raise Damage("the archive's zip64 end record is not where it should be")
-        count, size, offset = (span.u64(begin_of_end + at) for at in (32, 40, 48))
+        count, size, offset = (span.u64(begin_of_end + at) for at in (32, 40, 48))  # the same three, in 64 bits
     begin = begin_of_end - size - offset
     if begin < 0 or count * _CENTRAL_SIZE > size:
         raise Damage(f"the archive's directory claims {count:,} members in {size:,} bytes")
     check_parts(count)
     start = begin + offset
     members = tuple(_members(span, start, count, begin))
-    return Archive(members, begin, (start, start + size), (begin_of_end, end + _END_SIZE), stop)
+    return Archive(members, begin, (start, start + size), (begin_of_end, end + END_SIZE), stop)
 
 
 def _find_end(span: Span) -> int:
-    window = min(span.size, _END_SIZE + _LONGEST_COMMENT)
+    """Where the last end record begins that has room for its comment."""
+    window = min(span.size, END_SIZE + _LONGEST_COMMENT)
     base = span.size - window
     tail = span.raw(base, window)
-    at = tail.rfind(_END)
+    at = tail.rfind(END_SIGNATURE)
     while at >= 0:
-        if at + _END_SIZE <= window and base + at + _END_SIZE + span.u16(base + at + 20) <= span.size:
+        comment_at = base + at + 20  # the length of the comment, the record's last field
+        if at + END_SIZE <= window and base + at + END_SIZE + span.u16(comment_at) <= span.size:
             return base + at
-        at = tail.rfind(_END, 0, at)
+        at = tail.rfind(END_SIGNATURE, 0, at)
     raise Damage("it is a zip archive without its end: it has been cut off")
 
 
 def _members(span: Span, at: int, count: int, begin: int) -> list[Member]:
-    """Each entry of the directory, and the local header to which it leads, in as few reads as can be."""
+    """Each entry of the directory with its local header, in as few reads as possible."""
     members = []
     for _ in range(count):
         signature, flags, method, crc, *numbers = _CENTRAL_HEAD.unpack(span.raw(at, _CENTRAL_SIZE))
@@ -132,10 +146,13 @@ def _member(span: Span, entry: tuple[str, int, int, int], sizes: list[int], begi
 
 
 def _widen(span: Span, at: int, length: int, sizes: list[int]) -> None:
-    """Replace what did not fit into 32 bits by what the zip64 extra field holds, in the format's order."""
+    """Replace the sizes that did not fit into 32 bits by those of the zip64 extra field.
+
+    The field holds only these, in the order of `sizes`: uncompressed size, compressed size, local header offset.
+    """
     stop = at + length
     while at + 4 <= stop:
-        kind, size = span.u16(at), span.u16(at + 2)
+        kind, size = span.u16(at), span.u16(at + 2)  # header ID, data size
         at += 4
         if kind == _ZIP64_EXTRA:
             for index, value in enumerate(sizes):
@@ -147,7 +164,10 @@ def _widen(span: Span, at: int, length: int, sizes: list[int]) -> None:
 
 
 def _descriptor(span: Span, at: int, sizes: tuple[int, int]) -> int:
-    """Bytes of the data descriptor at `at`: with or without its signature, in 32 or 64 bits."""
+    """Bytes of the data descriptor at `at`: with or without its signature, in 32 or 64 bits.
+
+    After the signature: CRC-32 (4 bytes), compressed size, uncompressed size.
+    """
     signature = 4 if span.raw(at, 4) == _DESCRIPTOR else 0
     for width in (8, 4):
         length = signature + 4 + 2 * width

@@ -1,1 +1,1 @@
-"""HDF5, and the archives in which Keras wraps it."""
+"""HDF5 files, and the Keras archives that contain one."""

@@ -1,27 +1,35 @@
-"""HDF5's groups: names and addresses of what they hold."""
+"""HDF5's groups: names and addresses of their members.
+
+HDF5 File Format Specification 3.0, sections III.A.1 to III.D, IV.A.2.c and IV.A.2.g
+(https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.hdf5.headers import H5, LINK, LINK_INFO, RESERVED, SYMBOL_TABLE, Message
 from edgecheck.anatomy.values import Kind
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _GROUPS = Label(Kind.STRUCTURE, "groups")
 _NAMES = Label(Kind.STRUCTURE, "names")
+#: Link type of a link message; soft and external links have no address.
 _HARD_LINK = 0
+#: Levels of a B-tree.
 _DEEPEST = 32
 
 
 def group_entries(h5: H5, messages: list[Message]) -> Iterator[tuple[str, int]]:
-    """Name and header address of each object in the group; its tables are entered."""
+    """Name and header address of each object in the group; its tables are claimed.
+
+    Raises:
+        Damage: a table is broken, or leads outside the file.
+        Unread: the group keeps its links in a fractal heap.
+    """
     for message in messages:
-        if message.kind == SYMBOL_TABLE:
+        if message.kind == SYMBOL_TABLE:  # version 1 B-tree address, local heap address
             tree, heap = h5.address(message.at), h5.address(message.at + h5.offset_size)
             if tree is not None and heap is not None:
                 yield from _tree(h5, tree, _heap(h5, heap), 0)
@@ -32,8 +40,9 @@ def group_entries(h5: H5, messages: list[Message]) -> Iterator[tuple[str, int]]:
 
 
 def _heap(h5: H5, at: int) -> tuple[int, int]:
-    """Start and size of a local heap's names; its free blocks are reserved space."""
+    """Start and size of the names in a local heap (III.D); its free blocks are reserved space."""
     h5.expect(at, b"HEAP")
+    # data segment size, offset to the head of the free list, address of the data segment
     size, free = h5.length(at + 8), h5.length(at + 8 + h5.length_size)
     start = h5.address(at + 8 + 2 * h5.length_size)
     if start is None:
@@ -43,6 +52,7 @@ def _heap(h5: H5, at: int) -> tuple[int, int]:
     blocks: list[tuple[int, int]] = []
     while free + 2 * h5.length_size <= size and free > 1:  # 1 ends the list
         h5.visit()
+        # offset to the next free block, size of this one
         following, length = h5.length(start + free), h5.length(start + free + h5.length_size)
         length = min(length, size - free)
         blocks.append((start + free, length))
@@ -53,19 +63,19 @@ def _heap(h5: H5, at: int) -> tuple[int, int]:
 
 
 def _tree(h5: H5, at: int, heap: tuple[int, int], depth: int) -> Iterator[tuple[str, int]]:
-    """A B-tree of symbol nodes; nodes are as large as their most entries need, however few they have."""
+    """The entries of a B-tree of symbol table nodes (III.A.1, node type 0); every node has its full size allocated."""
     if depth > _DEEPEST:
         raise Damage(f"its tree at byte {at:,} has no end")
     h5.visit()
     h5.expect(at, b"TREE")
-    level, used = h5.span.u8(at + 5), h5.span.u16(at + 6)
-    head = 8 + 2 * h5.offset_size
-    step = h5.length_size + h5.offset_size
-    whole = head + 2 * h5.internal_k * step + h5.length_size
-    filled = min(whole, head + used * step + h5.length_size)
-    h5.span.sub(at, whole)
+    level, used = h5.span.u8(at + 5), h5.span.u16(at + 6)  # node level, entries used
+    head = 8 + 2 * h5.offset_size  # with the addresses of both siblings
+    step = h5.length_size + h5.offset_size  # key (an offset into the heap), child
+    allocated = head + 2 * h5.internal_k * step + h5.length_size  # and a last key
+    filled = min(allocated, head + used * step + h5.length_size)
+    h5.span.sub(at, allocated)
     h5.region.claim(at, filled, _GROUPS)
-    h5.region.claim(at + filled, whole - filled, RESERVED)
+    h5.region.claim(at + filled, allocated - filled, RESERVED)
     for index in range(used):
         child = h5.address(at + head + h5.length_size + index * step)
         if child is None:
@@ -74,17 +84,18 @@ def _tree(h5: H5, at: int, heap: tuple[int, int], depth: int) -> Iterator[tuple[
 
 
 def _symbols(h5: H5, at: int, heap: tuple[int, int]) -> Iterator[tuple[str, int]]:
+    """The entries of a symbol table node (III.B, III.C)."""
     h5.visit()
     h5.expect(at, b"SNOD")
-    used = h5.span.u16(at + 6)
-    step = 2 * h5.offset_size + 24
-    whole, filled = 8 + 2 * h5.leaf_k * step, 8 + used * step
-    h5.span.sub(at, max(whole, filled))
+    used = h5.span.u16(at + 6)  # number of symbols
+    step = 2 * h5.offset_size + 24  # link name offset, object header address; cache type, reserved, scratch pad
+    allocated, filled = 8 + 2 * h5.leaf_k * step, 8 + used * step
+    h5.span.sub(at, max(allocated, filled))
     h5.region.claim(at, filled, _GROUPS)
-    h5.region.claim(at + filled, whole - filled, RESERVED)
+    h5.region.claim(at + filled, allocated - filled, RESERVED)
     for entry in range(at + 8, at + filled, step):
         address = h5.address(entry + h5.offset_size)
-        if address is not None:  # a symbolic link has none
+        if address is not None:  # a soft link has none
             yield _name(h5, heap, h5.span.uint(entry, h5.offset_size)), address
 
 
@@ -96,16 +107,16 @@ def _name(h5: H5, heap: tuple[int, int], offset: int) -> str:
 
 
 def _link(h5: H5, message: Message) -> Iterator[tuple[str, int]]:
-    """A link message of a group of the newer kind."""
+    """The entry of a link message (IV.A.2.g), which newer groups have."""
     at = message.at
-    flags = h5.span.u8(at + 1)
+    flags = h5.span.u8(at + 1)  # after the version
     at += 2
     kind = _HARD_LINK
-    if flags & 8:
+    if flags & (1 << 3):  # the link type is stored
         kind, at = h5.span.u8(at), at + 1
-    at += 8 if flags & 4 else 0
-    at += 1 if flags & 16 else 0
-    width = 1 << (flags & 3)
+    at += 8 if flags & (1 << 2) else 0  # the creation order is stored
+    at += 1 if flags & (1 << 4) else 0  # the character set of the name is stored
+    width = 1 << (flags & 0b11)  # bytes of the field "length of link name"
     size = h5.span.uint(at, width)
     name = h5.span.text(at + width, size)
     address = h5.address(at + width + size) if kind == _HARD_LINK else None
@@ -114,5 +125,6 @@ def _link(h5: H5, message: Message) -> Iterator[tuple[str, int]]:
 
 
 def _is_dense(h5: H5, message: Message) -> bool:
+    """Whether a link info message (IV.A.2.c) names a fractal heap."""
     flags = h5.span.u8(message.at + 1)
-    return h5.address(message.at + 2 + (8 if flags & 1 else 0)) is not None
+    return h5.address(message.at + 2 + (8 if flags & 1 else 0)) is not None  # bit 0: creation order is tracked

@@ -1,1 +1,1 @@
-"""ONNX: graphs of nodes, and tensors wherever they sit."""
+"""ONNX: graphs of nodes, and tensors wherever they are stored."""

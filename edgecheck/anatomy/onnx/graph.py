@@ -1,56 +1,77 @@
-"""Walks an ONNX model: graphs, their branches and functions; every byte is entered on the way."""
+"""Walks an ONNX model: graphs, their branches and functions; every byte is claimed on the way.
+
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, messages ModelProto, GraphProto, NodeProto, AttributeProto,
+FunctionProto and TrainingInfoProto. Numbers of fields are keys or constants here; the comments name the fields.
+"""
 
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
-from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.encodings.wire import BYTES, Field, field_at, fields, text
-from edgecheck.anatomy.onnx.attributes import Attributes
+from edgecheck.anatomy.encodings.wire import BYTES, FIXED32, VARINT, Field, field_at, fields, run_at, signed, text
 from edgecheck.anatomy.onnx.tensors import DOCUMENTATION, Raw, read_sparse, read_tensor
 from edgecheck.anatomy.values import Kind
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.region import Region
-
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _NODES = Label(Kind.STRUCTURE, "nodes")
+_ATTRIBUTES = Label(Kind.STRUCTURE, "attributes")
 _PORTS = Label(Kind.STRUCTURE, "inputs and outputs")
 _FUNCTIONS = Label(Kind.STRUCTURE, "functions")
 _ORIGIN = Label(Kind.METADATA, "producer and version")
 _SHAPES = Label(Kind.METADATA, "shapes of intermediate values")
 _PROPERTIES = Label(Kind.METADATA, "properties")
+#: Branches inside of branches.
 _DEEPEST = 64
-"""How deep branches may lie in branches."""
 
+#: ModelProto: graph, training_info, functions.
 _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
+#: ModelProto: producer_name, producer_version, model_version, doc_string, metadata_props.
 _MODEL_LABELS = {2: _ORIGIN, 3: _ORIGIN, 5: _ORIGIN, 6: DOCUMENTATION, 14: _PROPERTIES}
+#: TrainingInfoProto: initialization, algorithm.
+_TRAINING_GRAPHS = (1, 2)
+#: GraphProto: node, initializer, input, output, sparse_initializer.
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
+#: GraphProto: doc_string, input, output, value_info, metadata_props.
 _GRAPH_LABELS = {10: DOCUMENTATION, 11: _PORTS, 12: _PORTS, 13: _SHAPES, 16: _PROPERTIES}
-_NODE_ATTRIBUTE = 5
-_NODE_LABELS = {6: DOCUMENTATION, 9: DOCUMENTATION}
+#: FunctionProto: node, attribute_proto.
 _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
-_FUNCTION_LABELS = {8: DOCUMENTATION, 13: _SHAPES, 14: _PROPERTIES}
+#: FunctionProto: doc_string, value_info, metadata_props.
+_FUNCTION_LABELS = {8: DOCUMENTATION, 12: _SHAPES, 14: _PROPERTIES}
+#: NodeProto: input, output, name, op_type, attribute, domain.
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 3, 4, 5, 7
+#: NodeProto: doc_string, metadata_props.
+_NODE_LABELS = {6: DOCUMENTATION, 9: DOCUMENTATION}
+#: AttributeProto: name, i.
+_NAME, _INTEGER = 1, 3
+#: AttributeProto: t and tensors, g and graphs, sparse_tensor and sparse_tensors.
+_TENSORS, _GRAPHS, _SPARSE = (5, 10), (6, 11), (22, 23)
+#: AttributeProto: floats, ints, strings. The type of the list, and the wire type of a value when they are packed.
+_LISTS = {7: ("float32", FIXED32), 8: ("int64", VARINT), 9: ("string", BYTES)}
+#: Operators of the domain `ai.onnx` whose lists are data, as all lists of `ai.onnx.ml` are.
+_DATA_OPERATORS = ("Constant", "TfIdfVectorizer")
 
 
 class Node(NamedTuple):
-    """A node, with those of its attributes that hold data."""
+    """A node, with its attributes that hold tensors or integers."""
 
     operator: str
-    """With its domain, unless that is ONNX's own."""
+    """With its domain, unless that is ONNX's."""
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     tensors: tuple[Raw, ...]
     """Named by their attributes."""
     integers: dict[str, int]
-    """Attributes that are one integer."""
+    """Attributes with a single integer."""
 
 
 class Visitor(Protocol):
-    """Who wants to know what a walk meets."""
+    """Called for each initialiser, node and port of a walk."""
 
     def initializer(self, raw: Raw, *, training: bool) -> None:
         """An initialiser; those of a graph come before its nodes."""
@@ -63,14 +84,14 @@ class Visitor(Protocol):
 
 
 class Walk:
-    """One pass over the model that a region holds."""
+    """One pass over the model in a region."""
 
     def __init__(self, region: Region, visitor: Visitor) -> None:
         self._region = region
         self._data = region.span.data
         self._visitor = visitor
         self._training = False
-        self._attributes = Attributes(region, self._branch)
+        self._attributes = _Attributes(region, self._branch)
 
     def model(self) -> None:
         """Visit everything: a ModelProto."""
@@ -91,9 +112,9 @@ class Walk:
         self._region.claim(field.begin, field.start - field.begin, label)
 
     def _graph(self, message: Field, label: Label, depth: int) -> None:
-        """Initialisers first, so that a node's weights are known when it is met."""
+        """A GraphProto; its initialisers come first, so that a node's weights are known when it is visited."""
         if depth > _DEEPEST:
-            raise Damage(f"its branches lie more than {_DEEPEST} deep in each other")
+            raise Damage(f"its branches are nested more than {_DEEPEST} deep")
         self._claim_head(message, label)
         nodes = array("q")
         for field in fields(self._data, message.start, message.stop):
@@ -128,7 +149,7 @@ class Walk:
         self._training = True
         self._claim_head(message, _MODEL)
         for field in fields(self._data, message.start, message.stop):
-            if field.wire == BYTES and field.number in (1, 2):
+            if field.wire == BYTES and field.number in _TRAINING_GRAPHS:
                 self._graph(field, _MODEL, 0)
             else:
                 self._claim(field, _MODEL)
@@ -136,7 +157,9 @@ class Walk:
 
     def _node(self, message: Field, depth: int) -> None:
         self._claim_head(message, _NODES)
-        texts: dict[int, list[str]] = {1: [], 2: [], 3: [""], 4: [""], 7: [""]}
+        texts: dict[int, list[str]] = {
+            _NODE_INPUT: [], _NODE_OUTPUT: [], _NODE_NAME: [""], _NODE_OPERATOR: [""], _NODE_DOMAIN: [""]
+        }  # fmt: skip
         attributes = []
         for field in fields(self._data, message.start, message.stop):
             if field.number == _NODE_ATTRIBUTE:
@@ -145,10 +168,82 @@ class Walk:
             self._claim(field, _NODE_LABELS.get(field.number, _NODES))
             if field.number in texts:
                 texts[field.number].append(text(self._data, field))
-        domain, operator = texts[7][-1], texts[4][-1]
+        domain, operator = texts[_NODE_DOMAIN][-1], texts[_NODE_OPERATOR][-1]
         if domain not in ("", "ai.onnx"):
             operator = f"{domain}.{operator}"
         read = [self._attributes.read(field, operator, depth) for field in attributes]
         tensors = tuple(raw for attribute in read for raw in attribute.tensors)
         integers = {attribute.name: attribute.integer for attribute in read if attribute.integer is not None}
-        self._visitor.node(Node(operator, texts[3][-1], tuple(texts[1]), tuple(texts[2]), tensors, integers))
+        self._visitor.node(
+            Node(
+                operator=operator,
+                name=texts[_NODE_NAME][-1],
+                inputs=tuple(texts[_NODE_INPUT]),
+                outputs=tuple(texts[_NODE_OUTPUT]),
+                tensors=tensors,
+                integers=integers,
+            )
+        )
+
+
+class _Attribute(NamedTuple):
+    """The parts of an attribute that the anatomy needs."""
+
+    name: str
+    tensors: tuple[Raw, ...]
+    """Under the name of the attribute."""
+    integer: int | None
+
+
+class _Attributes:
+    """Reads attributes in `region`, claiming their contents; `branch` is called for each graph in them.
+
+    Their tensors and lists may be weights, as initialisers are.
+    """
+
+    def __init__(self, region: Region, branch: Callable[[Field, int], None]) -> None:
+        self._region = region
+        self._branch = branch
+
+    def read(self, message: Field, operator: str, depth: int) -> _Attribute:
+        """An AttributeProto of a node with this operator, which is `depth` branches deep."""
+        data = self._region.span.data
+        self._region.claim(message.begin, message.start - message.begin, _ATTRIBUTES)
+        is_data = operator in _DATA_OPERATORS or operator.startswith("ai.onnx.ml.")
+        name, integer, found = "", None, list[Raw]()
+        at = message.start
+        while at < message.stop:
+            field = field_at(data, at, message.stop)
+            at = field.stop
+            if field.number in _LISTS:
+                at = self._list(field, message.stop, found if is_data else None)
+            elif not self._contents(field, found, depth):
+                self._region.claim(field.begin, field.stop - field.begin, _ATTRIBUTES)
+                if field.number == _NAME:
+                    name = text(data, field)
+                elif field.number == _INTEGER:
+                    integer = signed(field.value)
+        return _Attribute(name, tuple(raw._replace(name=name) for raw in found), integer)
+
+    def _contents(self, field: Field, found: list[Raw], depth: int) -> bool:
+        """Read the field if it is a tensor or a graph; returns whether it is."""
+        if field.number in _TENSORS:
+            found.append(read_tensor(self._region, field))
+        elif field.number in _SPARSE:
+            found.append(read_sparse(self._region, field))
+        elif field.number in _GRAPHS:
+            self._branch(field, depth)
+        else:
+            return False
+        return True
+
+    def _list(self, field: Field, stop: int, found: list[Raw] | None) -> int:
+        """Claim a list, as data if there is a `found` to append it to; returns where it ends."""
+        dtype, wire = _LISTS[field.number]
+        run = run_at(self._region.span.data, field, stop, wire)
+        self._region.claim(field.begin, run.start - field.begin, _ATTRIBUTES)
+        self._region.claim(run.start, run.stop - run.start, _ATTRIBUTES if found is None else TENSOR)
+        if found is not None:
+            encoding = "" if run.start > field.begin and wire != VARINT else "unpacked"
+            found.append(Raw("", dtype, (run.values,), ((run.start, run.stop - run.start),), encoding, {}))
+        return run.stop

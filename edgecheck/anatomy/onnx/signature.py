@@ -1,38 +1,39 @@
-"""Inputs, outputs and arithmetic of an `.onnx` file."""
+"""Inputs, outputs and arithmetic of an `.onnx` file.
+
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, messages ValueInfoProto, TypeProto and TensorShapeProto.
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
-from edgecheck.anatomy.encodings.wire import fields, signed, text
+from edgecheck.anatomy.encodings.wire import Field, fields, signed, text
 from edgecheck.anatomy.onnx.graph import Node, Walk
 from edgecheck.anatomy.onnx.tensors import Raw, tensor_type
 from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
 
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.encodings.wire import Field
-
+#: Operators that multiply by weights in the type of these.
 _MULTIPLIES = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "com.microsoft.FusedMatMul")
-"""Operators that multiply with weights in the numbers in which these come."""
+#: Operators that multiply integers.
 _INTEGER = ("QLinearConv", "QLinearMatMul", "com.microsoft.QGemm", "com.microsoft.QLinearConvTranspose")
+#: Operators that multiply integers after quantising their inputs.
 _DYNAMIC = (
     "ConvInteger", "MatMulInteger", "com.microsoft.DynamicQuantizeMatMul", "com.microsoft.DynamicQuantizeLSTM",
     "com.microsoft.MatMulIntegerToFloat",
 )  # fmt: skip
-"""Operators that multiply integers which were floats before."""
+#: Operators that convert their weights to floats.
 _WEIGHT_ONLY = ("com.microsoft.MatMulNBits",)
+#: Operators that keep the numbers of their first input, or some of them.
 _SAME_NUMBERS = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Relu", "MaxPool", "Concat")
 
 
 class _Reading:
-    """A `Visitor` that follows where weights and activations were turned to floats."""
+    """A `Visitor` that follows where weights and activations were converted to floats."""
 
     def __init__(self) -> None:
         self.operators: Counter[str] = Counter()
@@ -41,7 +42,7 @@ class _Reading:
         self.outputs: list[Field] = []
         self.constants: dict[str, Raw] = {}
         self._dequantised: dict[str, Raw | None] = {}
-        """By value: the constant that it was, or `None` for an activation."""
+        """By value: the constant that was converted to it, or `None` for an activation."""
 
     def initializer(self, raw: Raw, *, training: bool) -> None:
         """See `Visitor`."""
@@ -80,10 +81,10 @@ class _Reading:
                 self.weights[variant] += sum(prod(raw.shape) for raw in known if len(raw.shape) > 1)
 
     def _add(self, name: str, *, integers: bool) -> None:
-        """Add a weight of a float operator; one behind a DequantizeLinear is an integer that a runtime may fuse."""
+        """Count a weight of a float operator; after a DequantizeLinear it is an integer, which a runtime may fuse."""
         packed = self._dequantised.get(name)
         raw = packed or self.constants.get(name)
-        if raw is None or len(raw.shape) < 2:  # noqa: PLR2004 - biases are not what is multiplied
+        if raw is None or len(raw.shape) < 2:  # noqa: PLR2004 - a bias, which is added
             return
         if packed is not None and is_quantised(packed.dtype):
             variant = Variant.INT8 if integers else Variant.INT8_WEIGHTS
@@ -93,7 +94,7 @@ class _Reading:
 
 
 def read_signature(files: Files) -> Signature:
-    """The signature of the main graph; initialisers that are also inputs, as before IR 4, are none."""
+    """The signature of the main graph; inputs that are also initialisers, as before IR 4, are left out."""
     region = files.main()
     reading = _Reading()
     Walk(region, reading).model()
@@ -109,13 +110,13 @@ def read_signature(files: Files) -> Signature:
 
 
 def _port(data: mmap.mmap | bytes, message: Field) -> Port:
-    """A ValueInfoProto; what is no tensor has the type "" and no shape."""
+    """A ValueInfoProto; anything but a tensor has the type "" and no shape."""
     name, dtype, shape = "", "", tuple[int | None, ...]()
     for field in fields(data, message.start, message.stop):
-        if field.number == 1:
+        if field.number == 1:  # name
             name = text(data, field)
-        for tensor in _nested(data, field, 2, 1):
-            if tensor.number == 1:
+        for tensor in _nested(data, field, 2, 1):  # type, tensor_type
+            if tensor.number == 1:  # elem_type
                 dtype = tensor_type(tensor.value)
             elif tensor.number == 2:  # noqa: PLR2004 - shape
                 shape = tuple(_dimension(data, each) for each in fields(data, tensor.start, tensor.stop))
@@ -123,7 +124,7 @@ def _port(data: mmap.mmap | bytes, message: Field) -> Port:
 
 
 def _nested(data: mmap.mmap | bytes, field: Field, outer: int, inner: int) -> Iterator[Field]:
-    """The fields of a message in a message: of the tensor in the type."""
+    """The fields of the message `inner` in the message `outer`, if `field` is that."""
     if field.number == outer:
         for part in fields(data, field.start, field.stop):
             if part.number == inner:
@@ -131,8 +132,8 @@ def _nested(data: mmap.mmap | bytes, field: Field, outer: int, inner: int) -> It
 
 
 def _dimension(data: mmap.mmap | bytes, message: Field) -> int | None:
-    """A size, or `None` for a name, for nothing, and for the -1 that some exporters write."""
+    """A Dimension: its size, or `None` if it has a name, nothing, or the -1 that some exporters write."""
     for field in fields(data, message.start, message.stop):
-        if field.number == 1 and signed(field.value) >= 0:
+        if field.number == 1 and signed(field.value) >= 0:  # dim_value
             return signed(field.value)
     return None

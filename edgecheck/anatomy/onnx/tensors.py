@@ -1,11 +1,16 @@
-"""ONNX's tensors: what a TensorProto says of itself, and where its numbers lie."""
+"""ONNX's tensors: type, shape and name of a TensorProto, and where its numbers are.
+
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, messages TensorProto, SparseTensorProto, StringStringEntryProto.
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.wire import (
     BYTES,
     FIXED32,
@@ -20,26 +25,33 @@ from edgecheck.anatomy.encodings.wire import (
 )
 from edgecheck.anatomy.values import Kind
 
-if TYPE_CHECKING:
-    import mmap
-
-    from edgecheck.anatomy.accounting.region import Region
-
 _TYPES = (
     "undefined float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64 complex64 "
     "complex128 bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz uint4 int4 float4_e2m1 "
     "float8_e8m0 uint2 int2"
 )
+#: TensorProto.DataType by number, under the names that all formats share here.
 TYPES = tuple(_TYPES.split())
-"""TensorProto.DataType by number, under the names that all formats share here."""
 TENSOR_RECORDS = Label(Kind.STRUCTURE, "tensor records")
 DOCUMENTATION = Label(Kind.METADATA, "documentation")
 
+#: TensorProto: dims, data_type, name, external_data, data_location.
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL, _LOCATION = 1, 2, 8, 13, 14
+#: TensorProto: doc_string, metadata_props.
 _LABELS = {12: DOCUMENTATION, 16: DOCUMENTATION}
-_DATA = {4: FIXED32, 5: VARINT, 6: BYTES, 7: VARINT, 9: BYTES, 10: FIXED64, 11: VARINT}
-"""Fields that hold numbers, and the wire type of one value."""
+#: TensorProto's fields with numbers, and the wire type of one value.
+_DATA = {
+    4: FIXED32,  # float_data
+    5: VARINT,  # int32_data
+    6: BYTES,  # string_data
+    7: VARINT,  # int64_data
+    9: BYTES,  # raw_data
+    10: FIXED64,  # double_data
+    11: VARINT,  # uint64_data
+}
 _RAW = 9
+#: SparseTensorProto: values, indices; the third field is dims.
+_SPARSE_VALUES, _SPARSE_INDICES = 1, 2
 
 
 class Raw(NamedTuple):
@@ -52,7 +64,7 @@ class Raw(NamedTuple):
     """Start and size of its numbers in the file."""
     encoding: str
     external: dict[str, str]
-    """`location`, `offset`, `length`, when its numbers are in another file."""
+    """`location`, `offset` and `length`, if its numbers are in another file."""
 
 
 def tensor_type(number: int) -> str:
@@ -61,7 +73,7 @@ def tensor_type(number: int) -> str:
 
 
 def read_tensor(region: Region, message: Field) -> Raw:
-    """A TensorProto; its numbers, and the record around them, are entered."""
+    """A TensorProto; its numbers and the record around them are claimed."""
     data = region.span.data
     spans: list[tuple[int, int]] = []
     record: dict[int, list[Field]] = defaultdict(list)
@@ -88,16 +100,16 @@ def read_tensor(region: Region, message: Field) -> Raw:
 
 
 def read_sparse(region: Region, message: Field) -> Raw:
-    """A SparseTensorProto, as the tensor that it stands for."""
+    """A SparseTensorProto, as the dense tensor that it stands for."""
     region.claim(message.begin, message.start - message.begin, TENSOR_RECORDS)
     values = Raw("", "undefined", (), (), "", {})
     spans: tuple[tuple[int, int], ...] = ()
     dims: list[int] = []
     for field in fields(region.span.data, message.start, message.stop):
-        if field.number in (1, 2):  # values, indices
+        if field.number in (_SPARSE_VALUES, _SPARSE_INDICES):
             part = read_tensor(region, field)
             spans += part.spans
-            values = part if field.number == 1 else values
+            values = part if field.number == _SPARSE_VALUES else values
         else:
             region.claim(field.begin, field.stop - field.begin, TENSOR_RECORDS)
             dims += packed(region.span.data, field)
@@ -105,10 +117,10 @@ def read_sparse(region: Region, message: Field) -> Raw:
 
 
 def _enter_numbers(region: Region, field: Field, stop: int, spans: list[tuple[int, int]]) -> tuple[int, str]:
-    """Enter a run of values; the answer is where it ends, and how they are encoded."""
+    """Claim a run of values; returns where it ends, and how they are encoded."""
     data = region.span.data
     width = _DATA[field.number]
-    if field.wire == BYTES and width != BYTES:  # packed: dims say how many
+    if field.wire == BYTES and width != BYTES:  # packed; dims says how many
         start, end, encoding = field.start, field.stop, "varint" if width == VARINT else ""
     elif field.number == _RAW:
         start, end, encoding = field.start, field.stop, ""
@@ -125,4 +137,4 @@ def _enter_numbers(region: Region, field: Field, stop: int, spans: list[tuple[in
 def _pair(data: mmap.mmap | bytes, message: Field) -> dict[str, str]:
     """A StringStringEntryProto."""
     found = {field.number: text(data, field) for field in fields(data, message.start, message.stop)}
-    return {found.get(1, ""): found.get(2, "")}
+    return {found.get(1, ""): found.get(2, "")}  # key, value

@@ -1,25 +1,43 @@
-"""NumPy arrays as pickles describe them: their type, their shape, and where their numbers are."""
+"""NumPy arrays, in pickles and in `.npy` files: their type, their shape, and where their numbers are.
+
+`.npy`: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, section "Format Version 1.0".
+In pickles, arrays and types are what numpy's `__reduce__` methods return: a function, its arguments and a state.
+"""
 
 from __future__ import annotations
 
+import re
 from math import prod
 from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Text, Value
-from edgecheck.anatomy.values import Role
+from edgecheck.anatomy.values import Kind, Role
 
+_HEADERS = Label(Kind.STRUCTURE, "array headers")
+#: Kinds of numbers by their letter; the others are named in `dtype_of`.
 _KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 _RECONSTRUCT = "numpy.core.multiarray._reconstruct"
 _FROM_BUFFER = "numpy.core.numeric._frombuffer"
 _ENCODE = "_codecs.encode"
+#: Items of a dict from which it counts as a vocabulary; smaller ones are settings.
+_SMALLEST_VOCABULARY = 64
+
+_MAGIC = b"\x93NUMPY"
+#: Bytes of a `.npy` file's header.
+_LONGEST_HEADER = 1 << 20
+#: The type in a header: byte order, kind and size.
+_DESCRIPTION = re.compile(r"'descr':\s*'([<>|=]?)([a-zA-Z])(\d*)'")
+_SHAPE = re.compile(r"'shape':\s*\(([\d,\s]*)\)")
 
 
 class DType(NamedTuple):
     """A NumPy type."""
 
     name: str
-    """As the anatomy names types; `record` for structured ones, `object` for references."""
+    """As all formats name types here; `record` for structured types, `object` for references."""
     size: int
     """Bytes of one item."""
     swapped: bool = False
@@ -27,7 +45,7 @@ class DType(NamedTuple):
 
 
 class Array(NamedTuple):
-    """An array whose numbers lie in the pickle."""
+    """An array whose numbers are in the file."""
 
     dtype: DType
     shape: tuple[int, ...]
@@ -50,19 +68,22 @@ class Array(NamedTuple):
 
 
 def read_dtype(value: Value) -> DType | None:
-    """A pickled `numpy.dtype`, or `None` when it is none."""
+    """The type that a pickled `numpy.dtype` is, or `None` for anything else.
+
+    Its state is a tuple: version, byte order, subtype, names, fields, item size, alignment, flags.
+    """
     if not isinstance(value, Made) or not value.called("numpy.dtype"):
         return None
     code = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else ""
     state = value.state if isinstance(value.state, tuple) else ()
     swapped = len(state) > 1 and state[1] == ">"
     dtype = dtype_of(str(code)[:1], str(code)[1:], swapped=swapped)
-    size = state[5] if len(state) > 5 else None  # noqa: PLR2004 - place of the item's size in a dtype's state
+    size = state[5] if len(state) > 5 else None  # noqa: PLR2004 - item size
     return dtype._replace(size=size) if isinstance(size, int) and size > 0 else dtype
 
 
 def dtype_of(kind: str, width: str, *, swapped: bool) -> DType:
-    """NumPy's type of a letter and of so many bytes, or of so many characters of four bytes."""
+    """NumPy's type by its letter and its size: in bytes, for `U` in characters of four bytes."""
     size = int(width) if width.isascii() and width.isdigit() and len(width) < 10 else 0  # noqa: PLR2004 - 32 bits
     if kind in _KINDS:
         return DType(f"{_KINDS[kind]}{size * 8}", size, swapped)
@@ -71,24 +92,64 @@ def dtype_of(kind: str, width: str, *, swapped: bool) -> DType:
 
 
 def read_array(value: Value) -> Array | None:
-    """A pickled array with numbers in the pickle, or `None`: those of objects are lists like any other."""
+    """A pickled array with numbers in the pickle, or `None`: arrays of objects are like lists.
+
+    Older numpy reconstructs an array and sets its state: version, shape, type, order, content. Newer protocols pass
+    buffer, type, shape and order.
+    """
     if not isinstance(value, Made) or not isinstance(value.arguments, tuple):
         return None
-    if value.called(_RECONSTRUCT) and isinstance(value.state, tuple) and len(value.state) == 5:  # noqa: PLR2004
+    if value.called(_RECONSTRUCT) and isinstance(value.state, tuple) and len(value.state) == 5:  # noqa: PLR2004 - see above
         _, shape, dtype, _, content = value.state
         return _array(read_dtype(dtype), shape, content)
-    if value.called(_FROM_BUFFER) and len(value.arguments) >= 3:  # noqa: PLR2004 - buffer, type, shape, order
+    if value.called(_FROM_BUFFER) and len(value.arguments) >= 3:  # noqa: PLR2004 - see above
         content, dtype, shape = value.arguments[:3]
         return _array(read_dtype(dtype), shape, content)
     return None
 
 
 def read_shape(value: Value) -> tuple[int, ...] | None:
-    """A tuple of sizes, or `None` when it is something else."""
+    """The shape that a tuple of sizes is, or `None` for anything else."""
     if not isinstance(value, tuple):
         return None
     sizes = [size for size in value if isinstance(size, int) and not isinstance(size, bool) and size >= 0]
     return tuple(sizes) if len(sizes) == len(value) else None
+
+
+def read_npy(region: Region) -> Array:
+    """The array of the `.npy` file in a region; its header is claimed, its numbers are not.
+
+    Raises:
+        Damage: it is not a `.npy` file, or its size does not fit its shape.
+    """
+    span = region.span
+    if span.size < len(_MAGIC) or span.raw(0, len(_MAGIC)) != _MAGIC:
+        raise Damage("one of its arrays is not in NumPy's format")
+    width = 2 if span.u8(6) == 1 else 4  # major version; the length of the header has two bytes in version 1
+    start = 8 + width + span.uint(8, width)  # after magic string, version and HEADER_LEN
+    if start > _LONGEST_HEADER:
+        raise Damage(f"an array's header claims {start:,} bytes")
+    header = span.text(8 + width, start - 8 - width)
+    sizes, description = _SHAPE.search(header), _DESCRIPTION.search(header)
+    if sizes is None:
+        raise Damage("one of its arrays has no shape")
+    shape = tuple(int(size) for size in sizes[1].split(",") if size.strip())
+    size = span.size - start
+    dtype = dtype_of(description[2], description[3], swapped=description[1] == ">") if description else None
+    if dtype is None:  # a structured type: a list of fields
+        dtype = DType("record", size // max(1, prod(shape)))
+    if dtype.name != "object" and dtype.size * prod(shape) != size:
+        raise Damage(f"an array of shape {shape} and type {dtype.name} has {size:,} bytes")
+    region.claim(0, start, _HEADERS)
+    return Array(dtype, shape, start, size, "big-endian" if dtype.swapped else "")
+
+
+def vocabulary(value: Value) -> Mapping | None:
+    """A dict of many words with a number each, or `None` for anything else."""
+    if not isinstance(value, Mapping) or len(value.pairs) < _SMALLEST_VOCABULARY:
+        return None
+    words = all(isinstance(key, Text) and not isinstance(item, (Made, Mapping)) for key, item in value.pairs)
+    return value if words else None
 
 
 def _array(dtype: DType | None, shape: Value, content: Value) -> Array | None:
@@ -106,17 +167,9 @@ def _array(dtype: DType | None, shape: Value, content: Value) -> Array | None:
 
 
 def _inner(content: Made) -> Value:
-    """The bytes or the text that a constructor of bytes is called with."""
+    """The bytes or the text with which a constructor of bytes is called."""
     constructors = (_ENCODE, "builtins.bytearray", "__builtin__.bytearray")
     if content.called(*constructors) and isinstance(content.arguments, tuple) and content.arguments:
         first: Value = content.arguments[0]
         return first
     return None
-
-
-def vocabulary(value: Value) -> Mapping | None:
-    """A dict of many words with a number each, or `None`."""
-    if not isinstance(value, Mapping) or len(value.pairs) < 64:  # noqa: PLR2004 - fewer are settings
-        return None
-    words = all(isinstance(key, Text) and not isinstance(item, (Made, Mapping)) for key, item in value.pairs)
-    return value if words else None

@@ -1,40 +1,247 @@
-"""Follows a pickle's opcodes without executing any: what it would import and call becomes inert values."""
+"""Follows a pickle's opcodes without executing any: what it would import and call becomes inert values.
+
+https://github.com/python/cpython/blob/main/Lib/pickletools.py, list `opcodes`: protocols 0 to 5 (PEP 307, 3154, 574).
+The names of the opcodes are in capitals here. Numbers are little-endian unless an opcode says otherwise.
+"""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.encodings.span import Damage, Unread
+from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+#: Opcodes of one pickle.
+_MOST_STEPS = 5_000_000
+#: Bytes of a text that is read; longer ones stay where they are.
+_LONGEST_TEXT = 1 << 16
+_LONGEST_LINE = 1 << 16
+#: Bytes of an integer.
+_LONGEST_INTEGER = 1 << 12
+#: Digits of a memo index in a text opcode: such indices have 32 bits.
+_LONGEST_INDEX = 10
 
-    from edgecheck.anatomy.encodings.span import Span
+_STOP = ord(".")
+#: Opcodes that are followed by a length of this many bytes, and by content of that length.
+_LENGTH_WIDTHS = {
+    b"U": 1,  # SHORT_BINSTRING
+    b"T": 4,  # BINSTRING
+    b"X": 4,  # BINUNICODE
+    b"\x8c": 1,  # SHORT_BINUNICODE
+    b"\x8d": 8,  # BINUNICODE8
+    b"C": 1,  # SHORT_BINBYTES
+    b"B": 4,  # BINBYTES
+    b"\x8e": 8,  # BINBYTES8
+    b"\x96": 8,  # BYTEARRAY8
+}
+#: Those of them whose content is text, or a string of Python 2, which was both text and bytes.
+_TEXTS = (b"X", b"\x8c", b"\x8d", b"U", b"T")
+_CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False}  # NONE, NEWTRUE, NEWFALSE
+#: In the rest, the numbers are the bytes of the argument.
+_UNSIGNED = {b"K": 1, b"M": 2}  # BININT1, BININT2
+_LONG = {b"\x8a": 1, b"\x8b": 4}  # LONG1, LONG4: the bytes of the integer's length
+_SKIPPED = {b"\x80": 1, b"\x95": 8}  # PROTO, FRAME: their arguments do not matter here
+_EXTENSIONS = {b"\x82": 1, b"\x83": 2, b"\x84": 4}  # EXT1, EXT2, EXT4
+_PUTS = {b"q": 1, b"r": 4}  # BINPUT, LONG_BINPUT
+_GETS = {b"h": 1, b"j": 4}  # BINGET, LONG_BINGET
+#: The number of items.
+_TUPLES = {b")": 0, b"\x85": 1, b"\x86": 2, b"\x87": 3}  # EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3
+#: The number of operands after the one that is called.
+_CALLS = {b"R": 1, b"\x81": 1, b"\x92": 2}  # REDUCE, NEWOBJ, NEWOBJ_EX
 
 
-# RF-SECTION opcodes: What each of pickle's opcodes does to the inert machine; the table is pickletools', protocols
-# 0 to 5.
+class _Mark:
+    """Where a group of operands begins; one per MARK opcode."""
 
-_CONTENTS = (b"U", b"T", b"X", b"\x8c", b"\x8d", b"C", b"B", b"\x8e", b"\x96")
-_CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False}
-_UNSIGNED = {b"K": 1, b"M": 2}
-_LONG = {b"\x8a": 1, b"\x8b": 4}
-_SKIPPED = {b"\x80": 1, b"\x95": 8}
-"""PROTO and FRAME, with the bytes of their arguments, which say nothing here."""
-_EXTENSIONS = {b"\x82": 1, b"\x83": 2, b"\x84": 4}
-_PUTS = {b"q": 1, b"r": 4}
-_GETS = {b"h": 1, b"j": 4}
-_TUPLES = {b")": 0, b"\x85": 1, b"\x86": 2, b"\x87": 3}
-_CALLS = {b"R": 1, b"\x81": 1, b"\x92": 2}
+    __slots__ = ("at",)
+
+    def __init__(self, at: int) -> None:
+        self.at = at
 
 
-def handlers(machine: Machine) -> dict[int, Callable[[], None]]:
-    """By opcode: what to do."""
+class Machine:
+    """Follows one pickle in `span`.
+
+    Args:
+        span: The bytes.
+        at: Where the pickle begins.
+        on_build: Called when an object gets its state, with the object and the place of the next opcode; returns the
+            place to continue at, because joblib writes arrays between the opcodes.
+
+    Attributes:
+        at: The place of the next opcode; after `run`, the end of the pickle.
+        names: Everything that loading the pickle would import.
+        persistent: Everything that the pickle keeps elsewhere.
+    """
+
+    def __init__(self, span: Span, at: int = 0, on_build: Callable[[Made, int], int] | None = None) -> None:
+        self.at = at
+        self.names: set[Name] = set()
+        self.persistent: list[Persistent] = []
+        self._span = span
+        self._on_build = on_build
+        self._stack: list[Value] = []
+        self._memo: dict[int, Value] = {}
+        self._handlers = _handlers(self)
+
+    def run(self) -> Value:
+        """The object that loading the pickle would build.
+
+        Raises:
+            Damage: it is cut off, or its opcodes make no sense.
+            Unread: it has too many opcodes.
+        """
+        table, span = self._handlers, self._span
+        for _ in range(_MOST_STEPS):
+            code = span.u8(self.at)
+            self.at += 1
+            if code == _STOP:
+                return self.pop()
+            handler = table.get(code)
+            if handler is None:
+                raise Damage(f"its pickle has the unknown opcode {code:#04x} at byte {self.at - 1:,}")
+            handler()
+        raise Unread(f"its pickle has more than {_MOST_STEPS:,} steps")
+
+    def push(self, value: Value) -> None:
+        """Push an operand."""
+        self._stack.append(value)
+
+    def pop(self) -> Value:
+        """Pop an operand."""
+        if not self._stack or isinstance(self._stack[-1], _Mark):
+            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
+        return self._stack.pop()
+
+    def pop_group(self) -> tuple[list[Value], int]:
+        """Pop the operands since the last mark; returns them, and the place of the mark."""
+        for index in range(len(self._stack) - 1, -1, -1):
+            mark = self._stack[index]
+            if isinstance(mark, _Mark):
+                group = self._stack[index + 1 :]
+                del self._stack[index:]
+                return group, mark.at
+        raise Damage(f"its pickle lacks a mark at byte {self.at - 1:,}")
+
+    def pop_any(self) -> None:
+        """POP: an operand, or a mark."""
+        if not self._stack:
+            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
+        self._stack.pop()
+
+    def mark(self) -> None:
+        """MARK."""
+        self._stack.append(_Mark(self.at))
+
+    def number(self, width: int) -> int:
+        """The unsigned argument of an opcode."""
+        self.at += width
+        return self._span.uint(self.at - width, width)
+
+    def line(self) -> tuple[str, int]:
+        """The argument of a text opcode, and where it begins."""
+        stop = min(self._span.size, self.at + _LONGEST_LINE)
+        end = self._span.data.find(b"\n", self._span.start + self.at, self._span.start + stop) - self._span.start
+        if end < self.at:
+            raise Damage(f"its pickle has an endless line at byte {self.at:,}")
+        begin, self.at = self.at, end + 1
+        return self._span.text(begin, end - begin), begin
+
+    def content(self, code: bytes) -> None:
+        """A string or byte string: short texts are read, everything else stays where it is."""
+        size = self.number(_LENGTH_WIDTHS[code])
+        at = self.at
+        self._span.sub(at, size)
+        self.at += size
+        if code in _TEXTS and size <= _LONGEST_TEXT:
+            text = Text(self._span.text(at, size))
+            text.at, text.size = at, size
+            self.push(text)
+        else:
+            self.push(Blob(at, size, code in _TEXTS))
+
+    def integer(self, size: int) -> None:
+        """BININT, LONG1 and LONG4: a signed integer of `size` bytes."""
+        if size > _LONGEST_INTEGER:
+            raise Damage(f"its pickle has an integer of {size:,} bytes")
+        self.at += size
+        self.push(int.from_bytes(self._span.raw(self.at - size, size), "little", signed=True))
+
+    def double(self) -> None:
+        """BINFLOAT, which is big-endian."""
+        self.at += 8
+        self.push(float(struct.unpack(">d", self._span.raw(self.at - 8, 8))[0]))
+
+    def name(self, module: str, name: str) -> None:
+        """GLOBAL, STACK_GLOBAL and the extensions: an import."""
+        found = Name(module, name)
+        self.names.add(found)
+        self.push(found)
+
+    def call(self, count: int) -> None:
+        """REDUCE, NEWOBJ and NEWOBJ_EX: `count` operands after the one that is called."""
+        arguments = [self.pop() for _ in range(count)][::-1]
+        self.push(Made(self.pop(), arguments[0] if count == 1 else tuple(arguments)))
+
+    def keep(self, key: Value) -> None:
+        """PERSID and BINPERSID."""
+        self.persistent.append(Persistent(key))
+        self.push(self.persistent[-1])
+
+    def build(self) -> None:
+        """BUILD."""
+        state = self.pop()
+        target = self.pop()
+        if isinstance(target, Made):
+            target.state = state
+            if self._on_build is not None:
+                self.at = self._on_build(target, self.at)
+        self.push(target)
+
+    def append(self, values: list[Value]) -> None:
+        """APPEND, APPENDS and ADDITEMS."""
+        target = self.pop()
+        if isinstance(target, list):
+            target += values
+        elif isinstance(target, Made):
+            target.items += values
+        else:
+            raise Damage(f"its pickle appends to something other than a list at byte {self.at:,}")
+        self.push(target)
+
+    def set_items(self, values: list[Value], begin: int) -> None:
+        """SETITEM and SETITEMS; the items are written from `begin` on."""
+        target = self.pop()
+        mapping = target.mapping() if isinstance(target, Made) else target
+        if not isinstance(mapping, Mapping) or len(values) % 2:
+            raise Damage(f"its pickle sets items of something other than a dict at byte {begin:,}")
+        mapping.pairs += zip(values[::2], values[1::2], strict=True)
+        mapping.spans.append((begin, self.at))
+        self.push(target)
+
+    def put(self, index: int) -> None:
+        """PUT, BINPUT and LONG_BINPUT: remember the last operand."""
+        if not self._stack:
+            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
+        self._memo[index] = self._stack[-1]
+
+    def memoize(self) -> None:
+        """MEMOIZE."""
+        self.put(len(self._memo))
+
+    def get(self, index: int) -> None:
+        """GET, BINGET and LONG_BINGET: push a remembered operand."""
+        if index not in self._memo:
+            raise Damage(f"its pickle repeats what was never there, at byte {self.at - 1:,}")
+        self.push(self._memo[index])
+
+
+def _handlers(machine: Machine) -> dict[int, Callable[[], None]]:
+    """What to do for each opcode."""
     table: dict[bytes, Callable[[], None]] = {}
-    table |= {code: partial(machine.content, code) for code in _CONTENTS}
+    table |= {code: partial(machine.content, code) for code in _LENGTH_WIDTHS}
     table |= {code: partial(machine.push, value) for code, value in _CONSTANTS.items()}
     table |= {code: partial(_unsigned, machine, width) for code, width in _UNSIGNED.items()}
     table |= {code: partial(_long, machine, width) for code, width in _LONG.items()}
@@ -44,52 +251,54 @@ def handlers(machine: Machine) -> dict[int, Callable[[], None]]:
     table |= {code: partial(_get, machine, width) for code, width in _GETS.items()}
     table |= {code: partial(_tuple, machine, count) for code, count in _TUPLES.items()}
     table |= {code: partial(machine.call, count) for code, count in _CALLS.items()}
-    table |= _objects(machine) | _lines(machine)
+    table |= _operand_handlers(machine) | _line_handlers(machine)
     return {code[0]: handler for code, handler in table.items()}
 
 
-def _objects(machine: Machine) -> dict[bytes, Callable[[], None]]:
+def _operand_handlers(machine: Machine) -> dict[bytes, Callable[[], None]]:
+    """Opcodes that work on operands."""
     return {
-        b"(": machine.mark,
-        b"0": machine.pop_any,
-        b"1": lambda: _discard(machine),
-        b"2": lambda: _duplicate(machine),
-        b"J": partial(machine.integer, 4),
-        b"G": machine.double,
-        b"]": lambda: machine.push([]),
-        b"}": lambda: machine.push(Mapping()),
-        b"\x8f": lambda: machine.push([]),
-        b"l": lambda: machine.push(machine.pop_group()[0]),
-        b"t": lambda: machine.push(tuple(machine.pop_group()[0])),
-        b"\x91": lambda: machine.push(tuple(machine.pop_group()[0])),
-        b"d": lambda: _dict(machine),
-        b"a": lambda: machine.append([machine.pop()]),
-        b"e": lambda: machine.append(machine.pop_group()[0]),
-        b"\x90": lambda: machine.append(machine.pop_group()[0]),
-        b"s": lambda: _set_item(machine),
-        b"u": lambda: machine.set_items(*machine.pop_group()),
-        b"\x93": lambda: _stack_global(machine),
-        b"o": lambda: _object(machine),
-        b"b": machine.build,
-        b"\x94": machine.memoize,
-        b"Q": lambda: machine.keep(machine.pop()),
-        b"\x97": lambda: machine.push(Made(Name("pickle", "PickleBuffer"), ())),
-        b"\x98": lambda: None,
+        b"(": machine.mark,  # MARK
+        b"0": machine.pop_any,  # POP
+        b"1": lambda: _discard(machine),  # POP_MARK
+        b"2": lambda: _duplicate(machine),  # DUP
+        b"J": partial(machine.integer, 4),  # BININT
+        b"G": machine.double,  # BINFLOAT
+        b"]": lambda: machine.push([]),  # EMPTY_LIST
+        b"}": lambda: machine.push(Mapping()),  # EMPTY_DICT
+        b"\x8f": lambda: machine.push([]),  # EMPTY_SET
+        b"l": lambda: machine.push(machine.pop_group()[0]),  # LIST
+        b"t": lambda: machine.push(tuple(machine.pop_group()[0])),  # TUPLE
+        b"\x91": lambda: machine.push(tuple(machine.pop_group()[0])),  # FROZENSET
+        b"d": lambda: _dict(machine),  # DICT
+        b"a": lambda: machine.append([machine.pop()]),  # APPEND
+        b"e": lambda: machine.append(machine.pop_group()[0]),  # APPENDS
+        b"\x90": lambda: machine.append(machine.pop_group()[0]),  # ADDITEMS
+        b"s": lambda: _set_item(machine),  # SETITEM
+        b"u": lambda: machine.set_items(*machine.pop_group()),  # SETITEMS
+        b"\x93": lambda: _stack_global(machine),  # STACK_GLOBAL
+        b"o": lambda: _object(machine),  # OBJ
+        b"b": machine.build,  # BUILD
+        b"\x94": machine.memoize,  # MEMOIZE
+        b"Q": lambda: machine.keep(machine.pop()),  # BINPERSID
+        b"\x97": lambda: machine.push(Made(Name("pickle", "PickleBuffer"), ())),  # NEXT_BUFFER
+        b"\x98": lambda: None,  # READONLY_BUFFER
     }
 
 
-def _lines(machine: Machine) -> dict[bytes, Callable[[], None]]:
+def _line_handlers(machine: Machine) -> dict[bytes, Callable[[], None]]:
+    """Opcodes of protocol 0, whose arguments are lines of text."""
     return {
-        b"I": lambda: machine.push(_number(machine.line()[0])),
-        b"L": lambda: machine.push(_number(machine.line()[0])),
-        b"F": lambda: machine.push(_number(machine.line()[0])),
-        b"S": lambda: _text(machine, quotes=1),
-        b"V": lambda: _text(machine, quotes=0),
-        b"P": lambda: machine.keep(machine.line()[0]),
-        b"c": lambda: machine.name(machine.line()[0], machine.line()[0]),
-        b"i": lambda: _instance(machine),
-        b"p": lambda: machine.put(_index(machine.line()[0])),
-        b"g": lambda: machine.get(_index(machine.line()[0])),
+        b"I": lambda: machine.push(_number(machine.line()[0])),  # INT
+        b"L": lambda: machine.push(_number(machine.line()[0])),  # LONG
+        b"F": lambda: machine.push(_number(machine.line()[0])),  # FLOAT
+        b"S": lambda: _text(machine, quotes=1),  # STRING
+        b"V": lambda: _text(machine, quotes=0),  # UNICODE
+        b"P": lambda: machine.keep(machine.line()[0]),  # PERSID
+        b"c": lambda: machine.name(machine.line()[0], machine.line()[0]),  # GLOBAL
+        b"i": lambda: _instance(machine),  # INST
+        b"p": lambda: machine.put(_index(machine.line()[0])),  # PUT
+        b"g": lambda: machine.get(_index(machine.line()[0])),  # GET
     }
 
 
@@ -168,7 +377,7 @@ def _text(machine: Machine, quotes: int) -> None:
 
 
 def _number(line: str) -> Value:
-    """The argument of INT, LONG or FLOAT."""
+    """The argument of INT, LONG or FLOAT; INT also writes truth values, as 00 and 01."""
     if line in ("00", "01"):
         return line == "01"
     try:
@@ -178,200 +387,6 @@ def _number(line: str) -> Value:
 
 
 def _index(line: str) -> int:
-    if not line.isascii() or not line.isdigit() or len(line) > 10:  # noqa: PLR2004 - memo indices are 32 bits wide
-        raise Damage(f"its pickle remembers something under {line[:20]!r}")
+    if not line.isascii() or not line.isdigit() or len(line) > _LONGEST_INDEX:
+        raise Damage(f"its pickle has the memo index {line[:20]!r}")
     return int(line)
-
-
-_MOST_STEPS = 5_000_000
-_LONGEST_TEXT = 1 << 16
-_LONGEST_LINE = 1 << 16
-_LONGEST_INTEGER = 1 << 12
-_STOP = ord(".")
-
-_LENGTH_WIDTHS = {b"U": 1, b"T": 4, b"X": 4, b"\x8c": 1, b"\x8d": 8, b"C": 1, b"B": 4, b"\x8e": 8, b"\x96": 8}
-"""Opcodes followed by a length of so many bytes, and by so much content."""
-_TEXTS = (b"X", b"\x8c", b"\x8d", b"U", b"T")
-"""Texts, and the strings of Python 2, which were both text and bytes."""
-
-
-class _Mark:
-    """Where a group of operands begins; one per MARK opcode."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-
-class Machine:
-    """One pickle in `span`.
-
-    Args:
-        span: The bytes.
-        at: Where the pickle begins.
-        on_build: Called when an object gets its state, with the object and where the next opcode is; answers
-            where it really is, for joblib, which puts arrays between the opcodes.
-    """
-
-    def __init__(self, span: Span, at: int = 0, on_build: Callable[[Made, int], int] | None = None) -> None:
-        self.at = at
-        self.names: set[Name] = set()
-        """Everything that loading it would import."""
-        self.persistent: list[Persistent] = []
-        """Everything that it keeps elsewhere."""
-        self._span = span
-        self._on_build = on_build
-        self._stack: list[Value] = []
-        self._memo: dict[int, Value] = {}
-        self._handlers = handlers(self)
-
-    def run(self) -> Value:
-        """The object that it would build; `at` is then behind its end.
-
-        Raises:
-            Damage: it is cut off, or its opcodes make no sense.
-        """
-        table, span = self._handlers, self._span
-        for _ in range(_MOST_STEPS):
-            code = span.u8(self.at)
-            self.at += 1
-            if code == _STOP:
-                return self.pop()
-            handler = table.get(code)
-            if handler is None:
-                raise Damage(f"its pickle has the unknown opcode {code:#04x} at byte {self.at - 1:,}")
-            handler()
-        raise Unread(f"its pickle has more than {_MOST_STEPS:,} steps")
-
-    def push(self, value: Value) -> None:
-        """Put an operand."""
-        self._stack.append(value)
-
-    def pop(self) -> Value:
-        """Take an operand."""
-        if not self._stack or isinstance(self._stack[-1], _Mark):
-            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
-        return self._stack.pop()
-
-    def pop_group(self) -> tuple[list[Value], int]:
-        """Take the operands since the last mark; and where that was."""
-        for index in range(len(self._stack) - 1, -1, -1):
-            mark = self._stack[index]
-            if isinstance(mark, _Mark):
-                group = self._stack[index + 1 :]
-                del self._stack[index:]
-                return group, mark.at
-        raise Damage(f"its pickle misses a mark at byte {self.at - 1:,}")
-
-    def pop_any(self) -> None:
-        """POP: an operand, or a mark."""
-        if not self._stack:
-            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
-        self._stack.pop()
-
-    def mark(self) -> None:
-        """MARK."""
-        self._stack.append(_Mark(self.at))
-
-    def number(self, width: int) -> int:
-        """The unsigned argument of an opcode."""
-        self.at += width
-        return self._span.uint(self.at - width, width)
-
-    def line(self) -> tuple[str, int]:
-        """The argument of a text opcode, and where it begins."""
-        stop = min(self._span.size, self.at + _LONGEST_LINE)
-        end = self._span.data.find(b"\n", self._span.start + self.at, self._span.start + stop) - self._span.start
-        if end < self.at:
-            raise Damage(f"its pickle has an endless line at byte {self.at:,}")
-        begin, self.at = self.at, end + 1
-        return self._span.text(begin, end - begin), begin
-
-    def content(self, code: bytes) -> None:
-        """A string or byte string: short texts are read, everything else stays where it is."""
-        size = self.number(_LENGTH_WIDTHS[code])
-        at = self.at
-        self._span.sub(at, size)
-        self.at += size
-        if code in _TEXTS and size <= _LONGEST_TEXT:
-            text = Text(self._span.text(at, size))
-            text.at, text.size = at, size
-            self.push(text)
-        else:
-            self.push(Blob(at, size, code in _TEXTS))
-
-    def integer(self, size: int) -> None:
-        """A signed integer of so many bytes."""
-        if size > _LONGEST_INTEGER:
-            raise Damage(f"its pickle has an integer of {size:,} bytes")
-        self.at += size
-        self.push(int.from_bytes(self._span.raw(self.at - size, size), "little", signed=True))
-
-    def double(self) -> None:
-        """BINFLOAT."""
-        self.at += 8
-        self.push(float(struct.unpack(">d", self._span.raw(self.at - 8, 8))[0]))
-
-    def name(self, module: str, name: str) -> None:
-        """An import."""
-        found = Name(module, name)
-        self.names.add(found)
-        self.push(found)
-
-    def call(self, count: int) -> None:
-        """REDUCE, NEWOBJ and NEWOBJ_EX: `count` operands after what is called."""
-        arguments = [self.pop() for _ in range(count)][::-1]
-        self.push(Made(self.pop(), arguments[0] if count == 1 else tuple(arguments)))
-
-    def keep(self, key: Value) -> None:
-        """PERSID and BINPERSID."""
-        self.persistent.append(Persistent(key))
-        self.push(self.persistent[-1])
-
-    def build(self) -> None:
-        """BUILD."""
-        state = self.pop()
-        target = self.pop()
-        if isinstance(target, Made):
-            target.state = state
-            if self._on_build is not None:
-                self.at = self._on_build(target, self.at)
-        self.push(target)
-
-    def append(self, values: list[Value]) -> None:
-        """APPEND, APPENDS and ADDITEMS."""
-        target = self.pop()
-        if isinstance(target, list):
-            target += values
-        elif isinstance(target, Made):
-            target.items += values
-        else:
-            raise Damage(f"its pickle appends to what is no list at byte {self.at:,}")
-        self.push(target)
-
-    def set_items(self, values: list[Value], begin: int) -> None:
-        """SETITEM and SETITEMS."""
-        target = self.pop()
-        mapping = target.mapping() if isinstance(target, Made) else target
-        if not isinstance(mapping, Mapping) or len(values) % 2:
-            raise Damage(f"its pickle sets items of what is no dict at byte {begin:,}")
-        mapping.pairs += zip(values[::2], values[1::2], strict=True)
-        mapping.spans.append((begin, self.at))
-        self.push(target)
-
-    def put(self, index: int) -> None:
-        """Remember the last operand."""
-        if not self._stack:
-            raise Damage(f"its pickle misses an operand at byte {self.at - 1:,}")
-        self._memo[index] = self._stack[-1]
-
-    def memoize(self) -> None:
-        """MEMOIZE."""
-        self.put(len(self._memo))
-
-    def get(self, index: int) -> None:
-        """Repeat what was remembered."""
-        if index not in self._memo:
-            raise Damage(f"its pickle repeats what was never there, at byte {self.at - 1:,}")
-        self.push(self._memo[index])

@@ -1,11 +1,15 @@
-"""What a pickle would build, as inert values: nothing is imported, nothing is called."""
+"""What a pickle would build, as inert values, and the search for arrays in it. Nothing is imported or called."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from edgecheck.anatomy.accounting.limits import check_tensors
+
+#: A Python scalar, a tuple, a list, or one of the classes below.
 Value: TypeAlias = object
-"""A Python scalar, a tuple, a list, or one of the classes below."""
 
 
 class Blob(NamedTuple):
@@ -17,7 +21,7 @@ class Blob(NamedTuple):
 
 
 class Text(str):
-    """A text, and where its UTF-8 lies."""
+    """A text, and where its UTF-8 is."""
 
     __slots__ = ("at", "size")
     at: int
@@ -25,7 +29,7 @@ class Text(str):
 
 
 class Name(NamedTuple):
-    """A class or function that the pickle would import."""
+    """A class or a function that the pickle would import."""
 
     module: str
     name: str
@@ -35,13 +39,13 @@ class Name(NamedTuple):
 
 
 class Persistent(NamedTuple):
-    """What the pickle keeps elsewhere: torch's storages."""
+    """The id of an object that the pickle keeps elsewhere: torch's storages."""
 
     key: Value
 
 
 class Mapping:
-    """A dict; keys may be anything."""
+    """A dict, as pairs in the order of the file; keys may be anything."""
 
     __slots__ = ("pairs", "spans")
 
@@ -56,7 +60,7 @@ class Mapping:
 
 
 class Made:
-    """The result of calling `maker` with `arguments`, with what was set on it afterwards."""
+    """The result of calling `maker` with `arguments`, with what was then set on it."""
 
     __slots__ = ("arguments", "found", "items", "maker", "state")
 
@@ -65,12 +69,12 @@ class Made:
         self.arguments = arguments
         self.state: Value = None
         self.found: Value = None
-        """What a reader saw behind it: the array that joblib writes there."""
+        """What a reader found after it in the file: the array that joblib writes there."""
         self.items: list[Value] = []
-        """What was appended; for a mapping, its `Mapping`."""
+        """Its items; those of a mapping are one `Mapping`."""
 
     def mapping(self) -> Mapping:
-        """Its items as a dict's, made when it has none yet."""
+        """Its items as those of a dict, created when it has none yet."""
         for item in self.items:
             if isinstance(item, Mapping):
                 return item
@@ -78,5 +82,78 @@ class Made:
         return made
 
     def called(self, *names: str) -> bool:
-        """Whether the maker is one of these, by its dotted name without numpy's private `_core`."""
+        """Whether the maker has one of these dotted names; `numpy._core` counts as `numpy.core`."""
         return isinstance(self.maker, Name) and str(self.maker).replace("numpy._core.", "numpy.core.") in names
+
+
+LeafT = TypeVar("LeafT")
+
+#: Dictionaries in which torch's modules keep their attributes.
+_TRANSPARENT = ("_parameters", "_buffers", "_modules")
+_CONTAINERS = (Mapping, Made, list, tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Generic[LeafT]):
+    """A value that was recognised, under the path by which a person would reach it."""
+
+    path: tuple[str, ...]
+    found: LeafT
+
+
+def leaves(root: Value, recognise: Callable[[Value], LeafT | None]) -> Iterator[Leaf[LeafT]]:
+    """Everything below `root` for which `recognise` returns something, in the order of the file.
+
+    Objects in several places are recognised in each of them, but searched only once.
+    """
+    count = 0
+    searched: set[int] = set()
+    waiting: list[tuple[tuple[str, ...], Value]] = [((), root)]
+    while waiting:
+        path, value = waiting.pop()
+        if not isinstance(value, _CONTAINERS):
+            continue
+        found = recognise(value)
+        if found is not None:
+            count += 1
+            check_tensors(count)
+            yield Leaf(path, found)
+        elif id(value) not in searched:
+            waiting += reversed(list(_children(path, value)))
+        if value != ():
+            searched.add(id(value))
+
+
+def _children(path: tuple[str, ...], value: Value) -> Iterator[tuple[tuple[str, ...], Value]]:
+    if isinstance(value, Mapping):
+        for key, child in value.pairs:
+            yield (path if key in _TRANSPARENT else (*path, _component(key))), child
+    elif isinstance(value, Made):
+        yield from ((path, child) for child in _parts(value))
+        plain = (item for item in value.items if not isinstance(item, Mapping))
+        yield from (((*path, str(index)), child) for index, child in enumerate(plain))
+        yield from ((path, item) for item in value.items if isinstance(item, Mapping))
+    elif isinstance(value, (list, tuple)):
+        for index, child in enumerate(value):
+            yield (*path, _item_name(index, child)), child
+
+
+def _parts(made: Made) -> Iterator[Value]:
+    """What an object was made of: of a tuple with one container, only that; of an array of objects, only these."""
+    if made.called("numpy.core.multiarray._reconstruct") and isinstance(made.state, tuple):
+        yield made.state[-1] if made.state else None
+        return
+    for part in (made.arguments, made.state):
+        inside = [each for each in part if isinstance(each, _CONTAINERS)] if isinstance(part, tuple) else []
+        yield inside[0] if len(inside) == 1 else part
+
+
+def _item_name(index: int, child: Value) -> str:
+    """The name of a named item, such as a pipeline's step `("scaler", scaler)`, else its number."""
+    if isinstance(child, tuple) and len(child) > 1 and isinstance(child[0], Text):
+        return child[0]
+    return str(index)
+
+
+def _component(key: Value) -> str:
+    return str(key) if isinstance(key, (str, int, float)) else "?"

@@ -1,1 +1,1 @@
-"""TensorFlow's SavedModel: a graph, and a checkpoint beside it."""
+"""SavedModel: a graph, and a checkpoint next to it."""

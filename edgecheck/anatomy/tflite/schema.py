@@ -1,6 +1,8 @@
-"""The part of TFLite's schema that finding every byte needs: names of types and operators, and what points where.
+"""The part of TFLite's schema that finding every byte needs: names of types and operators, and fields that point.
 
-Source: schema.fbs of LiteRT 2.3. Slots are vtable offsets: the first field is 4, the next 6.
+https://github.com/google-ai-edge/LiteRT/blob/main/tflite/converter/schema/schema.fbs, of LiteRT 2.3: TensorType,
+BuiltinOperator, BuiltinOptions, BuiltinOptions2, QuantizationDetails and SparseIndexVector. Slots are places in a
+vtable: 4 for the first field, 6 for the next.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ _TYPES = """
     float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64
     resource variant uint32 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2
 """
+#: Tensor types by number, under the names that all formats share here.
 TYPES = tuple(_TYPES.split())
-"""Tensor types by number, under the names that all formats share here."""
 
 _OPERATORS = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
@@ -43,47 +45,52 @@ _OPERATORS = """
     STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE
     STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
+#: Built-in operators by number.
 OPERATORS = tuple(_OPERATORS.split())
-"""Built-in operators by number."""
+#: The operator whose name is in the file.
 CUSTOM = 32
 
-STRING = 0
-"""In the tables below: the slot points to a string, not to numbers of so many bytes."""
-
+#: By the number of `builtin_options`: slots that point to a vector, and the width of its elements; 0 for a string.
 OPTIONS: dict[int, dict[int, int]] = {
-    3: {6: 4, 8: 4},
-    8: {14: 1},
-    17: {4: 4},
-    30: {4: 4},
-    111: {4: 0, 6: 0},
-    115: {4: 4},
+    3: {6: 4, 8: 4},  # ConcatEmbeddingsOptions: num_columns_per_channel, embedding_dim_per_channel
+    8: {14: 1},  # FullyConnectedOptions: quant_spec
+    17: {4: 4},  # ReshapeOptions: new_shape
+    30: {4: 4},  # SqueezeOptions: squeeze_dims
+    111: {4: 0, 6: 0},  # VarHandleOptions: container, shared_name
+    115: {4: 4},  # BucketizeOptions: boundaries
 }
-"""By the number of `builtin_options`: slots that point to a vector, and the width of its elements."""
 
+#: The same for `builtin_options_2`.
 OPTIONS_2: dict[int, dict[int, int]] = {
-    2: {4: 8},
-    3: {4: 8, 6: 8, 8: 8},
+    2: {4: 8},  # StablehloBroadcastInDimOptions: broadcast_dimensions
+    3: {4: 8, 6: 8, 8: 8},  # StablehloSliceOptions: start_indices, limit_indices, strides
+    # StablehloConvolutionOptions: window_strides, padding, lhs_dilation, rhs_dilation, window_reversal, spatial
+    # dimensions of input, kernel and output, precision_config
     4: {4: 8, 6: 8, 8: 8, 10: 8, 12: 1, 18: 8, 24: 8, 30: 8, 36: 4},
+    # StablehloCustomCallOptions: call_target_name, backend_config, called_computations, custom_attributes
     5: {4: 0, 8: 0, 12: 4, 14: 1},
-    6: {4: 8},
+    6: {4: 8},  # StablehloReduceOptions: dimensions
+    # StablehloScatterOptions: update_window_dims, inserted_window_dims, scatter_dims_to_operand_dims
     7: {6: 8, 8: 8, 10: 8},
-    9: {4: 8},
-    10: {4: 8, 6: 8, 8: 8},
+    9: {4: 8},  # StablehloDynamicSliceOptions: slice_sizes
+    10: {4: 8, 6: 8, 8: 8},  # StablehloPadOptions: edge_padding_low, edge_padding_high, interior_padding
+    # StablehloDotGeneralOptions: batching dimensions and contracting dimensions of both sides, precision_config
     12: {4: 8, 6: 8, 8: 8, 10: 8, 12: 4},
+    # StablehloReduceWindowOptions: window_dimensions, window_strides, base_dilations, window_dilations, padding
     13: {4: 8, 6: 8, 8: 8, 10: 8, 12: 8},
+    # StablehloGatherOptions: offset_dims, collapsed_slice_dims, start_index_map, slice_sizes
     16: {4: 8, 6: 8, 8: 8, 12: 8},
-    17: {4: 8},
-    21: {4: 0, 8: 1},
-    23: {4: 4},
+    17: {4: 8},  # StablehloTransposeOptions: permutation
+    21: {4: 0, 8: 1},  # StableHLOCompositeOptions: name, composite_attributes
+    23: {4: 4},  # StablehloCaseOptions: branch_subgraph_indices
 }
-"""The same for `builtin_options_2`."""
 
+#: The same for the details of a tensor's quantisation.
 QUANTIZATION_DETAILS: dict[int, dict[int, int]] = {
-    1: {4: 1},
-    2: {10: 4},
-    3: {10: 4},
+    1: {4: 1},  # CustomQuantization: custom
+    2: {10: 4},  # BlockwiseQuantization: block_shape
+    3: {10: 4},  # MultiAxisQuantization: quantized_dimensions
 }
-"""The same for the details of a tensor's quantisation."""
 
+#: The same for the index vectors of a sparse dimension: Int32Vector, Uint16Vector, Uint8Vector.
 SPARSE_INDICES = {1: {4: 4}, 2: {4: 2}, 3: {4: 1}}
-"""The same for the index vectors of a sparse dimension."""

@@ -1,32 +1,31 @@
-"""Inputs, outputs and arithmetic of a `.tflite` file."""
+"""Inputs, outputs and arithmetic of a `.tflite` file; `tables` reads the file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from math import prod
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
 from edgecheck.anatomy.tflite.tables import GraphRecord, OperatorRecord, TensorRecord, read_tables
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-
+#: Operators that multiply by weights.
 _MULTIPLIES = (
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "BATCH_MATMUL", "SVDF", "LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "TRANSPOSE_CONV",
 )  # fmt: skip
-"""Operators that take weights to multiply with."""
+#: Which input is the activation; elsewhere it is the first.
 _DATA_INPUT = {"TRANSPOSE_CONV": 2}
-"""Which input is the activation; elsewhere it is the first."""
+#: Operators that unpack a weight before it is used.
 _UNPACKS = ("DEQUANTIZE", "DENSIFY")
+#: Operators on variables that outlive a call.
 _STATEFUL = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 
 def read_signature(files: Files) -> Signature:
-    """The signature of the first subgraph, which is what an interpreter runs."""
+    """The signature of the first subgraph, which an interpreter runs."""
     model = read_tables(files.main())
     if not model.graphs:
         raise Damage("it has no graph")
@@ -73,7 +72,7 @@ def _count(
     makers: dict[int, OperatorRecord],
     weights: Counter[Variant],
 ) -> None:
-    """Add an operator's weights under the variant that they show."""
+    """Add the number of an operator's weights to the variant to which they belong."""
     data = _DATA_INPUT.get(operator.name, 0)
     if operator.name not in _MULTIPLIES or data >= len(operator.inputs):
         return
@@ -88,15 +87,15 @@ def _count(
 
 
 def _source(index: int, makers: dict[int, OperatorRecord]) -> tuple[int, bool]:
-    """The stored tensor behind one that is unpacked first, and whether it was turned to floats."""
-    turned = False
+    """The stored tensor from which a tensor is unpacked, and whether it is converted to floats on the way."""
+    converted = False
     for _ in range(len(_UNPACKS)):
         maker = makers.get(index)
         if maker is None or maker.name not in _UNPACKS or not maker.inputs:
             break
-        turned |= maker.name == "DEQUANTIZE"
+        converted |= maker.name == "DEQUANTIZE"
         index = maker.inputs[0]
-    return index, turned
+    return index, converted
 
 
 def _variant(weight: str, activation: str, *, unpacked: bool) -> Variant:

@@ -1,10 +1,15 @@
-"""The tables of a `.tflite` file as records: graphs, tensors, operators, and where the buffers lie."""
+"""The tables of a `.tflite` file as records: graphs, tensors, operators, and where the buffers are.
+
+https://github.com/google-ai-edge/LiteRT/blob/main/tflite/converter/schema/schema.fbs, from table Model down. Numbers in
+calls are slots, as in `schema`; the comments name the fields.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.flatbuffer import Flat, Table
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.tflite.schema import (
@@ -17,9 +22,6 @@ from edgecheck.anatomy.tflite.schema import (
     TYPES,
 )
 from edgecheck.anatomy.values import Kind
-
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.region import Region
 
 _HEADER = Label(Kind.STRUCTURE, "header")
 _MODEL = Label(Kind.STRUCTURE, "model record")
@@ -42,17 +44,18 @@ class TensorRecord(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
     signature: tuple[int, ...]
-    """The shape with -1 where the dimension is open; () when none is."""
+    """The shape, with -1 for open dimensions; () when none is open."""
     buffer: int
+    """Index into `ModelRecord.buffers`."""
     external: int
     """The id of its external buffer, or 0."""
     quantised: bool
     indices: tuple[tuple[int, int], ...]
-    """Start and size of the index vectors of a sparse tensor."""
+    """Starts and sizes of the index vectors of a sparse tensor."""
 
 
 class OperatorRecord(NamedTuple):
-    """An operator of a graph."""
+    """An operator of a graph; inputs and outputs are indices of tensors."""
 
     name: str
     inputs: tuple[int, ...]
@@ -60,7 +63,7 @@ class OperatorRecord(NamedTuple):
 
 
 class GraphRecord(NamedTuple):
-    """A subgraph."""
+    """A subgraph; inputs and outputs are indices of tensors."""
 
     tensors: tuple[TensorRecord, ...]
     operators: tuple[OperatorRecord, ...]
@@ -83,119 +86,129 @@ class ModelRecord(NamedTuple):
     buffers: tuple[tuple[int, int], ...]
     """Start and size of the data of each; (0, 0) for none."""
     metadata: dict[int, str]
-    """The name of the metadata that a buffer holds."""
+    """The names of metadata, by the index of the buffer that holds it."""
     externals: dict[int, External]
+    """External buffers by their id."""
 
 
 def read_tables(region: Region) -> ModelRecord:
-    """Walk the whole file and enter everything but the data of its buffers.
+    """Walk the entire file and claim everything except the data of its buffers.
 
     Raises:
         Damage: an offset leads outside the file.
     """
     flat = Flat(region)
-    region.claim(0, 8, _HEADER)
+    region.claim(0, 8, _HEADER)  # offset to the root table, file_identifier "TFL3"
     model = flat.table(flat.follow(0), _MODEL)
-    codes = [_code(table) for table in model.tables(6, _OPCODES)]
-    model.text(10, _DESCRIPTION)
-    metadata = dict.fromkeys(model.ints(14, _METADATA), "of an older kind")
-    for signature in model.tables(18, _SIGNATURES):
-        signature.text(8, _SIGNATURES)
-        for slot in (4, 6):
+    codes = [_code(table) for table in model.tables(6, _OPCODES)]  # operator_codes
+    model.text(10, _DESCRIPTION)  # description
+    metadata = dict.fromkeys(model.ints(14, _METADATA), "of an older kind")  # metadata_buffer
+    for signature in model.tables(18, _SIGNATURES):  # signature_defs
+        signature.text(8, _SIGNATURES)  # signature_key
+        for slot in (4, 6):  # inputs, outputs
             for entry in signature.tables(slot, _SIGNATURES):
-                entry.text(4, _SIGNATURES)
+                entry.text(4, _SIGNATURES)  # name
+    # metadata: buffer, name
     metadata |= {table.u32(6): table.text(4, _METADATA) for table in model.tables(16, _METADATA)}
-    graphs = tuple(_graph(table, codes, region) for table in model.tables(8, _MODEL))
-    buffers = tuple(_buffer(table) for table in model.tables(12, _BUFFERS))
+    graphs = tuple(_graph(table, codes, region) for table in model.tables(8, _MODEL))  # subgraphs
+    buffers = tuple(_buffer(table) for table in model.tables(12, _BUFFERS))  # buffers
     return ModelRecord(graphs, buffers, metadata, _externals(model))
 
 
 def _code(table: Table) -> str:
-    number = max(table.u8(4), table.i32(10))
-    custom = table.text(6, _OPCODES)
+    """The name of an OperatorCode; it has two fields for the number, because the older one has only a byte."""
+    number = max(table.u8(4), table.i32(10))  # deprecated_builtin_code, builtin_code
+    custom = table.text(6, _OPCODES)  # custom_code
     if number == CUSTOM:
         return custom or "CUSTOM"
     return OPERATORS[number] if 0 <= number < len(OPERATORS) else f"OPERATOR_{number}"
 
 
 def _buffer(table: Table) -> tuple[int, int]:
-    """In the table's own vector, or, in files beyond 2 GB, behind the flatbuffer."""
-    far, size = table.u64(6), table.u64(8)
-    return (far, size) if far > 1 else table.content(4, _BUFFERS)
+    """Start and size of a Buffer's data: in its vector, or, in files beyond 2 GB, after the flatbuffer."""
+    offset, size = table.u64(6), table.u64(8)
+    return (offset, size) if offset > 1 else table.content(4, _BUFFERS)  # 0 and 1 mark the vector, data
 
 
 def _externals(model: Table) -> dict[int, External]:
-    groups = [table.text(4, _MODEL) for table in model.tables(20, _MODEL)]
+    """The buffers in other files by their id, each in a group that has the file's name."""
+    groups = [table.text(4, _MODEL) for table in model.tables(20, _MODEL)]  # external_buffer_groups: name
     externals = {}
-    for table in model.tables(22, _MODEL):
-        table.text(12, _MODEL)
+    for table in model.tables(22, _MODEL):  # external_buffers
+        table.text(12, _MODEL)  # packing
         if table.u32(6) >= len(groups):
-            raise Damage("an external buffer belongs to a group that is not there")
+            raise Damage("an external buffer belongs to a group that is missing")
+        # id: group, offset, length
         externals[table.u32(4)] = External(groups[table.u32(6)], table.u64(8), table.u64(10))
     return externals
 
 
 def _graph(table: Table, codes: list[str], region: Region) -> GraphRecord:
-    table.text(12, _NAMES)
-    tensors = tuple(_tensor(entry) for entry in table.tables(4, _TENSORS))
-    operators = tuple(_operator(entry, codes, region) for entry in table.tables(10, _OPERATORS))
-    return GraphRecord(tensors, operators, table.ints(6, _MODEL), table.ints(8, _MODEL))
+    """A SubGraph."""
+    table.text(12, _NAMES)  # name
+    tensors = tuple(_tensor(entry) for entry in table.tables(4, _TENSORS))  # tensors
+    operators = tuple(_operator(entry, codes, region) for entry in table.tables(10, _OPERATORS))  # operators
+    return GraphRecord(tensors, operators, table.ints(6, _MODEL), table.ints(8, _MODEL))  # inputs, outputs
 
 
 def _tensor(table: Table) -> TensorRecord:
-    number = table.u8(6)
-    for variant in table.tables(22, _TENSORS):
-        variant.ints(4, _TENSORS)
+    """A Tensor."""
+    number = table.u8(6)  # type
+    for variant in table.tables(22, _TENSORS):  # variant_tensors
+        variant.ints(4, _TENSORS)  # shape
     return TensorRecord(
         name=table.text(10, _NAMES),
         dtype=TYPES[number] if number < len(TYPES) else f"type{number}",
         shape=tuple(max(size, 0) for size in table.ints(4, _TENSORS)),
-        signature=table.ints(18, _TENSORS),
+        signature=table.ints(18, _TENSORS),  # shape_signature
         buffer=table.u32(8),
-        external=table.u32(24),
+        external=table.u32(24),  # external_buffer
         quantised=_quantisation(table),
         indices=_indices(table),
     )
 
 
 def _quantisation(tensor: Table) -> bool:
-    table = tensor.table(12, _QUANTISATION)
+    """Whether a tensor has QuantizationParameters with a scale or with details; they are claimed."""
+    table = tensor.table(12, _QUANTISATION)  # quantization
     if table is None:
         return False
-    scales = table.vector(8, 4, _QUANTISATION)[1]
-    table.enter({4: 4, 6: 4, 10: 8}, _QUANTISATION)
-    details = table.table(14, _QUANTISATION)
+    scales = table.vector(8, 4, _QUANTISATION)[1]  # scale
+    table.claim({4: 4, 6: 4, 10: 8}, _QUANTISATION)  # min, max, zero_point
+    details = table.table(14, _QUANTISATION)  # details
     if details is not None:
-        details.enter(QUANTIZATION_DETAILS.get(table.u8(12), {}), _QUANTISATION)
+        details.claim(QUANTIZATION_DETAILS.get(table.u8(12), {}), _QUANTISATION)  # details_type
     return scales > 0 or details is not None
 
 
 def _indices(tensor: Table) -> tuple[tuple[int, int], ...]:
-    table = tensor.table(16, _SPARSITY)
+    """Starts and sizes of the index vectors in a tensor's SparsityParameters, which are claimed except for these."""
+    table = tensor.table(16, _SPARSITY)  # sparsity
     if table is None:
         return ()
-    table.enter({4: 4, 6: 4}, _SPARSITY)
+    table.claim({4: 4, 6: 4}, _SPARSITY)  # traversal_order, block_map
     found = []
-    for dimension in table.tables(8, _SPARSITY):
-        for slot in (8, 12):
+    for dimension in table.tables(8, _SPARSITY):  # dim_metadata
+        for slot in (8, 12):  # array_segments_type, array_indices_type; each is followed by its vector
             widths = SPARSE_INDICES.get(dimension.u8(slot), {})
             holder = dimension.table(slot + 2, _SPARSITY)
             if holder is None or not widths:
                 continue
-            at, count = holder.vector(4, 0, _SPARSITY)
+            at, count = holder.vector(4, 0, _SPARSITY)  # values
             found.append((at, count * widths[4]))
     return tuple(found)
 
 
 def _operator(table: Table, codes: list[str], region: Region) -> OperatorRecord:
-    index = table.u32(4)
+    """An Operator; its options are claimed."""
+    index = table.u32(4)  # opcode_index
     if index >= len(codes):
         raise Damage(f"an operator has the code {index}, of {len(codes)}")
-    for slot, schema in ((12, OPTIONS), (28, OPTIONS_2)):
+    for slot, schema in ((12, OPTIONS), (28, OPTIONS_2)):  # builtin_options, builtin_options_2
         options = table.table(slot, _OPERATORS)
         if options is not None:
-            options.enter(schema.get(table.u8(slot - 2), {}), _OPERATORS)
-    table.enter({14: 1, 18: 1, 20: 4}, _OPERATORS)
-    if table.u64(22) > 1:
+            options.claim(schema.get(table.u8(slot - 2), {}), _OPERATORS)  # builtin_options_type, …_2_type
+    table.claim({14: 1, 18: 1, 20: 4}, _OPERATORS)  # custom_options, mutating_variable_inputs, intermediates
+    if table.u64(22) > 1:  # large_custom_options_offset, after the flatbuffer, and large_custom_options_size
         region.claim(table.u64(22), table.u64(24), _OPERATORS)
-    return OperatorRecord(codes[index], table.ints(6, _OPERATORS), table.ints(8, _OPERATORS))
+    return OperatorRecord(codes[index], table.ints(6, _OPERATORS), table.ints(8, _OPERATORS))  # inputs, outputs

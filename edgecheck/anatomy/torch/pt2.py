@@ -1,25 +1,31 @@
-"""Reads `.pt2`: a program that `torch.export` saved, of this layout and of the one before torch 2.8."""
+"""Reads `.pt2`: a program saved by `torch.export`, in the current layout or the one before torch 2.8.
+
+https://docs.pytorch.org/docs/stable/export/pt2_archive.html, all sections. The JSON of graphs and weights follows
+torch/_export/serde/schema.py. The older layout has the program as JSON, and the weights as archives of `torch.save`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.encodings.archive_parts import enter_archive, enter_member, member_region
-from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size, read_json
+from edgecheck.anatomy.accounting.region import Region
+from edgecheck.anatomy.encodings.archive_parts import (
+    as_dict,
+    as_list,
+    as_size,
+    claim_archive,
+    claim_member,
+    member_region,
+    read_json,
+)
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.encodings.ziparchive import STORED
-from edgecheck.anatomy.torch.archive import archive_tensors
-from edgecheck.anatomy.torch.storages import Named, tensors_of
-from edgecheck.anatomy.torch.views import View, reach
+from edgecheck.anatomy.encodings.ziparchive import STORED, Member
+from edgecheck.anatomy.torch.saved import archive_tensors
+from edgecheck.anatomy.torch.storages import Named, View, reach, tensors_of
 from edgecheck.anatomy.values import Inside, Kind
-
-if TYPE_CHECKING:
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
-    from edgecheck.anatomy.encodings.ziparchive import Member
 
 _GRAPH = Label(Kind.STRUCTURE, "graph")
 _CONFIG = Label(Kind.STRUCTURE, "weights' records")
@@ -27,20 +33,22 @@ _RECORDS = Label(Kind.STRUCTURE, "version records")
 _CODE = Label(Kind.STRUCTURE, "compiled code")
 _SAMPLES = Label(Kind.METADATA, "sample inputs")
 _EXTRA = Label(Kind.METADATA, "extra files")
+#: torch._export.serde.schema.ScalarType.
 _TYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
     10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16", 28: "uint16", 29: "float8_e4m3fn",
     30: "float8_e5m2", 31: "float8_e4m3fnuz", 32: "float8_e5m2fnuz", 33: "float8_e8m0", 34: "uint32", 35: "uint64",
 }  # fmt: skip
-"""torch._export.serde.schema.ScalarType."""
+#: Endings of the lists that say which member holds which weight.
 _CONFIGS = ("_weights_config.json", "_constants_config.json")
+#: The members that hold the weights in the older layout.
 _OLD_ARCHIVES = ("serialized_state_dict.pt", "serialized_constants.pt")
 
 
 def read_pt2(files: Files) -> Inside:
-    """See `reading.Reader`."""
+    """The tensors of an exported program; a `reading.Reader`."""
     region = files.main()
-    members = _by_inner_name(enter_archive(region).members)
+    members = _by_inner_name(claim_archive(region).members)
     named, pickled = _configured(region, members)
     pickled |= {name: "" for name in _OLD_ARCHIVES if name in members}
     storages = {name: member for name, member in members.items() if _is_storage(name) and name not in pickled}
@@ -48,19 +56,19 @@ def read_pt2(files: Files) -> Inside:
     for name, path in pickled.items():
         tensors += archive_tensors(_stored(region, members[name]), (path,) if path else ())
     for name in members.keys() - storages.keys() - pickled.keys():
-        enter_member(region, members[name], _label(name))
+        claim_member(region, members[name], _label(name))
     operators, users = _graph(region, members)
     return Inside(tuple(replace(tensor, operator=users.get(tensor.name, "")) for tensor in tensors), operators)
 
 
 def _by_inner_name(members: tuple[Member, ...]) -> dict[str, Member]:
-    """By name without the folder that is named after the file, which the older layout does not have."""
+    """The members by their names without the first folder, which is named after the file; older files have none."""
     nested = any(member.name.endswith("/archive_format") for member in members)
     return {member.name.partition("/")[2] if nested else member.name: member for member in members}
 
 
 def _configured(region: Region, members: dict[str, Member]) -> tuple[list[Named], dict[str, str]]:
-    """The tensors that the lists of weights name; and, by member, the names of those that are archives."""
+    """The tensors in the lists of weights; and, by member, the names of those that are archives of `torch.save`."""
     named: list[Named] = []
     pickled: dict[str, str] = {}
     for name, member in members.items():
@@ -79,6 +87,7 @@ def _configured(region: Region, members: dict[str, Member]) -> tuple[list[Named]
 
 
 def _view(storage: str, meta: dict[str, object]) -> View:
+    """A `TensorMeta` as a view of its storage."""
     shape, strides = _sizes(meta.get("sizes")), _sizes(meta.get("strides"))
     dtype = _TYPES.get(as_size(meta.get("dtype")), "bytes")
     offset = as_size(as_dict(meta.get("storage_offset")).get("as_int"))
@@ -86,6 +95,7 @@ def _view(storage: str, meta: dict[str, object]) -> View:
 
 
 def _sizes(value: object) -> tuple[int, ...]:
+    """A list of `SymInt`."""
     return tuple(as_size(as_dict(size).get("as_int")) for size in as_list(value))
 
 
@@ -123,7 +133,7 @@ def _label(name: str) -> Label:
 
 
 def _graph(region: Region, members: dict[str, Member]) -> tuple[dict[str, int], dict[str, str]]:
-    """How often each operator is used, and which one takes each weight first."""
+    """How often each operator is used, and which one uses each weight first."""
     operators: Counter[str] = Counter()
     users: dict[str, str] = {}
     for name, member in members.items():
@@ -143,7 +153,7 @@ def _graph(region: Region, members: dict[str, Member]) -> tuple[dict[str, int], 
 
 
 def _weights_by_argument(signature: dict[str, object]) -> dict[str, str]:
-    """By the name of a graph's input: the weight that is given there."""
+    """The names of the weights by the names of the graph inputs through which they are passed."""
     weights = {}
     for spec in map(as_dict, as_list(signature.get("input_specs"))):
         for kind, value in spec.items():

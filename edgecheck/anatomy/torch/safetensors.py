@@ -1,31 +1,30 @@
-"""Reads `.safetensors`: a length, a JSON header, and the tensors one after the other."""
+"""Reads `.safetensors`: the length of a JSON header (u64), the header, and the tensors one after the other.
+
+https://github.com/huggingface/safetensors#format, section "Format".
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import check_size, check_tensors
-from edgecheck.anatomy.accounting.owners import Owners
+from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.dtypes import is_float
-from edgecheck.anatomy.encodings.json_parts import as_dict, as_list, as_size
+from edgecheck.anatomy.encodings.archive_parts import as_dict, as_list, as_size
 from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.scopes import layer_of
-from edgecheck.anatomy.torch.views import optimizer_path
+from edgecheck.anatomy.torch.storages import optimizer_path
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.anatomy.accounting.files import Files
-    from edgecheck.anatomy.accounting.region import Region
 
 _HEADER = Label(Kind.STRUCTURE, "header")
 _METADATA = Label(Kind.METADATA, "metadata")
 _PADDING = Label(Kind.PADDING, "alignment")
+#: Less than the 100 MB that the format's library allows, and room for more tensors than are read.
 _LONGEST_HEADER = 64 << 20
-"""Less than the 100 MB that the format's own reader allows, and room for more tensors than are read."""
 _TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
     "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
@@ -35,15 +34,17 @@ _TYPES = {
 
 
 class _Entry(NamedTuple):
+    """A member of the header's JSON object."""
+
     key: str
     value: object
     start: int
-    """Where the entry's text begins in the header, counted in characters."""
+    """Where its text begins in the header, in characters."""
     stop: int
 
 
 def read_safetensors(files: Files) -> Inside:
-    """See `reading.Reader`."""
+    """The tensors of a file; a `reading.Reader`."""
     region = files.main()
     size = region.span.u64(0)
     if size > _LONGEST_HEADER:
@@ -68,7 +69,7 @@ def read_safetensors(files: Files) -> Inside:
 
 
 def _entries(header: str) -> Iterator[_Entry]:
-    """The members of the outermost JSON object, each with where it stands."""
+    """The members of the outermost JSON object, each with its place."""
     decoder = json.JSONDecoder()
     at = header.find("{") + 1
     try:
@@ -84,6 +85,7 @@ def _entries(header: str) -> Iterator[_Entry]:
 
 
 def _skip(text: str, at: int) -> int:
+    """The first place from `at` on that is not a blank."""
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
@@ -93,7 +95,7 @@ def _tensor(name: str, entry: dict[str, object], where: tuple[Region, Owners], b
     region, owners = where
     shape = tuple(map(as_size, as_list(entry.get("shape"))))
     dtype = _TYPES.get(str(entry.get("dtype")), str(entry.get("dtype")).lower())
-    offsets = [*map(as_size, as_list(entry.get("data_offsets"))), 0, 0]
+    offsets = [*map(as_size, as_list(entry.get("data_offsets"))), 0, 0]  # start and stop, relative to the end of header
     size = offsets[1] - offsets[0]
     region.span.sub(base + offsets[0], size)
     check_size(name, dtype, shape, size)

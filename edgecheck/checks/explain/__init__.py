@@ -1,1 +1,1 @@
-"""Why a limit on bytes does not hold, and what would help."""
+"""Why a limit on bytes failed, and what would help: of storage (`ways_out`), of memory (`memory`, `activations`)."""

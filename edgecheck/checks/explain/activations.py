@@ -1,39 +1,150 @@
-"""How many bytes of activations a model holds at once, counted operator by operator from the shapes in its file."""
+"""How many bytes of activations a model holds at the same time, by the shapes in its file.
+
+The main graph of a `.tflite` or `.onnx` file is read as a `Flow`: its operators in order, and the sizes of the values
+that they compute. Walking through it gives the operator during which the most is alive.
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import dense_size
 from edgecheck.anatomy.encodings.span import Damage, explained
-from edgecheck.anatomy.encodings.wire import BYTES, fields, signed, text
+from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, signed, text
 from edgecheck.anatomy.formats import ModelFormat, identify
 from edgecheck.anatomy.onnx.tensors import tensor_type
-from edgecheck.anatomy.tflite.tables import read_tables
+from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord, read_tables
 
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
-    from edgecheck.anatomy.encodings.wire import Field
-    from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activations:
+    """The operator during which the most activations are alive."""
 
-# RF-SECTION flow_tflite: The main graph of a `.tflite` file as operators and the sizes of what they compute.
+    peak: int
+    """Bytes of all activations alive then; a runtime reuses some of this memory, and needs working memory too."""
+    operator: str
+    """The operator, as the format calls it."""
+    output: str
+    """The name of its first output."""
+    has_open: bool
+    """Whether a shape has an open dimension, which was counted as 1."""
 
+
+def activations(path: Path) -> Activations | None:
+    """The peak; None where the file lacks the shape of a computed value, or is of another format.
+
+    Raises:
+        ModelError: it is not a model, or it is damaged.
+    """
+    readers = {ModelFormat.TFLITE: tflite_flow, ModelFormat.ONNX: onnx_flow}
+    read = readers.get(identify(path))
+    if read is None:
+        return None
+    with explained(path), Files(path) as files:
+        return peak_of(read(files))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator, in the order of the file."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The main graph, reduced to activations. Each value has a key; a view has the key of its source."""
+
+    steps: tuple[Step, ...]
+    sizes: Mapping[str, int]
+    """Bytes of each value whose shape is known, by key."""
+    stored: frozenset[str]
+    """Keys of the values in the file: weights and constants."""
+    given: tuple[str, ...]
+    """Keys of the inputs."""
+    results: tuple[str, ...]
+    """Keys of the outputs: alive to the end."""
+    has_open: bool
+    names: Mapping[str, str]
+    """The file's name for a value, by key."""
+
+
+def peak_of(flow: Flow) -> Activations | None:
+    """The operator during which the most is alive: its inputs, its outputs, and what later operators take."""
+    steps = _computing(flow)
+    if any(name not in flow.sizes for step in steps for name in step.outputs):
+        return None
+    ends = _ends(steps, flow.results)
+    alive = {name: flow.sizes.get(name, 0) for name in flow.given if name not in flow.stored}
+    total = sum(alive.values())
+    best: Activations | None = None
+    for at, step in enumerate(steps):
+        for name in step.outputs:
+            if name not in alive:
+                alive[name] = flow.sizes[name]
+                total += alive[name]
+        if step.outputs and (best is None or total > best.peak):
+            output = flow.names.get(step.outputs[0], step.outputs[0])
+            best = Activations(peak=total, operator=step.operator, output=output, has_open=flow.has_open)
+        total -= sum(alive.pop(name, 0) for name in ends[at])
+    return best
+
+
+def _computing(flow: Flow) -> list[Step]:
+    """The operators that run in each inference: what depends on stored values alone is computed once, on loading."""
+    stored, steps = set(flow.stored), []
+    for step in flow.steps:
+        inputs = tuple(name for name in step.inputs if name and name not in stored)
+        outputs = tuple(filter(None, step.outputs))
+        if inputs:
+            steps.append(Step(step.operator, inputs, outputs))
+        else:
+            stored.update(outputs)
+    return steps
+
+
+def _ends(steps: list[Step], results: Iterable[str]) -> Mapping[int, list[str]]:
+    """By index of a step: the values that no later step takes."""
+    last = {name: at for at, step in enumerate(steps) for name in (*step.outputs, *step.inputs)}
+    last |= dict.fromkeys(results, len(steps))
+    ends: dict[int, list[str]] = defaultdict(list)
+    for name, at in last.items():
+        ends[at].append(name)
+    return ends
+
+
+#: Bytes; no activation is larger, so a shape that says more is damaged.
+_LARGEST = 1 << 50
+
+
+def size_of(dtype: str, shape: Iterable[int | None]) -> int:
+    """Bytes of an activation, open dimensions counted as 1."""
+    return min(_LARGEST, dense_size(dtype, prod(1 if size is None or size < 0 else size for size in shape)))
+
+
+def is_open(shapes: Iterable[Iterable[int | None]]) -> bool:
+    """Whether any dimension is open."""
+    return any(size is None or size < 0 for shape in shapes for size in shape)
+
+
+#: Operators whose output the interpreter puts in the place of their input.
 _VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
-"""The interpreter gives the output of these the place of their input."""
 
 
 def tflite_flow(files: Files) -> Flow:
-    """The first subgraph, which is what an interpreter runs.
+    """The first subgraph of a `.tflite` file, which is the one that an interpreter runs.
 
     Raises:
-        Damage: it has no graph, or computes a tensor that is not there.
+        Damage: it has no graph, or computes a tensor that does not exist.
     """
     model = read_tables(files.main())
     if not model.graphs:
@@ -57,7 +168,7 @@ def tflite_flow(files: Files) -> Flow:
 
 
 def _keys(graph: GraphRecord) -> list[str]:
-    """By index of a tensor: the key of its value, which is the index of the tensor that was computed first."""
+    """By index of a tensor: the key of its value, which is the index of the first tensor that holds it."""
     keys = [str(index) for index in range(len(graph.tensors))]
     for operator in graph.operators:
         if any(not 0 <= index < len(keys) for index in operator.outputs):
@@ -71,25 +182,23 @@ def _has_data(tensor: TensorRecord, model: ModelRecord) -> bool:
     return bool(tensor.external) or (tensor.buffer < len(model.buffers) and model.buffers[tensor.buffer][1] > 0)
 
 
-# RF-SECTION flow_onnx: The main graph of an `.onnx` file as operators and the sizes of what they compute, where it
-# tells their shapes.
-
+#: Field numbers of ModelProto, GraphProto, NodeProto and TensorProto in onnx.proto3 (github.com/onnx/onnx).
 _GRAPH = 7
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _TENSOR_NAME = 1, 2, 4, 8
 
 
 class _Value(NamedTuple):
-    """A ValueInfoProto."""
+    """The name, type and shape of a value (ValueInfoProto)."""
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
-    """None where it has none."""
+    """None where the file does not say."""
 
 
 def onnx_flow(files: Files) -> Flow:
-    """The main graph; branches and functions count as their outputs."""
+    """The main graph of an `.onnx` file; branches and functions count as their outputs."""
     span = files.main().span
     data = span.data
     graph = [
@@ -118,7 +227,7 @@ def _of(graph: list[Field], number: int) -> Iterator[Field]:
 
 
 def _stored(data: mmap.mmap | bytes, graph: list[Field]) -> Iterator[str]:
-    """The names of initialisers; a sparse one has that of its values."""
+    """The names of initialisers; a sparse one has the name of its values."""
     for field in _of(graph, _INITIALIZER):
         yield from _texts(data, field, _TENSOR_NAME)
     for field in _of(graph, _SPARSE):
@@ -159,119 +268,3 @@ def _dimension(data: mmap.mmap | bytes, message: Field) -> int | None:
         if field.number == 1 and signed(field.value) >= 0:
             return signed(field.value)
     return None
-
-
-_LARGEST = 1 << 50
-"""Bytes beyond which a shape is no shape of an activation."""
-_READERS = {
-    ModelFormat.TFLITE: tflite_flow,
-    ModelFormat.ONNX: onnx_flow,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Activations:
-    """The moment at which the most is alive."""
-
-    peak: int
-    """Bytes of all activations that are alive then; a runtime shares some of them and has working memory besides."""
-    operator: str
-    """What computes then, in the format's own words."""
-    output: str
-    """The name of what it computes."""
-    has_open: bool
-    """Whether a shape leaves a dimension open, which was counted as 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operator, in the order of the file."""
-
-    operator: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """The main graph, as far as activations go. Values have keys of their own; a key of a view is its source's."""
-
-    steps: tuple[Step, ...]
-    sizes: Mapping[str, int]
-    """Bytes by key of a value, where its shape is known."""
-    stored: frozenset[str]
-    """Values that the file holds: weights and constants."""
-    given: tuple[str, ...]
-    """What the caller feeds."""
-    results: tuple[str, ...]
-    """What the caller reads: alive to the end."""
-    has_open: bool
-    names: Mapping[str, str]
-    """By key: what the file calls the value."""
-
-
-def activations(path: Path) -> Activations | None:
-    """The peak, or `None` where the file does not say the shapes of what it computes.
-
-    Raises:
-        ModelError: it is not a model, or it is damaged.
-    """
-    found = identify(path)
-    if found not in _READERS:
-        return None
-    with explained(path), Files(path) as files:
-        return peak_of(_READERS[found](files))
-
-
-def peak_of(flow: Flow) -> Activations | None:
-    """The operator during which most is alive: its inputs, its outputs, and what a later operator takes."""
-    steps = _computing(flow)
-    if any(name not in flow.sizes for step in steps for name in step.outputs):
-        return None
-    ends = _ends(steps, flow.results)
-    alive = {name: flow.sizes.get(name, 0) for name in flow.given if name not in flow.stored}
-    total = sum(alive.values())
-    best: Activations | None = None
-    for at, step in enumerate(steps):
-        for name in step.outputs:
-            if name not in alive:
-                alive[name] = flow.sizes[name]
-                total += alive[name]
-        if step.outputs and (best is None or total > best.peak):
-            output = flow.names.get(step.outputs[0], step.outputs[0])
-            best = Activations(total, step.operator, output, flow.has_open)
-        total -= sum(alive.pop(name, 0) for name in ends[at])
-    return best
-
-
-def _computing(flow: Flow) -> list[Step]:
-    """The operators that run at each inference: what follows from stored values alone is computed once, on loading."""
-    stored, steps = set(flow.stored), []
-    for step in flow.steps:
-        inputs = tuple(name for name in step.inputs if name and name not in stored)
-        outputs = tuple(filter(None, step.outputs))
-        if inputs:
-            steps.append(Step(step.operator, inputs, outputs))
-        else:
-            stored.update(outputs)
-    return steps
-
-
-def _ends(steps: list[Step], results: Iterable[str]) -> Mapping[int, list[str]]:
-    """By index of a step: the values that nobody takes after it."""
-    last = {name: at for at, step in enumerate(steps) for name in (*step.outputs, *step.inputs)}
-    last |= dict.fromkeys(results, len(steps))
-    ends: dict[int, list[str]] = defaultdict(list)
-    for name, at in last.items():
-        ends[at].append(name)
-    return ends
-
-
-def size_of(dtype: str, shape: Iterable[int | None]) -> int:
-    """Bytes of an activation, open dimensions counted as 1."""
-    return min(_LARGEST, dense_size(dtype, prod(1 if size is None or size < 0 else size for size in shape)))
-
-
-def is_open(shapes: Iterable[Iterable[int | None]]) -> bool:
-    """Whether any dimension is open."""
-    return any(size is None or size < 0 for shape in shapes for size in shape)

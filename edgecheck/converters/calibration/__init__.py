@@ -1,1 +1,1 @@
-"""Small networks of known kinds, generated to be timed on a device; made in a child process, as conversions are."""
+"""Small generated networks that are timed on a device; made in a child process, as conversions are."""

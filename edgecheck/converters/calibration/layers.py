@@ -1,18 +1,15 @@
-"""Which networks are generated: each is a list of layers on an image or a row of numbers."""
+"""The networks to generate: each is a list of layers on an image or on rows of numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """To `channels`, with a square kernel."""
+    """A convolution to `channels`, with a square kernel."""
 
     channels: int
     kernel: int = 1
@@ -21,7 +18,7 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True)
 class Depthwise:
-    """One square kernel for each channel."""
+    """A depthwise convolution: one square kernel per channel."""
 
     kernel: int = 3
     stride: int = 1
@@ -29,14 +26,14 @@ class Depthwise:
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """All of the input to each of `units`."""
+    """A fully connected layer with `units` outputs."""
 
     units: int
 
 
 @dataclass(frozen=True, slots=True)
 class Doubling:
-    """The input added to itself: hardly anything is computed, and all of it is read and written."""
+    """The input added to itself: little to compute, everything to read and write."""
 
 
 Layer = Convolution | Depthwise | Dense | Doubling
@@ -51,9 +48,9 @@ class Network:
     layers: tuple[Layer, ...]
 
 
-#: By name. Between them they use what real networks use, in the sizes that they use it in: 3x3 and 1x1 convolutions, a
-#: wide first layer, depthwise separable blocks, dense layers that fit the caches, and two whose time is memory's:
-#: weights that are read once, and large activations.
+#: By name. Together they cover the layers of real networks in realistic sizes: 3x3 and 1x1 convolutions, a wide first
+#: layer, depthwise separable blocks, dense layers that fit the caches, and two that are bound by memory: weights that
+#: are read once, and large activations.
 NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
         "convolutions": Network((1, 56, 56, 24), (Convolution(48, 3), Convolution(48, 3), Convolution(48, 3, 2))),

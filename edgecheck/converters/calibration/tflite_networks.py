@@ -1,10 +1,11 @@
-"""Writes the networks as `.tflite` files, in float32 and in int8, straight from the format's schema."""
+"""Writes the networks as `.tflite` files in float32 and in int8, directly with the format's schema."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers  # type: ignore[import-untyped] # it has no stubs
@@ -15,26 +16,24 @@ from edgecheck.converters.calibration.layers import NETWORKS, Convolution, Dense
 from edgecheck.converters.interface import Made, Request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-#: What one step of an int8 activation is worth.
+#: The scale of int8 activations.
 _ACTIVATION_SCALE = 0.05
 
-#: The standard deviation of whole numbers drawn evenly from -127 to 127.
+#: The standard deviation of integers drawn uniformly from -127 to 127.
 _INT8_DEVIATION = 73.6
 
-#: Makes up for the half that a ReLU takes away (He and others, Delving Deep into Rectifiers, 2015).
+#: Compensates for the half that a ReLU removes (He et al. 2015, "Delving Deep into Rectifiers").
 _GAIN = math.sqrt(2)
 
-#: Versions of the operators that take int8 (TensorFlow's `tools/versioning/op_version.cc`); those that take float: 1.
+#: Versions of the int8 operators (TensorFlow's `tools/versioning/op_version.cc`); those of float operators are 1.
 _INT8_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2}
 _SAME, _RELU = schema.Padding.SAME, schema.ActivationFunctionType.RELU
 
 
 def make(request: Request, folder: Path) -> Made:
-    """Write those of `NETWORKS` that `request.inputs` names, all where it names none: `NAME-float` and `NAME-int8`."""
+    """Write the `NETWORKS` that `request.inputs` names, or all if it names none: `NAME-float` and `NAME-int8`."""
     names = tuple(request.inputs) or tuple(NETWORKS)
     files = []
     for name in names:
@@ -46,17 +45,17 @@ def make(request: Request, folder: Path) -> Made:
 
 
 def written(name: str, network: Network, *, is_int8: bool) -> bytes:
-    """One network; the same bytes each time, since its weights' seed is made of its name."""
-    graph = _Graph(np.random.default_rng(zlib.crc32(name.encode())), is_int8=is_int8)
+    """One network as a file's content; always the same, since its weights are seeded with its name."""
+    graph = _Graph(random=np.random.default_rng(zlib.crc32(name.encode())), is_int8=is_int8)
     graph.value(network.input, _ACTIVATION_SCALE)
     for layer in network.layers:
         graph.add(layer)
     return graph.packed()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Graph:
-    """What is written so far; the last tensor that is a value is what the next layer takes."""
+    """The graph so far; the next layer takes the last tensor that is a value."""
 
     random: np.random.Generator
     is_int8: bool
@@ -69,14 +68,14 @@ class _Graph:
     last: int = -1
 
     def value(self, shape: tuple[int, ...], scale: float) -> int:
-        """A tensor that is computed, or the input."""
+        """Add a tensor that is computed, or the input."""
         kind = schema.TensorType.INT8 if self.is_int8 else schema.TensorType.FLOAT32
         self.shape, self.scale = shape, scale
         self.last = self._tensor(shape, kind, scale, 0)
         return self.last
 
     def add(self, layer: Layer) -> None:
-        """One more layer on top."""
+        """Add a layer on top."""
         source, scale = self.last, self.scale
         if isinstance(layer, Doubling):
             operands, shape = [source, source], self.shape
@@ -92,7 +91,7 @@ class _Graph:
         self.steps.append(step)
 
     def _sizes(self, layer: Convolution | Depthwise | Dense) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
-        """The shape of the weights, how many outputs have a bias, and the shape of the result."""
+        """The shape of the weights, the number of biases, and the shape of the result."""
         if isinstance(layer, Dense):
             return (layer.units, self.shape[-1]), layer.units, (self.shape[0], layer.units)
         _, height, width, channels = self.shape
@@ -102,7 +101,7 @@ class _Graph:
         return (layer.channels, layer.kernel, layer.kernel, channels), layer.channels, (1, *place, layer.channels)
 
     def _weights(self, shape: tuple[int, ...], outputs: int) -> list[int]:
-        """Such that what comes out varies about as much as what goes in, in float and in int8."""
+        """Add weights and biases that keep the spread of the values about constant, in float and in int8."""
         drawn: NDArray[Any]
         bias: NDArray[Any]
         size = _GAIN / math.sqrt(math.prod(shape) / outputs)
@@ -136,17 +135,17 @@ class _Graph:
         return len(self.tensors) - 1
 
     def packed(self) -> bytes:
-        """The file."""
-        graph, whole = schema.SubGraphT(), schema.ModelT()
+        """The file's content."""
+        graph, model = schema.SubGraphT(), schema.ModelT()
         graph.tensors, graph.operators, graph.inputs, graph.outputs = self.tensors, self.steps, [0], [self.last]
-        whole.version, whole.buffers, whole.subgraphs = 3, self.buffers, [graph]
-        whole.operatorCodes = [_code(name, self.is_int8) for name in self.codes]
+        model.version, model.buffers, model.subgraphs = 3, self.buffers, [graph]
+        model.operatorCodes = [_code(name, self.is_int8) for name in self.codes]
         builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(whole.Pack(builder), b"TFL3")
+        builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
 
-def _code(name: str, is_int8: bool) -> Any:  # noqa: FBT001 - the fact decides the version, and is passed on
+def _code(name: str, is_int8: bool) -> Any:  # noqa: FBT001 - a property of the graph, passed on
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
     code.version = _INT8_VERSIONS[name] if is_int8 else 1
@@ -154,7 +153,7 @@ def _code(name: str, is_int8: bool) -> Any:  # noqa: FBT001 - the fact decides t
 
 
 def _options(layer: Layer) -> tuple[str, int, Any]:
-    """The operator's name, the kind of its options, and those."""
+    """The operator's name, the type of its options, and the options."""
     kinds = schema.BuiltinOptions
     if isinstance(layer, Doubling):
         return "ADD", kinds.AddOptions, schema.AddOptionsT()

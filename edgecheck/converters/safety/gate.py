@@ -1,59 +1,60 @@
-"""Before any converter opens a model: does it bring code, and is that code trusted?"""
+"""Before a converter opens a model: would that run code, and is the code trusted? After a failure: is it damaged?"""
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+from edgecheck.anatomy.encodings.span import Damage, Unread
+from edgecheck.anatomy.reading import read
 from edgecheck.converters import model_files
-from edgecheck.converters.damage import ensure_whole
-from edgecheck.converters.interface import TRUST_ALL
-from edgecheck.converters.safety import contents, factories
-from edgecheck.converters.safety.allowlist import is_harmless
-from edgecheck.errors import ConversionError
+from edgecheck.converters.interface import TRUST_ALL, Request
+from edgecheck.converters.refusals import trust_hint, would_import
+from edgecheck.converters.safety import factories, pickled_imports
+from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
+from edgecheck.errors import ConversionError, ModelError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from edgecheck.converters.interface import Request
-
+#: Imports that a message names at most.
 _MOST_NAMED = 5
 
 
 class _Examiner(NamedTuple):
-    look: Callable[[Path], contents.Contents]
+    imports_of: Callable[[Path], PickledImports]
     kind: str
-    """Which list of harmless names counts."""
+    """Which list of harmless names applies."""
     instead: str
-    """What to write instead, for a person."""
+    """The safe form to save the model in."""
 
 
 _WEIGHTS = "torch.save(model.state_dict(), path)"
 _EXAMINERS = {
-    "pickle": _Examiner(contents.of_pickle, "sklearn", "skops.io.dump(model, path)"),
-    "joblib": _Examiner(contents.of_pickle, "sklearn", "skops.io.dump(model, path)"),
-    "skops": _Examiner(contents.of_skops, "sklearn", "a model of scikit-learn's own classes"),
-    "torch-zip": _Examiner(contents.of_archive, "torch", _WEIGHTS),
-    "torch-legacy": _Examiner(contents.of_torch_legacy, "torch", _WEIGHTS),
-    "pt2": _Examiner(contents.of_archive, "torch", "torch.export.save without custom objects"),
+    "pickle": _Examiner(pickled_imports.of_pickle, "sklearn", "skops.io.dump(model, path)"),
+    "joblib": _Examiner(pickled_imports.of_pickle, "sklearn", "skops.io.dump(model, path)"),
+    "skops": _Examiner(pickled_imports.of_skops, "sklearn", "a model of scikit-learn's own classes"),
+    "torch-zip": _Examiner(pickled_imports.of_archive, "torch", _WEIGHTS),
+    "torch-legacy": _Examiner(pickled_imports.of_torch_legacy, "torch", _WEIGHTS),
+    "pt2": _Examiner(pickled_imports.of_archive, "torch", "torch.export.save without custom objects"),
 }
 
 
 class Admitted(NamedTuple):
-    """A request that may be opened."""
+    """A request whose model may be opened."""
 
     request: Request
     """Its `trusted` says whether the file may run code: `TRUST_ALL` or nothing."""
     notes: tuple[str, ...]
-    """What a person should know of the file."""
+    """What the user should know about the file."""
 
 
 def admit(request: Request) -> Admitted:
-    """Let `request` pass; nothing of the model is executed.
+    """Check a request and let it pass; nothing of the model is executed.
 
     Raises:
-        ConversionError: opening the model would run code, and nobody trusts it.
+        ConversionError: opening the model would run untrusted code.
         ModelError: it is damaged.
     """
     if request.factory:
@@ -63,7 +64,7 @@ def admit(request: Request) -> Admitted:
     )
     notes: tuple[str, ...] = ()
     if (examiner := _EXAMINERS.get(request.source)) is not None:
-        found = examiner.look(request.model)
+        found = examiner.imports_of(request.model)
         if not trusted:
             _refuse(request, found, examiner)
         notes = _versions(found.version)
@@ -71,32 +72,30 @@ def admit(request: Request) -> Admitted:
 
 
 def _digest(request: Request) -> str:
-    return model_files.digest_of(model_files.shipped(request.model, request.source))
+    return model_files.digest_of(model_files.files_of(request.model, request.source))
 
 
 def would_run(request: Request) -> str:
-    """What opening the model would import and run, for a person; empty where that is nothing, or is not known."""
+    """The imports that opening the model would run, to show; empty if there are none or the format is not examined."""
     examiner = _EXAMINERS.get(request.source)
-    return _offending(examiner.look(request.model), examiner) if examiner is not None else ""
+    return _offending(examiner.imports_of(request.model), examiner) if examiner is not None else ""
 
 
-def _offending(found: contents.Contents, examiner: _Examiner) -> str:
+def _offending(found: PickledImports, examiner: _Examiner) -> str:
     names = sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
-def _refuse(request: Request, found: contents.Contents, examiner: _Examiner) -> None:
+def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> None:
     hint = f"Save it as {examiner.instead}"
-    # Beside a factory weights are data only, whoever is trusted: a pin of theirs would but take the factory's place.
+    # With a factory, weights are loaded as data only: a pin of the weights would have no use.
     if not request.factory:
-        hint += (
-            f"; if you know who made it, write `trusted: sha256:{_digest(request)}` into the budget, or give --trust"
-        )
+        hint += f"; if you know who made it, {trust_hint(_digest(request))}"
     if offending := _offending(found, examiner):
-        raise ConversionError(f"{request.title} is a pickle that would import and run {offending}.", f"{hint}.")
+        raise would_import(request.title, offending, f"{hint}.")
     if found.doubt:
-        ensure_whole(request.model)  # trust mends no broken download, and must not be asked for one
+        ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(
             f"{request.title} cannot be read to its end without running it: {found.doubt}.", f"{hint}."
         )
@@ -107,9 +106,50 @@ def _versions(version: str) -> tuple[str, ...]:
 
 
 def _admit_factory(request: Request) -> None:
-    digest = f"sha256:{factories.sha256(request.factory, request.home)}"
-    if request.trusted not in (TRUST_ALL, digest):
+    digest = factories.sha256(request.factory, request.home)
+    if request.trusted not in (TRUST_ALL, f"sha256:{digest}"):
         raise ConversionError(
-            f"The factory {request.factory} is code of yours, and would run.",
-            f"Read it, then write `trusted: {digest}` into the budget, or give --trust.",
+            f"The factory {request.factory} is your own code and would be executed.",
+            f"Read it, then {trust_hint(digest)}.",
         )
+
+
+def ensure_undamaged(model: Path) -> None:
+    """Check that a file obeys its format, and that an archive's members have their checksums.
+
+    Called only after a failure, so that good models do not pay for it.
+
+    Args:
+        model: A file or a folder whose format is known.
+
+    Raises:
+        ModelError: it is damaged, most often by an interrupted download.
+    """
+    try:
+        read(model)
+    except ModelError as error:
+        cause = error.__cause__
+        # a file of a kind that edgecheck does not read may be fine
+        if isinstance(cause, Damage) and not isinstance(cause, Unread):
+            raise
+    if model.is_file() and zipfile.is_zipfile(model):
+        _ensure_members(model)
+
+
+def _ensure_members(model: Path) -> None:
+    try:
+        with zipfile.ZipFile(model) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise _damaged(model, str(error)) from error
+    except (NotImplementedError, RuntimeError):  # a compression or an encryption that Python does not support
+        return
+    if broken is not None:
+        raise _damaged(model, f"its member {broken} does not match its checksum")
+
+
+def _damaged(model: Path, how: str) -> ModelError:
+    return ModelError(
+        f"{model} is damaged: {how.rstrip('.')}.",
+        "Download or export it again, and compare its size and checksum with the original.",
+    )

@@ -1,1 +1,1 @@
-"""How a model of each format is opened with its own framework and run: only in a child process."""
+"""How a model of each format is opened and run with its framework; all but `frameworks` only in child processes."""

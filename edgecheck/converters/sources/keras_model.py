@@ -1,8 +1,9 @@
-"""Keras models, `.keras` and whole-model HDF5, opened with Keras 3 and run on TensorFlow."""
+"""Keras models, `.keras` and complete models in HDF5, opened with Keras 3 and run on TensorFlow."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.model_files import sha256
+from edgecheck.converters.pruning import is_kernel, pruned
+from edgecheck.converters.refusals import trust_hint, unknown_inputs, weights_without_network
 from edgecheck.converters.samples import Port, described, shapes_of
-from edgecheck.converters.sources.interface import Output
+from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
-
-    from edgecheck.converters.interface import Request
 
 _SUFFIXES = {"keras": ".keras", "hdf5": ".h5"}
 
@@ -37,12 +36,12 @@ class KerasModel:
         self._reset()
 
     def _build(self, request: Request) -> None:
-        """Call it, and see that this made no weights: they would be random, and others at each loading.
+        """Call it, and check that this created no weights: they would be random, and different at each loading.
 
-        What was saved with its weights has them by now, even where its class builds itself at the first call.
+        A model that was saved with its weights has them by now, even if its class builds itself at the first call.
 
         Raises:
-            ConversionError: it made some.
+            ConversionError: it created some.
         """
         loaded = len(self.keras.weights)
         self.call_once(request)
@@ -50,7 +49,7 @@ class KerasModel:
             raise _without_weights(request)
 
     def call_once(self, request: Request) -> None:
-        """Call it with zeros: that builds what was never called, and Keras exports nothing else."""
+        """Call it with zeros, which builds it: Keras exports only models that were called."""
         shapes = shapes_of(self.ports, request)
         self.call([np.zeros(shapes[port.name], port.dtype) for port in self.ports])
         self._reset()
@@ -61,33 +60,33 @@ class KerasModel:
         return [Output(name, value) for name, value in zip(self.output_names(len(values)), values, strict=True)]
 
     def call(self, values: list[Any]) -> list[NDArray[Any]]:
-        """Outputs for inputs, both in the model's own order; no training behaviour, and no state of earlier calls."""
+        """Outputs for inputs, both in the model's order; in inference mode, and without the state of earlier calls."""
         self._reset()
         return [np.asarray(value) for value in self.symbolic(values)]
 
     def symbolic(self, values: list[Any]) -> list[Any]:
-        """The same with tensors in and out, for tracing."""
+        """The same with tensors as inputs and outputs, for tracing."""
         struct = getattr(self.keras, "_inputs_struct", None)
         packed = keras.tree.pack_sequence_as(struct, values) if struct is not None else values
         fed = packed if struct is not None or len(values) > 1 else values[0]
         return list(keras.tree.flatten(self.keras(fed, training=False)))
 
     def _reset(self) -> None:
-        """Forget the state of earlier calls: an artifact starts without it, and a converter would write it down."""
+        """Reset the state of earlier calls: an artifact starts without it, and a converter would store it."""
         for layer in self._stateful():
             layer.reset_state()
 
     def _stateful(self) -> list[Any]:
-        every = self.keras._flatten_layers()  # noqa: SLF001 - there is no other way to find layers inside layers
+        every = self.keras._flatten_layers()  # noqa: SLF001 - nothing public finds layers inside layers
         return [each for each in every if getattr(each, "stateful", False) and hasattr(each, "reset_state")]
 
     @property
     def is_stateful(self) -> bool:
-        """Whether it remembers one call in the next."""
+        """Whether a call depends on earlier ones."""
         return bool(self._stateful())
 
     def output_names(self, count: int) -> list[str]:
-        """The outputs' names, as an export calls them: a dict's keys, else the layers; numbered where none are."""
+        """The outputs' names in an export: a dict's keys, else the layers' names; numbered if there are neither."""
         struct = getattr(self.keras, "_outputs_struct", None)
         if isinstance(struct, dict):
             names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(struct)]
@@ -97,7 +96,7 @@ class KerasModel:
 
 
 class WithLogits:
-    """A model beside itself without its final softmax, where it has one that can be taken off."""
+    """A model, together with a copy without its final softmax, if it has one that can be removed."""
 
     def __init__(self, model: KerasModel, headless: KerasModel | None) -> None:
         self.ports = model.ports
@@ -117,19 +116,19 @@ class WithLogits:
 
 
 def open_model(request: Request) -> WithLogits:
-    """The model of `request`, with what goes into its final softmax.
+    """The model of `request`, together with the inputs of its final softmax.
 
     Raises:
-        ConversionError: it cannot be loaded, or only with code that nobody trusts.
+        ConversionError: it cannot be loaded, or only with untrusted code.
     """
     headless = KerasModel(request)
     return WithLogits(KerasModel(request), headless if _behead(headless.keras) else None)
 
 
 def _behead(model: Any) -> bool:
-    """Make the softmax that ends a model pass its input on; whether there was one."""
+    """Make the softmax that ends a model pass its input on; returns whether there was one."""
     layers = list(getattr(model, "layers", []))
-    last = [each for each in layers if not each._outbound_nodes] or layers[-1:]  # noqa: SLF001 - where a layer's output goes
+    last = [each for each in layers if not each._outbound_nodes] or layers[-1:]  # noqa: SLF001 - nothing public says which layers use an output
     found = False
     for layer in last:
         if getattr(layer, "activation", None) is keras.activations.softmax:
@@ -154,22 +153,19 @@ def _refused(request: Request, said: str) -> ConversionError:
     if "safe_mode" in said or "unsafe" in said.lower() or "lambda" in said.lower():
         return ConversionError(
             f"{name} holds a Lambda layer or other Python code, which opening it would run.",
-            f"Rebuild it without, or write `trusted: sha256:{sha256(request.model)}` into the budget, or give --trust.",
+            f"Rebuild it without that layer, or {trust_hint(sha256(request.model))}.",
         )
     if "No model config" in said or "model_config" in said:
-        return ConversionError(
-            f"{name} holds weights only, without the network that they belong to.",
-            "Save the whole model: model.save('model.keras').",
-        )
+        return weights_without_network(name, "Save the complete model: model.save('model.keras').")
     return ConversionError(
         f"Keras {keras.__version__} does not load {name}: {said[:400]}",
-        "A model with classes of its own must be exported (model.export) or registered with Keras.",
+        "Export a model with custom classes (model.export), or register the classes with Keras.",
     )
 
 
 @contextmanager
 def _named_for_keras(request: Request) -> Iterator[Path]:
-    """The model under a name by which Keras knows its format: it looks at names, not at bytes."""
+    """The model under a name with the suffix from which Keras infers the format."""
     with tempfile.TemporaryDirectory() as scratch:
         link = Path(scratch) / f"model{_SUFFIXES[request.source]}"
         link.symlink_to(request.model.resolve())
@@ -189,9 +185,7 @@ def _ports(model: Any, request: Request) -> tuple[Port, ...]:
         return tuple(Port(name, (None, *shape), _single(dtype)) for name, (shape, dtype) in found.items())
     if not model.built and not model.weights:
         raise _without_weights(request)
-    raise ConversionError(
-        f"{request.title} does not say what its inputs are.", "Give `samples`, or `inputs:` in the budget."
-    )
+    raise unknown_inputs(request.title, "what its inputs are")
 
 
 def _without_weights(request: Request) -> ConversionError:
@@ -207,8 +201,6 @@ def _single(dtype: str) -> str:
 
 def prune(model: Any, share: float) -> None:
     """Set the smallest weights of every kernel to zero, in place."""
-    from edgecheck.converters.pruning import is_kernel, pruned
-
     for weight in model.weights:
         if is_kernel(tuple(weight.shape)) and keras.backend.is_float_dtype(weight.dtype):
             weight.assign(pruned(np.asarray(weight), share))

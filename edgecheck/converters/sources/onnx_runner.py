@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import onnxruntime
 
+from edgecheck.converters.interface import Request
 from edgecheck.converters.samples import Port
-from edgecheck.converters.sources.interface import Output
+from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from edgecheck.converters.interface import Request
-
+#: onnxruntime's log level of errors.
 _ERROR = 3
+
+#: By onnxruntime's name of a type: numpy's, if it is another.
 _TYPES = {"float": "float32", "double": "float64"}
-#: What may stand between a softmax and the model's output without changing which class is on top.
+
+#: Operators between a softmax and the model's output that do not change which class is on top.
 _TRANSPARENT = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear")
 
 
 class OnnxModel:
-    """A session on the model, with what goes into its final softmax as further outputs.
+    """A session on the model; the inputs of its final softmaxes are additional outputs.
 
     Raises:
         ConversionError: onnxruntime does not open it.
@@ -54,10 +56,10 @@ class OnnxModel:
 
 
 def session_of(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:
-    """A session on a model whose external data, if it has some, are in `folder`; raises what onnxruntime raises."""
+    """A session on a model whose external data, if any, are in `folder`; raises what onnxruntime raises."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR
-    # external data are found beside the file only when the session knows where that is
+    # the session gets bytes, so it needs the folder of external data
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
@@ -68,7 +70,7 @@ def open_model(request: Request) -> OnnxModel:
 
 
 def before_softmax(model: onnx.ModelProto) -> dict[str, str]:
-    """By output that a softmax makes: the name of what goes into the softmax."""
+    """By output that a softmax makes: the name of the softmax's input."""
     makers = {name: node for node in model.graph.node for name in node.output}
     found = {}
     for output in model.graph.output:
@@ -81,7 +83,7 @@ def before_softmax(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def ports_of(model: onnx.ModelProto) -> tuple[Port, ...]:
-    """The inputs of a model that is not open in a session."""
+    """The inputs of a model, without a session."""
     constants = {each.name for each in model.graph.initializer}
     return tuple(
         Port(

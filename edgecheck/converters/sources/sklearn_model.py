@@ -1,8 +1,9 @@
-"""scikit-learn models, opened under the same rules by which the gate let them in."""
+"""scikit-learn models: opened under the rules by which the gate admitted them, run, and taken apart."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -10,20 +11,21 @@ import numpy as np
 import sklearn
 from joblib import numpy_pickle
 from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
 
-from edgecheck.converters.interface import TRUST_ALL
-from edgecheck.converters.safety.allowlist import is_harmless
+from edgecheck.converters.interface import TRUST_ALL, Request
+from edgecheck.converters.refusals import DO_NOT_OPEN, would_import
+from edgecheck.converters.safety.pickled_imports import is_harmless
 from edgecheck.converters.samples import Port
-from edgecheck.converters.sources.interface import Output
-from edgecheck.converters.sources.sklearn_parts import steps, takes_text
+from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgecheck.converters.interface import Request
-
-#: What the input is called that holds the features; scikit-learn has no name for it.
+#: The name of the input that holds the features; scikit-learn has none for it.
 FEATURES = "features"
 
 
@@ -43,13 +45,13 @@ class SklearnModel:
             self._scores = ("predict_proba",)  # mixtures
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
-        """See `Source.run`: a label and what it was decided from, or a regression's prediction."""
+        """See `Source.run`: a label and the scores behind it, or a regression's prediction."""
         rows = feed[FEATURES].astype(np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 predicted, scores = self._predicted(rows)
-            except ValueError:  # a KMeans takes the numbers that it was trained on, and no others
+            except ValueError:  # a KMeans accepts only the number type that it was trained on
                 predicted, scores = self._predicted(rows.astype(np.float32))
         if scores is None and self.is_classifier:
             return [Output("label", predicted)]
@@ -63,7 +65,7 @@ class SklearnModel:
 
 
 def _stacked(scores: Any) -> NDArray[Any]:
-    """One array; of several labels with unequally many classes, filled with zeros as skl2onnx fills them."""
+    """One array; for several labels with different numbers of classes, padded with zeros as skl2onnx does."""
     if not isinstance(scores, list):
         return np.asarray(scores)
     widest = max(each.shape[-1] for each in scores)
@@ -74,32 +76,32 @@ def open_model(request: Request) -> SklearnModel:
     """The model of `request`.
 
     Raises:
-        ConversionError: it cannot be loaded, or it predicts nothing from a row of numbers.
+        ConversionError: it cannot be loaded, or does not predict from a row of numbers.
     """
     return SklearnModel(request)
 
 
 class _Harmless(numpy_pickle.NumpyUnpickler):  # type: ignore[misc] # joblib has no types
-    """Imports what the gate lets pass and nothing else: a second lock, should the first have been deceived."""
+    """Imports only what the gate admits: a second lock, in case the first was deceived."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The class or function, if it is harmless."""
+        """Import the class or function, if it is harmless."""
         if not is_harmless(module, name, "sklearn"):
-            raise ConversionError(f"It would import and run {module}.{name}.", "Do not open it.")
+            raise would_import("The model", f"{module}.{name}", DO_NOT_OPEN)
         return super().find_class(module, name)
 
 
 def _loaded(request: Request) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # another version wrote it: the artifact's notes say which
+            warnings.simplefilter("ignore")  # about the version that wrote it, which is in the artifact's notes
             return _skops(request) if request.source == "skops" else _pickled(request)
     except ConversionError:
         raise
     except Exception as error:
         raise ConversionError(
             f"scikit-learn {sklearn.__version__} does not open {request.title}: {' '.join(str(error).split())[:200]}",
-            "Open and save it again with the scikit-learn that wrote it, or train it with this one.",
+            "Open and save it again with the scikit-learn that wrote it, or train it with this version.",
         ) from error
 
 
@@ -116,12 +118,16 @@ def _skops(request: Request) -> Any:
     for name in named:
         module, _, last = name.rpartition(".")
         if request.trusted != TRUST_ALL and not is_harmless(module, last, "sklearn"):
-            raise ConversionError(f"{request.title} would import and run {name}.", "Do not open it.")
+            raise would_import(request.title, name, DO_NOT_OPEN)
     return skops.io.load(request.model, trusted=named)
 
 
 def _features(model: Any, request: Request) -> int:
-    """How many numbers a row has."""
+    """The number of features in a row.
+
+    Raises:
+        ConversionError: the model does not predict from a row of numbers.
+    """
     kind = type(model).__name__
     if not isinstance(model, BaseEstimator):
         raise ConversionError(
@@ -130,13 +136,13 @@ def _features(model: Any, request: Request) -> int:
     if not hasattr(model, "predict"):
         raise ConversionError(
             f"{request.title} holds a {kind}, which prepares data and predicts nothing.",
-            "Give the whole pipeline, with the model at its end.",
+            "Save the entire pipeline, with the model at its end.",
         )
     count = getattr(next(steps(model)), "n_features_in_", None)
     if not isinstance(count, (int, np.integer)):
         raise ConversionError(
-            f"{request.title} holds a {kind} that takes no rows of numbers, or was never fitted.",
-            "edgecheck converts models of numeric features; text is turned into numbers before.",
+            f"{request.title} holds a {kind} that does not take rows of numbers, or was never fitted.",
+            "edgecheck converts models of numeric features; turn text into numbers before the model.",
         )
     if takes_text(model):
         raise ConversionError(
@@ -145,3 +151,42 @@ def _features(model: Any, request: Request) -> int:
             " device.",
         )
     return int(count)
+
+
+def steps(model: Any) -> Iterator[Any]:
+    """The steps of a pipeline and of pipelines inside it; any other model is one step. Of a search, its best model."""
+    model = best_found(model)
+    if not isinstance(model, Pipeline):
+        yield model
+        return
+    for _, step in model.steps:
+        if step is not None and step != "passthrough":
+            yield from steps(step)
+
+
+def best_found(model: Any) -> Any:
+    """The best model of a search; any other model is returned unchanged."""
+    return model.best_estimator_ if isinstance(model, (GridSearchCV, RandomizedSearchCV)) else model
+
+
+def takes_text(model: Any) -> bool:
+    """Whether an encoder in the model was fitted to words, so that one of its columns holds words."""
+    return any(
+        isinstance(value, str)
+        for part in _transformers(model)
+        for categories in getattr(part, "categories_", ())
+        for value in categories[:1]
+    )
+
+
+def _transformers(model: Any) -> Iterator[Any]:
+    """Every part that prepares columns, at any depth."""
+    for step in steps(model):
+        if isinstance(step, ColumnTransformer):
+            for _, inner, _ in getattr(step, "transformers_", ()):
+                yield from _transformers(inner)
+        elif isinstance(step, FeatureUnion):
+            for _, inner in step.transformer_list:
+                yield from _transformers(inner)
+        else:
+            yield step

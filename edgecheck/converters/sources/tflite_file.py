@@ -1,27 +1,27 @@
-"""`.tflite` files as objects: opened for a change, brought to today's encoding, written again."""
+"""`.tflite` files as objects: opened to be changed, brought to the current encoding, written again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils, mmap_utils
 
-from edgecheck.errors import ConversionError
+from edgecheck.converters.refusals import already_converted, nothing_to_convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 _OPS = schema.BuiltinOperator
 _TYPES = schema.TensorType
-_NOWHERE = 1
-"""Offsets up to this mean that the bytes are not outside: 1 is written by mistake (schema, Buffer.offset)."""
 
-#: Where operators keep weights of two axes and more.
+#: Offsets up to this mean that the bytes are inside the schema's part; some writers put 1 (schema, `Buffer.offset`).
+_NO_OFFSET = 1
+
+#: By operator: the positions of the inputs that are weights of two axes or more.
 WEIGHTS = {
     _OPS.CONV_2D: (1,),
     _OPS.DEPTHWISE_CONV_2D: (1,),
@@ -38,39 +38,39 @@ WEIGHTS = {
 
 
 class Weight(NamedTuple):
-    """A constant that an operator takes as its weights; its values can be replaced."""
+    """A constant that an operator uses as weights; its values can be replaced."""
 
     tensor: Any
     buffer: Any
 
     def values(self) -> NDArray[Any]:
-        """Its numbers, in their own type."""
+        """The values, in the type in which they are stored."""
         kind = np.float16 if self.tensor.type == _TYPES.FLOAT16 else np.float32
         numbers: NDArray[Any] = np.frombuffer(bytes(self.buffer.data), kind).reshape(self.tensor.shape)
         return numbers
 
     def replace(self, values: NDArray[Any]) -> None:
-        """Other numbers of the same shape."""
+        """Store other values of the same shape."""
         self.buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
 
 def load(path: Path) -> Any:
-    """The model as the schema's `ModelT`, in today's encoding.
+    """The model as the schema's `ModelT`, in the current encoding.
 
-    Until 2020 converters wrote operators' codes into a field of one byte only. ai-edge-quantizer reads the other, takes
-    every operator for ADD, and gives the file back unchanged without a word (MediaPipe's face_landmark.tflite).
+    Until 2020, converters wrote operator codes only into a field of one byte. ai-edge-quantizer reads the newer field,
+    takes every operator for ADD, and silently returns the file unchanged (MediaPipe's face_landmark.tflite).
     """
     model = parsed(path.read_bytes())
     for code in model.operatorCodes:
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
-    _widen(model)
+    _float16_to_float32(model)
     return model
 
 
 def is_current(path: Path) -> bool:
-    """Whether `load` and `sign` would leave the file as it is, and all its weights are float32.
+    """Whether `load` and `add_signature` would leave the file unchanged, and all its weights are float32.
 
-    It looks at the tables that say so and makes no objects of the rest, which took half as long as a quantisation.
+    Only the tables that decide this are read: turning everything into objects took half as long as a quantisation.
     """
     model = schema.Model.GetRootAs(mmap_utils.get_file_contents(path))
     codes = [model.OperatorCodes(each) for each in range(model.OperatorCodesLength())]
@@ -90,14 +90,14 @@ def is_current(path: Path) -> bool:
 
 
 def parsed(content: bytes) -> Any:
-    """The model as the file has it, with the weights inside that converters put behind the schema's own part."""
+    """The model in the file's own encoding, including the weights that converters put after the schema's part."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     for buffer in model.buffers:
-        if buffer.offset > _NOWHERE:
+        if buffer.offset > _NO_OFFSET:
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     for operator in (each for graph in model.subgraphs for each in graph.operators or []):
-        if operator.largeCustomOptionsOffset > _NOWHERE:
+        if operator.largeCustomOptionsOffset > _NO_OFFSET:
             start, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
             operator.customOptions = np.frombuffer(content, np.uint8, size, start)
             operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
@@ -110,7 +110,7 @@ def save(model: Any, path: Path) -> None:
 
 
 def weights(model: Any) -> list[Weight]:
-    """The constants that operators take as weights, each once."""
+    """The constants that operators use as weights, each once."""
     found: dict[int, Weight] = {}
     for graph in model.subgraphs:
         for operator in graph.operators or []:
@@ -122,7 +122,7 @@ def weights(model: Any) -> list[Weight]:
     return list(found.values())
 
 
-def float_weights(model: Any, name: str) -> list[Weight]:
+def float_weights(model: Any, title: str) -> list[Weight]:
     """The weights that are float32.
 
     Raises:
@@ -132,15 +132,13 @@ def float_weights(model: Any, name: str) -> list[Weight]:
     found = [each for each in everything if each.tensor.type == _TYPES.FLOAT32]
     if found and len(found) == len(everything):
         return found
-    if everything:  # a file with both kinds comes from a quantiser that leaves small weights alone
-        raise ConversionError(
-            f"{name} holds quantised weights: it is converted already.", "Give the float32 model that it was made from."
-        )
-    raise ConversionError(f"{name} has no weights that could be converted.", "Use `float32`.")
+    if everything:  # a file with both kinds comes from a quantiser that skips small weights
+        raise already_converted(title, "quantised weights")
+    raise nothing_to_convert(title, "has no weights that could be converted")
 
 
-def sign(model: Any) -> None:
-    """Give the first graph a signature, which older files lack and ai-edge-quantizer cannot calibrate without."""
+def add_signature(model: Any) -> None:
+    """Give the first graph a signature if it has none; ai-edge-quantizer cannot calibrate without one."""
     if model.signatureDefs:
         return
     graph = model.subgraphs[0]
@@ -165,24 +163,24 @@ def _weight_places(model: Any, operator: Any) -> Iterator[int]:
     )
 
 
-def _widen(model: Any) -> None:
-    """Make float32 weights of those that a float16 file keeps behind DEQUANTIZE operators.
+def _float16_to_float32(model: Any) -> None:
+    """Replace the DEQUANTIZE operators of a float16 file by float32 weights.
 
-    Every tool that quantises or prunes looks for weights and not for operators that make them.
+    Tools that quantise or prune look for weights, not for operators that make them.
     """
-    halved: set[int] = set()
+    float16: set[int] = set()
     for place, graph in enumerate(model.subgraphs):
         operators = list(graph.operators or [])
-        graph.operators = [each for each in operators if not _widened(model, graph, each, halved)]
+        graph.operators = [each for each in operators if not _is_replaced(model, graph, each, float16)]
         if len(graph.operators) < len(operators):
             _drop_unused(model, place)
-    # Converters keep equal constants in one buffer: it is empty only when the last tensor that takes it is gone.
-    for index in halved - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
+    # Converters keep equal constants in one buffer, which other tensors may still use.
+    for index in float16 - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
         model.buffers[index].data = None
 
 
 def _drop_unused(model: Any, place: int) -> None:
-    """Remove the tensors that nothing uses any more: a calibration reads every tensor, and these have no values."""
+    """Remove unused tensors: a calibration reads every tensor, and these have no values any more."""
     graph = model.subgraphs[place]
     ports = [
         port
@@ -207,7 +205,8 @@ def _indices(owner: Any, name: str) -> Any:
     return [] if found is None else found
 
 
-def _widened(model: Any, graph: Any, operator: Any, halved: set[int]) -> bool:
+def _is_replaced(model: Any, graph: Any, operator: Any, float16: set[int]) -> bool:
+    """Put float32 weights in the place of a DEQUANTIZE of float16 ones; returns whether the operator was one."""
     if model.operatorCodes[operator.opcodeIndex].builtinCode != _OPS.DEQUANTIZE:
         return False
     source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
@@ -217,6 +216,6 @@ def _widened(model: Any, graph: Any, operator: Any, halved: set[int]) -> bool:
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(np.frombuffer(bytes(data), np.float16).astype(np.float32).tobytes(), np.uint8)
     model.buffers.append(buffer)
-    halved.add(source.buffer)
+    float16.add(source.buffer)
     target.buffer = len(model.buffers) - 1
     return True

@@ -10,37 +10,39 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import short
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources import tflite_file
-from edgecheck.converters.sources.interface import Output
+from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgecheck.converters.interface import Request
-
 _OPS = schema.BuiltinOperator
-#: What may stand between a softmax and the model's output without changing which class is on top.
+
+#: Operators between a softmax and the model's output that do not change which class is on top.
 _TRANSPARENT = (_OPS.RESHAPE, _OPS.SQUEEZE, _OPS.EXPAND_DIMS, _OPS.QUANTIZE, _OPS.DEQUANTIZE)
+
+#: Operators of models that remember one call in the next.
 _STATEFUL = ("VAR_HANDLE", "CALL_ONCE")
 
 
 class TfliteModel:
-    """An interpreter, and another one whose outputs are what goes into the softmax, where there is one."""
+    """An interpreter, and a second one whose outputs are the softmax's inputs, if there is a softmax."""
 
     def __init__(self, path: Path) -> None:
         self._content = path.read_bytes()
         self._interpreter = _opened(self._content, path.name)
         self._labels, self._places = _signature(self._interpreter)
         self.ports = ports_of(self._interpreter)
-        self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - there is no other way to ask
+        self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - nothing public lists the operators
         self._truncated = before_softmax(path)
         self._before = _opened(self._truncated, path.name) if self._truncated else None
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
-        """See `Source.run`; state from earlier runs is forgotten. In the signature's order, where there is one."""
+        """See `Source.run`; the state of earlier runs is reset. In the signature's order, if there is a signature."""
         if self._has_state:  # resource variables are not reset by reset_all_variables
             self._interpreter = _opened(self._content, "the model")
             self._before = _opened(self._truncated, "the model") if self._truncated else None
@@ -74,13 +76,13 @@ def open_model(request: Request) -> TfliteModel:
 
 
 def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
-    """The inputs of an interpreter, in its own order, as the model's signature calls them."""
+    """The inputs of an interpreter, in its order, under the names in the model's signature."""
     labels, _ = _signature(interpreter)
     return tuple(_port(detail, labels) for detail in interpreter.get_input_details())
 
 
 def before_softmax(path: Path) -> bytes | None:
-    """The file with its first graph ending before the softmax that makes an output; None where there is none."""
+    """The file with its first graph ending before the softmax that makes an output; None if there is no softmax."""
     model = tflite_file.parsed(path.read_bytes())
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators or [] for index in operator.outputs}
@@ -94,7 +96,7 @@ def before_softmax(path: Path) -> bytes | None:
 
 
 def _before_softmax(model: Any, makers: dict[int, Any], output: int) -> int:
-    """The tensor that goes into the softmax behind `output`, or `output`."""
+    """The input of the softmax that makes `output`; `output` if none does."""
     index, operator = output, makers.get(output)
     while operator is not None:
         code = model.operatorCodes[operator.opcodeIndex]
@@ -113,7 +115,7 @@ def _opened(content: bytes, name: str) -> Interpreter:
 
 
 def _signature(interpreter: Interpreter) -> tuple[dict[str, str], dict[str, int]]:
-    """What the model's signature calls each tensor, and where in it each output stands: a file has any order."""
+    """The name of each tensor in the model's signature, and each output's position there: a file has any order."""
     signatures = list(interpreter.get_signature_list())
     if len(signatures) != 1:
         return {}, {}

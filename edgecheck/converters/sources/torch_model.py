@@ -1,4 +1,4 @@
-"""PyTorch: a module from a factory and its weights, a whole pickled module, an exported program, TorchScript."""
+"""PyTorch: a module from a factory and its weights, a pickled module, an exported program, TorchScript."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import assigned, matched
-from edgecheck.converters.safety import factories, importing
+from edgecheck.converters.refusals import other_names, unknown_inputs
+from edgecheck.converters.safety import factories
 from edgecheck.converters.samples import Port, described
 from edgecheck.converters.sources import torch_weights
-from edgecheck.converters.sources.interface import Output
+from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgecheck.converters.interface import Request
-
 
 class TorchModel:
-    """A module of any kind, in evaluation mode."""
+    """A module in evaluation mode, or the module of a program or a script."""
 
     def __init__(self, module: Any, ports: tuple[Port, ...], notes: tuple[str, ...] = ()) -> None:
         self.module = module
@@ -41,25 +41,25 @@ class TorchModel:
         return [Output(name, value.numpy(), softmaxes.before(value)) for name, value in named_outputs(answer)]
 
     def reset(self) -> None:
-        """Forget what earlier calls left behind: an artifact starts without it."""
+        """Reset the buffers that earlier calls changed: an artifact starts without those changes."""
         with torch.no_grad():
             for each, first in self._buffers:
                 each.copy_(first)
 
     @property
     def is_by_name(self) -> bool:
-        """Whether the module takes any number of arguments, and hands them on by name."""
+        """Whether the module is called by name, behind a `forward(*values)`."""
         return isinstance(self.module, _Named)
 
     def arguments(self, shapes: dict[str, tuple[int, ...]], batch: int) -> tuple[Any, ...]:
-        """Example values with so large a batch, for tracing."""
+        """Example values with a batch of that size, for tracing."""
         return tuple(
             torch.ones((batch, *shapes[port.name][1:]), dtype=getattr(torch, port.dtype)) for port in self.ports
         )
 
 
 class _Named(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
-    """A module with some of its optional arguments, which place does not tell apart."""
+    """A module with some of its optional arguments, which their positions do not identify."""
 
     def __init__(self, module: Any, names: list[str]) -> None:
         super().__init__()
@@ -67,12 +67,12 @@ class _Named(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy 
         self.names = names
 
     def forward(self, *values: Any) -> Any:
-        """Call it by the arguments' names."""
+        """Call the module by its arguments' names."""
         return self.module(**dict(zip(self.names, values, strict=True)))
 
 
 class _Softmaxes(TorchDispatchMode):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
-    """Remembers every softmax that runs inside: what went in, and what came out."""
+    """Records the input and the output of every softmax that runs in its context."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Softmaxes(TorchDispatchMode):  # type: ignore[misc] # torch is skipped by
         return result
 
     def before(self, value: Any) -> NDArray[Any] | None:
-        """What went into the softmax that made `value`."""
+        """The input of the softmax that made `value`; None if none did."""
         found = [
             given for given, made in self._seen if made.data_ptr() == value.data_ptr() and made.shape == value.shape
         ]
@@ -95,7 +95,7 @@ class _Softmaxes(TorchDispatchMode):  # type: ignore[misc] # torch is skipped by
 
 
 def named_outputs(answer: Any) -> list[tuple[str, Any]]:
-    """The tensors of whatever a module gave back, in order, with their names."""
+    """The tensors in a module's return value, of any structure, in order and with their names."""
     fields = answer._asdict() if hasattr(answer, "_asdict") else answer
     if isinstance(fields, dict) and all(isinstance(value, torch.Tensor) for value in fields.values()):
         return [(str(name), value) for name, value in fields.items()]
@@ -107,13 +107,13 @@ def open_model(request: Request) -> TorchModel:
     """The model of `request`.
 
     Raises:
-        ConversionError: it cannot be loaded, its factory and its weights do not fit, or nothing says what it takes.
+        ConversionError: it cannot be loaded, its weights do not fit its factory, or nothing says what its inputs are.
     """
     if request.source == "pt2":
         return _program(request)
     if request.source == "torchscript":
         return _script(request)
-    module, notes = _built(request) if request.factory else (torch_weights.whole_module(request), ())
+    module, notes = _built(request) if request.factory else (torch_weights.pickled_module(request), ())
     module.eval()
     module, widened = _as_float32(module)
     ports = ports_of(_parameters(module.forward), request)
@@ -121,7 +121,7 @@ def open_model(request: Request) -> TorchModel:
 
 
 def _as_float32(module: Any) -> tuple[Any, tuple[str, ...]]:
-    """A network in the numbers of the variant that every conversion begins with."""
+    """A network converted to float32, the variant that every conversion begins with, and a note if that changed it."""
     kinds = {str(each.dtype).removeprefix("torch.") for each in module.parameters() if each.is_floating_point()}
     others = sorted(kinds - {"float32"})
     if not others:
@@ -130,7 +130,7 @@ def _as_float32(module: Any) -> tuple[Any, tuple[str, ...]]:
 
 
 def _by_name(module: Any, names: list[str]) -> Any:
-    """The module, called by name where `names` are not its first arguments in their order."""
+    """The module; called by name if `names` are not its first arguments in their order."""
     parameters = inspect.signature(module.forward).parameters
     positional = [name for name, each in parameters.items() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     by_name = names != positional[: len(names)] and set(names) <= set(parameters)
@@ -168,7 +168,8 @@ def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
     network = _network(request)
     if not isinstance(network, torch.nn.Module):
         raise ConversionError(
-            f"{request.factory} gives a {type(network).__name__}, not a torch.nn.Module.", "Return the network itself."
+            f"{request.factory} returns a {type(network).__name__}, not a torch.nn.Module.",
+            "Return the network itself.",
         )
     weights, notes = torch_weights.state_dict(request)
     torch_weights.fill(network, weights, request)
@@ -176,26 +177,26 @@ def _built(request: Request) -> tuple[Any, tuple[str, ...]]:
 
 
 def _network(request: Request) -> Any:
-    """What the factory gives."""
+    """Call the factory."""
     name, function = factories.parts(request.factory)
     code = factories.code(request.factory, request.home)
-    importing.allow(code)
+    factories.allow(code)
     try:
         build = getattr(import_module(name), function, None)
         if callable(build):
             return build()
     except ModuleNotFoundError:
-        raise  # whose code asked for the module is told where the process answers
+        raise  # `child` finds out whose code imported the module
     except Exception as error:
         raise ConversionError(
-            f"The factory {request.factory} failed: {importing.failure(error, code)}.",
-            "It is called without arguments and returns the network.",
+            f"The factory {request.factory} failed: {factories.failure(error, code)}.",
+            "It is called without arguments and has to return the network.",
         ) from error
     raise ConversionError(f"{name} has no function {function}.", "Name the function that builds the network.")
 
 
 def _parameters(forward: Any) -> list[str]:
-    """The names of the arguments that a call must give."""
+    """The names of the required arguments."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [
         name
@@ -205,21 +206,17 @@ def _parameters(forward: Any) -> list[str]:
 
 
 def ports_of(parameters: list[str], request: Request) -> tuple[Port, ...]:
-    """The inputs, by the arguments' names; shapes and types come from the budget or the samples."""
+    """The inputs under the arguments' names, with shapes and types from the budget or the samples."""
     known = _known(request)
     names = parameters if len(parameters) >= len(known) else list(known)
     places = (matched if len(known) == 1 else assigned)(names, list(known))
     if places is None and len(known) == len(names):
-        raise ConversionError(
-            f"The samples or `inputs:` name {', '.join(known)}, but the model's inputs are {', '.join(names)}.",
-            "Use the names of the arguments of its forward.",
+        raise other_names(
+            "The samples or `inputs:` name", known, names, "Use the names of the arguments of its forward."
         )
     if places is None:
-        asked = ", ".join(f"{name}: [1, …]" for name in parameters)
-        raise ConversionError(
-            f"{request.title} does not say what shape its inputs have.",
-            f"Give `samples`, or `inputs: {{{asked}}}` in the budget.",
-        )
+        example = ", ".join(f"{name}: [1, …]" for name in parameters)
+        raise unknown_inputs(request.title, "what shape its inputs have", example)
     shapes = list(known.values())
     return tuple(
         Port(name, (None, *shapes[place][0]), shapes[place][1]) for name, place in zip(names, places, strict=True)

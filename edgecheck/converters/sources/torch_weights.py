@@ -1,23 +1,20 @@
-"""PyTorch weights: loaded as data only, told apart from what a training left beside them, and put into a network."""
+"""PyTorch weights: loaded as data only, separated from the rest of a checkpoint, and put into a network."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.utils import _pytree
 
-from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.converters.interface import TRUST_ALL, Request
+from edgecheck.converters.refusals import weights_without_network
 from edgecheck.converters.safety.gate import would_run
 from edgecheck.errors import ConversionError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from edgecheck.converters.interface import Request
-
-#: Under which names checkpoints keep the network's weights.
+#: Keys under which checkpoints keep the network's weights.
 _MODEL_KEYS = (
     "state_dict",
     "model_state_dict",
@@ -29,18 +26,21 @@ _MODEL_KEYS = (
     "weights",
     "params",
 )
-#: What wrappers put in front of every name: data parallel training, torch.compile, Lightning.
+
+#: Prefixes that wrappers put in front of every name: data parallel training, torch.compile, Lightning.
 _PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "model.", "net.")
+
 _SAVE = "Save the weights alone: torch.save(model.state_dict(), path)."
-#: How many tensors a message names.
+
+#: Tensors that a message names at most.
 _NAMED = 3
 
 
 def state_dict(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The weights in a file, and what else a training left in it, in words; never runs code.
+    """The weights in a file, and notes on what else a training left in it; runs no code.
 
     Raises:
-        ConversionError: it holds no state dict, or more than data.
+        ConversionError: it does not hold a state dict, or holds more than data.
     """
     if request.source == "safetensors":
         from safetensors.torch import load_file
@@ -54,7 +54,7 @@ def state_dict(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _no_weights(request: Request, error: Exception) -> str:
-    """Why a file could not be loaded as data; what torch says of a pickle is a page of advice to trust it."""
+    """Why a file could not be loaded as data; torch's own message is a page of advice to trust the pickle."""
     if named := would_run(request):
         return f"{request.title} holds more than weights, which a factory cannot use: it would import and run {named}."
     if isinstance(error, UnpicklingError):
@@ -71,9 +71,9 @@ def _model_part(found: Any, request: Request) -> tuple[dict[str, Any], tuple[str
         if key:
             rest = {name: _size(value) for name, value in found.items() if name != key}
             notes = [f"{name} ({size / 1e6:.1f} MB)" for name, size in rest.items() if size]
-            left = (f"The checkpoint also holds {', '.join(notes)}, which is no part of the model.",) if notes else ()
+            left = (f"The checkpoint also holds {', '.join(notes)}, which is not part of the model.",) if notes else ()
             return dict(found[key]), left
-    raise ConversionError(f"{request.title} holds no state dict.", _SAVE)
+    raise ConversionError(f"{request.title} does not hold a state dict.", _SAVE)
 
 
 def _is_weights(value: Any) -> bool:
@@ -81,12 +81,12 @@ def _is_weights(value: Any) -> bool:
 
 
 def _size(value: Any) -> int:
-    """Bytes of the tensors in whatever it is."""
+    """Bytes of the tensors in a value of any structure."""
     return sum(each.numel() * each.element_size() for each in _pytree.tree_leaves(value) if torch.is_tensor(each))
 
 
 def fill(network: Any, weights: Mapping[str, Any], request: Request) -> None:
-    """Load the weights into the network, every one of them.
+    """Load all of the weights into the network.
 
     Raises:
         ConversionError: names or shapes differ.
@@ -112,7 +112,7 @@ def fill(network: Any, weights: Mapping[str, Any], request: Request) -> None:
 
 
 def _not_needed(network: Any, named: Mapping[str, Any]) -> set[str]:
-    """Names that a file need not have: those tied to one that it has, as safetensors leaves them out, and counts."""
+    """Names that may be missing: weights tied to one that is there, which safetensors omits, and batch counters."""
     every = network.state_dict()
     kept = {every[name].data_ptr() for name in named if torch.is_tensor(every.get(name))}
     return {
@@ -135,23 +135,23 @@ def _some(names: list[str]) -> str:
     return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
 
 
-def whole_module(request: Request) -> Any:
-    """A module that was pickled whole; whether its code may run was decided before this process began.
+def pickled_module(request: Request) -> Any:
+    """A pickled module, class and weights; whether its code may run was decided before this process began.
 
     Raises:
-        ConversionError: the file holds weights only, or the module's class is not found.
+        ConversionError: the file holds only weights, or the module's class is not found.
     """
     try:
         found = torch.load(request.model, map_location="cpu", weights_only=request.trusted != TRUST_ALL)
     except (AttributeError, ModuleNotFoundError) as error:
         raise ConversionError(
-            f"The class of the module in {request.title} is not found: {error}.",
-            "Export it with torch.export.save where its code is, or give the weights alone with a factory "
+            f"The class of the module in {request.title} was not found: {error}.",
+            "Export it with torch.export.save where its code is, or give only the weights, with a factory "
             "(--factory, or `factory` in a budget).",
         ) from error
     if not isinstance(found, torch.nn.Module):
-        raise ConversionError(
-            f"{request.title} holds weights, without the network that they belong to.",
+        raise weights_without_network(
+            request.title,
             "Give --factory package.module:build, in a budget "
             '`model: {factory: "package.module:build", weights: FILE}`, or export it with torch.export.save.',
         )

@@ -1,1 +1,1 @@
-"""The routes that end in an `.onnx`."""
+"""The routes to `.onnx`."""

@@ -1,9 +1,10 @@
-"""PyTorch to float32 `.onnx`: the dynamo exporter, else the legacy one, which alone takes TorchScript."""
+"""PyTorch to float32 `.onnx`: the dynamo exporter, else the legacy one, the only one that takes TorchScript."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,22 +15,20 @@ from edgecheck.converters.samples import shapes_of
 from edgecheck.converters.sources import onnx_file
 from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-#: From here on weights go beside the .onnx.
+#: Bytes of weights from which they are stored outside the .onnx.
 _MOST_INSIDE = 1_900_000_000
-_DECIDED = (
-    "Its code decides by the values of its inputs; the exporter wrote down the one way that an example took. Rewrite it"
+
+_BRANCHES = (
+    "Its code branches on the values of its inputs; the exporter kept only the branch that an example took. Rewrite it"
     " with torch.cond or torch.where."
 )
 _DYNAMO = f"torch {torch.__version__} dynamo exporter"
 
 
 def convert(request: Request, folder: Path) -> Made:
-    """Export with dynamo, the batch free; where the network does not allow that, fixed to 1.
+    """Export with dynamo, the batch free; fixed to 1 if the network does not allow that.
 
-    The example has a batch of two: with one, dynamo takes the batch for a constant and says nothing.
+    The example has a batch of two: with a batch of one, dynamo silently makes the batch a constant.
     """
     if request.source == "pt2":
         program = exported(request)
@@ -65,21 +64,21 @@ def _export(module: Any, folder: Path, arguments: tuple[Any, ...], **more: objec
                 module, arguments, made, dynamo=True, external_data=_size(module) > _MOST_INSIDE, verbose=False, **more
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise error.__cause__ or error from None  # it says of itself in which step it failed, and not why
+            raise error.__cause__ or error from None  # the outer error only names the step that failed
     return made
 
 
 def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
-    """The batch is free where a second one comes out right: a trace keeps the numbers that Python worked with."""
+    """Export with a free batch if another batch gives the right outputs: a trace keeps the numbers Python saw."""
     made = folder / "model.onnx"
     shapes = shapes_of(model.ports, request)
     warned = _trace(model, shapes, made, free=True)
     if not _is_free(model, shapes, made):
         warned = _trace(model, shapes, made, free=False)
-    decided = any(
+    branches = any(
         issubclass(each.category, torch.jit.TracerWarning) and "boolean" in str(each.message) for each in warned
     )
-    notes = (_DECIDED,) if decided else ()
+    notes = (_BRANCHES,) if branches else ()
     return _made(made, f"torch {torch.__version__} legacy exporter", (*model.notes, *notes))
 
 
@@ -105,7 +104,7 @@ def _trace(
 
 
 def _is_free(model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path) -> bool:
-    """Whether the artifact does with a batch of two what the module does, or that cannot be tried here."""
+    """Whether the artifact agrees with the module on a batch of two, or that cannot be tried here."""
     arguments = model.arguments(shapes, 2)
     model.reset()
     try:
@@ -118,7 +117,7 @@ def _is_free(model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path) 
         found = [each.value for each in artifact.run({port.name: feed[port.name] for port in artifact.ports})]
     except ImportError:
         return True
-    except Exception:  # noqa: BLE001 - the module itself may take one sample only, and the runtime fails in many ways
+    except Exception:  # noqa: BLE001 - the module may take only one sample, and the runtime fails in many ways
         return False
     return all(
         one.shape == two.shape and np.allclose(one, two, rtol=1e-3, atol=1e-4)
@@ -128,17 +127,17 @@ def _is_free(model: TorchModel, shapes: dict[str, tuple[int, ...]], made: Path) 
 
 def _made(made: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
     model = onnx.load(made, load_external_data=False)
-    _forget_where(model)
+    _remove_paths(model)
     onnx.save(model, made)
     fixed = [each.name for each in model.graph.input if each.type.tensor_type.shape.dim[0].dim_value == 1]
     batch = ", the batch fixed to 1" if fixed else ""
     return Made(onnx_file.named_by_content(made), f"{route}{batch}", notes)
 
 
-def _forget_where(model: onnx.ModelProto) -> None:
-    """Remove what the exporters note for debugging: the paths of the code on this machine, line by line.
+def _remove_paths(model: onnx.ModelProto) -> None:
+    """Remove the exporters' debugging notes: the paths of the code on this machine, line by line.
 
-    It would be shipped, and the same network would have another size in another folder.
+    They would be shipped, and the size of the artifact would depend on the folder.
     """
     del model.metadata_props[:]
     for graph in (model.graph, *model.functions):

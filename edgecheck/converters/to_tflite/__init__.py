@@ -1,1 +1,1 @@
-"""The routes that end in a `.tflite`."""
+"""The routes to `.tflite`."""

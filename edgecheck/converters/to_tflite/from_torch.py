@@ -1,9 +1,9 @@
-"""PyTorch to float32 `.tflite` by litert-torch; TorchScript cannot go there."""
+"""PyTorch to float32 `.tflite` by litert-torch, which does not take TorchScript."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import litert_torch
 
@@ -11,12 +11,9 @@ from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import shapes_of
 from edgecheck.converters.sources.torch_model import open_model
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def convert(request: Request, folder: Path) -> Made:
-    """Convert with a batch of one; the axes stay as the network takes them."""
+    """Convert with a batch of one; the axes stay in the network's order."""
     model = open_model(request)
     made = folder / "model.tflite"
     arguments = model.arguments(shapes_of(model.ports, request), 1)

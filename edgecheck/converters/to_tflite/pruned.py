@@ -1,26 +1,24 @@
-"""`.tflite` to float32 `.tflite`: only pruned."""
+"""`.tflite` to float32 `.tflite`, only pruned; kept apart from `quantised` so that it does not import the quantiser."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from edgecheck.converters import pruning
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.sources import tflite_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def convert(request: Request, folder: Path) -> Made:
     """Write the pruned model."""
     made = folder / "model.tflite"
-    tflite_file.save(opened(request), made)
-    return Made((made,), f"{request.prune:.0%} of the weights pruned by magnitude")
+    tflite_file.save(load_pruned(request), made)
+    return Made((made,), pruning.words(request.prune))
 
 
-def opened(request: Request) -> Any:
-    """The model of `request`, pruned as it says.
+def load_pruned(request: Request) -> Any:
+    """The model of `request`, with the requested share of its weights pruned.
 
     Raises:
         ConversionError: it has no float32 weights.
@@ -29,6 +27,6 @@ def opened(request: Request) -> Any:
     weights = tflite_file.float_weights(model, request.title)
     if request.prune:
         for weight in weights:
-            if is_kernel(tuple(weight.tensor.shape)):
-                weight.replace(pruned(weight.values(), request.prune))
+            if pruning.is_kernel(tuple(weight.tensor.shape)):
+                weight.replace(pruning.pruned(weight.values(), request.prune))
     return model

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import qsv_utils
 
+from edgecheck.converters import pruning
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import Feeds, feeds
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.tflite_runner import TfliteModel
-from edgecheck.converters.to_tflite.pruned import opened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edgecheck.converters.to_tflite.pruned import load_pruned
 
 _ALL, _EVERYWHERE = qtyping.TFLOperationName.ALL_SUPPORTED, ".*"
 
@@ -37,13 +36,14 @@ def convert(request: Request, folder: Path) -> Made:
         work = quantizer.Quantizer(str(prepared), recipe.get_quantization_recipe())
         result = work.quantize(_ranges(prepared, recipe, fed) if fed else None, enable_progress_report=False)
     made.write_bytes(result.quantized_model)
-    notes = ("Calibrated on random inputs: with `samples` it agrees better.",) if fed and fed.seeded else ()
-    return Made((made,), _words(request, fed), notes)
+    calibrated = f", calibrated on {fed.words}" if fed else ""
+    route = f"ai-edge-quantizer {version('ai-edge-quantizer')} {request.variant}{calibrated}"
+    return Made((made,), f"{pruning.prefix(request.prune)}{route}", fed.notes if fed else ())
 
 
 @contextmanager
 def _prepared(request: Request) -> Iterator[Path]:
-    """The model of `request`, pruned as it says, encoded as today and with a signature: its own file if that is so.
+    """The model of `request`, pruned, in the current encoding and with a signature; its own file if nothing is to do.
 
     Raises:
         ConversionError: it has no float32 weights.
@@ -51,8 +51,8 @@ def _prepared(request: Request) -> Iterator[Path]:
     if not request.prune and tflite_file.is_current(request.model):
         yield request.model
         return
-    model = opened(request)
-    tflite_file.sign(model)
+    model = load_pruned(request)
+    tflite_file.add_signature(model)
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.tflite"
         tflite_file.save(model, prepared)
@@ -60,14 +60,8 @@ def _prepared(request: Request) -> Iterator[Path]:
         yield prepared
 
 
-def _words(request: Request, fed: Feeds | None) -> str:
-    pruned = f"{request.prune:.0%} of the weights pruned by magnitude, then " if request.prune else ""
-    calibrated = f", calibrated on {fed.words}" if fed else ""
-    return f"{pruned}ai-edge-quantizer {version('ai-edge-quantizer')} {request.variant}{calibrated}"
-
-
 def _recipe(variant: str) -> recipe_manager.RecipeManager:
-    """What is done to which operator."""
+    """How each operator is quantised."""
     recipe = recipe_manager.RecipeManager()
     match variant:
         case "float16":
@@ -89,10 +83,10 @@ def _recipe(variant: str) -> recipe_manager.RecipeManager:
 
 
 def _ranges(prepared: Path, recipe: recipe_manager.RecipeManager, fed: Feeds) -> dict[str, Any]:
-    """The least and the largest value of every tensor over all samples.
+    """The smallest and the largest value of every tensor over all samples.
 
-    By default the quantizer keeps a moving average instead, whose ranges are too narrow: the error of one network was
-    0.44 with it, and is 0.013 so. Sample by sample, because variables are reset between two calls only.
+    By default the quantizer uses a moving average, whose ranges are too narrow: the error of one network was 0.44 with
+    it, and is 0.013 without. Sample by sample, because variables are reset only between two calls.
     """
     work = calibrator.Calibrator(prepared.read_bytes(), qsv_update_func=qsv_utils.min_max_update)
     signature = next(iter(work.get_signature_list()))

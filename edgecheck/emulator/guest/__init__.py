@@ -1,1 +1,1 @@
-"""What runs inside of the machine: the initramfs's script, the init, and what warms it up."""
+"""What runs inside the machine: the script of the initramfs, the init, and the imports that warm it up."""

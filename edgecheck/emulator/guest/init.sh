@@ -1,13 +1,13 @@
 #!/bin/busybox sh
-# The machine's init: mount what is attached, then do what the host says on the port `control`, word by word.
+# The machine's init: mount the disks, then do what the host says on the port `control`, word by word.
 #
-#   ready BYTES      said once, before anything is started: MemAvailable
+#   ready BYTES      sent once, before anything is started: MemAvailable
 #   start COMMAND    start it, with the ports `input`, `output` and `errors` as its standard streams
 #   settle           wait until everything sleeps; answers `settled`
 #   job              mount the job's disk at /job; answers `mounted`
 #   wait             wait for the command's end; answers `exit STATUS`; then the machine powers off
 export PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/tmp LANG=C.UTF-8 PYTHONHASHSEED=0
-# The bundle's disk carries the compiled modules of the standard library, too: without them an import costs tenfold.
+# The bundle's disk also has the compiled modules of the standard library: without them an import costs ten times more.
 export PYTHONPYCACHEPREFIX=/bundle/.pycache
 bb=/bin/busybox
 $bb hostname edgecheck
@@ -43,8 +43,8 @@ mem_available() {
     while read -r name value _; do [ "$name" = MemAvailable: ] && kib=$value; done < /proc/meminfo
 }
 
-# The RAM is a little more than it takes; what is too much is filled, for good, since there is no swap. The kernel
-# counts its free pages late, so it is looked at again.
+# The RAM is a little more than needed; the excess is filled for good, since there is no swap. The kernel counts its
+# free pages late, so it is checked again.
 mem_available
 while [ "$available" ] && [ $((kib - available)) -gt 64 ]; do
     $bb dd if=/dev/zero bs=1k count=$((kib - available)) >> /tmp/.guest/ballast 2> /dev/null
@@ -52,7 +52,7 @@ while [ "$available" ] && [ $((kib - available)) -gt 64 ]; do
 done
 echo "ready $((kib * 1024))" >&3
 
-settle() {    # four looks in a row at which nothing but this shell is running
+settle() {    # four checks in a row that nothing but this shell is running
     quiet=0
     while [ $quiet -lt 4 ]; do
         $bb sleep 0.05
@@ -69,8 +69,8 @@ while read -r word rest <&3; do
             echo settled >&3
             ;;
         job)
-            $bb blockdev --flushbufs "$job"    # the disk was exchanged for the job's while the machine was saved
-            # Without ext4's background thread (ext4lazyinit), which would have its turns in the middle of a measurement.
+            $bb blockdev --flushbufs "$job"    # the disk was replaced by the job's while the machine was saved
+            # Without ext4's background thread (ext4lazyinit), which would run in the middle of a measurement.
             $bb mount -t ext4 -o noatime,noinit_itable,no_prefetch_block_bitmaps "$job" /job
             echo mounted >&3
             ;;

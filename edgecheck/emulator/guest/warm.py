@@ -1,4 +1,4 @@
-"""Import what jobs import: that compiles the modules where the bundle can be written, and fills the page cache."""
+"""Import what jobs import, to fill the page cache and, where the bundle is writable, to compile the modules."""
 
 import contextlib
 import importlib

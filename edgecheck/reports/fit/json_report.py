@@ -1,27 +1,22 @@
-"""Which variant fits, for programs, by a published schema."""
+"""Which variant fits, for programs, as a published schema describes it."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgecheck.core.fitting import others, why_not
+from edgecheck.core.fitting import Fit, Trial, others, why_not
 from edgecheck.core.report import Report
+from edgecheck.reports.fit import FitReport
 from edgecheck.reports.json_report import document
 
-if TYPE_CHECKING:
-    from edgecheck.core.fitting import Fit, Trial
-    from edgecheck.reports import Style
-    from edgecheck.reports.fit.report import FitReport
-
-#: Raised when a reader of the last version could be misled; the schema is `fit-VERSION.schema.json` beside this.
+#: Raised when a reader of the previous version could be misled; `reports/fit-VERSION.schema.json` is the schema.
 SCHEMA_VERSION = 1
 
 
-def render(report: FitReport, style: Style) -> str:
-    """The report as one JSON object."""
-    del style
+def render(report: FitReport) -> str:
+    """The report as a JSON object."""
     return json.dumps(_document(report), allow_nan=False, indent=1) + "\n"
 
 
@@ -55,7 +50,13 @@ def _fit(fit: Fit, report: FitReport) -> dict[str, Any]:
 
 
 def _trial(trial: Trial, report: FitReport) -> dict[str, Any]:
-    alone = Report((trial.result,), report.version, report.host, report.started, trial.result.seconds)
+    alone = Report(
+        results=(trial.result,),
+        version=report.version,
+        host=report.host,
+        started=report.started,
+        seconds=trial.result.seconds,
+    )
     return {
         "variant": str(trial.variant),
         "state": trial.state,

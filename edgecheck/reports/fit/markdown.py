@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from edgecheck.core.fitting import Outcome
+from edgecheck.core.fitting import Fit, Outcome
 from edgecheck.core.verdict import Status
-from edgecheck.reports.fit import words
+from edgecheck.reports.fit import FitReport, words
 from edgecheck.reports.markdown import text
 from edgecheck.reports.wording import shortened
-
-if TYPE_CHECKING:
-    from edgecheck.core.fitting import Fit
-    from edgecheck.reports import Style
-    from edgecheck.reports.fit.report import FitReport
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck fit -->"
@@ -22,9 +15,8 @@ _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Statu
 _ANSWER = {Outcome.FITS: "✅", Outcome.NOTHING: "❌", Outcome.UNDECIDED: "❔"}
 
 
-def render(report: FitReport, style: Style) -> str:
+def render(report: FitReport) -> str:
     """A table for each model and device, under its answer."""
-    del style
     foot = f"<sub>edgecheck {text(report.version)} on {text(report.host)}, {report.seconds:,.1f} s</sub>"
     return "\n\n".join([MARKER, *map(_fit, report.fits), foot]) + "\n"
 
@@ -37,12 +29,14 @@ def _fit(fit: Fit) -> str:
         [text(row.metric), text(row.bound), *map(_cell, row.cells), text(row.provenance)] for row in words.rows(fit)
     ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    notes = "\n".join(f"- **{text(variant)}**: {text(shortened(why))}" for variant, why in words.beside(fit) if why)
+    notes = "\n".join(
+        f"- **{text(variant)}**: {text(shortened(why))}" for variant, why in words.not_recommended(fit) if why
+    )
     blocks = [
         f"### {_ANSWER[fit.outcome]} {text(words.title(fit))}",
         text(words.answer(fit)),
         table,
-        notes,
+        "\n".join(notes),
         text(words.doubt(fit)),
         text(words.next_step(fit)),
     ]

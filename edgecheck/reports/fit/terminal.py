@@ -1,24 +1,16 @@
-"""Which variant fits, for a person at a terminal."""
+"""Which variant fits, for a terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.fitting import Outcome
+from edgecheck.core.fitting import Fit, Outcome
 from edgecheck.core.verdict import Status
-from edgecheck.reports.fit import words
+from edgecheck.reports import Style
+from edgecheck.reports.fit import FitReport, words
 from edgecheck.reports.layout import Column, Grid, indented
 from edgecheck.reports.terminal import paint
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from edgecheck.core.fitting import Fit
-    from edgecheck.reports import Style
-    from edgecheck.reports.fit.report import FitReport
 
 _MARK = {
     Status.PASS: ("✔", "green"),
@@ -29,12 +21,12 @@ _MARK = {
 _LOOK = {Outcome.FITS: "green", Outcome.NOTHING: "bold red", Outcome.UNDECIDED: "magenta"}
 _STATE = {"recommended": "bold green", "holds": "green", "fails": "red", "not made": "magenta", "undecided": "magenta"}
 
-#: Columns of the table beside those of the variants.
-_BESIDE = 2
+#: Columns before those of the variants: the metric and its limit.
+_FIRST_COLUMNS = 2
 
 
 def render(report: FitReport, style: Style) -> str:
-    """Per device a table of limits and variants, why the others are not the answer, the answer, and the next step."""
+    """For each device the table of limits and variants, why the others were not chosen, the answer, the next step."""
     parts: list[RenderableType] = []
     for fit in report.fits:
         parts += [fitted(fit, style.width), Text()]
@@ -44,7 +36,9 @@ def render(report: FitReport, style: Style) -> str:
 def fitted(fit: Fit, width: int) -> RenderableType:
     """One model on one device."""
     parts: list[RenderableType] = [Text(words.title(fit), style="bold"), *map(indented, _tables(fit, width - 2))]
-    parts += [indented(Text.assemble((f"{variant}: ", "bold"), text)) for variant, text in words.beside(fit) if text]
+    parts += [
+        indented(Text.assemble((f"{variant}: ", "bold"), text)) for variant, text in words.not_recommended(fit) if text
+    ]
     if doubt := words.doubt(fit):
         parts.append(indented(Text(doubt, style="dim")))
     parts += [Text(words.answer(fit), style=_LOOK[fit.outcome]), Text(words.next_step(fit))]
@@ -52,7 +46,7 @@ def fitted(fit: Fit, width: int) -> RenderableType:
 
 
 def _tables(fit: Fit, width: int) -> list[Grid]:
-    """One table, or several with some of the variants each where the terminal is too narrow for all."""
+    """One table; if the terminal is too narrow for it, several with some of the variants each."""
     every = range(len(words.columns(fit)))
     for at_once in range(len(every), 0, -1):
         groups = [every[at : at + at_once] for at in range(0, len(every), at_once)]
@@ -64,7 +58,7 @@ def _tables(fit: Fit, width: int) -> list[Grid]:
 
 def _table(fit: Fit, shown: range) -> Grid:
     columns, rows = words.columns(fit), words.rows(fit)
-    layout = (*(Column(wraps=False) for _ in range(_BESIDE + len(shown))), Column())
+    layout = (*(Column(wraps=False) for _ in range(_FIRST_COLUMNS + len(shown))), Column())
     head = [
         (Text("limit", style="dim"), Text(), *(Text(columns[at][0], style="bold") for at in shown), Text()),
         (Text(), Text(), *(Text(columns[at][1], style=_STATE.get(columns[at][1], "dim")) for at in shown), Text()),

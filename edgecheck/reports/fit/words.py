@@ -1,59 +1,50 @@
-"""The table of variant and limit, and the sentences about it, that every format of `edgecheck fit` tells alike."""
+"""What every format of `edgecheck fit` has in common: the table of limits and variants, and the sentences about it."""
 
 from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
-from edgecheck.core.fitting import UNCHANGED, Outcome, others, why_not
-from edgecheck.core.metrics import METRICS, Direction
+from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
+from edgecheck.core.limits import Limit
+from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
-from edgecheck.core.verdict import Status
+from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports.wording import clean, source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecheck.core.fitting import Fit, Trial
-    from edgecheck.core.limits import Limit
-    from edgecheck.core.metrics import Metric
-    from edgecheck.core.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one variant shows of one metric."""
+    """One metric of one variant."""
 
     figure: str = ""
-    """Empty where there is none."""
+    """Empty if there is none."""
     status: Status | None = None
-    """None where nothing is judged."""
+    """None if nothing is judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One metric over all variants."""
+    """One metric of all variants."""
 
     metric: str
     bound: str
-    """With its sign; empty where there is no limit."""
+    """With its sign; empty without a limit."""
     cells: tuple[Cell, ...]
     """One for each column."""
     provenance: str
 
 
-#: Stands where there is no figure.
+#: In place of a figure that is not there.
 NONE = "\N{EN DASH}"
-
-#: Shown of every variant, limit or not.
-_ALWAYS = ("size", "agreement", "top1")
 
 
 def title(fit: Fit) -> str:
-    """Model, device and the target that showed it."""
+    """Model, device and target."""
     result = fit.trials[0].result
     target = next((trial.result.target for trial in fit.trials if trial.result.target), "")
     return clean(
@@ -62,7 +53,7 @@ def title(fit: Fit) -> str:
 
 
 def columns(fit: Fit) -> tuple[tuple[str, str], ...]:
-    """Each variant's name and what became of it: the tried by what they lose, then the others."""
+    """Name and state of each variant: those that were tried, by what they lose, then the others."""
     tried = [(clean(str(trial.variant)), _state(trial, fit)) for trial in fit.trials]
     return (*tried, *((clean(str(variant)), "not tried") for variant in fit.left))
 
@@ -72,15 +63,15 @@ def _state(trial: Trial, fit: Fit) -> str:
 
 
 def rows(fit: Fit) -> tuple[Row, ...]:
-    """A row for each limit, in the metrics' order, and for what is always shown."""
+    """A row for each limit and for what is always shown, in the order of `METRICS`."""
     limits = {limit.metric.name: limit for limit in limits_of(fit)}
-    known = [metric for name, metric in METRICS.items() if name in limits or name in _ALWAYS]
+    known = [metric for name, metric in METRICS.items() if name in limits or metric.compares_variants]
     made = (_row(metric, limits.get(metric.name), fit) for metric in known)
     return tuple(row for row in made if row.bound or any(cell.figure for cell in row.cells))
 
 
 def limits_of(fit: Fit) -> tuple[Limit, ...]:
-    """The limits that hold on the device."""
+    """The limits for the device."""
     result = fit.trials[0].result
     return next(limits for profile, limits in result.budget.devices if profile.id == result.profile.id)
 
@@ -89,7 +80,12 @@ def _row(metric: Metric, limit: Limit | None, fit: Fit) -> Row:
     findings = [_finding(trial, metric) for trial in fit.trials]
     origins = dict.fromkeys(found.provenance.value for found in findings if found is not None)
     cells = [_cell(trial, metric, found) for trial, found in zip(fit.trials, findings, strict=True)]
-    return Row(metric.name, _bound(limit), (*cells, *(Cell() for _ in fit.left)), ", ".join(origins))
+    return Row(
+        metric=metric.name,
+        bound=_bound(limit),
+        cells=(*cells, *(Cell() for _ in fit.left)),
+        provenance=", ".join(origins),
+    )
 
 
 def _finding(trial: Trial, metric: Metric) -> Measurement | None:
@@ -101,21 +97,21 @@ def _cell(trial: Trial, metric: Metric, found: Measurement | None) -> Cell:
     status = next((each.status for each in trial.result.verdicts if each.metric.name == metric.name), None)
     if not trial.was_made:
         return Cell()
-    if metric.name == "agreement" and found is None and trial.loss == 0:
+    if metric == AGREEMENT and found is None and trial.loss == 0:
         return Cell("1 (itself)", status)
     return Cell(_shown(found) if found is not None else "", status)
 
 
+_MOST_NINES = 7  # float32 has no more digits
+
+
 def _shown(found: Measurement) -> str:
-    """Its text; an agreement that only rounds to 1 shows where it begins to differ."""
+    """The figure; a ratio that only rounds to 1 shows the digits in which it differs: `0.9999`."""
     text = found.metric.show(found.value)
     if text != "1" or found.value >= 1 or found.metric.unit is not Unit.RATIO:
         return text
     nines = math.floor(-math.log10(1 - found.value))
     return f"0.{'9' * nines}" if nines < _MOST_NINES else text
-
-
-_MOST_NINES = 7  # float32 itself knows no more
 
 
 def _bound(limit: Limit | None) -> str:
@@ -126,13 +122,13 @@ def _bound(limit: Limit | None) -> str:
     return f"{sign} {limit.metric.show(bound)}" if bound is not None else ""
 
 
-def beside(fit: Fit) -> Iterator[tuple[str, str]]:
-    """Variants that are not the answer, and why; those of which the same is to be said together."""
-    by_words: dict[str, list[str]] = {}
+def not_recommended(fit: Fit) -> Iterator[tuple[str, str]]:
+    """Variants that are not the answer, and why; those with the same reason together."""
+    by_reason: dict[str, list[str]] = {}
     for each in others(fit):
-        by_words.setdefault(clean(each.words), []).append(clean(each.variant))
-    for words, variants in by_words.items():
-        yield ", ".join(variants), words
+        by_reason.setdefault(clean(each.words), []).append(clean(each.variant))
+    for reason, variants in by_reason.items():
+        yield ", ".join(variants), reason
 
 
 def answer(fit: Fit) -> str:
@@ -150,7 +146,7 @@ def _why(fit: Fit) -> str:
     trial = fit.nearest
     if trial.variant.name == UNCHANGED and trial.loss == 0:
         return "it holds every limit as it is"
-    found = _finding(trial, METRICS["agreement"])
+    found = _finding(trial, AGREEMENT)
     measured = f"agreement {_shown(found)} on {found.basis}" if found else "agreement not known"
     warned = [verdict.metric.name for verdict in trial.result.verdicts if verdict.status is Status.WARN]
     warning = f"; with a warning of {', '.join(warned)}" if warned else ""
@@ -174,24 +170,24 @@ def _sentence(clause: str) -> str:
 
 
 def next_step(fit: Fit) -> str:
-    """What to do about it."""
+    """What to do next."""
     result = fit.nearest.result
     match fit.outcome:
         case Outcome.FITS:
             return clean(f"Next: {_ship(fit)}")
         case Outcome.NOTHING:
-            ready = "give the model that this file was made from, " if _is_ready_alone(fit) else ""
+            ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
         case Outcome.UNDECIDED if result.hint:
             return clean(f"Next: {result.hint}")
         case _:
-            can_emulate = bool(result.profile.emulation_cpu) and result.target != "qemu"
-            emulated = ", or on an emulated one: --target qemu" if can_emulate else ""
-            return clean(f"Next: measure on the device itself: --target {result.profile.id}=ssh://user@host{emulated}")
+            can_emulate = bool(result.profile.emulation_cpu) and not is_emulated(result.target)
+            emulated = f", or on an emulated one: {on_an_emulated_one()}" if can_emulate else ""
+            return clean(f"Next: measure on the device itself: {on_the_device(result.profile.id)}{emulated}")
 
 
 def _is_ready_alone(fit: Fit) -> bool:
-    """Whether it was a ready file that nothing can be made of."""
+    """Whether the model is a ready file from which no variant can be made."""
     return not fit.left and [trial.variant.name for trial in fit.trials] == [UNCHANGED]
 
 
@@ -209,8 +205,8 @@ def _ship(fit: Fit) -> str:
 
 
 def doubt(fit: Fit) -> str:
-    """That agreement was measured on random numbers, where it was; empty where it was not."""
-    found = [_finding(trial, METRICS["agreement"]) for trial in fit.trials]
+    """A warning if agreement was measured on random inputs; otherwise empty."""
+    found = [_finding(trial, AGREEMENT) for trial in fit.trials]
     if any(each is not None and "random" in each.basis for each in found):
-        return "Agreement is on random inputs, which say less than real ones: give samples."
+        return "Agreement was measured on random inputs, which say less than real ones: provide samples."
     return ""

@@ -1,24 +1,21 @@
-"""The anatomy of a model for programs: every file, row and tensor, in bytes, by a published schema."""
+"""The anatomy of a model for programs: every file, row and tensor, in bytes, as a published schema describes it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from edgecheck.anatomy.tables import Row
-    from edgecheck.anatomy.values import Anatomy, Tensor
-    from edgecheck.reports import Style
-    from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.anatomy.tables import Row
+from edgecheck.anatomy.values import Anatomy, Tensor
+from edgecheck.reports.size import Growth, SizeReport
 
-#: Raised when a reader of the last version could be misled; the schema is `size-VERSION.schema.json` beside this.
+#: Raised when a reader of the previous version could be misled; `reports/size-VERSION.schema.json` is the schema.
 SCHEMA_VERSION = 1
 
 
-def render(report: SizeReport, style: Style) -> str:
-    """The report as one JSON object, in ASCII: a name can neither steer a terminal nor be unwritable."""
-    del style
+def render(report: SizeReport) -> str:
+    """The report as a JSON object, in ASCII: no name can steer a terminal, and every name can be written."""
     return json.dumps(document(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
@@ -109,12 +106,12 @@ def _growth(growth: Growth) -> dict[str, Any]:
 
 
 def _text(raw: str) -> str:
-    """`raw` without halves of surrogate pairs, at which strict readers of JSON stop."""
+    """`raw` without halves of surrogate pairs, which strict readers of JSON refuse."""
     return raw.encode("utf-8", "replace").decode() if not raw.isascii() else raw
 
 
 def _clean(value: Any) -> Any:
-    """The value with every text writable."""
+    """The value, with every string in it writable."""
     match value:
         case str():
             return _text(value)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from edgecheck.reports.markdown import text
-from edgecheck.reports.size import words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from edgecheck.reports import Style
-    from edgecheck.reports.size.report import Growth, SizeReport
+from edgecheck.reports.size import Growth, SizeReport, words
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck size -->"
 
-#: Rows of a table: a comment on GitHub has 65,536 bytes.
+#: Rows of a table: GitHub takes 65,536 bytes for a comment.
 _MOST_ROWS = 100
 _BACKTICKS = re.compile(r"`+")
 
 
-def render(report: SizeReport, style: Style) -> str:
-    """What grew first, where it was asked; then the largest rows and what would make the model smaller."""
-    del style
+def render(report: SizeReport) -> str:
+    """The changes from an older model, if there is one; then the largest rows and what would make it smaller."""
     report = replace(report, view=replace(report.view, top=min(report.view.top or _MOST_ROWS, _MOST_ROWS)))
     growth = report.growth
     title = words.verdict(growth, report) if growth is not None else words.title(report)
@@ -44,7 +37,7 @@ def render(report: SizeReport, style: Style) -> str:
 
 
 def code(name: str) -> str:
-    """A name as a code span: nothing in it is a link, a mention or a tag, and it stays in its cell."""
+    """A name as a code span, so that nothing in it is a link, a mention, a tag or the end of its cell."""
     fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(name)), default=0))
     space = " " if name.startswith("`") or name.endswith("`") else ""
     return f"{fence}{space}{name or ' '}{space}{fence}".replace("|", "\\|")
@@ -63,7 +56,7 @@ def _rows(report: SizeReport) -> Iterable[tuple[str, ...]]:
 
 
 def _table(columns: tuple[str, ...], right: int, rows: Iterable[tuple[str, ...]]) -> str:
-    """A table whose first `right` columns are flush right."""
+    """A table whose first `right` columns are aligned right."""
     rule = ("--:",) * right + ("---",) * (len(columns) - right)
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, rule, *rows))
 

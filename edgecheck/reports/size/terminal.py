@@ -1,24 +1,19 @@
-"""The anatomy of a model for a person at a terminal."""
+"""The anatomy of a model for a terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgecheck.anatomy.tables import Row
 from edgecheck.anatomy.values import Kind
-from edgecheck.reports.size import words
+from edgecheck.reports import Style
+from edgecheck.reports.size import Growth, SizeReport, words
 from edgecheck.reports.terminal import NARROW, paint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from edgecheck.anatomy.tables import Row
-    from edgecheck.reports import Style
-    from edgecheck.reports.size.report import Growth, SizeReport
 
 _LOOKS = {"grew": "red", "appeared": "red", "shrank": "green", "vanished": "green"}
 
@@ -57,7 +52,7 @@ def _advice(report: SizeReport) -> RenderableType | None:
 
 
 def _rows(report: SizeReport, width: int) -> Table:
-    """Bytes to the last one, so that a reader can add them up."""
+    """Every byte, so that a reader can add them up."""
     totals = report.anatomy.totals
     loaded = words.grows_on_loading(report)
     table = _table(("bytes", True), ("share", True), *([("in memory", True)] if loaded else []))

@@ -1,32 +1,24 @@
-"""The words about bytes that every format says alike: names, shares, changes."""
+"""What every format of `edgecheck size` words alike: names, shares, changes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
-from edgecheck.anatomy.advice import Saved
-from edgecheck.anatomy.comparing import Status
-from edgecheck.anatomy.tables import By, top
-from edgecheck.anatomy.values import Kind
+from edgecheck.anatomy.advice import Advice, Saved
+from edgecheck.anatomy.comparing import Change, Status
+from edgecheck.anatomy.duplicates import Repeated
+from edgecheck.anatomy.tables import By, Row, top
+from edgecheck.anatomy.values import Anatomy, FileBytes, Kind
 from edgecheck.core.units import Unit, show
-from edgecheck.reports.wording import one_line
+from edgecheck.reports.size import Growth, SizeReport
+from edgecheck.reports.wording import clean
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+#: Characters of a name that are shown, and of a sentence; hostile names have millions.
+LONGEST, _LONGEST_SENTENCE = 120, 600
 
-    from edgecheck.anatomy.advice import Advice
-    from edgecheck.anatomy.comparing import Change
-    from edgecheck.anatomy.duplicates import Repeated
-    from edgecheck.anatomy.tables import Row
-    from edgecheck.anatomy.values import Anatomy, FileBytes
-    from edgecheck.reports.size.report import Growth, SizeReport
-
-LONGEST = 120
-"""Characters of a name that a person is shown; hostile names have millions."""
-_SENTENCE = 600
-_MUCH_MORE = 1.5
+#: The heading of the table's rows.
 HEADINGS = {
     By.LAYER: "layer",
     By.PREFIX: "prefix",
@@ -39,20 +31,20 @@ HEADINGS = {
 
 
 def shown(name: str, longest: int = LONGEST) -> str:
-    """A name as a person can be shown it: nothing that steers a terminal, and its middle left out where it is long."""
+    """A name without unsafe characters, and without its middle if it is long."""
     if len(name) > longest:
         half = (longest - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"
-    return one_line(name)
+    return clean(name)
 
 
 def sentence(raw: str) -> str:
-    """A sentence that may hold names of the model."""
-    return shown(raw, _SENTENCE)
+    """A sentence that may contain names from the model."""
+    return shown(raw, _LONGEST_SENTENCE)
 
 
 def model_name(anatomy: Anatomy) -> str:
-    """The model's own name, without its folder."""
+    """The model's name, without its folder."""
     return shown(PurePath(anatomy.path).name or anatomy.path)
 
 
@@ -62,7 +54,7 @@ def size(value: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`75.7 %`; what is there and rounds to nothing is `< 0.1 %`."""
+    """`75.7 %`; `< 0.1 %` for what is not nothing but rounds to it."""
     return percent(part / whole) if whole else ""
 
 
@@ -75,7 +67,7 @@ def percent(ratio: float) -> str:
 
 
 def shape(sizes: tuple[int, ...] | None) -> str:
-    """`64 x 3 x 3`; `scalar` where there is no axis, nothing where there is no shape."""
+    """`64 x 3 x 3`; `scalar` without an axis, empty without a shape."""
     if sizes is None:
         return ""
     return shown(" x ".join(map(str, sizes)), 60) or "scalar"
@@ -93,7 +85,7 @@ def title(report: SizeReport) -> str:
 
 
 def sum_of_kinds(report: SizeReport) -> str:
-    """The kinds of bytes as the sum that they are."""
+    """The bytes of each kind, as a sum: `tensors 15,360 + structure 227 + … = 15,593 bytes`."""
     totals = report.anatomy.totals
     parts = [("tensors", totals.tensors), ("structure", totals.structure), ("metadata", totals.metadata)]
     parts += [("padding", totals.padding), ("unclaimed", totals.unclaimed)]
@@ -101,13 +93,17 @@ def sum_of_kinds(report: SizeReport) -> str:
     return f"{words} = {totals.size:,} bytes"
 
 
+#: Tensors that take this many times their bytes in the file once loaded get a column for it.
+_MUCH_MORE = 1.5
+
+
 def grows_on_loading(report: SizeReport) -> bool:
-    """Whether what tensors take once loaded is another story than what they take in the file."""
+    """Whether tensors take much more memory than bytes in the file."""
     return report.anatomy.totals.memory > _MUCH_MORE * report.anatomy.totals.tensors
 
 
 def rows(report: SizeReport) -> tuple[Row, ...]:
-    """The rows that a person is shown: the largest, in memory where that is another story, and the sum of the rest."""
+    """The rows that are shown: the largest (in memory, if tensors grow on loading), and the sum of the rest."""
     ordered = report.rows
     if grows_on_loading(report):
         ordered = tuple(sorted(ordered, key=lambda row: -max(row.memory, row.stored)))
@@ -115,7 +111,7 @@ def rows(report: SizeReport) -> tuple[Row, ...]:
 
 
 def saving(advice: Advice, report: SizeReport) -> str:
-    """`1.15 MB, 74 % of the file`, or how much of what is downloaded."""
+    """`1.15 MB, 74 % of the file`, or `3.2 kB less to download`."""
     if advice.of is Saved.DOWNLOAD:
         return f"{size(advice.saves)} less to download"
     return f"{size(advice.saves)}, {100 * advice.saves / max(1, report.anatomy.size):.0f} % of the file"
@@ -130,12 +126,12 @@ def copies(repeated: Iterable[Repeated], most: int = 10) -> list[str]:
 
 def _copy(group: Repeated) -> str:
     names = " = ".join(shown(name, 60) for name in group.names[:4])
-    names += f" = … ({len(group.names)} in all)" if len(group.names) > 4 else ""  # noqa: PLR2004 - names that are shown
+    names += f" = … ({len(group.names)} in all)" if len(group.names) > 4 else ""  # noqa: PLR2004 - as many as are shown
     return f"{names}: " + ("tied, stored once" if group.tied else f"the same content again, {size(group.wasted)}")
 
 
 def oddities(anatomy: Anatomy) -> list[str]:
-    """Gaps and overlaps of each file, and what the reader noted."""
+    """What the reader of the model noted, and the gaps and overlaps of each file."""
     lines = [sentence(note) for note in anatomy.notes]
     for file in anatomy.files:
         lines += _extents(file)
@@ -143,14 +139,14 @@ def oddities(anatomy: Anatomy) -> list[str]:
 
 
 def _extents(file: FileBytes) -> list[str]:
-    """Gaps that a format is known to leave are padding and no oddity."""
+    """Gaps and overlaps; a gap that the format is known to leave is padding, and not reported."""
     lines = []
     gaps = file.gaps if any(part.kind is Kind.UNCLAIMED for part in file.parts) else ()
     for what, extents in (("that nothing in the file points to", gaps), ("claimed twice", file.overlaps)):
         lines += [
             f"{shown(file.name)}: {extent.size:,} bytes {what}, from byte {extent.start:,}." for extent in extents[:3]
         ]
-        if len(extents) > 3:  # noqa: PLR2004 - extents that are shown
+        if len(extents) > 3:  # noqa: PLR2004 - as many as are shown
             lines.append(f"{shown(file.name)}: {len(extents) - 3} more such places.")
     return lines
 
@@ -161,7 +157,7 @@ def signed(value: int) -> str:
 
 
 def relative(old: int, new: int) -> str:
-    """`+2.6 %`; `new` and `gone` where there is nothing to divide by."""
+    """`+2.6 %`; `new` or `gone` if one of the two is 0."""
     if old == new:
         return "0 %"
     if not old or not new:
@@ -169,9 +165,9 @@ def relative(old: int, new: int) -> str:
     return f"{100 * (new - old) / old:+.1f} %"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeLine:
-    """A row of what grew: one layer, or all those that are not shown."""
+    """A row of the changes: one layer, or all those that are not shown."""
 
     name: str
     status: str
@@ -181,13 +177,22 @@ class ChangeLine:
 
 
 def changes(growth: Growth, most: int) -> list[ChangeLine]:
-    """What is not the same, the largest change first; they sum to the difference."""
+    """The changes, the largest first; they sum to the difference of the sizes."""
     changed = [change for change in growth.comparison.changes if not _is_same(change)]
     kept: Sequence[Change] = changed if not most or len(changed) <= most + 1 else changed[:most]
-    lines = [ChangeLine(*_called(change), change.old, change.new, sentence(change.detail)) for change in kept]
+    lines = [
+        ChangeLine(
+            name=f"{shown(change.name)} (was {shown(change.was)})" if change.was else shown(change.name),
+            status=change.status.value,
+            old=change.old,
+            new=change.new,
+            detail=sentence(change.detail),
+        )
+        for change in kept
+    ]
     if rest := changed[len(kept) :]:
         old, new = (sum(values) for values in zip(*((each.old, each.new) for each in rest), strict=True))
-        lines.append(ChangeLine(f"({len(rest)} others)", "", old, new, ""))
+        lines.append(ChangeLine(name=f"({len(rest)} others)", status="", old=old, new=new, detail=""))
     return lines
 
 
@@ -195,13 +200,8 @@ def _is_same(change: Change) -> bool:
     return change.status is Status.SAME
 
 
-def _called(change: Change) -> tuple[str, str]:
-    name = f"{shown(change.name)} (was {shown(change.was)})" if change.was else shown(change.name)
-    return name, change.status.value
-
-
 def unchanged(growth: Growth) -> str:
-    """How many are the same, and how many of them have another name."""
+    """How many layers are the same, and how many of those were renamed; empty if none."""
     same = [change for change in growth.comparison.changes if _is_same(change)]
     if not same:
         return ""
@@ -211,7 +211,7 @@ def unchanged(growth: Growth) -> str:
 
 
 def verdict(growth: Growth, report: SizeReport) -> str:
-    """The difference in a sentence."""
+    """The difference of the sizes in a sentence."""
     comparison = growth.comparison
     names = f"{model_name(report.anatomy)} against {model_name(growth.old)}"
     if not comparison.delta:

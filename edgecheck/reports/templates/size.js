@@ -6,19 +6,18 @@
   const tiles = data.tiles;
   const exact = new Intl.NumberFormat("en-US");
 
-  // The look: as the system has it, until the button says otherwise.
+  // Light or dark: as the system is, until the button is pressed.
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
   const theme = byId("theme");
-  const name = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
+  const nameOther = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
   theme.hidden = false;
-  name();
+  nameOther();
   theme.addEventListener("click", () => {
     document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    name();
-    draw();
+    nameOther();
   });
-  dark.addEventListener("change", () => { name(); draw(); });
+  dark.addEventListener("change", nameOther);
 
   // The table: sorted by its headings, searched by name, type and shape.
   const table = byId("rows");
@@ -46,7 +45,6 @@
     heading.replaceChildren(button);
   });
   const search = byId("search");
-  byId("search-label").hidden = false;
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
     let count = 0;
@@ -62,9 +60,12 @@
       ? `${exact.format(count)} of ${all} rows, ${exact.format(bytes)} bytes` : `${all} rows`;
   });
 
-  // The treemap.
+  // The treemap: data.drawings holds a layout for each tile that can be opened, as [tile, x, y, width, height, …].
   const plot = byId("plot");
+  const svg = plot.querySelector("svg");
+  const tip = byId("tip");
   const measure = byId("measure");
+  const narrow = window.matchMedia("(max-width: 40rem)");
   const root = 0;
   let level = root;
   let chosen = -1;
@@ -72,70 +73,53 @@
   tiles.parent.forEach((parent, index) => { if (parent >= 0) children[parent].push(index); });
   const value = (index) => tiles[measure.value][index];
   const inside = (index) => children[index].filter((child) => value(child) > 0).sort((a, b) => value(b) - value(a));
-  const amount = (index) => `${exact.format(value(index))} ${measure.value === "params" ? "parameters" : "bytes"}`;
-  const share = (index) => `${(100 * value(index) / Math.max(1, value(root))).toFixed(1)} %`;
-  const told = (index) => {
-    const parts = [tiles.name[index], amount(index), `${share(index)} of the model`];
-    if (tiles.detail[index]) parts.push(tiles.detail[index]);
-    return parts.join(", ");
+  const described = (index) => {
+    const amount = `${exact.format(value(index))} ${measure.value === "params" ? "parameters" : "bytes"}`;
+    const share = `${(100 * value(index) / Math.max(1, value(root))).toFixed(1)} % of the model`;
+    return [tiles.name[index], amount, share, tiles.detail[index]].filter(Boolean).join(", ");
   };
-  // Plotly takes a few tags and entities in its texts for what they are in HTML.
-  const short = (text) => text.length > 40 ? `${text.slice(0, 19)}…${text.slice(-20)}` : text;
-  const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  const color = (variable) => getComputedStyle(document.documentElement).getPropertyValue(`--${variable}`).trim();
-  // What is in a tile stands out from the tile: half of its colour is the page's.
-  const pale = (strong, ground) => {
-    const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    const mixed = channels(strong).map((channel, at) => Math.round((channel + channels(ground)[at]) / 2));
-    return `rgb(${mixed.join(",")})`;
+
+  const element = (name, attributes, ...inner) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    Object.entries(attributes).forEach(([key, each]) => made.setAttribute(key, each));
+    made.append(...inner);
+    return made;
   };
-  const edges = () => {
-    const edge = color("tile-edge");
-    const mark = color("chosen");
-    return {
-      width: tiles.name.map((_, index) => index === chosen ? 4 : 1),
-      color: tiles.name.map((_, index) => index === chosen ? mark : edge),
-    };
+  const label = (index, width, height) => {
+    if (width < data.label.width || height < data.label.height) return "";
+    const [name, size] = [tiles.name[index], data.shown[measure.value][index]];
+    const room = Math.floor((width - 10) / data.label.character);
+    if (name.length + size.length < room) return `${name} ${size}`;
+    return name.length <= room ? name : `${name.slice(0, room - 1)}…`;
   };
-  const trace = () => {
-    const leaf = {};
-    const branch = {};
-    Object.keys(data.groups).forEach((group) => {
-      leaf[group] = color(group);
-      branch[group] = pale(leaf[group], color("ground"));
-    });
-    const colors = tiles.group.map((group, index) => (children[index].length ? branch : leaf)[group]);
-    return {
-      type: "treemap",
-      branchvalues: "total",
-      ids: tiles.name.map((_, index) => String(index)),
-      parents: tiles.parent.map((parent) => parent < 0 ? "" : String(parent)),
-      labels: tiles.name.map((name) => literal(short(name))),
-      values: tiles[measure.value],
-      text: tiles.name.map((_, index) => literal(amount(index))),
-      hovertext: tiles.name.map((_, index) => literal(told(index))),
-      hoverinfo: "text",
-      textinfo: "label+text",
-      textfont: { color: color("tile-text"), size: 13 },
-      hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("text") } },
-      level: String(level),
-      maxdepth: 3,
-      pathbar: { visible: false },
-      tiling: { pad: 2 },
-      marker: { colors, line: edges(), pad: { t: 22, l: 3, r: 3, b: 3 } },
-    };
+  const tile = (index, isOpened, [x, y, width, height]) => {
+    const rect = element("rect", { x, y, width, height });
+    const group = element("g", { class: `group-${tiles.group[index]}${isOpened ? " opened" : ""}` }, rect);
+    group.dataset.tile = index;
+    const words = label(index, width, height);
+    if (words) group.append(element("svg", { x, y, width, height }, element("text", { x: 3, y: 10.5 }, words)));
+    return group;
   };
-  const layout = () => ({
-    margin: { t: 0, l: 0, r: 0, b: 0 },
-    paper_bgcolor: color("ground"),
-    font: { family: getComputedStyle(document.body).fontFamily },
-    uniformtext: { minsize: 12, mode: "hide" },
-  });
-  const config = { displayModeBar: false, displaylogo: false, responsive: true, doubleClick: false };
-  let ready = false;
-  function draw() {
-    if (ready) window.Plotly.react(plot, [trace()], layout(), config);
-  }
+  const draw = () => {
+    const canvas = narrow.matches ? "narrow" : "wide";
+    const numbers = data.drawings[data.at[canvas][measure.value][level]];
+    const drawn = [];
+    for (let at = 0; at < numbers.length; at += 5) {
+      drawn.push([numbers[at], numbers.slice(at + 1, at + 5).map((tenths) => tenths / 10)]);
+    }
+    const opened = new Set(drawn.map(([index]) => tiles.parent[index]));
+    svg.setAttribute("viewBox", `0 0 ${data.canvases[canvas].join(" ")}`);
+    svg.replaceChildren(...drawn.map(([index, place]) => tile(index, opened.has(index), place)));
+    outline();
+  };
+  const outline = () => {
+    svg.querySelector(".chosen")?.remove();
+    const rect = svg.querySelector(`[data-tile="${chosen}"] rect`)?.cloneNode();
+    if (!rect) return;
+    rect.setAttribute("class", "chosen");
+    svg.append(rect);
+  };
+
   const crumbs = () => {
     const way = [];
     for (let index = level; index >= 0; index = tiles.parent[index]) way.unshift(index);
@@ -152,21 +136,14 @@
   };
   const say = (index) => {
     const parts = inside(index).length;
-    byId("status").textContent = told(index) + (parts ? `; ${parts} ${parts === 1 ? "part" : "parts"} inside` : "");
+    byId("status").textContent = described(index) + (parts ? `; ${parts} ${parts === 1 ? "part" : "parts"} inside` : "");
   };
-  const moved = (index) => { level = index; chosen = -1; crumbs(); say(index); };
-  const open = (index) => { moved(index); draw(); };
-  const choose = (index) => {
-    chosen = index;
-    say(index);
-    const line = edges();
-    window.Plotly.restyle(plot, { "marker.line.width": [line.width], "marker.line.color": [line.color] });
-  };
-  const step = (by) => {
-    const parts = inside(level);
-    if (!parts.length) return;
-    const at = parts.indexOf(chosen);
-    choose(parts[at < 0 ? (by > 0 ? 0 : parts.length - 1) : (at + by + parts.length) % parts.length]);
+  const open = (index) => { level = index; chosen = -1; tip.hidden = true; crumbs(); say(index); draw(); };
+  const choose = (index) => { chosen = index; say(index); outline(); };
+  const show = (index) => {
+    if (inside(index).length) { open(index); return; }
+    if (tiles.parent[index] !== level) open(Math.max(root, tiles.parent[index]));
+    choose(index);
   };
   const back = () => {
     const from = level;
@@ -174,13 +151,21 @@
     open(tiles.parent[level]);
     choose(from);
   };
+
+  // With the keyboard: the plot has the focus, and the status says which tile is chosen.
+  const step = (by) => {
+    const parts = inside(level);
+    if (!parts.length) return;
+    const at = parts.indexOf(chosen);
+    choose(parts[at < 0 ? (by > 0 ? 0 : parts.length - 1) : (at + by + parts.length) % parts.length]);
+  };
   const keys = {
     ArrowRight: () => step(1),
     ArrowDown: () => step(1),
     ArrowLeft: () => step(-1),
     ArrowUp: () => step(-1),
-    Home: () => { const parts = inside(level); if (parts.length) choose(parts[0]); },
-    End: () => { const parts = inside(level); if (parts.length) choose(parts[parts.length - 1]); },
+    Home: () => { chosen = -1; step(1); },
+    End: () => { chosen = -1; step(-1); },
     Enter: () => { if (chosen >= 0 && inside(chosen).length) open(chosen); },
     " ": () => keys.Enter(),
     Escape: back,
@@ -191,46 +176,48 @@
     event.preventDefault();
     keys[event.key]();
   });
-  measure.addEventListener("change", () => { draw(); say(chosen < 0 ? level : chosen); });
 
-  const unpacked = async () => {
-    const packed = Uint8Array.from(atob(byId("plotly").textContent), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  };
-  const start = async () => {
-    const script = document.createElement("script");
-    script.textContent = await unpacked();
-    document.head.append(script);
-    byId("map-section").hidden = false;
-    await window.Plotly.newPlot(plot, [trace()], layout(), config);
-    ready = true;
-    plot.on("plotly_treemapclick", (event) => {
-      const next = event.nextLevel === undefined || event.nextLevel === "" ? root : Number(event.nextLevel);
-      moved(next);
-    });
-    byId("no-map").hidden = true;
-    moved(root);
-    for (const cell of body.querySelectorAll("th[data-tile]")) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = cell.textContent;
-      button.title = "Show in the treemap";
-      button.addEventListener("click", () => {
-        const index = Number(cell.dataset.tile);
-        if (inside(index).length) open(index);
-        else { open(Math.max(root, tiles.parent[index])); choose(index); }
-        plot.focus();
-        byId("map-section").scrollIntoView({ block: "start" });
-      });
-      cell.replaceChildren(button);
-    }
-    document.documentElement.dataset.ready = "yes";
-  };
-  start().catch((error) => {
-    byId("map-section").hidden = true;
-    byId("no-map").textContent = `The treemap could not be drawn in this browser (${error.message}). ` +
-      "The table has the same figures.";
-    document.documentElement.dataset.ready = "no";
+  // With the mouse or a finger.
+  const under = (event) => Number(event.target.closest("[data-tile]")?.dataset.tile ?? -1);
+  svg.addEventListener("click", (event) => {
+    const index = under(event);
+    if (index === level) back();
+    else if (index >= 0) show(index);
   });
+  svg.addEventListener("pointermove", (event) => {
+    const index = under(event);
+    tip.hidden = index < 0 || event.pointerType === "touch";
+    if (tip.hidden) return;
+    tip.textContent = described(index);
+    const [right, below] = [window.innerWidth - tip.offsetWidth - 8, event.clientY + 20];
+    tip.style.left = `${Math.max(0, Math.min(event.clientX + 12, right))}px`;
+    tip.style.top = `${below + tip.offsetHeight < window.innerHeight ? below : event.clientY - tip.offsetHeight - 8}px`;
+  });
+  svg.addEventListener("pointerleave", () => { tip.hidden = true; });
+  measure.addEventListener("change", () => { draw(); say(chosen < 0 ? level : chosen); });
+  narrow.addEventListener("change", draw);
+
+  // What a page without a script has no use for.
+  document.querySelectorAll(".scripted").forEach((each) => { each.hidden = false; });
+  plot.tabIndex = 0;
+  Object.entries({
+    role: "application", "aria-roledescription": "treemap", "aria-labelledby": "map", "aria-describedby": "keys",
+  }).forEach(([name, each]) => plot.setAttribute(name, each));
+  svg.removeAttribute("role");
+  svg.removeAttribute("aria-label");
+  svg.setAttribute("aria-hidden", "true");
+  for (const cell of body.querySelectorAll("th[data-tile]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = cell.textContent;
+    button.title = "Show in the treemap";
+    button.addEventListener("click", () => {
+      show(Number(cell.dataset.tile));
+      plot.focus();
+      byId("map-section").scrollIntoView({ block: "start" });
+    });
+    cell.replaceChildren(button);
+  }
+  open(root);
+  document.documentElement.dataset.ready = "yes";
 })();

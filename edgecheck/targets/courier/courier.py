@@ -1,44 +1,36 @@
-"""The conversation with the host: what this device is, what its cache holds, and then whatever the host asks for."""
+"""The conversation with the host: what this device is, what its cache holds, and then what the host requests."""
 
 import errno
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from edgecheck.bundles import probe
+from edgecheck.targets.courier import job_folder as folders
+from edgecheck.targets.courier import link as links
+from edgecheck.targets.courier import place as places
+from edgecheck.targets.courier import receiving
+from edgecheck.targets.courier import relay as relays
+from edgecheck.targets.courier import store as stores
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-    from typing import NoReturn
+    from typing import NoReturn  # since Python 3.6.2
 
-    from edgecheck.bundles import probe
-    from edgecheck.targets.courier import job_folder as folders
-    from edgecheck.targets.courier import link as links
-    from edgecheck.targets.courier import place as places
-    from edgecheck.targets.courier import receiving
-    from edgecheck.targets.courier import relay as relays
-    from edgecheck.targets.courier import store as stores
-else:
-    import job_folder as folders
-    import link as links
-    import place as places
-    import probe
-    import receiving
-    import relay as relays
-    import store as stores
-
-#: What the first line begins with: login shells may print before it.
+#: Begins the first line: login shells may print before it.
 GREETING = b"edgecheck-courier "
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Courier:
-    """Answers the host on one channel, with one cache."""
+    """Answers one host, with one cache."""
 
-    def __init__(self, link: "links.Link", store: "stores.Store") -> None:
+    def __init__(self, link: links.Link, store: stores.Store) -> None:
         self._link = link
         self._store = store
         self._answers: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -56,18 +48,18 @@ class Courier:
 
         Raises:
             links.Gone: it hung up.
-            links.Left: it said so.
+            links.Left: it said goodbye.
         """
         while True:
             message = self._link.message()
             self._answers[message["do"]](message)
 
     def _offer(self, message: "dict[str, Any]") -> None:
-        """Tell which items are not here, having made room for them; until the start nobody else brings any."""
+        """Make room for the items that are missing here and name them; until the start nobody else brings any."""
         missing = self._missing(message)
         if missing and not self._store.bringing():
             self._link.until(self._store.bringing)
-            missing = self._missing(message)  # somebody else brought some
+            missing = self._missing(message)  # another courier brought some meanwhile
         if missing:
             wanted = {item["digest"] for item in message["items"]}
             coming = sum(item["room"] for item in missing.values())
@@ -94,7 +86,7 @@ class Courier:
             folder.remove(keep_lines=False)
 
     def _resume(self, message: "dict[str, Any]") -> None:
-        """Send the rest of a broken check's lines, when its courier has noticed and left them."""
+        """Send the rest of a broken check's lines, once its courier has noticed and left them."""
         folder = folders.JobFolder(self._store, message["token"])
         limit = time.monotonic() + self._link.silence_s + relays.GRACE_S
         self._link.until(lambda: folder.left.exists() or not folder.path.exists(), limit)
@@ -107,7 +99,7 @@ class Courier:
         folder.left.unlink()
 
     def _installed(self, message: "dict[str, Any]") -> None:
-        """Tell the versions of the distributions that this Python has, of those asked for."""
+        """Send the versions of the distributions, of those named, that this Python has."""
         found: dict[str, str] = {}
         for folder in filter(None, sys.path):
             for name in message["names"]:
@@ -124,16 +116,16 @@ class Courier:
 
 
 def main(silence_s: float) -> None:
-    """Greet the host and serve it; what cannot be done is told as an `error` line."""
+    """Greet the host and serve it; a failure is sent as an `error` line."""
     for number in _SIGNALS:
-        signal.signal(number, _told_to_stop)
+        signal.signal(number, _stop)
     link = links.Link(silence_s)
     with suppress(links.Gone, links.Left):
         link.say(error=_served(link))
 
 
-def _served(link: "links.Link") -> "dict[str, Any]":
-    """Why the host cannot be served any longer."""
+def _served(link: links.Link) -> "dict[str, Any]":
+    """Serve the host. Returns why it cannot be served any longer."""
     try:
         folder = places.chosen()
         store = stores.Store(folder / "device")
@@ -156,7 +148,7 @@ def _served(link: "links.Link") -> "dict[str, Any]":
         return {"code": "full" if full else "disk", "message": str(error)}
 
 
-def _told_to_stop(_number: int, _frame: "FrameType | None") -> None:
+def _stop(_number: int, _frame: "FrameType | None") -> None:
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # clearing up is not to be disturbed
-    raise links.Gone("told to stop")
+        signal.signal(number, signal.SIG_IGN)  # nothing is to disturb the cleaning up
+    raise links.Gone("stopped by a signal")

@@ -1,4 +1,4 @@
-"""One check's private folder: links to what it needs, the job, and the agent as a process."""
+"""One check's private folder: links to what it needs, the job, and the process of the agent."""
 
 import json
 import os
@@ -7,23 +7,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from edgecheck.targets.courier import store as stores
-else:
-    import store as stores
+from edgecheck.targets.courier import store as stores
 
 _STDERR = "stderr"
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
 
 
 class JobFolder:
-    """The folder of the check that is called `token`."""
+    """The folder of the check named `token`."""
 
-    def __init__(self, store: "stores.Store", token: str) -> None:
+    def __init__(self, store: stores.Store, token: str) -> None:
         if not _TOKEN.fullmatch(token):
-            raise ValueError(f"{token!r} names no check")
+            raise ValueError(f"{token!r} is not the name of a check")
         self.path = store.folder / "jobs" / token
         self.lines = self.path / stores.LINES
         self.left = store.folder / "left" / token
@@ -48,7 +45,7 @@ class JobFolder:
 
     def _inside(self, name: str) -> Path:
         parts = Path(name).parts
-        if not parts or os.path.isabs(name) or ".." in parts:  # noqa: PTH117 - the text is what is asked about
+        if not parts or os.path.isabs(name) or ".." in parts:  # noqa: PTH117 - the question is about the text
             raise ValueError(f"{name!r} leads out of the job")
         return self.path.joinpath(*parts)
 
@@ -56,7 +53,7 @@ class JobFolder:
         """Start the agent with `arguments`; its stdin and stdout are pipes."""
         with (self.path / _STDERR).open("wb") as stderr:
             return subprocess.Popen(
-                [sys.executable, str(self.path / "agent" / "supervisor.py"), *arguments],
+                [sys.executable, str(self.path / "agent" / "edgecheck_agent" / "supervisor.py"), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -67,18 +64,18 @@ class JobFolder:
             )
 
     def stderr(self) -> str:
-        """The end of what the agent complained about."""
+        """The end of what the agent wrote to stderr."""
         return (self.path / _STDERR).read_bytes()[-2000:].decode("utf-8", "replace").strip()
 
     def remove(self, *, keep_lines: bool) -> None:
-        """Remove the folder; the agent's lines may be kept for a host that comes back."""
+        """Remove the folder, keeping the agent's lines, if asked to, for a host that comes back."""
         if keep_lines and self.lines.exists():
             self.lines.replace(self.left)
         shutil.rmtree(str(self.path), ignore_errors=True)
 
 
 def _link(source: Path, place: Path) -> None:
-    """A second name, which outlives the first; where the disk has no such thing, a symbolic one."""
+    """Make a hard link, which outlives the first name; where the disk has none, a symbolic link."""
     try:
         os.link(str(source), str(place))
     except OSError:

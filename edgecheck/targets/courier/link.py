@@ -1,4 +1,4 @@
-"""The courier's end of the channel: lines and bytes from stdin, lines to stdout, and whether the host is still there.
+"""The courier's end of the wire: lines and bytes from stdin, lines to stdout, and whether the host is still there.
 
 An empty line is a sign of life, answered by one; `!` says that the host leaves.
 """
@@ -8,27 +8,25 @@ import math
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 LEAVING = b"!"
 _PIECE = 65536
 _POLL_S = 0.1
-#: Signs of life, while much comes in, in the time without any after which the host gives up.
+#: How many signs of life to send during an upload, in the time after which the host would give up.
 _SIGNS = 6
-#: Bytes that are read ahead of what is being done: an upload must not fill the device's memory.
+#: Bytes that are read ahead: an upload must not fill the device's memory.
 _MOST = 1 << 20
 _T = TypeVar("_T")
 
 
 class Gone(Exception):  # noqa: N818 - it is what happened
-    """The host has hung up without a word, or has not been heard of for too long."""
+    """The host has hung up without a goodbye, or has been silent for too long."""
 
 
 class Left(Exception):  # noqa: N818 - it is what happened
-    """The host has all it wants."""
+    """The host has said goodbye."""
 
 
 class Link:
@@ -40,7 +38,7 @@ class Link:
         self._buffer = b""
 
     def message(self) -> "dict[str, Any]":
-        """The next line with something in it.
+        """The next line that is not empty.
 
         Raises:
             Gone: see there.
@@ -53,7 +51,7 @@ class Link:
             self.wait()
 
     def next_line(self) -> "bytes | None":
-        """The next line with something in it, if it has come already; raises as `message` does."""
+        """The next line that is not empty, if it has come already; raises as `message` does."""
         self.write(b"\n" * self.beats())
         line, newline, rest = self._buffer.partition(b"\n")
         if not newline:
@@ -77,8 +75,8 @@ class Link:
     def piece(self, most: int) -> bytes:
         """Up to `most` bytes, at least one, of what follows the last line.
 
-        A sign of life goes out now and then: what a slow device takes in for half a minute may be all on its way
-        already, and the host waits for the answer.
+        Sends a sign of life now and then: what a slow device takes in for half a minute may have been sent completely,
+        while the host waits for the answer.
 
         Raises:
             Gone: see there.
@@ -94,13 +92,13 @@ class Link:
     def wait(
         self, readers: "Sequence[int]" = (), writers: "Sequence[int]" = (), until: "float | None" = None
     ) -> "tuple[list[int], list[int]]":
-        """Wait until something comes from the host or one of the descriptors is ready; those that are.
+        """Wait until something comes from the host or a descriptor is ready. Returns those that are ready.
 
         Raises:
             Gone: see there.
         """
         if len(self._buffer) >= _MOST:
-            self._heard = time.monotonic()  # it is ahead of us
+            self._heard = time.monotonic()  # the host is ahead of us
         silent = self._heard + self.silence_s
         limit = silent if until is None else min(silent, until)
         timeout = max(0.0, limit - time.monotonic())
@@ -140,7 +138,7 @@ class Link:
             rest = rest[write_some(rest) :]
 
     def during(self, work: "Callable[[], _T]") -> "_T":
-        """What `work` gives, which may take long; raises as `until` does, when the work has come to its end."""
+        """Do `work`, which may take long, and return its result; raises as `until` does, once the work has ended."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as threads:
@@ -149,7 +147,7 @@ class Link:
             return future.result()
 
     def until(self, what: "Callable[[], bool]", limit: float = math.inf) -> bool:
-        """Wait until `what` holds or the monotonic clock reaches `limit`, answering signs of life; whether it does.
+        """Wait, answering signs of life, until `what` holds or the monotonic clock reaches `limit`; whether it holds.
 
         Raises:
             Gone: see there.
@@ -164,7 +162,7 @@ class Link:
 
 
 def write_some(data: "memoryview | bytes") -> int:
-    """Write as much as never blocks to stdout, which is ready; how much that was.
+    """Write to stdout, which is ready, as much as never blocks. Returns the number of bytes.
 
     Raises:
         Gone: nobody is there to read it.

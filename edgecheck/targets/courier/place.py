@@ -1,24 +1,21 @@
-"""Where on the device things are kept: the user's cache folder, or, if that cannot be, a private folder elsewhere."""
+"""Where on the device things are kept: the user's cache folder or, if that is unusable, a private folder elsewhere."""
 
 import errno
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoPlace(Exception):  # noqa: N818 - it is what is missing
-    """No folder can be written to; the message says why each cannot."""
+    """No folder can be used; the message says why for each."""
 
 
 def chosen() -> Path:
-    """The folder, made if need be, private where others can see its parent.
+    """The folder, created if it is missing, and private where others can see its parent.
 
     Raises:
         NoPlace: see there.
@@ -33,7 +30,7 @@ def chosen() -> Path:
 
 
 def _candidates() -> "Iterator[Path]":
-    """The places, the best first; /tmp may be RAM, which is what is to be measured, so it comes last."""
+    """The places, the best first; /tmp may be in RAM, which is to be measured, so it comes last."""
     cache = os.environ.get("XDG_CACHE_HOME", "")
     yield Path(cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")) / "edgecheck"  # noqa: PTH111, PTH117 - Path.home() raises where HOME is unset and the user unknown
     named = [os.environ["TMPDIR"]] if os.environ.get("TMPDIR") else []
@@ -42,7 +39,7 @@ def _candidates() -> "Iterator[Path]":
 
 
 def problem(folder: Path) -> "str | None":
-    """Why nothing can be kept there; a full disk is told later, when it is known how much is needed."""
+    """Why nothing can be kept there; a full disk is reported later, when it is known how much is needed."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _is_foreign(folder):
@@ -56,7 +53,7 @@ def problem(folder: Path) -> "str | None":
 
 
 def _is_foreign(folder: Path) -> bool:
-    """Whether another user made it, or could have put it there: what lies in it is run."""
+    """Whether another user made it, or could have put it there: its files are run."""
     anyone = folder.parent.stat().st_mode & stat.S_ISVTX
     status = folder.lstat() if anyone else folder.stat()
     private = not (anyone and status.st_mode & 0o022)

@@ -1,4 +1,4 @@
-"""Takes a file or an archive from the channel into the cache: whole and checked, or not at all."""
+"""Takes a file or an archive from the host into the cache: complete and checked, or not at all."""
 
 import errno
 import hashlib
@@ -10,27 +10,26 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-if TYPE_CHECKING:
-    from edgecheck.targets.courier import link as links
-    from edgecheck.targets.courier import store as stores
+from edgecheck.targets.courier import link as links
+from edgecheck.targets.courier import store as stores
 
 _PIECE = 1 << 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Damaged(Exception):  # noqa: N818 - it is what happened
-    """What came is not what was announced."""
+    """The content is not what was announced."""
 
 
-def receive(link: "links.Link", store: "stores.Store", item: "dict[str, Any]") -> None:
-    """Take what follows the line `item` and keep it.
+def receive(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> None:
+    """Take the content that follows the line `item`, and keep it.
 
     Raises:
         Damaged: see there.
         OSError: the disk is full, for example.
-        links.Gone: the host is.
+        links.Gone: see there.
     """
     if item["kind"] == "file":
         _receive_file(link, store, item)
@@ -38,13 +37,13 @@ def receive(link: "links.Link", store: "stores.Store", item: "dict[str, Any]") -
         _receive_tree(link, store, item)
 
 
-def _receive_file(link: "links.Link", store: "stores.Store", item: "dict[str, Any]") -> None:
+def _receive_file(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> None:
     place = store.file(item["digest"])
     with tempfile.NamedTemporaryFile(dir=str(place.parent), prefix=".coming-", delete=False) as file:
         try:
             _copy(link, cast("IO[bytes]", file), item)
             file.flush()
-            os.fsync(file.fileno())  # a board whose plug is pulled must not keep a name without its content
+            os.fsync(file.fileno())  # a board that loses power must not keep a name without its content
             Path(file.name).replace(place)
         except BaseException:
             with suppress(FileNotFoundError):
@@ -52,7 +51,7 @@ def _receive_file(link: "links.Link", store: "stores.Store", item: "dict[str, An
             raise
 
 
-def _copy(link: "links.Link", file: "IO[bytes]", item: "dict[str, Any]") -> None:
+def _copy(link: links.Link, file: "IO[bytes]", item: "dict[str, Any]") -> None:
     digest, size = hashlib.sha256(), item["size"]
     while size:
         piece = link.piece(min(size, _PIECE))
@@ -63,10 +62,10 @@ def _copy(link: "links.Link", file: "IO[bytes]", item: "dict[str, Any]") -> None
         raise Damaged(f"{item['what']} changed on the way")
 
 
-def _receive_tree(link: "links.Link", store: "stores.Store", item: "dict[str, Any]") -> None:
-    """Unpack it as it comes: the archive itself takes no room on the disk."""
+def _receive_tree(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> None:
+    """Unpack it as it comes: the archive takes no room on the disk."""
     folder = store.tree(item["digest"])
-    if not store.whole(item["digest"]).exists():
+    if not store.mark(item["digest"]).exists():
         shutil.rmtree(str(folder), ignore_errors=True)
     # -I: a file of the user's may be called `tarfile.py`
     argv = [sys.executable, "-I", "-c", item["unpacker"], "-", str(folder), item["digest"]]
@@ -80,12 +79,12 @@ def _receive_tree(link: "links.Link", store: "stores.Store", item: "dict[str, An
         if unpacker.returncode != 0:
             said.seek(0)
             _refuse(said.read().decode("utf-8", "replace").strip())
-    link.during(os.sync)  # the mark below must not outlive what it speaks of when the plug is pulled
-    store.whole(item["digest"]).write_text(str(_size(folder)), encoding="ascii")
+    link.during(os.sync)  # after a loss of power, the mark below must not be there without its files
+    store.mark(item["digest"]).write_text(str(_size(folder)), encoding="ascii")
 
 
-def _feed(link: "links.Link", unpacker: "subprocess.Popen[bytes]", size: int) -> None:
-    assert unpacker.stdin is not None  # noqa: S101 - it was asked for as a pipe
+def _feed(link: links.Link, unpacker: "subprocess.Popen[bytes]", size: int) -> None:
+    assert unpacker.stdin is not None  # noqa: S101 - a pipe was requested
     with suppress(BrokenPipeError), unpacker.stdin as pipe:
         while size:
             piece = link.piece(min(size, _PIECE))
@@ -94,7 +93,7 @@ def _feed(link: "links.Link", unpacker: "subprocess.Popen[bytes]", size: int) ->
 
 
 def _end(unpacker: "subprocess.Popen[bytes]") -> None:
-    """Let it notice that nothing more comes, and remove what it has begun."""
+    """Let it notice that no more comes, so that it removes what it has unpacked."""
     with suppress(OSError):
         if unpacker.stdin is not None:
             unpacker.stdin.close()
@@ -113,5 +112,5 @@ def _refuse(said: str) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the disk that the files in `folder` take."""
+    """Bytes that the files in `folder` take on the disk."""
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))

@@ -6,15 +6,11 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from edgecheck.targets.courier import link as links
-else:
-    import link as links
+from edgecheck.targets.courier import link as links
 
 #: Seconds that the agent has to end itself and its workers once its stdin is closed.
 GRACE_S = 8.0
@@ -27,19 +23,19 @@ class Relay:
 
     Args:
         link: To the host.
-        agent: With pipes for stdin and stdout.
+        agent: A process with pipes for stdin and stdout.
         kept: Where the lines are kept for a host that comes back.
-        complaint: Gives what the agent wrote to stderr, once it has ended.
+        complaint: Returns what the agent wrote to stderr; called once it has ended.
     """
 
     def __init__(
         self,
-        link: "links.Link",
+        link: links.Link,
         agent: "subprocess.Popen[bytes]",
         kept: "IO[bytes]",
         complaint: "Callable[[], str]",
     ) -> None:
-        assert agent.stdin is not None  # noqa: S101 - it was asked for as a pipe
+        assert agent.stdin is not None  # noqa: S101 - a pipe was requested
         assert agent.stdout is not None  # noqa: S101 - as above
         self._link = link
         self._agent = agent
@@ -50,11 +46,11 @@ class Relay:
         self._pending = bytearray()
 
     def run(self) -> None:
-        """Until the host goes, which it does when it has seen the last line.
+        """Run until the host leaves, which it does after the last line.
 
         Raises:
-            links.Gone: it went without a word: the agent has ended, and what it said is kept.
-            links.Left: it said so: the agent has ended.
+            links.Gone: it left without a goodbye; the agent has ended, and its lines are kept.
+            links.Left: it said goodbye; the agent has ended.
         """
         try:
             self._link.say(started=True)
@@ -64,7 +60,7 @@ class Relay:
             self._stop()
 
     def _turn(self) -> None:
-        """Wait for whatever comes next, and pass it on."""
+        """Wait for the next event, and pass it on."""
         reading = not self._stdout.closed and len(self._pending) < _MOST
         readable, writable = self._link.wait([self._stdout.fileno()] if reading else [], [1] if self._pending else [])
         if readable:
@@ -77,10 +73,10 @@ class Relay:
             del self._pending[: links.write_some(bytes(self._pending[:_PIECE]))]
 
     def _take(self) -> None:
-        """Take what the agent wrote; half a line waits for its other half."""
+        """Take what the agent wrote; an incomplete line waits for its rest."""
         piece = os.read(self._stdout.fileno(), _PIECE)
-        whole, newline, self._partial = (self._partial + piece).rpartition(b"\n")
-        self._keep(whole + newline)
+        complete, newline, self._partial = (self._partial + piece).rpartition(b"\n")
+        self._keep(complete + newline)
         if not piece:
             self._stdout.close()
             last = {"event": "left", "code": self._code(), "complaint": self._complaint()}
@@ -88,7 +84,7 @@ class Relay:
 
     def _keep(self, lines: bytes) -> None:
         self._pending += lines
-        with suppress(OSError):  # the disk is full; the host has them
+        with suppress(OSError):  # the disk is full; the host has the lines
             self._kept.write(lines)
 
     def _code(self) -> int:
@@ -99,7 +95,7 @@ class Relay:
             return self._agent.wait()
 
     def _stop(self) -> None:
-        """Have the agent end itself, and take what it still says."""
+        """Have the agent end itself, and take its last lines."""
         with suppress(OSError):
             self._stdin.close()
         limit = time.monotonic() + GRACE_S

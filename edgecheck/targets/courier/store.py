@@ -1,11 +1,11 @@
 """The device's cache: files and unpacked archives by the sha256 of their content; what was used last is kept longest.
 
 files/DIGEST           what was sent as it is
-trees/DIGEST/          what was sent as an archive; `DIGEST.whole` beside it holds its size and is made last
+trees/DIGEST/          what was sent as an archive; `DIGEST.whole` next to it holds its size and is made last
 jobs/TOKEN/            one check, while it runs
 left/TOKEN             the agent's lines of a check whose connection broke
 in-use                 locked, shared, by every courier that is alive
-bringing               locked by the one that takes in what is missing
+bringing               locked by the courier that takes in what is missing
 """
 
 import errno
@@ -14,21 +14,19 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 FOLDERS = ("files", "trees", "jobs", "left")
-#: In a job's folder: the agent's lines, as they are passed on.
+#: The file in a job's folder with the agent's lines, as they are passed on.
 LINES = "lines"
-#: What a disk says that knows no locks.
+#: Errors of file systems without locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 #: Seconds for which the lines of a broken check are kept for the host to come back.
 KEPT_S = 900.0
-#: Bytes that are never filled: a device with no room at all has other troubles than ours.
+#: Bytes that are left free: a device with no room at all gets into trouble.
 MARGIN = 16 * 2**20
 
 
@@ -41,11 +39,11 @@ class Entry(NamedTuple):
     used: float
     """Seconds since the epoch."""
     label: str
-    """For a person."""
+    """What it is, for a person."""
 
 
 class NoRoom(Exception):  # noqa: N818 - it is what is missing
-    """The disk has less free than is needed; both in bytes."""
+    """The disk has less room than is needed; both in bytes."""
 
     def __init__(self, needed: int, free: int) -> None:
         super().__init__(needed, free)
@@ -72,21 +70,21 @@ class Store:
         self._share()
 
     def file(self, digest: str) -> Path:
-        """Where a file lies, or would."""
+        """The path of a file, whether or not it is there."""
         return self.folder / "files" / digest
 
     def tree(self, digest: str) -> Path:
-        """Where an archive's files lie, or would."""
+        """The folder of an unpacked archive, whether or not it is there."""
         return self.folder / "trees" / digest
 
-    def whole(self, digest: str) -> Path:
-        """What tells that a tree is complete."""
+    def mark(self, digest: str) -> Path:
+        """The path of the file that marks a tree as complete."""
         return self.folder / "trees" / (digest + ".whole")
 
     def has(self, item: "dict[str, Any]") -> bool:
-        """Whether an item of the host's list is there; it counts as used now."""
+        """Whether an item of the host's list is in the cache; it counts as used now."""
         is_file = item["kind"] == "file"
-        path = self.file(item["digest"]) if is_file else self.whole(item["digest"])
+        path = self.file(item["digest"]) if is_file else self.mark(item["digest"])
         try:
             size = path.stat().st_size
             os.utime(str(path))
@@ -95,7 +93,7 @@ class Store:
         return size == item["size"] if is_file else self.tree(item["digest"]).is_dir()
 
     def bringing(self) -> bool:
-        """Become the only courier that takes things in; False where another is at it."""
+        """Become the only courier that takes things in; False if another one is."""
         if self._bringing < 0:
             self._bringing = os.open(str(self.folder / "bringing"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -111,9 +109,9 @@ class Store:
             self._bringing = -1
 
     def make_room(self, wanted: "set[str]", coming: int, limit: int) -> None:
-        """Remove what was not used for longest until `coming` more bytes are within the limit and fit the disk.
+        """Remove what was used longest ago until `coming` more bytes are within the limit and fit the disk.
 
-        Nothing is removed while another check runs: the limit may be exceeded then.
+        Nothing is removed while another check runs, so the limit may be exceeded then.
 
         Raises:
             NoRoom: they do not fit the disk.
@@ -148,14 +146,14 @@ class Store:
                 yield Entry("tree", path.stem, size, used, _label(path.with_suffix("")))
 
     def remove(self, entry: Entry) -> None:
-        """Take one thing out."""
+        """Remove one thing."""
         with suppress(FileNotFoundError):
-            (self.file if entry.kind == "file" else self.whole)(entry.digest).unlink()
+            (self.file if entry.kind == "file" else self.mark)(entry.digest).unlink()
         if entry.kind == "tree":
             shutil.rmtree(str(self.tree(entry.digest)), ignore_errors=True)
 
     def clear(self) -> int:
-        """Remove everything; the bytes that were freed.
+        """Remove everything. Returns the bytes that were freed.
 
         Raises:
             Busy: see there.
@@ -171,7 +169,7 @@ class Store:
         return freed
 
     def _alone(self) -> bool:
-        """Lock the cache for this process alone; False where another courier lives, or the disk knows no locks."""
+        """Lock the cache for this process alone; False if another courier runs, or the file system has no locks."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -186,7 +184,7 @@ class Store:
                 raise
 
     def _sweep(self) -> None:
-        """Remove what couriers that were killed left behind, and results that nobody came back for."""
+        """Remove what killed couriers left behind, and results that nobody came back for."""
         for job in (self.folder / "jobs").iterdir():
             with suppress(OSError):
                 (job / LINES).replace(self.folder / "left" / job.name)
@@ -197,7 +195,7 @@ class Store:
         for path in (self.folder / "files").glob(".*"):
             _remove(path)
         for path in (self.folder / "trees").iterdir():
-            if path.suffix != ".whole" and not self.whole(path.name).exists():
+            if path.suffix != ".whole" and not self.mark(path.name).exists():
                 _remove(path)
 
 
@@ -205,7 +203,7 @@ def _label(tree: Path) -> str:
     with suppress(OSError, ValueError, KeyError):
         about = json.loads((tree / "edgecheck-bundle.json").read_text(encoding="utf-8"))
         return "a runtime: " + ", ".join(about["requirements"])
-    return "the agent" if (tree / "supervisor.py").exists() else "a runtime"
+    return "the agent" if (tree / "edgecheck_agent").exists() else "a runtime"
 
 
 def _remove(path: Path) -> None:

@@ -110,7 +110,7 @@ def never_called(folder: Path) -> None:
 
 
 def tiny_outputs(folder: Path) -> None:
-    """As a deep network of random weights gives: one sample of a thousand is large, the rest vanish in its scale."""
+    """Tiny outputs, as of a deep network with random weights: next to a large sample, they vanish in its scale."""
     inputs = keras.Input((16,))
     outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-12))(inputs)
     keras.Model(inputs, outputs).save(folder / "tiny.keras")

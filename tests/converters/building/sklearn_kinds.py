@@ -53,7 +53,7 @@ TWO = {
         [("a", LinearDiscriminantAnalysis()), ("b", DecisionTreeClassifier(max_depth=2))], voting="soft"
     ),
 }
-#: What skl2onnx would give other labels, or other probabilities.
+#: Models for which skl2onnx would get labels or probabilities wrong.
 REFUSED = {
     "isotonic": CalibratedClassifierCV(ExtraTreesClassifier(5, random_state=0), method="isotonic"),
     "one_vs_rest": OneVsRestClassifier(SVC()),

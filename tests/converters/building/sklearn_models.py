@@ -39,7 +39,7 @@ MODELS = {
     "isolation": IsolationForest(n_estimators=5, random_state=0),
 }
 
-#: In front of a forest, on whole numbers: thresholds lie half-way between two, often on a third.
+#: In front of a forest on integers: thresholds lie half-way between two, often on a third.
 SCALERS = {
     "standard": [StandardScaler()],
     "standard_select": [StandardScaler(), SelectKBest(k=12)],
@@ -50,7 +50,7 @@ SCALERS = {
 
 
 def on_thresholds(folder: Path) -> None:
-    """Histogram boosting learns thresholds in double precision, between decimals that are no float32 numbers."""
+    """Histogram boosting learns thresholds in double precision, between decimals that are not float32 numbers."""
     cells, grown = load_breast_cancer(return_X_y=True)
     joblib.dump(HistGradientBoostingClassifier(random_state=0).fit(cells, grown), folder / "thresholds.joblib")
     np.savez(folder / "cells.npz", features=cells[:256])

@@ -46,7 +46,7 @@ def of_the_classifier(folder: Path, model: torch.nn.Module) -> None:
     """The same network in every other way of keeping it."""
     save_file(model.state_dict(), folder / "classifier.safetensors")
     torch.save(model.state_dict(), folder / "legacy.pth", _use_new_zipfile_serialization=False)
-    torch.save(model, folder / "whole.pt")
+    torch.save(model, folder / "module.pt")
     torch.jit.script(model).save(str(folder / "classifier.ts"))
     optimizer = torch.optim.Adam(model.parameters())
     model(EXAMPLES["classifier"][0]).sum().backward()

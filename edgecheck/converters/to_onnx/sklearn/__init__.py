@@ -1,1 +1,1 @@
-"""scikit-learn to `.onnx`, and the repairs that skl2onnx's conversions need."""
+"""scikit-learn to `.onnx`, with repairs of what skl2onnx converts wrongly."""

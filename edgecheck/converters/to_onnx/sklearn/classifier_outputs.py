@@ -1,8 +1,8 @@
-"""What a converted classifier decides, and by what: as scikit-learn does, or not at all.
+"""The outputs of a converted classifier: labels and scores as in scikit-learn, or a refusal.
 
-Of two classes, `decision_function` is one score. skl2onnx writes two columns or one, as the classifier is. Of the two,
-the second is the score for linear models and its opposite for SVC and NuSVC, whose larger column is then that of the
-class that was not chosen.
+For two classes, `decision_function` is a single score. skl2onnx writes one column or two, depending on the classifier.
+Of two columns, the second is the score for linear models and its negative for SVC and NuSVC, where the larger column
+then belongs to the class that was not chosen.
 """
 
 from __future__ import annotations
@@ -23,26 +23,29 @@ if TYPE_CHECKING:
 
     from edgecheck.converters.sources.sklearn_model import SklearnModel
 
+#: Random rows on which source and artifact are compared.
 _ROWS = 128
+
+#: Difference of two scores, relative to the largest: float32 stays below it, another layout is above it.
 _CLOSE = 1e-3
-"""How far a score may be off, in the largest score: float32 is closer, another layout is further."""
+
+#: Share of rows with a wrong label above which rounding cannot be the cause.
 _WRONG = 0.05
-"""Share of rows with another label from which on it is no matter of rounding."""
 
 
-def as_decided(model: onnx.ModelProto, source: SklearnModel, title: str) -> None:
-    """Let the second output be `decision_function`, of shape [rows, 1] for two classes, where there is such a function.
+def match_decisions(model: onnx.ModelProto, source: SklearnModel, title: str) -> None:
+    """Make the second output `decision_function`, of shape [rows, 1] for two classes, if the classifier has it.
 
-    It stays what it is for classifiers with probabilities, and where it is known in no layout. Where there is neither,
-    as where models vote by heads, it goes.
+    It stays unchanged for classifiers with probabilities, and if its layout is unknown. It is removed if the classifier
+    has neither, as with hard voting.
 
     Args:
-        model: What was converted; its outputs are a label and scores.
-        source: A classifier.
-        title: What a person knows it as.
+        model: The converted classifier; its outputs are a label and scores.
+        source: The classifier.
+        title: Its name, to show.
 
     Raises:
-        ConversionError: the labels are others than the source's.
+        ConversionError: the labels differ from the source's.
     """
     rows = np.random.Generator(np.random.PCG64(0)).normal(size=(_ROWS, source.ports[0].dims[1] or 1)).astype(np.float32)
     label, *wanted = (np.asarray(each.value) for each in source.run({FEATURES: rows}))
@@ -59,28 +62,28 @@ def _run(model: onnx.ModelProto, rows: NDArray[np.float32]) -> list[NDArray[Any]
 
 
 def _ensure_labels(label: NDArray[Any], found: NDArray[Any], scores: list[NDArray[Any]], title: str) -> None:
-    """Compare labels where the source is sure of them."""
+    """Compare the labels of the rows for which the source's label is certain."""
     if label.ndim > 1 or found.shape != label.shape:
-        return  # several labels, or another layout, which the comparison with the source tells
+        return  # several labels, or another layout; the agreement with the source will show it
     wrong = ~np.broadcast_to(np.asarray(label == found), label.shape)
     if scores and len(scores[0]) == len(label):
         wrong &= _is_sure(scores[0])
     if wrong.mean() > _WRONG:
         raise ConversionError(
-            f"skl2onnx converts {title} to other labels: {wrong.sum()} of {len(label)} random rows get another one.",
+            f"skl2onnx gets the labels of {title} wrong: {wrong.sum()} of {len(label)} random rows get another label.",
             "Train a model of another kind; forests, boosting, linear models, SVMs and MLPs keep their labels.",
         )
 
 
 def _is_sure(scores: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether a row's label is further from the next one than rounding goes."""
+    """Whether each row's label is further from the next one than rounding can move it."""
     ranked = np.sort(scores, axis=1) if scores.ndim > 1 else np.stack([-np.abs(scores), np.abs(scores)], axis=1)
     sure: NDArray[np.bool_] = ranked[:, -1] - ranked[:, -2] > _CLOSE * np.abs(scores).max()
     return sure
 
 
 def _one_score(model: onnx.ModelProto, wanted: NDArray[Any], found: NDArray[Any]) -> None:
-    """Leave of several columns the one that is wanted, if one is."""
+    """Keep only the column that equals the wanted scores, if one does."""
     scores = model.graph.output[1]
     if found.shape[1] > 1:
         far = np.abs(found - wanted[:, None]).max(axis=0)
@@ -91,13 +94,13 @@ def _one_score(model: onnx.ModelProto, wanted: NDArray[Any], found: NDArray[Any]
 
 
 def _take(model: onnx.ModelProto, name: str, column: int) -> None:
-    """Put one column of an output in its place."""
-    whole = f"{name}_of_both_classes"
+    """Replace an output by one of its columns."""
+    both = f"{name}_of_both_classes"
     for node in model.graph.node:
         for places in (node.input, node.output):
             for at, each in enumerate(places):
                 if each == name:
-                    places[at] = whole
+                    places[at] = both
     index = f"{name}_column"
     model.graph.initializer.append(numpy_helper.from_array(np.array([column], np.int64), index))
-    model.graph.node.append(helper.make_node("Gather", [whole, index], [name], name=index, axis=1))
+    model.graph.node.append(helper.make_node("Gather", [both, index], [name], name=index, axis=1))

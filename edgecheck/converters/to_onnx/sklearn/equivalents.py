@@ -1,4 +1,4 @@
-"""Models that skl2onnx converts wrongly or not at all, in a form that it converts rightly."""
+"""Models that skl2onnx converts wrongly or not at all, in an equivalent form that it converts correctly."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 
-from edgecheck.converters.sources.sklearn_parts import found, steps
+from edgecheck.converters.sources.sklearn_model import best_found, steps
 from edgecheck.errors import ConversionError
 
+#: Classes for which a classifier returns a single score.
 _PAIR = 2
-"""Classes, of which a classifier gives one score."""
 
 
 def equivalent(model: Any, title: str) -> Any:
-    """A model that predicts the same; the one given may be changed. A pipeline's parts are the given one's.
+    """A model that predicts the same; the original may be changed, and a new pipeline shares its steps.
 
     Args:
         model: Fitted.
-        title: What a person knows it as.
+        title: Its name, to show.
 
     Raises:
-        ConversionError: there is none.
+        ConversionError: there is none that skl2onnx converts correctly.
     """
-    model = found(model)
-    if isinstance(model, Pipeline):  # flat: what skl2onnx tells an inner pipeline, not every classifier in it takes
+    model = best_found(model)
+    if isinstance(
+        model, Pipeline
+    ):  # flattened: options of an inner pipeline would be passed to classifiers that do not have them
         *before, last = steps(model)
         return Pipeline([(str(at), step) for at, step in enumerate([*before, equivalent(last, title)])])
     if isinstance(model, LinearDiscriminantAnalysis) and len(model.classes_) == _PAIR:
@@ -38,21 +40,21 @@ def equivalent(model: Any, title: str) -> Any:
     if isinstance(model, CalibratedClassifierCV) and model.method == "isotonic":
         raise ConversionError(
             f"{title} is calibrated with isotonic regression, which skl2onnx converts to steps: probabilities would"
-            " be off by up to a tenth.",
+            " be wrong by up to 0.1.",
             "Calibrate it with method='sigmoid', or convert the model without its calibration.",
         )
     if isinstance(model, (BaggingClassifier, OneVsRestClassifier, StackingClassifier, VotingClassifier)):
         _ensure_members_count(model, title)
         model.estimators_ = [equivalent(member, title) for member in model.estimators_]
     if isinstance(model, VotingClassifier):
-        model.flatten_transform = False  # skl2onnx refuses the default, which says what `transform` gives
+        model.flatten_transform = False  # skl2onnx refuses the default, which only affects `transform`
     return model
 
 
 def _ensure_members_count(model: Any, title: str) -> None:
-    """Refuse members without probabilities where skl2onnx takes their scores for some.
+    """Refuse members without probabilities if skl2onnx would take their scores for probabilities.
 
-    It gives every row to one class then, or to the other one: found in all of these, with up to all labels wrong.
+    It then assigns every row to one class, or to the other: found in all of these, with up to all labels wrong.
     """
     if isinstance(model, (StackingClassifier, VotingClassifier)) and len(model.classes_) > _PAIR:
         return
@@ -61,14 +63,14 @@ def _ensure_members_count(model: Any, title: str) -> None:
         if member is not None and not hasattr(member, "predict_proba"):
             kind = type(list(steps(member))[-1]).__name__
             raise ConversionError(
-                f"{title} holds {type(model).__name__} over {kind}, which has no probabilities: skl2onnx converts that"
-                " to other labels.",
-                f"Wrap {kind} in CalibratedClassifierCV, which gives it probabilities, or train another model.",
+                f"{title} holds {type(model).__name__} over {kind}, which has no probabilities: skl2onnx would get"
+                " its labels wrong.",
+                f"Wrap {kind} in CalibratedClassifierCV, which adds probabilities, or train another model.",
             )
 
 
 def _logistic(discriminant: LinearDiscriminantAnalysis) -> LogisticRegression:
-    """Of two classes, both say 1 / (1 + exp(-score)); skl2onnx's discriminant says 1 / (1 + exp(-2 score))."""
+    """The same for two classes, 1 / (1 + exp(-score)); skl2onnx's discriminant computes 1 / (1 + exp(-2 score))."""
     made = LogisticRegression()
     made.classes_, made.n_features_in_ = discriminant.classes_, discriminant.n_features_in_
     made.coef_, made.intercept_ = discriminant.coef_, discriminant.intercept_

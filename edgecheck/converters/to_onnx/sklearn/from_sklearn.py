@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import onnx
 import sklearn
@@ -13,27 +14,24 @@ from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel
-from edgecheck.converters.sources.sklearn_parts import steps
-from edgecheck.converters.to_onnx.sklearn.classifier_outputs import as_decided
+from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel, steps
+from edgecheck.converters.to_onnx.sklearn import precision
+from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
 from edgecheck.converters.to_onnx.sklearn.equivalents import equivalent
-from edgecheck.converters.to_onnx.sklearn.float32_notes import notes
-from edgecheck.converters.to_onnx.sklearn.scaling import CONVERTERS, SHAPES
-from edgecheck.converters.to_onnx.sklearn.thresholds import round_down
 from edgecheck.errors import ConversionError
 
-#: What converters that were not brought up to date ask for (IsolationForest's).
+#: The opsets that outdated converters of skl2onnx's need (IsolationForest's).
 _OLDER = {"": 15, "ai.onnx.ml": 3}
 
-if TYPE_CHECKING:
-    from pathlib import Path
+#: What skl2onnx raises for a setting that it does not convert, of a model that it does.
+_REFUSALS = (NotImplementedError, RuntimeError, NameError, TypeError, ValueError)
 
 
 def convert(request: Request, folder: Path) -> Made:
-    """Convert a fitted model; its probabilities come as one tensor, not as a list of dicts.
+    """Convert a fitted model; its probabilities become one tensor instead of a list of dicts.
 
     Raises:
-        ConversionError: skl2onnx knows no converter for one of its parts.
+        ConversionError: skl2onnx has no converter for one of its parts.
     """
     source = SklearnModel(request)
     estimator = equivalent(source.model, request.title)
@@ -43,41 +41,36 @@ def convert(request: Request, folder: Path) -> Made:
             model = _converted(source, estimator)
     except (MissingConverter, MissingShapeCalculator, *_REFUSALS) as error:
         raise ConversionError(
-            f"skl2onnx converts no {_name(source.model)} like the one in {request.title}: {_reason(error)}.",
+            f"skl2onnx does not convert the {_name(source.model)} in {request.title}: {_reason(error)}.",
             "Train a model that it converts: forests, boosting, linear models, SVMs, MLPs and pipelines of them.",
         ) from error
     for part in steps(estimator):
-        round_down(model, part)
+        precision.round_thresholds_down(model, part)
     if source.is_classifier:
-        as_decided(model, source, request.title)
+        match_decisions(model, source, request.title)
     made = folder / "model.onnx"
     onnx.save(model, made)
     sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
-    return Made(
-        (made,), f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}", (*notes(source.model), sizes)
-    )
-
-
-#: What skl2onnx raises where it gives up on a setting of a model that it knows.
-_REFUSALS = (NotImplementedError, RuntimeError, NameError, TypeError, ValueError)
+    route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}"
+    return Made((made,), route, (*precision.float32_notes(source.model), sizes))
 
 
 def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
-    """Convert, with the settings that a model of this kind takes.
+    """Convert, with the settings that fit the kind of model.
 
-    An option has to be that of the classifier itself: one of the pipeline around it is handed on to classifiers that
-    have no such option, which LinearSVC is.
+    An option has to be set for the classifier itself: one of the pipeline around it would be passed to classifiers that
+    do not have the option, such as LinearSVC.
     """
     settings: dict[str, Any] = {
         "initial_types": [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))],
-        "custom_conversion_functions": CONVERTERS,
-        "custom_shape_calculators": SHAPES,
+        "custom_conversion_functions": precision.SCALER_CONVERTERS,
+        "custom_shape_calculators": precision.SCALER_SHAPES,
     }
     last = id(list(steps(estimator))[-1])
     plain = {last: {"zipmap": False}} if source.is_classifier else None
     try:
         return convert_sklearn(estimator, options=plain, **settings)
-    except NameError:  # a classifier without that option gives a tensor anyway
+    except NameError:  # a classifier without that option returns a tensor anyway
         return convert_sklearn(estimator, options={last: {}}, **settings)
     except RuntimeError as error:
         if "target_opset" not in str(error):
@@ -86,7 +79,7 @@ def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
 
 
 def _name(model: Any) -> str:
-    """The names of a model's classes, a pipeline's after each other."""
+    """The name of a model's class; of a pipeline, those of its steps."""
     return " > ".join(type(step).__name__ for step in steps(model))
 
 

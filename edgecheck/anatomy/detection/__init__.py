@@ -1,1 +1,0 @@
-"""What tells one format from another in the first bytes of a file."""

@@ -1,0 +1,217 @@
+"""Where a device is: the table of targets, and addresses, parsed once into values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from urllib.parse import unquote
+
+from edgecheck.errors import UsageError
+
+
+class Sharing(Enum):
+    """How many checks may run on one target at the same time."""
+
+    ALONE = "one, and nothing else meanwhile: it is timed on the machine that runs edgecheck"
+    ONE = "one, next to checks on other targets"
+    SEVERAL = "as many as there are machines"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetKind:
+    """One way to reach a device. A new one is a row of `TARGETS` and the module that the row names."""
+
+    scheme: str
+    """What its addresses begin with: `ssh`."""
+    module: str
+    """With `open_target(address, profile) -> Target`; imported when it is used."""
+    form: str
+    """How its addresses are written: `ssh://user@host`."""
+    remark: str = ""
+    """On the form, for a person."""
+    title: str
+    """What it is, for a person."""
+    has_host: bool = False
+    """Whether the address names one of several devices: `ssh://user@host`; otherwise it is the scheme alone."""
+    emulated: bool = False
+    """Whether its clock is not the device's."""
+    is_this_machine: bool = False
+    sharing: Sharing = Sharing.ONE
+
+
+#: Every target, by the scheme of its addresses.
+TARGETS: Mapping[str, TargetKind] = MappingProxyType(
+    {
+        kind.scheme: kind
+        for kind in (
+            TargetKind(
+                scheme="local",
+                module="edgecheck.targets.local",
+                form="local",
+                title="this machine",
+                is_this_machine=True,
+                sharing=Sharing.ALONE,
+            ),
+            TargetKind(
+                scheme="qemu",
+                module="edgecheck.targets.qemu",
+                form="qemu",
+                title="the emulated machine",
+                emulated=True,
+                sharing=Sharing.SEVERAL,
+            ),
+            TargetKind(
+                scheme="ssh",
+                module="edgecheck.targets.ssh.target",
+                form="ssh://user@host",
+                remark=" (as for ssh, with :port where it takes one)",
+                title="a device: ssh://USER@HOST[:PORT]",
+                has_host=True,
+            ),
+        )
+    }
+)
+
+#: The interpreter on the device, where the address names none.
+PYTHON = "python3"
+
+_FORM = re.compile(
+    r"(?P<scheme>[^:]*)://(?:(?P<user>.*)@)?(?P<host>\[[^\]]*\]|[^:@/?\[\]]*)(?::(?P<port>[^/?]*))?/?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+#: What OpenSSH itself refuses since 9.6: a ProxyCommand of the user's may pass names to a shell (CVE-2023-51385).
+_IN_HOST = re.compile(r"[^-'`\"$\\;&<>|(){}\s\x00-\x1f\x7f][^'`\"$\\;&<>|(){}\s\x00-\x1f\x7f]*")
+_IN_USER = re.compile(r"(?!-)[^'`\"$;&<>|(){}\x00-\x1f\x7f]+")
+_AWKWARD = re.compile(r"\s-|\\\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a device is: `local`, `qemu`, or `ssh://[user@]host[:port][?python=PATH]`."""
+
+    scheme: str
+    text: str
+    """As the user wrote it."""
+    host: str = ""
+    """A name, an alias of the user's configuration, or an IP address without brackets."""
+    user: str = ""
+    """Empty: whatever the program that connects takes."""
+    port: int | None = None
+    python: str = PYTHON
+    """The interpreter on the device; a relative path starts at the user's home."""
+
+    def __str__(self) -> str:
+        """As it was written."""
+        return self.text
+
+    @property
+    def kind(self) -> TargetKind:
+        """Its row of the table of targets."""
+        return TARGETS[self.scheme]
+
+    @property
+    def login(self) -> str:
+        """The device in a sentence: `pi@raspberrypi`."""
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+
+#: This machine.
+LOCAL = Address(scheme="local", text="local")
+
+#: The machine that emulates the profile's device.
+EMULATED = Address(scheme="qemu", text="qemu")
+
+
+def parse(text: str) -> Address:
+    """The address in `text`; a user's or a host's odd characters may be written as `%40`.
+
+    Raises:
+        UsageError: no target has such addresses, or a part of it is not one that can be.
+    """
+    kind = kind_of(text)
+    if kind is None:
+        raise UsageError(f"No target is called {text!r}.", f"A target is written {forms()}.")
+    if kind.has_host:
+        return _with_host(text, kind)
+    if text != kind.scheme:
+        raise UsageError(f"{text!r} is not the address of {kind.title}.", f"It is written `{kind.form}`.")
+    return Address(scheme=kind.scheme, text=text)
+
+
+def parse_device(text: str) -> Address:
+    """The address of one of several devices.
+
+    Raises:
+        UsageError: it is anything else.
+    """
+    kind = kind_of(text)
+    return _with_host(text, kind if kind is not None and kind.has_host else TARGETS["ssh"])
+
+
+def kind_of(text: str) -> TargetKind | None:
+    """The row for an address; None where no target has such addresses, as in a result of a newer edgecheck."""
+    return TARGETS.get(text.partition("://")[0])
+
+
+def is_this_machine(text: str) -> bool:
+    """Whether an address, as text, is that of this machine."""
+    kind = kind_of(text)
+    return kind is not None and kind.is_this_machine
+
+
+def is_emulated(text: str) -> bool:
+    """Whether an address, as text, is that of an emulated machine."""
+    kind = kind_of(text)
+    return kind is not None and kind.emulated
+
+
+def forms() -> str:
+    """How addresses are written, as a clause: `local, qemu, or ssh://user@host`."""
+    *most, last = (kind.form + kind.remark for kind in TARGETS.values())
+    return f"{', '.join(most)}, or {last}"
+
+
+def on_the_device(device: str) -> str:
+    """The option that runs a check on the device itself."""
+    form = next(kind.form for kind in TARGETS.values() if kind.has_host)
+    return f"--target {device}={form}"
+
+
+def on_an_emulated_one() -> str:
+    """The option that runs a check on an emulated device."""
+    return f"--target {EMULATED}"
+
+
+def _with_host(text: str, kind: TargetKind) -> Address:
+    match = _FORM.fullmatch(text)
+    if match is None or match["scheme"] != kind.scheme:
+        raise _wrong(text, kind, "it is not of that form")
+    user, host = unquote(match["user"] or ""), unquote(match["host"]).strip("[]")
+    if ":" in (match["user"] or ""):
+        raise _wrong(text, kind, "passwords have no place in an address; ssh asks for none here")
+    if not _IN_HOST.fullmatch(host):
+        raise _wrong(text, kind, f"{host!r} cannot be a host's name")
+    if match["user"] is not None and (not _IN_USER.fullmatch(user) or _AWKWARD.search(user)):
+        raise _wrong(text, kind, f"{user!r} cannot be a user's name")
+    port, query = match["port"], match["query"]
+    if port is not None and (not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 2**16):
+        raise _wrong(text, kind, f"{port!r} is not a port")
+    python = PYTHON if query is None else unquote(query.partition("=")[2])
+    if query is not None and not _names_python(query, python):
+        raise _wrong(text, kind, f"{query!r} is not understood; it takes `?python=PATH`")
+    return Address(
+        scheme=kind.scheme, text=text, host=host, user=user, port=None if port is None else int(port), python=python
+    )
+
+
+def _names_python(query: str, python: str) -> bool:
+    return query.startswith("python=") and bool(python) and python.isprintable() and not python.startswith("-")
+
+
+def _wrong(text: str, kind: TargetKind, why: str) -> UsageError:
+    return UsageError(
+        f"{text!r} is not the address of a device: {why}.", f"It is written {kind.form} or {kind.form}:port."
+    )

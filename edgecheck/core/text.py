@@ -1,0 +1,30 @@
+"""Text from files and devices, made safe to print."""
+
+from __future__ import annotations
+
+#: What a terminal, XML, UTF-8 or a reader cannot take: control characters, line separators and marks that reverse the
+#: direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
+#: file's name), and code points that Unicode reserves as non-characters.
+_UNPRINTABLE = dict.fromkeys(
+    (
+        *range(32),
+        *range(127, 160),
+        *(0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+        *range(0xD800, 0xE000),
+        *(0xFFFE, 0xFFFF),
+    ),
+    "\N{REPLACEMENT CHARACTER}",
+)
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with a replacement character for each that cannot be printed."""
+    return text if text.isprintable() else text.translate(_UNPRINTABLE)
+
+
+def middle_cut(text: str, longest: int) -> str:
+    """`text`, clean, with its middle left out where it has more than `longest` characters."""
+    if len(text) > longest:
+        half = (longest - 1) // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    return clean(text)

@@ -1,0 +1,97 @@
+"""What a device has: what edgecheck keeps on it, shown and cleared, and what the device is."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgecheck.core.address import parse_device
+from edgecheck.targets.ssh.client import CACHE_LIMIT, connected
+from edgecheck.targets.ssh.openssh import OpenSsh, printable
+from edgecheck.targets.ssh.upload import Upload, agent_item
+from edgecheck.targets.ssh.wire import PATIENCE
+
+#: Distributions, by the names of their metadata, whose presence decides what a device can run.
+DISTRIBUTIONS = ("tflite_runtime", "ai_edge_litert", "onnxruntime", "numpy", "psutil")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One thing in a device's cache."""
+
+    kind: str
+    """`file` (a model, samples) or `tree` (a runtime, the agent)."""
+    digest: str
+    """sha256 of its content."""
+    size: int
+    """Bytes on the device's disk."""
+    used: float
+    """When it was last used: seconds since the epoch, by the device's clock."""
+    label: str
+    """What it is, for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCache:
+    """A device's cache."""
+
+    folder: str
+    free: int
+    """Bytes that are free on its disk."""
+    kept: tuple[Kept, ...]
+    """The last used first."""
+    limit: int = CACHE_LIMIT
+    """Bytes; above this, what was used longest ago is removed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in total."""
+        return sum(one.size for one in self.kept)
+
+
+def device_cache(address: str) -> DeviceCache:
+    """The cache of the device at `address` (`ssh://…`).
+
+    Raises:
+        UsageError: it is not the address of a device.
+        TargetError: the device cannot be reached.
+    """
+    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+        answer = client.ask("cache")
+    kept = sorted((_kept(row) for row in answer["entries"]), key=lambda one: one.used, reverse=True)
+    return DeviceCache(folder=printable(answer["folder"]), free=int(answer["free"]), kept=tuple(kept))
+
+
+def _kept(row: Mapping[str, Any]) -> Kept:
+    kind, digest, label = (printable(str(row[key])) for key in ("kind", "digest", "label"))
+    return Kept(kind=kind, digest=digest, size=int(row["size"]), used=float(row["used"]), label=label)
+
+
+def clear_device_cache(address: str) -> int:
+    """Remove everything in the cache. Returns the bytes that were freed.
+
+    Raises:
+        UsageError: it is not the address of a device.
+        TargetError: the device cannot be reached, or a check runs there.
+    """
+    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+        return int(client.ask("clear")["freed"])
+
+
+def probe(address: str) -> Mapping[str, Any]:
+    """What a device is, without running a model on it.
+
+    The agent's `device` event (docs/reference/agent-protocol.md), and `installed`: versions of `DISTRIBUTIONS`.
+
+    Raises:
+        UsageError: it is not the address of a device.
+        TargetError: the device cannot be reached.
+    """
+    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+        installed = client.ask("installed", names=DISTRIBUTIONS)["installed"]
+        upload = Upload({"agent": agent_item()}, {})
+        client.bring(upload.items.values(), lambda _words: None)
+        client.start(secrets.token_hex(16), upload, "--probe")
+        return {**client.wire.answer(), "installed": installed}

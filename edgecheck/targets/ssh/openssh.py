@@ -1,0 +1,230 @@
+"""The user's own OpenSSH client: how it is started, and why it did not get through, with the command that fixes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edgecheck.core.address import Address
+from edgecheck.errors import TargetError, UsageError
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """The line that a POSIX shell splits into exactly `argv`.
+
+    Raises:
+        ValueError: a word contains a NUL, which no argument can.
+    """
+    if any("\0" in word for word in argv):
+        raise ValueError("an argument cannot contain a NUL")
+    return shlex.join(argv)
+
+
+#: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
+VARIABLE = "EDGECHECK_SSH"
+
+#: The exit code of ssh if the connection failed, rather than the command on the device.
+BROKEN_WIRE = 255
+
+_OPTIONS = (
+    "BatchMode=yes",  # nobody is there to type a password
+    "StrictHostKeyChecking=yes",
+    "ConnectTimeout=15",
+    "ControlMaster=no",  # use the user's shared connection if there is one, and leave none behind
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "EscapeChar=none",
+    "LogLevel=INFO",  # below that, ssh does not say why a connection ended
+)
+_UNVERIFIED = re.compile(r"stricthostkeychecking\W+(no|off)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSsh:
+    """Starts commands on the device at `address`; see `Opener`."""
+
+    address: Address
+    name: str = "ssh"
+    package: str = "Install the OpenSSH client (openssh-client)."
+
+    def argv(self, remote: Sequence[str]) -> list[str]:
+        """The command that runs `remote` on the device.
+
+        Raises:
+            UsageError: the user's variable is not a command, or accepts any host key.
+        """
+        options = [word for option in _OPTIONS for word in ("-o", option)]
+        user = ["-l", self.address.user] if self.address.user else []
+        port = ["-p", str(self.address.port)] if self.address.port else []
+        return [*program(), *options, *user, *port, "--", self.address.host, quoted(remote)]
+
+    def refusal(self, code: int, said: str) -> TargetError:
+        """The error for an ssh that printed `said` and ended with `code` before the courier greeted."""
+        return refusal(self.address, code, said)
+
+    def try_it(self) -> str:
+        """The command that shows a person whether ssh gets through, and lets it ask them its questions."""
+        return _typed(self.address, *program(), rest=("true",))
+
+
+def program() -> list[str]:
+    """The user's ssh, as a command.
+
+    Raises:
+        UsageError: as `OpenSsh.argv` does.
+    """
+    text = os.environ.get(VARIABLE, "")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{VARIABLE} is not a command: {error}.", "It is written as in a shell: ssh -F my.conf"
+        ) from error
+    if _UNVERIFIED.search(" ".join(words)):
+        raise UsageError(
+            f"{VARIABLE} turns the check of host keys off.",
+            "edgecheck always checks them: put the device's key into a separate known_hosts file "
+            "(-o UserKnownHostsFile=FILE).",
+        )
+    return words or ["ssh"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What ssh or the device's shell prints, and the message and hint for it; the first match counts."""
+
+    pattern: str
+    message: str
+    hint: str
+    by_ssh: bool = True
+    """Whether ssh itself prints it, and not the device."""
+
+
+_RULES = (
+    _Rule(
+        pattern=r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed",
+        message="{who} shows another host key than it had before: it was reinstalled, or it is another device.",
+        hint="If that is right, forget the old key and accept the new one: {forget} && {try_it}",
+    ),
+    _Rule(
+        pattern=r"Host key verification failed|No .* host key is known|authenticity of host",
+        message="The host key of {who} is not known here.",
+        hint="Connect once by hand and compare the fingerprint: {try_it} (in CI: {keyscan} >> ~/.ssh/known_hosts)",
+    ),
+    _Rule(
+        pattern=r"Permission denied \([^)]*(password|keyboard-interactive)",
+        message="{who} wants a password, and takes none of your keys.",
+        hint="Give it your key once: {copy_id}",
+    ),
+    _Rule(
+        pattern=r"Permission denied",
+        message="{who} takes none of your keys ({detail}).",
+        hint="See which ones are offered: {verbose} (a key with a passphrase needs ssh-add first)",
+    ),
+    _Rule(
+        pattern=r"Too many authentication failures",
+        message="{who} was offered too many keys.",
+        hint="Name the right one in ~/.ssh/config: IdentityFile and IdentitiesOnly yes.",
+    ),
+    _Rule(
+        pattern=r"Could not resolve hostname",
+        message="There is no host called {host}.",
+        hint="Check the name, and that the device is on this network; some networks do not carry .local names.",
+    ),
+    _Rule(
+        pattern=r"Connection refused",
+        message="{who} is there and runs no SSH server on that port.",
+        hint="On the device: sudo systemctl enable --now ssh "
+        "(on a Raspberry Pi also: raspi-config, Interface Options).",
+    ),
+    _Rule(
+        pattern=r"timed out|No route to host|Network is unreachable|Host is down",
+        message="{who} does not answer ({detail}).",
+        hint="Check that it is on and on this network: {try_it}",
+    ),
+    _Rule(
+        pattern=r"Unable to negotiate",
+        message="The server of {who} and your ssh have nothing in common ({detail}).",
+        hint="The one is too old for the other. What it offers can be allowed for this host alone, in ~/.ssh/config: "
+        "HostKeyAlgorithms +ssh-rsa, for example.",
+    ),
+    _Rule(
+        pattern=r"Connection (closed|reset)|kex_exchange_identification",
+        message="{who} hung up before the login ({detail}).",
+        hint="It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
+    ),
+    _Rule(
+        pattern=r"edgecheck needs Python",
+        message="The Python of {who} is too old: {detail}.",
+        hint="Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
+        by_ssh=False,
+    ),
+    _Rule(
+        pattern=r"(not found|No such file or directory|no such file|Unknown command)",
+        message="There is no {python} on {who} ({detail}).",
+        hint="Install it (sudo apt install python3), or name another: {address}?python=/path/to/python3",
+        by_ssh=False,
+    ),
+)
+
+
+#: What sshd prints for an account without a home, on which everything else may work.
+_BY_THE_WAY = re.compile(r"^Could not chdir to home directory.*\n?", re.MULTILINE)
+
+
+def refusal(address: Address, code: int, said: str) -> TargetError:
+    """See `OpenSsh.refusal`."""
+    text = _BY_THE_WAY.sub("", printable(said))
+    for rule in _RULES:
+        places = [found.start() for found in re.finditer(rule.pattern, text, re.IGNORECASE)]
+        if places and rule.by_ssh == (code == BROKEN_WIRE):
+            words = _words(address, text, places[-1])  # a banner comes before
+            return TargetError(rule.message.format(**words), rule.hint.format(**words))
+    last = _line_at(text, len(text)) or f"exit code {code}"
+    try_it = OpenSsh(address).try_it()
+    if code == BROKEN_WIRE:
+        return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
+    return TargetError(
+        f"{address.login} did not start {address.python}: {last}.", f"Its login must end in a shell: {try_it}"
+    )
+
+
+def _words(address: Address, text: str, at: int) -> dict[str, str]:
+    forget = re.search(r"ssh-keygen -f .+ -R .+", text)
+    return {
+        "who": address.login,
+        "host": address.host,
+        "python": address.python,
+        "address": address.text.partition("?")[0],
+        "detail": _line_at(text, at),
+        "try_it": OpenSsh(address).try_it(),
+        "verbose": _typed(address, *program(), "-v", rest=("true",)),
+        "copy_id": _typed(address, "ssh-copy-id", *program()[1:]),
+        "keyscan": _typed(replace(address, user=""), "ssh-keyscan"),
+        "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
+    }
+
+
+def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:
+    """A line for the user to type: `ssh -p 2222 pi@raspberrypi`."""
+    port = ["-p", str(address.port)] if address.port else []
+    return quoted([*program, *port, address.login, *rest])
+
+
+def _line_at(text: str, at: int) -> str:
+    """The line of `text` around `at`, without its full stop."""
+    before, after = text[:at].rstrip("\n") if at == len(text) else text[:at], text[at:]
+    return (before.rpartition("\n")[2] + after.partition("\n")[0]).strip().rstrip(".")
+
+
+def printable(text: str) -> str:
+    """What a device or ssh printed, without characters that could control a terminal."""
+    lines = text.replace("\r", "\n").split("\n")
+    return "\n".join("".join(each for each in line if each.isprintable()) for line in lines if line.strip())

@@ -1,0 +1,121 @@
+"""A check on a device over SSH: one connection, through which the courier brings what is missing and runs the agent."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import socket
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgecheck.core.address import Address
+from edgecheck.core.device import DeviceProfile
+from edgecheck.errors import TargetError
+from edgecheck.targets.interface import Workload
+from edgecheck.targets.ssh.client import CourierClient, connected, lost
+from edgecheck.targets.ssh.openssh import OpenSsh, printable
+from edgecheck.targets.ssh.upload import upload_for
+from edgecheck.targets.ssh.wire import PATIENCE, Opener, Patience, WireBrokenError
+
+if TYPE_CHECKING:
+    from edgecheck.bundles import Bundle
+
+#: The agent's exit codes that say nothing more than its lines do.
+_EXPECTED = (0, 2, 70)
+
+
+def open_target(address: Address, profile: DeviceProfile) -> SshTarget:
+    """The device at `address`, for any profile."""
+    del profile
+    return SshTarget(address=address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshTarget:
+    """See `Target`."""
+
+    address: Address
+    patience: Patience = PATIENCE
+    has_runtime: bool = False
+    emulated: bool = False
+    tight: None = None
+
+    @contextmanager
+    def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
+        """See `Target.launch`."""
+        opener = OpenSsh(self.address)
+        with ExitStack() as stack:
+            progress(f"connecting to {self.address.login}")
+            client = stack.enter_context(connected(opener, self.patience))
+            journal = _Journal(opener, self.patience, secrets.token_hex(16))
+            upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
+            client.bring(upload.items.values(), progress)
+            client.start(journal.token, upload, "job.json")
+            yield stack.enter_context(closing(journal.lines(client)))
+
+
+@dataclass(slots=True)
+class _Journal:
+    """The agent's lines, and the way back to them when the connection breaks."""
+
+    opener: Opener
+    patience: Patience
+    token: str
+    received: int = 0
+    """Bytes of complete lines."""
+
+    def lines(self, client: CourierClient) -> Generator[bytes]:
+        """Each line as it comes; after a broken connection, the missing ones are fetched once.
+
+        Raises:
+            TargetError: the connection was lost before the agent was done, or something ended the agent.
+        """
+        try:
+            yield from self._until_left(client)
+        except WireBrokenError as error:
+            client.wire.kill()
+            yield from self._rest(error)
+
+    def _rest(self, broken: WireBrokenError) -> Iterator[bytes]:
+        try:
+            with connected(self.opener, replace(self.patience, greeting=self.patience.silence)) as client:
+                client.ask("resume", token=self.token, received=self.received)
+                yield from self._until_left(client)
+        except TargetError as error:
+            raise lost(self.opener, broken) from error
+
+    def _until_left(self, client: CourierClient) -> Iterator[bytes]:
+        """Lines until the courier reports how the agent ended."""
+        while True:
+            line = client.wire.line()
+            if b'"event": "left"' in line[:20]:
+                self._ended(json.loads(line))
+                return
+            self.received += len(line)
+            yield line
+
+    def _ended(self, left: dict[str, object]) -> None:
+        code, complaint = left.get("code"), printable(str(left.get("complaint", ""))).splitlines()
+        if code not in _EXPECTED:
+            why = f": {complaint[-1]}" if complaint else ""
+            raise TargetError(f"the agent on {self.opener.address.login} ended with exit code {code}{why}")
+
+
+def _signed(workload: Workload, patience: Patience) -> Workload:
+    """The workload with a holder's name, for others who wait, and with the agent watching the connection."""
+    holder = socket.gethostname()
+    with suppress(KeyError, OSError):  # a container's user may have no name
+        holder = f"{getpass.getuser()}@{holder}"
+    job = {"holder": holder, **workload.job, "watch_stdin": True, "heartbeat_s": patience.silence}
+    return replace(workload, job=job)
+
+
+def _bundle(workload: Workload, client: CourierClient, progress: Callable[[str], None]) -> Bundle | None:
+    if not workload.requirements:
+        return None
+    from edgecheck.bundles import bundle_for, platform_of
+
+    return bundle_for(workload.requirements, platform_of(client.greeting["facts"]), progress=progress)

@@ -1,0 +1,310 @@
+"""One process with a courier at its other end, from its start until both ends have cleaned up."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from edgecheck.core.address import Address
+from edgecheck.errors import TargetError
+from edgecheck.interrupts import held
+
+_PIECE = 1 << 16
+#: Bytes; a longer line comes neither from a courier nor from an agent.
+_LONGEST = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds that the two ends wait for each other."""
+
+    beat: float = 5.0
+    """Between two signs of life of this end, each of which the other end answers."""
+    silence: float = 30.0
+    """Without a sign, after which an end takes the other for gone; a board that is short of memory answers late."""
+    greeting: float = 60.0
+    """From the start of the process to the courier's first line: a slow board, a slow name server."""
+    grace: float = 15.0
+    """For the other end to clean up when this one leaves."""
+
+
+#: For people's devices and networks.
+PATIENCE = Patience()
+
+
+class Opener(Protocol):
+    """How commands are started on a device, with their standard streams connected to this end."""
+
+    @property
+    def address(self) -> Address:
+        """Where the device is."""
+
+    @property
+    def name(self) -> str:
+        """The program, in a sentence."""
+
+    @property
+    def package(self) -> str:
+        """What to install where the program is missing, as a sentence."""
+
+    def argv(self, remote: Sequence[str]) -> list[str]:
+        """The command on this machine that runs `remote` on the device."""
+
+    def refusal(self, code: int, said: str) -> TargetError:
+        """The error for a process that printed `said` and ended with `code` before the courier greeted."""
+
+    def try_it(self) -> str:
+        """The command for a person to try by hand."""
+
+
+class WireBrokenError(TargetError):
+    """The connection ended unexpectedly."""
+
+
+class NoGreetingError(TargetError):
+    """The process ended with `code` before the courier had said anything; `said` is its stderr."""
+
+    def __init__(self, name: str, code: int, said: str) -> None:
+        super().__init__(f"{name} ended with exit code {code}")
+        self.code = code
+        self.said = said
+
+
+class Wire:
+    """A context manager around the process; leaving it makes the courier clean up, and waits until it has.
+
+    Args:
+        opener: Starts the process.
+        remote: The command on the device: a Python that waits for the courier's program.
+        patience: How long to wait for what.
+
+    Raises:
+        TargetError: the opener's program is missing on this machine.
+    """
+
+    def __init__(self, opener: Opener, remote: Sequence[str], patience: Patience) -> None:
+        argv = opener.argv(remote)
+        self._name = opener.name
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__; a pipe would have to be read
+        self._process = _started(argv, self._stderr, opener.package)
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was requested
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        self.pipes = Pipes(self._process.stdin.fileno(), self._process.stdout.fileno(), patience.silence)
+        self._patience = patience
+        self._writing = threading.Lock()
+        self._over = threading.Event()
+        self._beats = threading.Thread(target=self._beat, name="edgecheck-beat", daemon=True)
+        self._greeted = False
+        self._heard_before = 0  # bytes of stderr before the greeting: banners, warnings
+        self._midway = False
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with held():  # an impatient second Ctrl-C must not leave the agent behind
+            self._over.set()
+            if self._greeted:
+                self._beats.join()
+                with suppress(WireBrokenError, subprocess.TimeoutExpired):
+                    self._leave(time.monotonic() + self._patience.grace)
+            self.kill()
+            for pipe in (self._process.stdin, self._process.stdout, self._stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def greet(self, program: bytes, greeting: bytes) -> dict[str, Any]:
+        """Send the program, wait for the line that begins with `greeting`, and return the rest of that line.
+
+        Raises:
+            NoGreetingError: the process ended before that.
+            WireBrokenError: no such line came in time.
+        """
+        limit = time.monotonic() + self._patience.greeting
+        with suppress(WireBrokenError):  # if the process has ended already, its exit code says more
+            self.pipes.write(program)
+        last = b""
+        while line := self.pipes.line(limit):
+            if line.startswith(greeting):
+                self._greeted = True
+                self._heard_before = self._stderr.seek(0, os.SEEK_END)
+                self._beats.start()
+                return _parsed(line[len(greeting) :])
+            last = line
+        raise NoGreetingError(self._name, self._code(), last.decode("utf-8", "replace") + self._said())
+
+    def say(self, **message: object) -> None:
+        """Send a line.
+
+        Raises:
+            WireBrokenError: the other end does not take it.
+        """
+        with self._writing:
+            self.pipes.write(json.dumps(message).encode() + b"\n")
+
+    def put(self, message: dict[str, object], content: IO[bytes], sent: Callable[[int], None]) -> None:
+        """Send a line and then `content`, calling `sent` with the bytes of each piece. Raises as `say` does."""
+        with self._writing:
+            self._midway = True
+            self.pipes.write(json.dumps(message).encode() + b"\n")
+            while piece := content.read(_PIECE):
+                self.pipes.write(piece)
+                sent(len(piece))
+            self._midway = False
+
+    def answer(self) -> dict[str, Any]:
+        """The next line that is not empty, parsed; raises as `line` does."""
+        return _parsed(self.line())
+
+    def line(self) -> bytes:
+        """The next line that is not empty, with its end.
+
+        Raises:
+            WireBrokenError: no more lines come.
+        """
+        while (line := self.pipes.line()) == b"\n":
+            pass
+        if not line:
+            code, said = self._code(), self._said().strip()
+            raise WireBrokenError(said.splitlines()[-1] if said else f"{self._name} ended with exit code {code}")
+        return line
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._patience.beat):
+            with suppress(WireBrokenError), self._writing:
+                self.pipes.write(b"\n")
+
+    def _leave(self, limit: float) -> None:
+        """Say goodbye to the courier, and wait until everything has ended there.
+
+        If the process has ended, there is nobody to talk to, and in the middle of an upload nothing can be said.
+        """
+        if self._midway or self._process.poll() is not None:
+            return
+        with self._writing:
+            self.pipes.write(b"!\n")
+        self.pipes.drain(limit)  # a full pipe would keep it from ending
+        self._process.wait(max(0.0, limit - time.monotonic()))
+
+    def _code(self) -> int:
+        """The exit code of the process, which has closed its stdout."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(self._patience.grace)
+        self.kill()
+        return self._process.wait()
+
+    def _said(self) -> str:
+        self._stderr.seek(self._heard_before)
+        return self._stderr.read().decode("utf-8", "replace")
+
+    def kill(self) -> None:
+        """Kill the process, and the proxy or jump that it may have started: to the courier, a broken wire."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _started(argv: Sequence[str], stderr: IO[bytes], package: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C reaches edgecheck alone, which ends the process in good order
+        )
+    except OSError as error:
+        stderr.close()
+        raise TargetError(f"{argv[0]} cannot be started: {error.strerror}.", package) from error
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise WireBrokenError(f"the device sent a line that is not a message: {line[:80]!r}")
+    return message
+
+
+class Pipes:
+    """Lines and bytes through two descriptors, which it does not own; no wait is endless.
+
+    Args:
+        stdin: The process's; it is made non-blocking.
+        stdout: The process's.
+        silence: Seconds that reading or writing may wait for the other end.
+    """
+
+    def __init__(self, stdin: int, stdout: int, silence: float) -> None:
+        os.set_blocking(stdin, False)
+        self._stdin = stdin
+        self._stdout = stdout
+        self._silence = silence
+        self._buffer = bytearray()
+
+    def line(self, limit: float | None = None) -> bytes:
+        """The next line with its end; empty when no more comes.
+
+        Args:
+            limit: A moment of the monotonic clock to wait until; None: wait while anything is heard.
+
+        Raises:
+            WireBrokenError: nothing was heard, or the line has no end.
+        """
+        seen = 0
+        while (end := self._buffer.find(b"\n", seen)) < 0:
+            seen = len(self._buffer)
+            if seen > _LONGEST:
+                raise WireBrokenError("the device sent a line without an end")
+            if not self._fill(limit):
+                return b""
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        return line
+
+    def drain(self, limit: float) -> None:
+        """Read and discard until no more comes; raises as `line` does."""
+        while self._fill(limit):
+            self._buffer.clear()
+
+    def _fill(self, limit: float | None) -> bool:
+        timeout = self._silence if limit is None else max(0.0, limit - time.monotonic())
+        ready, _, _ = select.select([self._stdout], [], [], timeout)
+        if not ready:
+            raise WireBrokenError(f"nothing was heard for {timeout:.0f} s")
+        data = os.read(self._stdout, _PIECE)
+        self._buffer += data
+        return bool(data)
+
+    def write(self, data: bytes) -> None:
+        """Write all of it.
+
+        Raises:
+            WireBrokenError: the process does not take it, or has ended.
+        """
+        rest = memoryview(data)
+        while rest:
+            _, ready, _ = select.select([], [self._stdin], [], self._silence)
+            if not ready:
+                raise WireBrokenError(f"nothing was taken for {self._silence:.0f} s")
+            try:
+                taken = os.write(self._stdin, rest)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise WireBrokenError("the connection has ended") from error
+            rest = rest[taken:]

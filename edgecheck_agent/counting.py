@@ -1,0 +1,133 @@
+"""Counts the latencies beyond each limit and decides, by the host's table of looks, when a limit is settled.
+
+Why these rules, and what they guarantee: docs/explanation/statistics.md.
+"""
+
+import math
+from typing import Any, Dict, List, Sequence, Tuple
+
+from edgecheck_agent import statistics
+
+Report = Dict[str, Any]
+Trend = Tuple[float, float]
+
+# A trend ends where the slowest clock of a board is: 0.6 of 1.8 GHz on a Raspberry Pi 4.
+FARTHEST = 3.0
+
+# Student's t with statistics.PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold.
+TREND_T = 4.501
+
+
+class Looks:
+    """The limits on one series of latencies.
+
+    Each of `looks` holds `id`, `quantile`, `bound_s`, `table` (rows `[n, a, r]`: after n blocks pass at no more than
+    a exceedances, fail at r or more), `burst_s` and `burst_count` (the longest disturbance to expect before a longer
+    one is seen), and may hold `span_s`: the measuring time that the verdict is about.
+    """
+
+    def __init__(self, looks: Sequence[Dict[str, Any]]) -> None:
+        self._limits = [_Limit(look) for look in looks]
+
+    @property
+    def done(self) -> bool:
+        """Whether every limit is decided, or at the end of its table."""
+        return all(limit.done for limit in self._limits)
+
+    def feed(self, latencies_ns: Sequence[int]) -> List[Report]:
+        """Evaluate all latencies so far, in order, and report on each limit.
+
+        A report has `id`, `n` (inferences), `exceedances`, `block` (inferences per observation) and `decision`: "pass",
+        "fail" or "". A decided limit is evaluated again; its last decision stands while the latencies still agree.
+        """
+        if latencies_ns:
+            series = _Series(latencies_ns)
+            for limit in self._limits:
+                limit.look(series)
+        return [limit.report for limit in self._limits]
+
+    def next_look(self, n: int) -> int:
+        """How many latencies the next look needs: more than `n`, or `n` if no look is left."""
+        due = [limit.next_look(n) for limit in self._limits if not limit.done]
+        return min(due) if due else n
+
+
+class _Series:
+    """All latencies so far, and the figures that every limit needs."""
+
+    def __init__(self, latencies: Sequence[int]) -> None:
+        self.latencies = latencies
+        self.middle = statistics.median(latencies)
+        self.total = sum(latencies)
+        self.trend = _trend(latencies)
+        # Bursts are measured around the trend: with a rise, the end of a run exceeds together, but not by chance.
+        slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= statistics.PARTS else 0.0
+        centre = (len(latencies) - 1) / 2.0
+        self.level = [value - slope * (at - centre) for at, value in enumerate(latencies)]
+
+
+class _Limit:
+    """One limit, and the report on it."""
+
+    def __init__(self, look: Dict[str, Any]) -> None:
+        self.done = False
+        self.report: Report = {"id": look["id"], "n": 0, "exceedances": 0, "block": 1, "decision": ""}
+        self._bound: float = round(look["bound_s"] * 1e9, 3)  # 2.9 ms is 2899999.9999999995 ns in floats
+        self._quantile: float = look["quantile"]
+        self._table: List[List[int]] = look["table"]
+        self._span: float = look.get("span_s", 0) * 1e9
+        self._burst: Tuple[float, int] = (look["burst_s"] * 1e9, look["burst_count"])
+        self._block = 1
+
+    def look(self, series: _Series) -> None:
+        n = len(series.latencies)
+        seen = sum([value > self._bound for value in series.latencies])
+        self._block = self._block_length(series)
+        fewest, most = self._over_the_span(series, seen)
+        decision = statistics.decide((fewest, most), n, self._block, self._table)
+        if decision or not self._agrees(seen, n):
+            self.report = dict(self.report, n=n, exceedances=seen, block=self._block, decision=decision)
+        self.done = bool(self.report["decision"]) or n >= self._table[-1][0] * self._block
+
+    def next_look(self, n: int) -> int:
+        return min([row[0] * self._block for row in self._table if row[0] * self._block > n] or [n + 1])
+
+    def _block_length(self, series: _Series) -> int:
+        time, count = self._burst
+        # Latencies halfway to the limit show how long disturbances last before one has gone beyond the limit.
+        marks = (self._bound, (series.middle + self._bound) / 2)
+        shown = max([statistics.autocorrelation_time([value > mark for value in series.level]) for mark in marks])
+        return max(statistics.least_block(series.middle, time, count), math.ceil(shown))
+
+    def _over_the_span(self, series: _Series, seen: int) -> Tuple[int, int]:
+        """The fewest and the most exceedances if the trend went on over the entire span."""
+        ahead = self._span / max(series.total, 1) - 1
+        if ahead <= 0:
+            return seen, seen
+        down, up = series.trend
+        fewest = _stretched(series.latencies, self._bound, down * ahead) if down < 0 else seen
+        most = _stretched(series.latencies, self._bound, up * ahead) if up > 0 else seen
+        return fewest, most
+
+    def _agrees(self, seen: int, n: int) -> bool:
+        """Whether the quantile of all latencies is still on the decided side."""
+        within = seen <= n - statistics.rank(n, self._quantile)
+        return bool(self.report["decision"] == ("pass" if within else "fail"))
+
+
+def _trend(latencies: Sequence[int]) -> Trend:
+    """Bounds of the share of the level by which one inference differs from the one before; infinite for too few."""
+    if len(latencies) < statistics.PARTS:
+        return -math.inf, math.inf
+    down, up = statistics.trend(latencies, TREND_T) or (0.0, 0.0)  # or: a clock that saw no time pass
+    size = len(latencies) // statistics.PARTS
+    return down / size, up / size
+
+
+def _stretched(latencies: Sequence[int], bound: float, slope: float) -> int:
+    """Exceedances if each latency stood for its place in a longer run, over which the level changes by `slope`."""
+    if math.isinf(slope):
+        return len(latencies) if slope > 0 else 0
+    farthest = FARTHEST if slope > 0 else 1 / FARTHEST
+    nearest = min if slope > 0 else max
+    return sum([value * nearest(1 + slope * at, farthest) > bound for at, value in enumerate(latencies)])

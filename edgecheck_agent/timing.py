@@ -1,0 +1,155 @@
+"""Times steady inferences: as many as the looks need, or, under an instruction counter, until two batches agree."""
+
+import gc
+import math
+import time
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from edgecheck_agent import counting, events, refusals
+
+# Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
+CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
+PER_SECOND = 10**9 if hasattr(time, "perf_counter_ns") else 1
+# An inference that takes this long is not affected by cold caches.
+SLOW_S = 0.1
+
+# For the supervisor to take its last sample and to pass on what it has read, before anything is counted.
+QUIET_S = 0.05
+
+# In one unit of the clock.
+NANOSECONDS = 10**9 // PER_SECOND
+
+
+class Turns:
+    """A model and its feeds, which are used in turn.
+
+    `advice` is the message for a model that does not take the shapes that were guessed. The run is `doubtful` if the
+    model may take them and then run faster than with any real input.
+    """
+
+    def __init__(self, model: Any, feeds: Sequence[Dict[str, Any]], advice: str, *, doubtful: bool) -> None:
+        self.model = model
+        self.feeds = feeds
+        self.advice = advice
+        self.doubtful = doubtful
+        self._at = 0
+
+    def next(self) -> None:
+        """Feed the next one; a single feed stays in place."""
+        if len(self.feeds) > 1:
+            self._at = (self._at + 1) % len(self.feeds)
+            self.model.feed(self.feeds[self._at])
+
+
+def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
+    """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
+
+    Between two timed inferences nothing is written, collected or allocated but the number itself.
+    """
+    gc.collect()
+    gc.disable()
+    _warm_up(turns, plan)
+    looks = counting.Looks(plan["looks"])
+    values: List[Any] = []
+    begun = CLOCK()
+    until = begun + plan["max_s"] * PER_SECOND
+    sent = 0
+    while True:
+        due = min(_due(looks, len(values), plan, (CLOCK() - begun) / PER_SECOND), plan["max_count"])
+        _stretch(turns, values, (due, until))
+        found = [round(value * NANOSECONDS) for value in values]
+        report.send("latencies", values_ns=found[sent:])
+        report.send("look", n=len(found), counts=looks.feed(found))
+        sent = len(found)
+        now = CLOCK()
+        settled = looks.done and sent >= plan["min_count"] and (now - begun) / PER_SECOND >= plan["min_s"]
+        if settled or now >= until or sent >= plan["max_count"]:
+            break
+    gc.enable()
+
+
+def _warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
+    until = CLOCK() + plan["warmup_s"] * PER_SECOND
+    count = 0
+    with refusals.translated(turns.advice):
+        while count < plan["warmup_count"] or CLOCK() < until:
+            turns.model.invoke()
+            turns.next()
+            count += 1
+
+
+def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) -> int:
+    """The number of inferences at the next look; more than `n`."""
+    due: int = n if looks.done else looks.next_look(n)
+    if due > n:
+        return due
+    if n < plan["min_count"]:
+        return int(plan["min_count"])
+    return math.ceil(n * max(float(plan["min_s"]) / elapsed_s, 1.0)) + 1
+
+
+def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
+    """Time inferences until there are as many as `end` says, or until its moment is reached."""
+    due, until = end
+    clock, run, advance, keep = CLOCK, turns.model.invoke, turns.next, values.append
+    with refusals.translated(turns.advice):
+        if values and values[-1] < SLOW_S * PER_SECOND:
+            run()  # untimed: evaluating the look has cooled the caches
+        for _ in range(due - len(values)):
+            start = clock()
+            run()
+            stop = clock()
+            keep(stop - start)
+            if stop >= until:
+                break
+            advance()
+
+
+def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:
+    """Run batches until the means of two neighbours agree: for a clock that counts instructions.
+
+    The first batch fills `batch_s` seconds; the others have as many inferences. A model that takes longer than that
+    has batches of one. Returns what the last inference returned.
+    """
+    time.sleep(QUIET_S)
+    gc.collect()
+    gc.disable()
+    batches: List[Dict[str, int]] = []
+    agreed = False
+    outcome = None
+    while not agreed and len(batches) < plan["max_batches"]:
+        outcome = None
+        batch, outcome = _batch(turns, plan["batch_s"], batches[0]["count"] if batches else 0)
+        batches.append(batch)
+        means = [one["total_ns"] / one["count"] for one in batches[-2:]]
+        agreed = len(means) > 1 and abs(means[0] - means[1]) <= plan["tolerance"] * max(means)
+    gc.enable()
+    report.send("batches", batches=batches, agreed=agreed)
+    return outcome
+
+
+def _batch(turns: Turns, batch_s: float, count: int) -> Tuple[Dict[str, int], Any]:
+    """Run a batch of `count` inferences, or, where that is 0, of as many as fill `batch_s`.
+
+    Returns the batch, and what its last inference returned.
+    """
+    run, advance, clock = turns.model.invoke, turns.next, CLOCK
+    outcome = None
+    with refusals.translated(turns.advice):
+        start = clock()
+        stop, done = start, 0
+        until = start + batch_s * PER_SECOND
+        while not count and stop < until:
+            outcome = None  # dropped before the next: two large outputs would show in the memory
+            outcome = run()
+            advance()
+            done += 1
+            stop = clock()
+        if count:
+            for _ in range(count - 1):
+                run()
+                advance()
+            outcome = run()
+            advance()
+            stop = clock()
+    return {"count": count or done, "total_ns": round((stop - start) * NANOSECONDS)}, outcome

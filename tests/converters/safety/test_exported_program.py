@@ -1,0 +1,126 @@
+"""Texts in a .pt2 that torch would run when it opens the file are found without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from typing import Any
+
+import pytest
+
+from edgecheck.converters.safety.exported_program import is_arithmetic, what_runs
+
+_CALL = "__import__('os').mkdir('ran')"
+
+
+_MAKE = """
+import sys, torch
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 2)
+        self.recurrent = torch.nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, x, y):
+        return self.linear(x) + self.recurrent(y)[0][:, -1, :2] * x.shape[0]
+
+batch = torch.export.Dim("batch", min=2, max=64)
+example = (torch.zeros(3, 4), torch.zeros(3, 5, 4))
+exported = torch.export.export(Network().eval(), example, dynamic_shapes=({0: batch}, {0: batch}))
+torch.export.save(exported, sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The JSON of a real one, with a size that is open and a guard."""
+    path = tmp_path_factory.mktemp("program") / "model.pt2"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", _MAKE, str(path)], check=True, capture_output=True)
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("models/model.json"))
+        found: dict[str, Any] = json.loads(archive.read(name))
+    return found
+
+
+def found_in(document: dict[str, Any]) -> list[str]:
+    return list(what_runs(json.dumps(document)))
+
+
+@pytest.mark.convert
+def test_a_real_program_only_computes(program: dict[str, Any]) -> None:
+    assert program["guards_code"]
+    assert "expr_str" in json.dumps(program)
+    assert found_in(program) == []
+
+
+_TREE = json.dumps({"default_factory_module": "antigravity", "default_factory_name": "x"})
+_IN_GRAPH = ("graph_module", "graph")
+_CHANGES: dict[str, tuple[tuple[str | int, ...], object]] = {
+    "the expression": ((*_IN_GRAPH, "tensor_values", "x", "sizes", 0, "as_expr", "expr_str"), f"{_CALL} or Integer(1)"),
+    "the guard": (("guards_code", 0), f"{_CALL} or True"),
+    "the operator": ((*_IN_GRAPH, "nodes", 0, "target"), "torch.hub.load"),
+    'the name "y': ((*_IN_GRAPH, "inputs", -1, "as_tensor", "name"), f"y={_CALL}"),
+    'the name "self': ((*_IN_GRAPH, "nodes", 0, "inputs", 0, "name"), f"self={_CALL}, other"),
+    "the text": (
+        ("graph_module", "signature", "input_specs", 0, "parameter", "parameter_name"),
+        f'a"){_CALL}#',
+    ),
+    "the module": (
+        ("graph_module", "module_call_graph", 0, "signature", "in_spec"),
+        json.dumps([1, {"type": "collections.defaultdict", "context": _TREE, "children_spec": []}]),
+    ),
+    'the name "x': ((*_IN_GRAPH, "tensor_values", f"x={_CALL}"), {}),
+}
+
+
+@pytest.mark.convert
+@pytest.mark.parametrize("said", _CHANGES)
+def test_what_would_run_is_found(program: dict[str, Any], said: str) -> None:
+    (*path, last), value = _CHANGES[said]
+    changed = place = json.loads(json.dumps(program))
+    for part in path:
+        place = place[part]
+    place[last] = value
+    (found,) = found_in(changed)
+    assert found.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7",
+        "-s0 + 3*s1**2",
+        "Max(1, s0//2)",
+        "Symbol('s17', positive=True, integer=True)",
+        "Eq(Mod(s0, 4), 0)",
+        "Piecewise((s0, s0 > 1), (1, True))",
+    ],
+)
+def test_arithmetic(text: str) -> None:
+    assert is_arithmetic(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _CALL,
+        "open('x')",
+        "().__class__",
+        "Symbol.__init__(1)",
+        "[each for each in s0]",
+        "lambda: 1",
+        "Max('open(1)', 2)",
+        "9**9**9**9",
+        "f'{s0}'",
+        "s0 if",
+        "(" * 100_000,
+        "s0\nimport os",
+        "__builtins__",
+        "eval(s0)",
+    ],
+)
+def test_no_arithmetic(text: str) -> None:
+    assert not is_arithmetic(text)

@@ -1,0 +1,66 @@
+"""Operators of TorchScript that do more than compute are found in its source."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edgecheck.converters.safety.torchscript import what_runs
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("y = torch.relu((self.l).forward(x, ))", []),
+        ("_0 = __torch__.torch.nn.functional.softmax", []),
+        ("y = ops.quantized.linear(x, self._packed, 0.1, 3)", []),
+        ("p : __torch__.torch.classes.quantized.LinearPackedParamsBase", []),
+        ('torch.save(x, "/tmp/x")', ["torch.save"]),
+        ('torch . save(x, "/tmp/x")', ["torch.save"]),
+        ("y = torch.from_file('/etc/passwd', True, 4)", ["torch.from_file"]),
+        ("y = ops.mine.launch(x)", ["ops.mine.launch"]),
+        ("y = ops.prim.rpc_sync(a, b)", ["ops.prim.rpc_sync"]),
+        ("y = torch.classes.dist_rpc.RpcAgent()", ["torch.classes.dist_rpc.RpcAgent"]),
+        ("# torch.save(x)\ny = 'torch.save(x)'", []),
+    ],
+)
+def test_what_reaches_out(text: str, found: list[str]) -> None:
+    assert list(what_runs(f"{text}\n")) == found
+
+
+def test_what_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        list(what_runs("y = (torch.save(x\n"))
+
+
+_MAKE = """
+import sys, torch
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+        self.recurrent = torch.nn.GRU(4, 2)
+
+    def forward(self, x):
+        seen = self.convolution(x).flatten(2).permute(2, 0, 1)
+        return torch.nn.functional.softmax(self.recurrent(seen)[0], 1)
+
+torch.jit.script(Network()).save(sys.argv[1])
+"""
+
+
+@pytest.mark.convert
+def test_networks_only_compute(tmp_path: Path) -> None:
+    path = tmp_path / "network.pt"
+    script = tmp_path / "make.py"  # torch reads a network's source from its file
+    script.write_text(_MAKE)
+    subprocess.run([sys.executable, "-W", "ignore", str(script), str(path)], check=True, capture_output=True)
+    with zipfile.ZipFile(path) as archive:
+        sources = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")]
+    assert len(sources) > 1
+    assert [found for text in sources for found in what_runs(text)] == []
