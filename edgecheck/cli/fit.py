@@ -52,7 +52,7 @@ _PATH = click.Path(path_type=Path)
     "--samples",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="Real inputs (.npz) for a model given without a budget.",
+    help="Real inputs (.npz) for a model without a budget.",
 )
 @click.option(
     "--variant",

@@ -16,7 +16,7 @@ from edgecheck.config.kinds import (
     mapping_or,
     one_of,
     text_like,
-    whole,
+    whole_number,
 )
 from edgecheck.config.limit_model import Limits, Regressions
 from edgecheck.config.problems import nearest
@@ -25,7 +25,7 @@ from edgecheck.config.tree import Node, text_of
 
 _NAME = one_of("as-is", "float32", "float16", "int8-dynamic", "int8-weights", "int8")
 _TRUSTED = text_like(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints")
-_ABOUT_TRUSTED = "The sha256 of a file that may run code when it is loaded; others are refused."
+_ABOUT_TRUSTED = "The sha256 of a file that may execute code when it is loaded; any other file is refused."
 
 
 class ModelKeys(Section):
@@ -50,22 +50,26 @@ class VariantKeys(Section):
 class MeasureKeys(Section):
     """How long a latency is measured."""
 
-    warmup_count: int = key(whole(0, 1_000_000), "Inferences before measuring, at least; by default 1.", 1, default=1)
-    warmup_time: float = key(SECONDS, "Time before measuring, at least; by default 500 ms.", "500 ms", default=0.5)
-    min_count: int = key(whole(1, 1_000_000), "Inferences measured, at least; by default 50.", 50, default=50)
+    warmup_count: int = key(
+        whole_number(0, 1_000_000), "Least number of inferences before measuring; by default 1.", 1, default=1
+    )
+    warmup_time: float = key(SECONDS, "Least time before measuring; by default 500 ms.", "500 ms", default=0.5)
+    min_count: int = key(
+        whole_number(1, 1_000_000), "Least number of inferences to measure; by default 50.", 50, default=50
+    )
     min_time: float | None = key(
-        SECONDS, "Time measured, at least; by default 1 s, or max_time if less.", "1 s", default=None
+        SECONDS, "Least time to measure; by default 1 s, or max_time if less.", "1 s", default=None
     )
     max_time: float = key(
         SECONDS,
-        "Time after which a limit that is not decided is unknown; by default 30 s.",
+        "Time after which an undecided limit is unknown; by default 30 s.",
         "30 s",
         default=30.0,
         at_least="min_time",
     )
     deadline: float | None = key(
         SECONDS,
-        "For all processes of one check; by default 10 min, or 4 times max_time if more.",
+        "Time for all processes of one check; by default 10 min, or 4 times max_time if more.",
         "10 min",
         default=None,
         at_least="max_time",
@@ -81,7 +85,7 @@ def _variants(node: Node) -> Kind:
 
 
 class BudgetKeys(Section):
-    """One model, its variants, and the devices that it must fit with the limits on each."""
+    """One model, its variants, and the devices that it must fit, with the limits on each."""
 
     title: ClassVar[str] = "edgecheck budget"
 
@@ -101,8 +105,8 @@ class BudgetKeys(Section):
         default="",
     )
     inputs: dict[str, list[int]] = key(
-        MappingOf(TEXT, ListOf(whole(1, 2**31 - 1))),
-        "Shapes, for the inputs that leave a dimension open.",
+        MappingOf(TEXT, ListOf(whole_number(1, 2**31 - 1))),
+        "Shapes of inputs that have open dimensions.",
         {"image": [1, 128, 128, 3]},
         default={},
     )
@@ -112,21 +116,21 @@ class BudgetKeys(Section):
         ["float32", "int8"],
         default=None,
     )
-    threads: int = key(whole(1, 1024), "Threads of the runtime.", 1, default=1)
+    threads: int = key(whole_number(1, 1024), "Threads of the runtime.", 1, default=1)
     bundle: str = key(
         one_of("system", "profile"),
-        "What runs the model: what the device has, or what its profile pins; by default as the target does.",
+        "Which runtime runs the model: the device's, or the one that its profile pins; by default the target decides.",
         "profile",
         default="",
     )
     measure: MeasureKeys = key(
         MeasureKeys,
-        "How long latencies are measured, and what that may take.",
+        "How long latencies are measured.",
         {"max_time": "30 s"},
         default=MeasureKeys(),
     )
     limits: Section | None = key(
-        OrNothing(Limits), "For every device below.", {"size": "1 MB", "ram_peak": "80 MiB"}, default=None
+        OrNothing(Limits), "Limits for every device.", {"size": "1 MB", "ram_peak": "80 MiB"}, default=None
     )
     regression: Section | None = key(
         OrNothing(Regressions),
@@ -136,6 +140,6 @@ class BudgetKeys(Section):
     )
     devices: list[str] | dict[str, Section | None] = key(
         list_or(MappingOf(TEXT, OrNothing(Limits)), ListOf(TEXT)),
-        "The devices, each with its limits or none; they win over `limits:`.",
+        "The devices, each with its own limits or none; these override `limits:`.",
         {"raspberry-pi-4-2gb": {"latency_p50": "50 ms"}},
     )

@@ -199,7 +199,7 @@ def one_of(*words: str) -> Value:
     return Value(read, {"type": "string", "enum": list(words)})
 
 
-def whole(least: int, most: int) -> Value:
+def whole_number(least: int, most: int) -> Value:
     """A whole number within bounds."""
 
     def read(raw: object) -> int:

@@ -35,13 +35,13 @@ class Levels(Section):
     warn: float | None
     on_unknown: str = key(
         one_of(*(rule.value for rule in OnUnknown)),
-        "How the limit counts when it could not be decided; `unknown` ends with exit code 3.",
+        "What an undecided limit counts as; `unknown` ends with exit code 3.",
         "warn",
         default=OnUnknown.UNKNOWN.value,
     )
     projected: str = key(
         one_of("interval", "point"),
-        "What of a projected latency is judged: the entire interval, or the estimate alone.",
+        "What is judged of a projected latency: the entire interval, or only the estimate.",
         "point",
         default="interval",
     )
@@ -124,10 +124,12 @@ class Growth(Section):
     """The parts of a rule that do not depend on the metric's unit."""
 
     atleast: float
-    growth: float = key(_SHARE, "Share of the baseline that it may grow by; by default 0.", "10%", default=0.0)
+    growth: float = key(
+        _SHARE, "How much the metric may grow, as a share of the baseline; by default 0.", "10%", default=0.0
+    )
     on_unknown: str = key(
         one_of(*(rule.value for rule in OnUnknown)),
-        "How the rule counts when it could not be decided; `unknown` ends with exit code 3.",
+        "What an undecided rule counts as; `unknown` ends with exit code 3.",
         "warn",
         default=OnUnknown.UNKNOWN.value,
     )
@@ -141,8 +143,8 @@ class Growth(Section):
 def _rule_kind(unit: Unit) -> Either:
     bound, example = BOUNDS[unit]
     parts: dict[str, Any] = {
-        "__doc__": "`growth`, `atleast` or both; of the two the more generous holds.",
-        "atleast": key(bound, f"A change up to this is not a regression. Takes {TAKES[unit]}.", example, default=0.0),
+        "__doc__": "`growth`, `atleast` or both; the more generous of the two applies.",
+        "atleast": key(bound, f"A change up to this is never a regression. Takes {TAKES[unit]}.", example, default=0.0),
     }
     section: type[Growth] = type(f"Growth_{unit.value}", (Growth,), parts)
     return mapping_or(_SHARE, section, f"Growth_of_{unit.value}")

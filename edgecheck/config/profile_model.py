@@ -15,7 +15,7 @@ from edgecheck.config.kinds import (
     OrNothing,
     one_of,
     text_like,
-    whole,
+    whole_number,
 )
 from edgecheck.config.limit_model import Limits
 from edgecheck.config.schema import Section, key
@@ -29,9 +29,7 @@ _REQUIREMENT = text_like(
 class IdentityKeys(Section):
     """How an instance of the device is recognised."""
 
-    model: str = key(
-        TEXT, "What the board's own name (/proc/device-tree/model) starts with.", "Raspberry Pi 5", default=""
-    )
+    model: str = key(TEXT, "How the board's name (/proc/device-tree/model) starts.", "Raspberry Pi 5", default="")
     cpu_part: str = key(
         text_like(r"0x[0-9a-f]{3}", 'a CPU part in quotes, such as "0xd08"'),
         "The `CPU part` of /proc/cpuinfo, in quotes.",
@@ -41,10 +39,10 @@ class IdentityKeys(Section):
 
 
 class CpuKeys(Section):
-    """The core that runs a single-thread inference, and how many cores there are in all."""
+    """The core that runs an inference with one thread, and the number of cores."""
 
     core: str = key(TEXT, "The fastest core's name.", "cortex-a72")
-    count: int = key(whole(1, 1024), "Cores in all.", 4)
+    count: int = key(whole_number(1, 1024), "Number of cores.", 4)
     clock: float = key(HERTZ, "The core's highest clock, without overclocking.", "1.8 GHz")
     features: list[str] = key(
         ListOf(TEXT), "What the core can do beyond Armv8.0, as /proc/cpuinfo lists it.", ["asimd", "crc32"], default=[]
@@ -52,10 +50,10 @@ class CpuKeys(Section):
 
 
 class CapacityKeys(Section):
-    """Bytes in all, and what of them the system keeps."""
+    """Bytes in total, and how many of them the system uses."""
 
-    total: float = key(BYTES, "All of it.", "2 GiB")
-    reserved: float = key(BYTES, "What the system and its services hold.", "180 MiB", default=0.0)
+    total: float = key(BYTES, "Total size.", "2 GiB")
+    reserved: float = key(BYTES, "What the system and its services use.", "180 MiB", default=0.0)
 
 
 class RuntimesKeys(Section):
@@ -72,7 +70,7 @@ class EmulationKeys(Section):
 
     cpu: str = key(
         text_like(r"[a-z0-9][A-Za-z0-9_.,=-]*", "a core as QEMU takes it, such as cortex-a72"),
-        "The core of the emulated machine, as QEMU calls it: the one that the projection's constants were counted on.",
+        "The core of the emulated machine, as QEMU calls it; the projection's constants were counted on it.",
         "cortex-a72",
     )
 
@@ -103,7 +101,7 @@ class ProjectionKeys(Section):
     )
     thread_scaling: dict[str, ScalingKeys] = key(
         MappingOf(text_like(r"[1-9]\d?", "a number of threads"), ScalingKeys),
-        "By number of threads: used where a budget asks for them.",
+        "By number of threads, for budgets that set `threads`.",
         {"4": {"factor": 2.4, "spread": 0.24}},
         default={},
     )
@@ -113,11 +111,11 @@ class ProjectionKeys(Section):
 
 
 class ProfileKeys(Section):
-    """What a device has, what it allows, and how it is emulated and projected."""
+    """What a device has, its limits, and how it is emulated and projected."""
 
     title: ClassVar[str] = "edgecheck device profile"
 
-    extends: str = key(TEXT, "Another profile whose keys hold where this one has none.", "raspberry-pi-4", default="")
+    extends: str = key(TEXT, "Another profile, whose keys apply where this one has none.", "raspberry-pi-4", default="")
     family: bool = key(
         TRUTH,
         "Whether this is shared by several devices instead of being one; it may be incomplete.",
@@ -138,19 +136,19 @@ class ProfileKeys(Section):
     storage: CapacityKeys = key(CapacityKeys, "Its storage.", {"total": "16 GB", "reserved": "4 GB"})
     limits: Section = key(
         Limits,
-        "What it allows; a budget overrides it.",
+        "Its limits; a budget overrides them.",
         {"ram_peak": "512 MiB", "footprint": "500 MB", "latency_p50": "100 ms"},
     )
     python: str = key(
         text_like(r"3\.[0-9]{1,2}", 'a version of Python in quotes, such as "3.11"'),
-        "The Python that runs there, in quotes.",
+        "Its version of Python, in quotes.",
         "3.11",
     )
-    runtimes: RuntimesKeys = key(RuntimesKeys, "What runs the model there.", {"onnx": ["onnxruntime==1.32.0"]})
+    runtimes: RuntimesKeys = key(RuntimesKeys, "Its runtimes.", {"onnx": ["onnxruntime==1.32.0"]})
     emulation: EmulationKeys | None = key(
-        OrNothing(EmulationKeys), "How it is emulated; absent: not at all.", {"cpu": "cortex-a72"}, default=None
+        OrNothing(EmulationKeys), "How it is emulated; without it, it cannot be.", {"cpu": "cortex-a72"}, default=None
     )
     projection: ProjectionKeys = key(
         ProjectionKeys, "What turns counted instructions into its latency.", {"float": {}}, default=ProjectionKeys()
     )
-    sources: list[str] = key(ListOf(TEXT), "Where the facts are from.", ["the board's data sheet"], default=[])
+    sources: list[str] = key(ListOf(TEXT), "Sources of these facts.", ["the board's data sheet"], default=[])

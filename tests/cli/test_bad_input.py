@@ -132,7 +132,7 @@ def _loop(folder: Path) -> str:
         (_loop, "m.onnx"),
     ],
 )
-def test_what_is_no_model_is_wrong_usage(make: object, words: str, tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_wrong_usage(make: object, words: str, tmp_path: Path) -> None:
     assert callable(make)
     done = check_both(tmp_path, make(tmp_path))
     assert done.code == 2, done.out
@@ -159,7 +159,7 @@ def test_an_unknown_domain_and_an_unknown_opset(tmp_path: Path) -> None:
         assert "refused by the runtime" in done.out
 
 
-def test_weights_that_are_not_numbers_run_and_are_told(tmp_path: Path) -> None:
+def test_weights_that_are_not_numbers_run_and_are_reported(tmp_path: Path) -> None:
     small_models.with_nan_weights(tmp_path / "nan.onnx")
     done = check(tmp_path, "nan.onnx")
     assert done.code == 0

@@ -1,3 +1,5 @@
+"""`edgecheck budget lint` and `edgecheck budget schema`."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""`devices calibrate`: what is told before anything is measured, and how the profile's file changes.
+"""`edgecheck devices calibrate`: what is refused before anything is measured, and how the profile's file changes.
 
 That it measures is tested on a board that is not this machine: `tests/board`.
 """
@@ -93,7 +93,7 @@ def test_the_constants_are_written_and_all_else_stays(profile: Path, capsys: pyt
     assert capsys.readouterr() == ("", "")  # once more the same: nothing to write
 
 
-def test_what_was_measured_is_told_network_by_network(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_measured_is_reported_network_by_network(capsys: pytest.CaptureFixture[str]) -> None:
     calibrate._show(DONE)
     assert capsys.readouterr() == (
         "",
@@ -114,7 +114,7 @@ def test_what_was_measured_is_told_network_by_network(capsys: pytest.CaptureFixt
         ("runtime: ncnn", "runtime: *a", "cannot be edited in place", "Write it yourself"),
     ],
 )
-def test_a_profile_that_cannot_be_calibrated_is_told_before_anything_is_reached(
+def test_a_profile_that_cannot_be_calibrated_is_reported_before_anything_is_reached(
     profile: Path, before: str, after: str, told: str, hint: str
 ) -> None:
     text = PROFILE.replace(before, after)
@@ -176,7 +176,7 @@ def test_a_profile_that_comes_with_edgecheck_is_to_be_copied_first(
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
-def test_a_profile_that_may_not_be_written_is_told_first(profile: Path) -> None:
+def test_a_profile_that_may_not_be_written_is_reported_first(profile: Path) -> None:
     profile.chmod(0o444)
     done = calibrated(profile.parents[1])
     assert done.code == 2

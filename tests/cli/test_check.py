@@ -1,4 +1,4 @@
-"""`edgecheck check` as its users call it, on real models."""
+"""`edgecheck check` on real models, with its `outputs`, `progress` and `results`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from examples.real_models import fetch
 from tests.agent import small_models
 from tests.cli.command import EDGECHECK, edgecheck
 
+#: Limits with which nothing has to run.
+FILES_ONLY = ("--limit", "ram_peak=off", "--limit", "size=2MB")
 SHORT = "measure: {min_count: 10, min_time: 50 ms, warmup_time: 10 ms}\n"
 
 
@@ -106,7 +108,7 @@ def test_every_figure_says_how_it_was_got(model: Path, tmp_path: Path) -> None:
     assert kernel == pytest.approx(sampled, rel=0.05)
 
 
-def test_results_are_kept_whole(model: Path, tmp_path: Path) -> None:
+def test_results_are_kept_complete(model: Path, tmp_path: Path) -> None:
     budget(tmp_path, "devices: {this-machine: {size: 2 MB}}\n")
     edgecheck("check", "net.yaml", "--quiet", cwd=tmp_path)
     (kept,) = (tmp_path / ".edgecheck" / "results").glob("*.json")
@@ -193,7 +195,7 @@ def test_a_damaged_file_stops_the_others_before_anything_runs(model: Path, tmp_p
 
 
 def test_no_colour_codes_in_files_or_pipes(model: Path, tmp_path: Path) -> None:
-    arguments = ("check", model, "--format", "terminal=report.txt", "--format", "terminal")
+    arguments = ("check", model, *FILES_ONLY, "--format", "terminal=report.txt", "--format", "terminal")
     done = edgecheck(*arguments, cwd=tmp_path, FORCE_COLOR="1", NO_COLOR="1")
     assert "\x1b[" not in done.out
     edgecheck(*arguments, cwd=tmp_path, FORCE_COLOR="1")
@@ -274,9 +276,9 @@ def test_a_terminal_is_shown_what_goes_on(model: Path, tmp_path: Path) -> None:
     assert b"memory pass" in shown
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_does_not_stop(model: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_and_does_not_stop(model: Path, tmp_path: Path) -> None:
     (tmp_path / ".edgecheck").write_text("in the way", encoding="utf-8")
-    done = edgecheck("check", model, cwd=tmp_path)
+    done = edgecheck("check", model, *FILES_ONLY, cwd=tmp_path)
     assert done.code == 0
     assert "results are not saved" in done.err
 

@@ -1,4 +1,4 @@
-"""`edgecheck compare` and `check --baseline` as their users call them, on a real model."""
+"""`edgecheck compare` and `check --baseline` on a real model."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_nothing_grew(here: Path) -> None:
     assert "Every limit holds: 2 limits in 1 check." in done.out
 
 
-def test_growth_is_told_at_the_rule_and_only_by_as_much_as_it_is(here: Path) -> None:
+def test_growth_is_reported_at_the_rule_and_only_by_as_much_as_it_is(here: Path) -> None:
     check(here)
     (here / "head.json").rename(here / "main.json")
     write_budget(here, "  size: 0.1%\n")
@@ -135,7 +135,7 @@ def pair(tmp_path: Path) -> Path:
         ),
     ],
 )
-def test_what_cannot_be_compared_is_told_and_files_still_are(
+def test_what_cannot_be_compared_is_reported_and_files_still_are(
     change: Callable[[Path], None], differ: str, pair: Path
 ) -> None:
     change(pair)
@@ -145,14 +145,14 @@ def test_what_cannot_be_compared_is_told_and_files_still_are(
     assert "✔ pass     size vs baseline" in done.out
 
 
-def test_another_profile_is_no_baseline(pair: Path) -> None:
+def test_another_profile_is_not_a_baseline(pair: Path) -> None:
     damaged(checks__0__device="raspberry-pi-5")(pair)
     done = edgecheck("compare", "main.json", "head.json", cwd=pair)
     assert done.code == 3
     assert "no-baseline: The baseline has no check of this budget, model, variant and device." in done.out
 
 
-def test_inherited_drift_is_told_apart(pair: Path) -> None:
+def test_inherited_drift_is_reported_apart(pair: Path) -> None:
     whole = (pair / "head.json").read_text(encoding="utf-8")
     (pair / "origin.json").write_text(whole, encoding="utf-8")
     damaged(checks__0__figures__size__value=1_000_000)(pair)
@@ -193,7 +193,7 @@ def test_a_comparison_is_a_report_too(pair: Path) -> None:
         ),
     ],
 )
-def test_wrong_usage_is_told(arguments: list[str], message: str, pair: Path) -> None:
+def test_wrong_usage_is_reported(arguments: list[str], message: str, pair: Path) -> None:
     (pair / "net.yaml").unlink()
     (pair / "empty.json").touch()
     done = edgecheck(*arguments, cwd=pair)
@@ -235,7 +235,7 @@ def test_a_baseline_takes_a_rule(here: Path) -> None:
         ("  size:\n", "net.yaml:4:8: regression.size: is empty"),
     ],
 )
-def test_a_wrong_rule_is_told_at_its_place(rules: str, message: str, here: Path) -> None:
+def test_a_wrong_rule_is_reported_at_its_place(rules: str, message: str, here: Path) -> None:
     write_budget(here, rules)
     done = edgecheck("budget", "lint", "net.yaml", cwd=here)
     assert done.code == 2
@@ -272,7 +272,7 @@ class TestAcross:
         assert done.code == 3
         assert "no-baseline" in done.out
 
-    def test_what_cannot_be_paired_is_told(self, results: Path) -> None:
+    def test_what_cannot_be_paired_is_reported(self, results: Path) -> None:
         whole = json.loads((results / "small.json").read_text(encoding="utf-8"))
         (check,) = whole["checks"]
         whole["checks"] = [check | {"variant": "int8"}]

@@ -1,3 +1,5 @@
+"""`edgecheck convert` on real models."""
+
 from __future__ import annotations
 
 import os
@@ -44,7 +46,7 @@ def test_no_route_names_the_nearest(tmp_path: Path) -> None:
     assert "onnx" in done.err.splitlines()[1]
 
 
-def test_a_share_that_is_no_number_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_share_that_is_not_a_number_is_a_usage_error(tmp_path: Path) -> None:
     shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
     done = edgecheck("convert", "net.onnx", "--prune", "nan", cwd=tmp_path)
     assert done.code == 2

@@ -1,3 +1,5 @@
+"""`edgecheck doctor`."""
+
 from __future__ import annotations
 
 import re

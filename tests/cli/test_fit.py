@@ -85,7 +85,7 @@ def test_nothing_fits_and_by_how_much(folder: Path) -> None:
     assert not re.search(r"ram_peak.*MiB ", done.out), "what its file rules out is not run"
 
 
-def test_all_shows_the_whole_table(folder: Path) -> None:
+def test_all_shows_the_complete_table(folder: Path) -> None:
     done = edgecheck("fit", "net.onnx", "--limit", "size=1MB", "--limit", "ram_peak=1GiB", "--all", cwd=folder)
     assert done.code == 0, done.err
     row = next(line for line in done.out.splitlines() if line.startswith("  ram_peak"))
@@ -184,7 +184,7 @@ def test_every_device_has_its_answer(folder: Path) -> None:
         (("net.onnx", "--format", "html"), "unknown format 'html'"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_converted(
+def test_what_cannot_be_is_reported_before_anything_is_converted(
     folder: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     (folder / "net.yaml").write_text("model: net.onnx\ndevices: {this-machine: {size: 1 MB}}\n", encoding="utf-8")

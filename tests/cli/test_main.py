@@ -1,3 +1,5 @@
+"""What holds for every command: help, exit codes, internal errors and start-up (`main`, `commands` and `__main__`)."""
+
 from __future__ import annotations
 
 import os
@@ -65,8 +67,21 @@ def test_help_imports_neither_click_nor_anything_heavy(tmp_path: Path) -> None:
     assert not imported & {"click", "rich", "yaml", "numpy"}
 
 
-def test_a_fault_of_our_own_is_told_as_such(tmp_path: Path) -> None:
-    """A module of the package that cannot be imported, put in its way by the environment: a real fault."""
+def test_a_group_lists_its_commands_and_imports_none_of_them(tmp_path: Path) -> None:
+    for group, names, absent in (
+        ("devices", ["calibrate", "probe", "show"], "edgecheck.cli.calibrate"),
+        ("budget", ["init", "lint", "ratchet", "schema"], "edgecheck.cli.budget_init"),
+    ):
+        called = f"import sys; from edgecheck.cli.main import main; main(['{group}', '--help'])"
+        code = f"{called}; print({absent!r} in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+        listed = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+        assert re.findall(r"^  (\w+)  +\S", listed, re.MULTILINE) == names
+        assert done.stdout.endswith("\nFalse\n")
+
+
+def test_an_internal_error_is_reported_as_one(tmp_path: Path) -> None:
+    """PYTHONPATH puts a module that cannot be imported before PyYAML: a real error."""
     (tmp_path / "yaml.py").write_text("raise RuntimeError('out of order')\n", encoding="utf-8")
     done = edgecheck("devices", cwd=tmp_path, PYTHONPATH=str(tmp_path), TMPDIR=str(tmp_path))
     assert (done.code, done.out) == (70, "")
@@ -77,7 +92,7 @@ def test_a_fault_of_our_own_is_told_as_such(tmp_path: Path) -> None:
     assert "Traceback" in kept.read_text(encoding="utf-8")
 
 
-def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_not_an_error(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run([EDGECHECK, "devices"], check=False, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path)

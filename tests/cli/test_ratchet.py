@@ -1,4 +1,4 @@
-"""`edgecheck budget ratchet`: the values change, and nothing else in the file does."""
+"""`edgecheck budget ratchet` (and `config.ratchet`): the values change, and nothing else in the file does."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_results_of_other_budgets_change_nothing(here: Path) -> None:
         (["--from", "head.json"], "edgecheck: There is nothing to tighten: name budgets."),
     ],
 )
-def test_wrong_usage_is_told(arguments: list[str], message: str, here: Path) -> None:
+def test_wrong_usage_is_reported(arguments: list[str], message: str, here: Path) -> None:
     (here / "broken.yaml").write_text("a: [", encoding="utf-8")
     done = edgecheck("budget", "ratchet", *arguments, cwd=here)
     assert (done.code, done.out) == (2, "")
@@ -196,7 +196,7 @@ def test_a_value_is_written_as_the_old_one_was(old: str, value: float, metric: s
     assert rewritten(old, value, METRICS[metric]) == new
 
 
-def test_what_is_no_quantity_is_refused() -> None:
+def test_what_is_not_a_quantity_is_refused() -> None:
     with pytest.raises(ValueError, match="is not a number with a unit"):
         rewritten("*ram", 1.0, METRICS["size"])
 

@@ -1,4 +1,4 @@
-"""`edgecheck report`, and what a job on GitHub is told, as their users meet them."""
+"""`edgecheck report`, and what a job on GitHub gets."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_job_on_github_gets_annotations_and_a_summary(tmp_path: Path) -> None:
     assert summary.read_text(encoding="utf-8") == "before\n" + (tmp_path / "comment.md").read_text(encoding="utf-8")
 
 
-def test_annotations_are_told_once(tmp_path: Path) -> None:
+def test_annotations_are_reported_once(tmp_path: Path) -> None:
     code, out, err = check(tmp_path, "size: 2 MB", "--format=github", GITHUB_ACTIONS="true")
     assert (code, out, err) == (0, "::notice title=edgecheck::Every limit holds: 1 limit in 1 check.\n", "")
 
@@ -124,7 +124,7 @@ def test_elsewhere_nothing_of_it_happens(tmp_path: Path) -> None:
     assert not summary.exists()
 
 
-def test_a_crash_is_told_again(tmp_path: Path) -> None:
+def test_a_crash_is_reported_again(tmp_path: Path) -> None:
     place = tmp_path / "crash.json"
     place.write_text(render("json", report(result(CRASH)), Style()), encoding="utf-8")
     done = edgecheck("report", place, cwd=tmp_path)

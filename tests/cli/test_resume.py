@@ -1,4 +1,4 @@
-"""`edgecheck check --resume` after a real Ctrl-C, and what stops it from taking a result over."""
+"""`edgecheck check --resume` after a real Ctrl-C, and what keeps it from reusing a result."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_what_still_grows_is_left_alone(tmp_path: Path) -> None:
     assert interrupted(tmp_path, ["good"]).results
 
 
-def test_a_growing_file_is_whole_after_each_check(tmp_path: Path) -> None:
+def test_a_growing_file_is_complete_after_each_check(tmp_path: Path) -> None:
     from edgecheck.reports.reading import read_report
 
     whole = Report(results=(), version="0.1.0", host="ci", started="2026-01-01T00:00:00+00:00", seconds=0.0)

@@ -1,4 +1,4 @@
-"""`edgecheck check --shard K/N`, and its parts put together again."""
+"""`edgecheck check --shard K/N` (`check.ShardParam`, `checks.plan.Shard`), and its parts put together again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from examples.real_models import fetch
 from tests.builders import budget, profile
 from tests.cli.command import edgecheck
 
+PARTS = ("1.json", "2.json", "3.json", "4.json")
 OFF = "ram_peak: off, latency_p50: off, footprint: off"
+
+
+def write_budgets(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
+    for name in ("a", "b"):
+        devices = ", ".join(f"{device}: {{{OFF}, size: 2 MB}}" for device in ("pixel-8", "raspberry-pi-4-2gb"))
+        (folder / f"{name}.yaml").write_text(f"model: net.onnx\ndevices: {{{devices}}}\n", encoding="utf-8")
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    (tmp_path / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
-    for name in ("a", "b"):
-        devices = ", ".join(f"{device}: {{{OFF}, size: 2 MB}}" for device in ("pixel-8", "raspberry-pi-4-2gb"))
-        (tmp_path / f"{name}.yaml").write_text(f"model: net.onnx\ndevices: {{{devices}}}\n", encoding="utf-8")
+    write_budgets(tmp_path)
     return tmp_path
 
 
@@ -50,9 +55,9 @@ def place(check: Check) -> tuple[str, str]:
 
 @given(st.lists(st.text("abc", min_size=1), unique=True, max_size=9), st.integers(1, 12))
 def test_every_check_is_in_one_part_and_the_parts_are_even(names: list[str], count: int) -> None:
-    whole = checks(*names)
-    parts = [Shard(number, count).of(whole) for number in range(1, count + 1)]
-    assert sorted(place(check) for part in parts for check in part) == sorted(map(place, whole))
+    every = checks(*names)
+    parts = [Shard(number, count).of(every) for number in range(1, count + 1)]
+    assert sorted(place(check) for part in parts for check in part) == sorted(map(place, every))
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
 
@@ -73,13 +78,20 @@ def test_no_device_is_all_one_parts() -> None:
     assert all(len({check.profile.id for check in part}) == 3 for part in parts)
 
 
-def test_the_parts_of_a_real_check_make_the_whole(here: Path) -> None:
-    for number in (1, 2, 3):
-        done = edgecheck(
-            "check", "a.yaml", "b.yaml", "--shard", f"{number}/3", "--format", f"json={number}.json", cwd=here
-        )
+@pytest.fixture(scope="module")
+def quarters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the four parts of a check: `1.json` to `4.json`."""
+    folder = tmp_path_factory.mktemp("quarters")
+    write_budgets(folder)
+    for number in (1, 2, 3, 4):
+        shard = ("--shard", f"{number}/4", "--format", f"json={number}.json")
+        done = edgecheck("check", "a.yaml", "b.yaml", *shard, cwd=folder)
         assert (done.code, done.err) == (0, "")
-    done = edgecheck("report", "1.json", "2.json", "3.json", "--format", "json", cwd=here)
+    return folder
+
+
+def test_the_parts_of_a_real_check_make_the_entire_check(quarters: Path) -> None:
+    done = edgecheck("report", *PARTS, "--format", "json", cwd=quarters)
     found = json.loads(done.out)
     assert sorted((check["budget"], check["device"]) for check in found["checks"]) == [
         (f"{name}.yaml", device) for name in ("a", "b") for device in ("pixel-8", "raspberry-pi-4-2gb")
@@ -87,19 +99,17 @@ def test_the_parts_of_a_real_check_make_the_whole(here: Path) -> None:
     assert found["status"] == "pass"
 
 
-def test_a_part_that_is_missing_in_the_whole_is_told(here: Path) -> None:
-    for number in (1, 2, 3, 4):
-        edgecheck("check", "a.yaml", "b.yaml", "--shard", f"{number}/4", "--format", f"json={number}.json", cwd=here)
-    done = edgecheck("report", "1.json", "3.json", "--format", "markdown=summary.md", cwd=here)
+def test_a_part_that_is_missing_is_reported(quarters: Path) -> None:
+    done = edgecheck("report", "1.json", "3.json", "--format", "markdown=summary.md", cwd=quarters)
     assert (done.code, done.err) == (3, "edgecheck: shards 2/4, 4/4 are missing from these reports.\n")
-    assert "Every limit holds: 2 limits in 2 checks." in (here / "summary.md").read_text(encoding="utf-8")
-    assert edgecheck("report", "1.json", "2.json", "4.json", cwd=here).err == (
+    assert "Every limit holds: 2 limits in 2 checks." in (quarters / "summary.md").read_text(encoding="utf-8")
+    assert edgecheck("report", "1.json", "2.json", "4.json", cwd=quarters).err == (
         "edgecheck: shard 3/4 is missing from these reports.\n"
     )
     # One alone is not meant to be all, and what was put together is no part any more.
-    assert edgecheck("report", "2.json", cwd=here).code == 0
-    edgecheck("report", "1.json", "2.json", "3.json", "4.json", "--format", "json=all.json", cwd=here)
-    assert edgecheck("report", "all.json", "all.json", cwd=here).code == 0
+    assert edgecheck("report", "2.json", cwd=quarters).code == 0
+    edgecheck("report", *PARTS, "--format", "json=all.json", cwd=quarters)
+    assert edgecheck("report", "all.json", "all.json", cwd=quarters).code == 0
 
 
 def test_an_empty_part_passes_and_says_so(here: Path) -> None:

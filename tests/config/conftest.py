@@ -1,4 +1,4 @@
-"""A folder of its own for each test, as the working directory, so that places read as a user sees them."""
+"""A separate folder for each test, as the working directory, so that places read as a user sees them."""
 
 from __future__ import annotations
 

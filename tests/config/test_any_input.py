@@ -1,4 +1,4 @@
-"""Whatever a file holds, it is read or refused in this tool's own words; nothing else ever comes out."""
+"""Whatever a file holds, it is read or refused in this tool's words; nothing else ever comes out."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_any_bytes_are_a_tree_or_are_refused(content: bytes | str) -> None:
 
 @given(files)
 @QUICK
-def test_any_budget_is_read_or_its_problems_are_told(content: dict[str, object]) -> None:
+def test_any_budget_is_read_or_its_problems_are_reported(content: dict[str, object]) -> None:
     path = Path("b.yaml")
     path.write_text(yaml.safe_dump({"model": "net.tflite", "devices": ["pixel-8"], **content}), encoding="utf-8")
     try:
@@ -89,7 +89,7 @@ def test_the_budget_that_the_examples_change_is_read() -> None:
 
 @given(files, st.sampled_from(["", "raspberry-pi-4-2gb"]))
 @QUICK
-def test_any_profile_is_read_or_its_problems_are_told(content: dict[str, object], parent: str) -> None:
+def test_any_profile_is_read_or_its_problems_are_reported(content: dict[str, object], parent: str) -> None:
     Path("device_profiles").mkdir(exist_ok=True)
     text = yaml.safe_dump({"extends": parent, **content} if parent else content)
     Path("device_profiles/board.yaml").write_text(text, encoding="utf-8")

@@ -138,7 +138,7 @@ def test_a_runtime_with_an_odd_name_is_quoted(tmp_path: Path) -> None:
     assert text.endswith('  float: {ns_per_instruction: 0.000123, spread: 0.100, runtime: "my: #runtime"}\n')
 
 
-def test_no_yaml_is_told_with_its_place(tmp_path: Path) -> None:
+def test_no_yaml_is_reported_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"board\.yaml:2:1: is not YAML"):
         edited(tmp_path, "{")
 

@@ -1,4 +1,4 @@
-"""`--limit NAME=VALUE`."""
+"""`--limit METRIC=VALUE`; `--growth` is tested in `tests/cli/test_compare.py`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_limit_can_be_switched_off_and_the_last_word_counts() -> None:
         ("top1=1.5", "--limit top1=1.5: '1.5' is more than 1; expected a share from 0 to 1"),
     ],
 )
-def test_what_is_no_limit_is_told(text: str, message: str) -> None:
+def test_what_is_not_a_limit_is_reported(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         limits_from_texts([text])
     assert caught.value.message == message

@@ -1,4 +1,4 @@
-"""The JSON Schemas: valid themselves, true to what the loader takes, and telling to a person in an editor."""
+"""The JSON Schemas: valid themselves, in agreement with the loader, and helpful to a person in an editor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lint`: problems without a run, and doubts about limits that are valid."""
+"""`lint`: problems without a run, and `doubts` about valid limits."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_profile_should_limit_ram_storage_and_latency(write: Write) -> None:
     )
 
 
-def test_a_model_that_is_not_there_is_no_problem_of_the_file(write: Write) -> None:
+def test_a_model_that_is_not_there_is_not_a_problem_of_the_file(write: Write) -> None:
     write("b.yaml", "model: none.onnx\ndevices: [pixel-8]\n")
     assert texts(look("b.yaml")) == (
         [],
@@ -167,7 +167,7 @@ def test_all_kinds_of_file_are_looked_at_together(write: Write, here: Path) -> N
     )
 
 
-def test_a_project_with_problems_is_told(write: Write) -> None:
+def test_a_project_with_problems_is_reported(write: Write) -> None:
     write("edgecheck.yaml", "target: {}\n")
     assert texts(look("edgecheck.yaml")) == (
         ["edgecheck.yaml:1:1: target: unknown key; did you mean targets?"],

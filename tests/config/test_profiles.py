@@ -1,4 +1,4 @@
-"""Device profiles: what a file means, what it takes from its family, and what is wrong with one."""
+"""Device profiles (`profiles`, `profile_files`, `profile_model`): what a file means, inherits, and has wrong."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_hidden_files_and_other_files_are_no_profiles(write: Write) -> None:
     assert {"board"} == set(Profiles().ids()) - set(PACKAGED) - {"this-machine"}
 
 
-def test_a_folder_that_is_not_there_is_told_at_once() -> None:
+def test_a_folder_that_is_not_there_is_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         Profiles([Path("none")])
     assert caught.value.message == "There is no folder none."
@@ -160,7 +160,7 @@ def test_a_folder_that_is_not_there_is_told_at_once() -> None:
         ("lonely", "The profile 'lonely' is shared by several devices; use one of its devices."),
     ],
 )
-def test_a_name_that_is_no_device_is_told_with_the_nearest(write: Write, name: str, message: str) -> None:
+def test_a_name_that_is_not_a_device_is_reported_with_the_nearest(write: Write, name: str, message: str) -> None:
     write("device_profiles/lonely.yaml", "family: true\n")
     write("device_profiles/broken.yaml", "\t")
     with pytest.raises(UsageError) as caught:
@@ -246,7 +246,7 @@ def test_a_cpu_part_may_lack_its_quotes(write: Write) -> None:
     assert Profiles().get("board").identity == Identity("", "0xd08")
 
 
-def test_a_problem_of_a_family_is_told_at_its_place_in_the_family(write: Write) -> None:
+def test_a_problem_of_a_family_is_reported_at_its_place_in_the_family(write: Write) -> None:
     write("device_profiles/family.yaml", BOARD.replace("1 MB", "1 mb") + "family: true\n")
     write("device_profiles/board.yaml", "extends: family\nclok: 1 GHz\n")
     assert problems("board") == [
@@ -258,13 +258,13 @@ def test_a_problem_of_a_family_is_told_at_its_place_in_the_family(write: Write) 
     ]
 
 
-def test_a_family_that_is_no_mapping_is_told(write: Write) -> None:
+def test_a_family_that_is_not_a_mapping_is_reported(write: Write) -> None:
     write("device_profiles/family.yaml", "- x\n")
     write("device_profiles/board.yaml", BOARD + "extends: family\n")
     assert problems("board") == ["device_profiles/family.yaml:1:1: found a list; expected a mapping"]
 
 
-def test_circles_are_told_with_their_way(write: Write) -> None:
+def test_circles_are_reported_with_their_way(write: Write) -> None:
     write("device_profiles/a.yaml", "extends: b\n")
     write("device_profiles/b.yaml", "extends: c\n")
     write("device_profiles/c.yaml", "extends: b\n")
@@ -279,7 +279,7 @@ def test_a_file_is_read_once(write: Write, here: Path) -> None:
     assert profiles.get("board") is first
 
 
-def test_the_example_beside_the_problems_is_valid(write: Write) -> None:
+def test_the_example_next_to_the_problems_is_valid(write: Write) -> None:
     write("device_profiles/example.yaml", PROFILE)
     assert Profiles().get("example").name == "Raspberry Pi 4 Model B (2 GB)"
 

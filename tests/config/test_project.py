@@ -1,4 +1,4 @@
-"""`edgecheck.yaml`: where it is searched, what it says, and what is wrong with one."""
+"""`edgecheck.yaml` (`project`, `project_model`): where it is found, what it means, and what is wrong with one."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def test_a_wrong_file_gives_its_problem(write: Write, here: Path, text: str, mes
     assert caught.value.hint == PROJECT_HINT
 
 
-def test_an_address_that_nothing_speaks_is_told_with_those_that_are_spoken(write: Write, here: Path) -> None:
+def test_an_address_that_nothing_speaks_is_reported_with_those_that_are_spoken(write: Write, here: Path) -> None:
     write("edgecheck.yaml", "targets: {board: 'ftp://board'}\n")
     with pytest.raises(ConfigError, match=r"unknown target 'ftp://board'; expected an address of .*local"):
         load_project(here)
 
 
-def test_the_example_beside_the_problems_is_valid(write: Write, here: Path) -> None:
+def test_the_example_next_to_the_problems_is_valid(write: Write, here: Path) -> None:
     write("edgecheck.yaml", PROJECT)
     assert load_project(here).targets == {"raspberry-pi-4-2gb": parse("ssh://pi@raspberrypi.local")}

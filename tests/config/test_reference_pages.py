@@ -1,4 +1,4 @@
-"""The reference pages: every key is in them with what it takes, and their YAML is valid."""
+"""The reference pages: every key has its row, and their YAML is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections and the kinds of value in them: what they read, each problem at its place, and the JSON Schema."""
+"""`schema` and `kinds`: what a section reads, each problem at its place, and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgecheck.config.kinds import (
     mapping_or,
     one_of,
     text_like,
-    whole,
+    whole_number,
 )
 from edgecheck.config.problems import Problem
 from edgecheck.config.schema import Section, json_schema, key, problems_of_part, validate
@@ -39,7 +39,7 @@ class Outer(Section):
     label: str = key(TEXT, "Its name; unique.", "a name", name="class")
     inner: Inner | None = key(OrNothing(Inner), "A part.", {"most": "2 s"}, default=None)
     word: str = key(one_of("one", "second"), "A word.", "one", default="one")
-    counts: list[int] = key(ListOf(whole(1, 9)), "Counts.", [1, 2], default=[])
+    counts: list[int] = key(ListOf(whole_number(1, 9)), "Counts.", [1, 2], default=[])
     by_digit: dict[str, Inner] = key(MappingOf(text_like(r"\d", "a digit"), Inner), "By digit.", default={})
     names: str | list[str] = key(list_or(TEXT, ListOf(TEXT)), "Names.", "a", default=[])
     part: str | Inner = key(mapping_or(TEXT, Inner), "A part or its name.", "a", default="")

@@ -1,4 +1,4 @@
-"""YAML text to a tree: hostile text gives one problem at its place, and what is ambiguous is not guessed."""
+"""YAML text to a `tree` (and `files`): hostile text gives one problem at its place; nothing ambiguous is guessed."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_aliases_and_merges_stand_for_what_they_name() -> None:
     }
 
 
-def test_a_scalar_may_be_the_whole_document() -> None:
+def test_a_scalar_may_be_the_entire_document() -> None:
     assert to_python(read_tree("text", "b.yaml")) == "text"
 
 
@@ -203,7 +203,7 @@ def file_refusal(name: str) -> str:
         (b"a: 1\n" + b"#" * 1_000_000, "b.yaml: is larger than 1 MB, which no budget or profile is"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_text_gives_one_problem(here: Path, data: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_text_gives_one_problem(here: Path, data: bytes, message: str) -> None:
     (here / "b.yaml").write_bytes(data)
     assert file_refusal("b.yaml") == message
 
@@ -214,7 +214,7 @@ def test_a_file_of_a_hundred_megabytes_is_refused_without_being_read(here: Path)
     assert file_refusal("b.yaml") == "b.yaml: is larger than 1 MB, which no budget or profile is"
 
 
-def test_what_is_no_file_is_refused(here: Path) -> None:
+def test_what_is_not_a_file_is_refused(here: Path) -> None:
     (here / "folder.yaml").mkdir()
     assert file_refusal("folder.yaml") == "folder.yaml: is not a file"
     assert file_refusal("missing.yaml") == "missing.yaml: cannot be read: No such file or directory"
@@ -230,7 +230,7 @@ def test_a_file_elsewhere_is_named_as_it_was_given(tmp_path_factory: pytest.Temp
     assert file_refusal(str(path)) == f"{path}: cannot be read: No such file or directory"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(here: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_text(here: Path) -> None:
     (here / "b.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
     tree = read_file(Path("b.yaml"))
     assert to_python(tree) == {"a": 1}

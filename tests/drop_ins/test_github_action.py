@@ -193,7 +193,7 @@ def test_results_of_main_are_kept_and_a_change_is_compared_with_them(
     assert re.search(r"✘ fail  size \(growth\)|✘ fail +size.*\n.*✘|grew", grown.log), grown.log
 
 
-def test_a_main_that_fails_is_no_baseline(repository: Project, cache: Cache, root: Path) -> None:
+def test_a_main_that_fails_is_not_a_baseline(repository: Project, cache: Cache, root: Path) -> None:
     repository.budget("1 MB", REGRESSION)
     repository.commit("too big")
     assert use(on_main(repository, cache), root, baseline="main").failed

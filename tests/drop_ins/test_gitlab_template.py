@@ -192,7 +192,7 @@ def test_results_of_main_are_the_baseline(repository: Project, root: Path, gitla
     assert statuses(repository) == ["pass", "fail"]
 
 
-def test_a_server_that_refuses_is_no_pass(repository: Project, root: Path, gitlab: GitLab) -> None:
+def test_a_server_that_refuses_is_not_a_pass(repository: Project, root: Path, gitlab: GitLab) -> None:
     gitlab.status = 403
     ended = use(root, repository, **on_change(gitlab))
     assert ended.code == 1

@@ -216,7 +216,7 @@ def test_pytest(repository: Project, root: Path) -> None:
                 assert block.text.startswith("net.onnx")  # the test below
 
 
-def test_pytests_message_is_the_one_told(repository: Project, root: Path) -> None:
+def test_pytests_message_is_the_one_printed(repository: Project, root: Path) -> None:
     repository.budget("1 MB")
     first, *_ = of(root, "how-to/pytest.md", "python")
     repository.write(first.file, first.text)

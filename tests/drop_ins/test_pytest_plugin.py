@@ -99,7 +99,7 @@ def test_the_suite_may_set_the_rule_and_the_call_has_the_last_word(pytester: pyt
     done.stdout.fnmatch_lines(["*edgecheck_on_unknown takes fail, skip, warn, ignore, not 'maybe'*"])
 
 
-def test_nothing_judged_is_no_pass(pytester: pytest.Pytester, suite: Project) -> None:
+def test_nothing_judged_is_not_a_pass(pytester: pytest.Pytester, suite: Project) -> None:
     run(pytester, suite, '"budgets/undecided.yaml", on_unknown="ignore"').assert_outcomes(failed=1)
 
 

@@ -1,4 +1,4 @@
-"""Budgets: what a file means, and every problem of every file at once, at its place."""
+"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`)."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_a_file_that_is_named_twice_is_read_once(write: Write) -> None:
     assert [budget.path for budget in load("budgets/b.yaml", "budgets", "./budgets/b.yaml")] == ["budgets/b.yaml"]
 
 
-def test_no_path_is_no_budget() -> None:
+def test_no_path_is_not_a_budget() -> None:
     assert load() == ()
 
 
@@ -349,7 +349,7 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
     ("text", "messages"),
     [
         ("model: net.tflite\n",
-         [("1:1: devices: is missing: the devices, each with its limits or none, such as "
+         [("1:1: devices: is missing: the devices, each with its own limits or none, such as "
           "{raspberry-pi-4-2gb: {latency_p50: 50 ms}}")]),
         (PI, ["1:1: model: is missing: the model file or folder, relative to the budget, such as net.tflite"]),
         (f"model:\n{PI}", ["1:7: model: is empty; expected text on one line"]),
@@ -413,11 +413,11 @@ def test_all_problems_of_all_files_and_profiles_come_at_once(write: Write) -> No
         f"{board}: class: is missing: what kind of device it is, such as single-board-computer",
         f"{board}: cpu: is missing: its core, such as {{core: cortex-a72, count: 4, clock: 1.8 GHz}}",
         (
-            f"{board}: limits: is missing: what it allows, such as "
+            f"{board}: limits: is missing: its limits, such as "
             "{ram_peak: 512 MiB, footprint: 500 MB, latency_p50: 100 ms}"
         ),
         f"{board}: ram: is missing: its RAM, such as {{total: 2 GiB, reserved: 180 MiB}}",
-        f"{board}: runtimes: is missing: what runs the model there, such as {{onnx: [onnxruntime==1.32.0]}}",
+        f"{board}: runtimes: is missing: its runtimes, such as {{onnx: [onnxruntime==1.32.0]}}",
         f"{board}: soc: is missing: the chip, such as Broadcom BCM2711",
         f"{board}: storage: is missing: its storage, such as {{total: 16 GB, reserved: 4 GB}}",
         (
@@ -437,7 +437,7 @@ def test_a_budget_on_paths_that_are_not_there(here: Path) -> None:
     ]
 
 
-def test_the_example_beside_the_problems_is_valid(write: Write) -> None:
+def test_the_example_next_to_the_problems_is_valid(write: Write) -> None:
     write("model.tflite", "")
     write("b.yaml", BUDGET)
     assert [profile.id for profile, _ in load("b.yaml")[0].devices] == ["raspberry-pi-4-2gb"]

@@ -1,4 +1,4 @@
-"""`edgecheck budget init` on a real model: what it writes holds."""
+"""`edgecheck budget init` on a real model: the limits that it writes hold."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_to_stdout(here: Path) -> None:
         (["--target", "moon"], "edgecheck: No target is called 'moon'."),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_measured(arguments: list[str], message: str, here: Path) -> None:
+def test_wrong_usage_is_reported_before_anything_is_measured(arguments: list[str], message: str, here: Path) -> None:
     done = edgecheck("budget", "init", "models/a net.onnx", *arguments, cwd=here)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(message)
 
 
-def test_what_another_machine_showed_is_no_limit() -> None:
+def test_what_another_machine_showed_sets_no_limit() -> None:
     text = first_budget(result(PC), "net.onnx", 0.2, "2026-01-01")
     assert "    size: 1.8 MB   # found 1.50 MB, static\n" in text
     assert "    # ram_peak: measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)\n" in text

@@ -1,0 +1,65 @@
+"""Files that commands write: complete or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edgecheck.cli import files
+from edgecheck.errors import UsageError
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old", encoding="utf-8")
+    files.replace_file(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]
+    mask = os.umask(0o027)
+    try:
+        files.replace_file(tmp_path / "other", "")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o640
+
+
+def test_after_an_error_the_file_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        files.replace_file(path, "half of it\ud800")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_edited_file_keeps_its_place_and_its_mode(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("old", encoding="utf-8")
+    file.chmod(0o604)
+    link.symlink_to(file)
+    files.write_edited(link, "new")
+    assert link.is_symlink()
+    assert (file.read_text(encoding="utf-8"), file.stat().st_mode & 0o777) == ("new", 0o604)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (".", "is a folder."),
+        ("nowhere/report.json", "The folder of nowhere/report.json does not exist."),
+        ("/proc/report.json", "/proc cannot be written to: "),
+    ],
+)
+def test_what_cannot_be_written_is_known_beforehand(
+    path: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.ensure_writable(Path("report.json"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UsageError) as caught:
+        files.ensure_writable(Path(path))
+    assert message in caught.value.message
+    with pytest.raises(UsageError, match="could not be written: "):
+        files.write_report(Path(path), "")
