@@ -167,7 +167,9 @@ def _family(root: int) -> list[_Relative]:
             fields = each.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             found[int(each.parent.name)] = (int(fields[1]), int(fields[3]), int(fields[21]))
     family = {root}
-    while more := {pid for pid, (parent, session, _) in found.items() if parent in family or session in family} - family:
+    while (
+        more := {pid for pid, (parent, session, _) in found.items() if parent in family or session in family} - family
+    ):
         family |= more
     return [_Relative(pid, found[pid][2] * resource.getpagesize()) for pid in family if pid in found]
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def many(request: Request, folder: Path) -> Made:
 
 def reaching_out(request: Request, folder: Path) -> Made:
     """Try to leave the seal; what succeeded becomes the notes."""
-    tries = {
+    tries: dict[str, Callable[[], object]] = {
         "wrote": lambda: request.model.write_bytes(b""),
         "connected": socket.socket,
         "signalled": lambda: os.kill(os.getppid(), 0),
