@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.reading import read
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import TRUST_ALL, Request
-from edgecheck.converters.refusals import trust_hint, would_import
-from edgecheck.converters.safety import factories, pickled_imports
+from edgecheck.converters.refusals import trust_hint, would_import, would_run_when_opened
+from edgecheck.converters.safety import factories, pickled_imports, programs
 from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
 from edgecheck.errors import ConversionError, ModelError
 
-#: Imports that a message names at most.
+#: Imports or operators that a message names at most.
 _MOST_NAMED = 5
 
 
@@ -37,7 +37,11 @@ _EXAMINERS = {
     "skops": _Examiner(pickled_imports.of_skops, "sklearn", "a model of scikit-learn's own classes"),
     "torch-zip": _Examiner(pickled_imports.of_archive, "torch", _WEIGHTS),
     "torch-legacy": _Examiner(pickled_imports.of_torch_legacy, "torch", _WEIGHTS),
-    "pt2": _Examiner(pickled_imports.of_archive, "torch", "torch.export.save without custom objects"),
+    "pt2": _Examiner(programs.of_pt2, "torch", "torch.export.save without custom objects"),
+    "torchscript": _Examiner(programs.of_torchscript, "torch", "a module whose forward only computes"),
+    "savedmodel": _Examiner(programs.of_saved_model, "", "a model whose functions only compute"),
+    "keras": _Examiner(programs.of_keras, "", "a model of Keras' own layers"),
+    "hdf5": _Examiner(programs.of_hdf5, "", "a model of Keras' own layers"),
 }
 
 
@@ -82,7 +86,12 @@ def would_run(request: Request) -> str:
 
 
 def _offending(found: PickledImports, examiner: _Examiner) -> str:
-    names = sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    return _listed(
+        sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
@@ -94,6 +103,8 @@ def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> Non
         hint += f"; if you know who made it, {trust_hint(_digest(request))}"
     if offending := _offending(found, examiner):
         raise would_import(request.title, offending, f"{hint}.")
+    if found.runs:
+        raise would_run_when_opened(request.title, _listed(found.runs), f"{hint}.")
     if found.doubt:
         ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(
