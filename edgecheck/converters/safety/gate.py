@@ -13,7 +13,7 @@ from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.reading import read
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import TRUST_ALL, Request
-from edgecheck.converters.refusals import trust_hint, would_import, would_run_when_opened
+from edgecheck.converters.refusals import holds_code, trust_hint, would_import, would_run_when_opened
 from edgecheck.converters.safety import factories, pickled_imports, programs
 from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
 from edgecheck.errors import ConversionError, ModelError
@@ -43,6 +43,9 @@ _EXAMINERS = {
     "keras": _Examiner(programs.of_keras, "", "a model of Keras' own layers"),
     "hdf5": _Examiner(programs.of_hdf5, "", "a model of Keras' own layers"),
 }
+
+#: Formats whose layers are named, rather than operators.
+_KERAS = ("keras", "hdf5")
 
 
 class Admitted(NamedTuple):
@@ -104,7 +107,8 @@ def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> Non
     if offending := _offending(found, examiner):
         raise would_import(request.title, offending, f"{hint}.")
     if found.runs:
-        raise would_run_when_opened(request.title, _listed(found.runs), f"{hint}.")
+        refusal = holds_code if request.source in _KERAS else would_run_when_opened
+        raise refusal(request.title, _listed(found.runs), f"{hint}.")
     if found.doubt:
         ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(
