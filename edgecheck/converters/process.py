@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -37,6 +38,9 @@ _DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
 
 #: Bytes at the end of the child's output that are searched for its last words.
 _TAIL = 65_536
+
+#: Note on an artifact where nothing can seal a process.
+_NOT_SEALED = "Opened without a seal: this system has no Landlock, and bubblewrap is not installed."
 
 #: Bytes of the largest file that a child may write: several times the largest artifact that has been seen.
 _LARGEST_FILE = 64 << 30
@@ -99,7 +103,8 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     answer = read_answer(out)
     if isinstance(answer, Failure):
         raise (ConversionError if answer.final else RouteError)(answer.message, answer.hint)
-    return Finished(out, answer)
+    notes = answer.notes if seal.kind() else (*answer.notes, _NOT_SEALED)
+    return Finished(out, replace(answer, notes=notes))
 
 
 @contextmanager

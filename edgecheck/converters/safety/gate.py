@@ -55,6 +55,8 @@ class Admitted(NamedTuple):
     """Its `trusted` says whether the file may run code: `TRUST_ALL` or nothing."""
     notes: tuple[str, ...]
     """What the user should know about the file."""
+    seen: tuple[object, ...]
+    """What was examined: identity, size and times of each file; see `ensure_unchanged`."""
 
 
 def admit(request: Request) -> Admitted:
@@ -66,6 +68,7 @@ def admit(request: Request) -> Admitted:
     """
     if request.factory:
         _admit_factory(request)
+    seen = _state(request)
     trusted = request.trusted == TRUST_ALL or (
         request.trusted != "" and request.trusted == f"sha256:{_digest(request)}"
     )
@@ -75,7 +78,33 @@ def admit(request: Request) -> Admitted:
         if not trusted:
             _refuse(request, found, examiner)
         notes = _versions(found.version)
-    return Admitted(replace(request, trusted=TRUST_ALL if trusted else ""), notes)
+    return Admitted(replace(request, trusted=TRUST_ALL if trusted else ""), notes, seen)
+
+
+def ensure_unchanged(request: Request, seen: tuple[object, ...]) -> None:
+    """Check that what a child has opened is what was examined.
+
+    Times of change are compared instead of hashes: a file that was replaced and put back has another one.
+
+    Raises:
+        ConversionError: it is another file, or it was written to.
+    """
+    if _state(request) != seen:
+        raise ConversionError(
+            f"{request.title} changed after it had been examined, so the result was discarded.",
+            "Try again once nothing writes to it.",
+        )
+
+
+def _state(request: Request) -> tuple[object, ...]:
+    if request.source not in _EXAMINERS:  # opening it runs nothing, and its artifact's hash says what it is
+        return ()
+    try:
+        files = model_files.files_of(request.model, request.source)
+        states = [file.stat() for file in files]
+    except OSError:
+        return ("unreadable",)
+    return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in states)
 
 
 def _digest(request: Request) -> str:

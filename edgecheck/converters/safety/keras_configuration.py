@@ -90,7 +90,7 @@ def _finding(name: str, each: dict[str, Any]) -> str:
     if short in _CODE:
         return "a Lambda layer or other Python code"
     if short in _PROGRAMS:
-        return f"a {short}, which is a program of its own"
+        return f"a {short}, which is a program"
     if isinstance(module, str) and not _is_own(module, name):
         return f"the class {module}.{name}"[:200]
     config = each.get("config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import shutil
 import struct
@@ -17,6 +18,7 @@ from edgecheck.converters.convert import convert
 from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.model_files import sha256
 from edgecheck.converters.safety import factories
+from edgecheck.converters.safety.gate import admit, ensure_unchanged
 from edgecheck.errors import ConversionError, ModelError
 from tests.converters.bench import requires
 from tests.converters.hostile import HOSTILE, TRICKS, archive, nested, pickled_torch, plain
@@ -99,6 +101,23 @@ def test_a_doubtful_file_is_refused(empty_bench: Bench, tmp_path: Path) -> None:
     error = refused(empty_bench, model)
     assert "cannot be read to its end without running it" in error.message
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("how", ["written to", "replaced and put back"])
+def test_a_model_that_changes_meanwhile_is_refused(tmp_path: Path, how: str) -> None:
+    model = tmp_path / "model.pkl"
+    model.write_bytes(pickle.dumps({"a": 1}))
+    admitted = admit(Request(model=model, source="pickle", format="onnx", variant="float32"))
+    ensure_unchanged(admitted.request, admitted.seen)
+    if how == "written to":
+        status = model.stat()
+        model.write_bytes(pickle.dumps({"a": 2}))
+        os.utime(model, ns=(status.st_atime_ns, status.st_mtime_ns))
+    else:
+        model.rename(tmp_path / "aside")
+        (tmp_path / "aside").rename(model)
+    with pytest.raises(ConversionError, match=r"model\.pkl changed after it had been examined"):
+        ensure_unchanged(admitted.request, admitted.seen)
 
 
 class TestFactories:

@@ -135,7 +135,7 @@ def layer(**keys: object) -> str:
         (layer(class_name="function", module="builtins", config="relu"), ()),
         (layer(class_name="Lambda"), ("a Lambda layer or other Python code",)),
         (layer(config={"f": {"class_name": "__lambda__"}}), ("a Lambda layer or other Python code",)),
-        (layer(class_name="TFSMLayer"), ("a TFSMLayer, which is a program of its own",)),
+        (layer(class_name="TFSMLayer"), ("a TFSMLayer, which is a program",)),
         (layer(module="os", class_name="system"), ("the class os.system",)),
         (layer(module="keras.utils", class_name="get_file"), ("the class keras.utils.get_file",)),
         (layer(module="builtins", class_name="exec"), ("the class builtins.exec",)),
