@@ -98,7 +98,9 @@ def saved_model(folder: Path, operator: bytes) -> Path:
 
 def test_operators_of_graphs_are_found(tmp_path: Path) -> None:
     assert programs.of_saved_model(saved_model(tmp_path / "good", b"MatMul")).runs == ()
-    assert programs.of_saved_model(saved_model(tmp_path / "bad", b"WriteFile")).runs == ("the operator WriteFile",)
+    for operator in ("WriteFile", "PyFunc", "CSVDataset", "DumpTensor", "OfALaterTensorFlow"):
+        found = programs.of_saved_model(saved_model(tmp_path / operator, operator.encode()))
+        assert found.runs == (f"the operator {operator}",)
 
 
 def test_a_second_graph_is_in_doubt(tmp_path: Path) -> None:
