@@ -22,12 +22,9 @@ import ctypes
 import errno
 import json
 import os
-import platform
 import re
 import resource
-import shutil
 import struct
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -151,7 +148,7 @@ def version() -> int:
 @cache
 def kind() -> str:
     """What seals processes on this machine: `landlock`, `bubblewrap`, or nothing."""
-    if platform.machine() in _ARCHITECTURES and version() > 0:
+    if version() > 0 and os.uname().machine in _ARCHITECTURES:
         return "landlock"
     return "bubblewrap" if _bubblewrap_works() else ""
 
@@ -187,6 +184,9 @@ def _bubblewrap(writable: Sequence[str]) -> list[str]:
 
 
 def _bubblewrap_works() -> bool:
+    import shutil  # not above: the script does without, and starts in half the time
+    import subprocess
+
     if sys.platform != "linux" or shutil.which("bwrap") is None:
         return False
     tried = subprocess.run([*_bubblewrap(()), "true"], capture_output=True, check=False)
@@ -208,7 +208,7 @@ def apply(writable: Iterable[str], *, largest_file: int = 0) -> None:
     _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _drop_capabilities(libc)
     _landlock(libc, [*writable, *_devices()])
-    _seccomp(libc, _ARCHITECTURES[platform.machine()])
+    _seccomp(libc, _ARCHITECTURES[os.uname().machine])
 
 
 def _limit(largest_file: int) -> None:

@@ -47,7 +47,7 @@ class Child:
         self._events, theirs = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, _WORKER, str(theirs)],
+                [*runtime["launcher"], sys.executable, _WORKER, str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -26,7 +26,7 @@ class Key(NamedTuple):
 
 
 # What a worker needs in order to load its runtime; the rest of a job may come later.
-RUNTIME_KEYS = ("format", "runtime", "threads", "python_path")
+RUNTIME_KEYS = ("format", "runtime", "threads", "python_path", "launcher")
 
 _REQUIRED = object()
 _NONE = type(None)
@@ -38,6 +38,7 @@ KEYS = {
     "format": Key((str,), _REQUIRED),
     "runtime": Key((str, _NONE), None),
     "python_path": Key((list,), []),
+    "launcher": Key((list,), []),
     "threads": Key((int,), 1),
     "seed": Key((int,), 0),
     "inputs": Key((dict,), {}),
@@ -157,6 +158,7 @@ def _sensible(job: Dict[str, Any]) -> None:
         or job["deterministic"]["max_batches"] >= 1,
         "memory.interval_s is not above 0": not job["memory"] or job["memory"]["interval_s"] > 0,
         "python_path is not a list of folders": all(isinstance(path, str) for path in job["python_path"]),
+        "launcher is not a list of arguments": all(isinstance(part, str) for part in job["launcher"]),
         "inputs is not a map of shapes": all(_is_shape(shape) for shape in job["inputs"].values()),
         "latency and deterministic exclude each other": not (job["latency"] and job["deterministic"]),
         "memory.processes is not [least, most]": not job["memory"] or _is_range(job["memory"]["processes"]),

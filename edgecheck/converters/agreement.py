@@ -10,7 +10,7 @@ from edgecheck.converters import cache, process, recording
 from edgecheck.converters.cache import cache_key
 from edgecheck.converters.comparison import Agreement, compared
 from edgecheck.converters.interface import AS_IS, ConversionSettings, Request, Task
-from edgecheck.converters.safety.gate import admit
+from edgecheck.converters.safety.gate import admit, ensure_unchanged
 from edgecheck.converters.sources.frameworks import FRAMEWORKS
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
@@ -59,14 +59,19 @@ def reference_of(request: Request, settings: ConversionSettings, *, tell: Callab
     Raises:
         ConversionError: its framework is missing or fails, or it would run untrusted code.
     """
-    admitted, _ = admit(request)
+    admitted, _, seen = admit(request)
     source = replace(admitted, format=request.source, variant=AS_IS, prune=0.0)
-    folder = _recorded(source, settings, tell)
+    folder = _recorded(source, settings, tell, seen)
     return Reference(recording.load(folder), folder / "samples.npz")
 
 
-def _recorded(request: Request, settings: ConversionSettings, tell: Callable[[str], None]) -> Path:
-    """The folder with the outputs of the model of `request`; it runs only if they are not in the cache."""
+def _recorded(
+    request: Request, settings: ConversionSettings, tell: Callable[[str], None], seen: tuple[object, ...] = ()
+) -> Path:
+    """The folder with the outputs of the model of `request`; it runs only if they are not in the cache.
+
+    `seen` is what was examined of it.
+    """
     if request.source not in FRAMEWORKS:
         raise ConversionError(f"{request.title} is a {request.source} file, which edgecheck cannot run.", "")
     framework = FRAMEWORKS[request.source]
@@ -82,5 +87,6 @@ def _recorded(request: Request, settings: ConversionSettings, tell: Callable[[st
             )
             with cache.making(kept) as scratch:
                 out, answer = process.perform(task, scratch, settings.deadline, tell)
+                ensure_unchanged(request, seen)
                 cache.keep(out, kept, replace(answer, model=request.title, what=f"outputs of .{request.source}"))
     return kept

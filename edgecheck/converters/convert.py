@@ -39,13 +39,13 @@ def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[s
     from edgecheck.converters.safety.gate import admit, ensure_undamaged
 
     tried = ways(request)
-    admitted, notes = admit(request)
+    admitted, notes, seen = admit(request)
     packages = (package for way in tried for package in way.last.packages)
     kept = settings.cache / cache.PLACE / cache_key(admitted, (way.last.maker for way in tried), packages)
     with cache.locked(kept, tell):
         answer = cache.lookup(kept)
         if answer is None:
-            order = _Order(request=admitted, asked=request, kept=kept, settings=settings, tell=tell)
+            order = _Order(request=admitted, asked=request, seen=seen, kept=kept, settings=settings, tell=tell)
             try:
                 answer = _first_that_succeeds(tried, order)
             except ConversionError:
@@ -126,6 +126,8 @@ class _Order:
     """As it was admitted, which decides what its child process may run."""
     asked: Request
     """As it came, with its pin: a conversion that this one starts from is admitted separately, by that pin."""
+    seen: tuple[object, ...]
+    """What was examined."""
     kept: Path
     settings: ConversionSettings
     tell: Callable[[str], None]
@@ -143,6 +145,8 @@ def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> Answer:
 
 
 def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
+    from edgecheck.converters.safety.gate import ensure_unchanged
+
     request, last = order.request, way.last
     base: Artifact | None = None
     if way.through_float:
@@ -161,6 +165,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
     with cache.making(order.kept) as scratch:
         task = Task(maker=f"edgecheck.converters.{last.maker}", request=request, extra=last.extra, doing=doing)
         out, answer = process.perform(task, scratch, order.settings.deadline, order.tell)
+        ensure_unchanged(order.request, order.seen)
         answer = replace(answer, notes=(*notes, *answer.notes), model=order.request.title, what=what)
         return cache.keep(out, order.kept, answer if base is None else _after(base, answer))
 

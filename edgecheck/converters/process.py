@@ -1,9 +1,10 @@
-"""One child process: started, watched, and ended together with everything that it started."""
+"""One child process: started in a seal, watched, and ended together with everything that it started."""
 
 from __future__ import annotations
 
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -11,10 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import edgecheck
+from edgecheck import seal
 from edgecheck.converters.interface import ANSWER, ELSEWHERE, Answer, Failure, Request, Task, read_answer, write_task
 from edgecheck.errors import ConversionError
 from edgecheck.interrupts import held
@@ -36,11 +39,24 @@ _DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
 #: Bytes at the end of the child's output that are searched for its last words.
 _TAIL = 65_536
 
-#: No GPU, no downloads, no progress bars; the same hashes in every run.
+#: Note on an artifact where nothing can seal a process.
+_NOT_SEALED = "Opened without a seal: this system has no Landlock, and bubblewrap is not installed."
+
+#: Bytes of the largest file that a child may write: several times the largest artifact that has been seen.
+_LARGEST_FILE = 64 << 30
+
+#: Processes that a child may have at once. Converters start a few, builds of extensions as many as there are cores.
+_MOST_PROCESSES = 256
+
+#: Share of this machine's memory that a child and all that it started may use; beyond it, other processes suffer.
+_MOST_MEMORY = 0.9
+
+#: No GPU, no downloads, no telemetry, no progress bars; the same hashes in every run.
 _QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
     "KERAS_BACKEND": "tensorflow",
+    "ORT_DISABLE_TELEMETRY": "1",
     "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TQDM_DISABLE": "1",
@@ -79,6 +95,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     write_task(task, todo)
     errors = scratch / "stderr"
     argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(todo), str(out)]
+    argv = seal.command(argv, [str(out), str(temporary)], largest_file=_LARGEST_FILE)
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
     if not (out / ANSWER).exists():
@@ -86,12 +103,13 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     answer = read_answer(out)
     if isinstance(answer, Failure):
         raise (ConversionError if answer.final else RouteError)(answer.message, answer.hint)
-    return Finished(out, answer)
+    notes = answer.notes if seal.kind() else (*answer.notes, _NOT_SEALED)
+    return Finished(out, replace(answer, notes=notes))
 
 
 @contextmanager
 def _started(argv: list[str], sink: BinaryIO, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in its own session; at the end, whatever happened, its entire group is killed."""
+    """A process in its own session; at the end, whatever happened, it is killed with all that it started."""
     process = None
     try:
         with held():
@@ -102,15 +120,22 @@ def _started(argv: list[str], sink: BinaryIO, environment: dict[str, str]) -> It
     finally:
         with held():
             if process is not None:
+                left = [each.pid for each in _family(process.pid)]
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+                for pid in left:  # those that left the group
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
                 process.wait()
 
 
 def _environment(request: Request, temporary: Path) -> dict[str, str]:
-    """The child's environment. Without the variable, torch falls back to unsafe loading inside a .pt2."""
+    """The child's environment: no tokens, no keys.
+
+    Without the variable that is forced, torch falls back to unsafe loading inside a .pt2.
+    """
     forced = {} if request.trusted else {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
-    return {**os.environ, **_QUIET, **forced, "TMPDIR": str(temporary)}
+    return {**seal.environment(os.environ), **_QUIET, **forced, "TMPDIR": str(temporary)}
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
@@ -127,6 +152,58 @@ def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[fl
         if _has_ended(process, min(_TICK, deadline - seconds)):
             return peak
         peak = max(peak, _resident(process.pid))
+        _ensure_modest(_family(process.pid))
+
+
+class _Relative(NamedTuple):
+    """One process of a child's family."""
+
+    pid: int
+    memory: int
+    """Resident bytes."""
+
+
+def _family(root: int) -> list[_Relative]:
+    """The processes of the session that `root` leads and all that they started; empty without /proc (macOS)."""
+    found: dict[int, tuple[int, int, int]] = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            # proc_pid_stat(5), after the name in parentheses: state, ppid, pgrp, session, …; the 24th field is rss
+            fields = each.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            found[int(each.parent.name)] = (int(fields[1]), int(fields[3]), int(fields[21]))
+    family = {root}
+    while (
+        more := {pid for pid, (parent, session, _) in found.items() if parent in family or session in family} - family
+    ):
+        family |= more
+    return [_Relative(pid, found[pid][2] * resource.getpagesize()) for pid in family if pid in found]
+
+
+def _ensure_modest(family: list[_Relative]) -> None:
+    """Check that a child leaves room for others.
+
+    Raises:
+        ConversionError: it does not.
+    """
+    memory, most = sum(each.memory for each in family), int(_MOST_MEMORY * _installed())
+    if most and memory > most:
+        raise ConversionError(
+            f"The conversion was stopped at {memory / 2**30:.1f} GiB: it would take all of this machine's memory.",
+            "Convert on a machine with more memory.",
+        )
+    if len(family) > _MOST_PROCESSES:
+        raise ConversionError(
+            f"The conversion was stopped: it had started {len(family)} processes.",
+            "No converter needs that many: the model or its factory starts them.",
+        )
+
+
+def _installed() -> int:
+    """Bytes of this machine's memory; 0 if the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+    except (ValueError, OSError):
+        return 0
 
 
 def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -173,6 +250,11 @@ def _crash(code: int, errors: Path, peak: int) -> ConversionError:
     if code < 0:
         said = _last_words(errors, _DEATH)
         return RouteError(f"The converter crashed with {signal.Signals(-code).name}{said}.", ELSEWHERE)
+    if code == seal.UNSEALED:
+        return ConversionError(
+            f"The converter was not started: no seal could be put around it{_last_words(errors)}.",
+            "A container's security profile may forbid it; see docs/explanation/security.md.",
+        )
     return RouteError(f"The converter ended with exit code {code}{_last_words(errors)}.", ELSEWHERE)
 
 

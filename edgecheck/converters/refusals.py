@@ -26,6 +26,16 @@ def would_import(title: str, names: str, hint: str) -> ConversionError:
     return ConversionError(f"{title} is a pickle that would import and run {names}.", hint)
 
 
+def would_run_when_opened(title: str, named: str, hint: str) -> ConversionError:
+    """Opening the model would do more than load it: `named` says what."""
+    return ConversionError(f"{title} would run {named} when it is opened.", hint)
+
+
+def holds_code(title: str, named: str, hint: str) -> ConversionError:
+    """The model has parts that are code: `named` says which."""
+    return ConversionError(f"{title} holds {named}, which opening it would run.", hint)
+
+
 def already_converted(title: str, weights: str) -> ConversionError:
     """The file's weights are not float32 any more; `weights` says what they are: `no float32 weights`."""
     return ConversionError(

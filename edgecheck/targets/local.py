@@ -1,4 +1,4 @@
-"""This machine as the device: the agent runs as a child process, in a private folder."""
+"""This machine as the device: the agent runs as a child process, in a private folder, and its workers in a seal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecheck import seal
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.interrupts import held
@@ -20,6 +21,9 @@ from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
 GRACE = 5.0
+
+#: Bytes of the largest file that a worker may write: runtimes write none, or a small cache.
+_LARGEST_FILE = 1 << 30
 
 
 def open_target(address: Address, profile: DeviceProfile) -> LocalTarget:
@@ -41,14 +45,15 @@ class LocalTarget:
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
         with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
-            job = Path(folder) / "job.json"
-            job.write_text(json.dumps(_job(workload, progress)), encoding="utf-8")
-            with _started(job) as process:
+            job, temporary = Path(folder) / "job.json", Path(folder) / "tmp"
+            temporary.mkdir()
+            job.write_text(json.dumps(_job(workload, temporary, progress)), encoding="utf-8")
+            with _started(job, temporary) as process:
                 assert process.stdout is not None  # noqa: S101 - a pipe was requested
                 yield iter(process.stdout)
 
 
-def _job(workload: Workload, progress: Callable[[str], None]) -> dict[str, object]:
+def _job(workload: Workload, temporary: Path, progress: Callable[[str], None]) -> dict[str, object]:
     python_path: list[str] = []
     if workload.requirements:
         from edgecheck.bundles import bundle_for, host_platform, unpacked
@@ -60,13 +65,22 @@ def _job(workload: Workload, progress: Callable[[str], None]) -> dict[str, objec
         "model": str(workload.model[0].resolve()),
         "samples": str(workload.samples.resolve()) if workload.samples else None,
         "python_path": python_path,
+        "launcher": _launcher(temporary),
         "lock": True,
         "watch_stdin": True,
     }
 
 
+def _launcher(temporary: Path) -> list[str]:
+    """What seals a worker, which opens the model: it may write into its temporary folder.
+
+    bubblewrap does not do: the measured process would be a child of the one that the supervisor started.
+    """
+    return seal.command([], [str(temporary)], largest_file=_LARGEST_FILE) if seal.kind() == "landlock" else []
+
+
 @contextmanager
-def _started(job: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(job: Path, temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
     supervisor = agent_folder().parent / START
     with ExitStack() as stack:
         with held():
@@ -74,6 +88,7 @@ def _started(job: Path) -> Iterator[subprocess.Popen[bytes]]:
                 [sys.executable, str(supervisor), str(job)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env={**seal.environment(os.environ), "TMPDIR": str(temporary)},
                 start_new_session=True,  # Ctrl-C reaches edgecheck alone; closing its stdin ends the agent
             )
             stack.callback(_end, process)

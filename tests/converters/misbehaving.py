@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -89,6 +91,41 @@ def absent(request: Request, folder: Path) -> Made:
 def slow(request: Request, folder: Path) -> Made:
     """Start another process, write down both ids, and never end."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    Path(request.model).write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    (folder / "writing").write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    (folder / "writing").rename(folder / "pids")
     time.sleep(600)
     return well(request, folder)
+
+
+def in_another_session(request: Request, folder: Path) -> Made:
+    """Leave a process behind that has left the group."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    (folder / "pids").write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    time.sleep(600)
+    return well(request, folder)
+
+
+def many(request: Request, folder: Path) -> Made:
+    """Start 20 processes."""
+    for _ in range(20):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    time.sleep(600)
+    return well(request, folder)
+
+
+def reaching_out(request: Request, folder: Path) -> Made:
+    """Try to leave the seal; what succeeded becomes the notes."""
+    tries: dict[str, Callable[[], object]] = {
+        "wrote": lambda: request.model.write_bytes(b""),
+        "connected": socket.socket,
+        "signalled": lambda: os.kill(os.getppid(), 0),
+    }
+    notes = []
+    for name, attempt in tries.items():
+        try:
+            attempt()
+            notes.append(name)
+        except OSError:
+            pass
+    (folder / "environ").write_bytes(Path("/proc/self/environ").read_bytes())
+    return Made((folder / "environ",), "by hand", tuple(notes))

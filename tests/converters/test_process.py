@@ -119,6 +119,31 @@ def test_how_it_ends_is_reported(tmp_path: Path, maker: str, kind: type[Exceptio
     assert caught.value.message == message
 
 
+def test_it_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws secret")
+    (tmp_path / "model").write_bytes(b"before")
+    with cache.making(tmp_path / "artifacts" / "key") as scratch:
+        out, answer = process.perform(task("reaching_out", tmp_path / "model"), scratch, 60.0, lambda _: None)
+        environment = (out / "environ").read_bytes()
+    assert answer.notes == ()
+    assert (tmp_path / "model").read_bytes() == b"before"
+    assert b"secret" not in environment
+    assert b"ORT_DISABLE_TELEMETRY=1" in environment.split(b"\0")
+
+
+def test_it_may_not_start_any_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_MOST_PROCESSES", 10)
+    with pytest.raises(ConversionError, match=r"was stopped: it had started \d+ processes"):
+        perform("many", tmp_path)
+
+
+def test_it_may_not_take_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_MOST_MEMORY", 1e-6)
+    with pytest.raises(ConversionError, match=r"was stopped at \d\.\d GiB"):
+        perform("slow", tmp_path)
+
+
 def test_a_missing_package_names_the_extra(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         perform("absent", tmp_path)
@@ -132,13 +157,32 @@ def test_a_kill_for_memory_is_final(tmp_path: Path) -> None:
     assert "most likely this machine ran out of memory" in caught.value.message
 
 
-def test_the_deadline_ends_the_entire_group(tmp_path: Path) -> None:
-    said: list[str] = []
+class Listening(list[str]):
+    """What a task says about its progress; at each word, the processes that it wrote down are noted."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.pids: list[int] = []
+
+    def append(self, said: str) -> None:
+        super().append(said)
+        self.pids = pids_in(self.folder) or self.pids
+
+
+def pids_in(folder: Path) -> list[int]:
+    """The processes that a task in the cache `folder` wrote down."""
+    return [int(pid) for file in folder.glob("*/out/pids") for pid in file.read_text(encoding="utf-8").split()]
+
+
+@pytest.mark.parametrize("maker", ["slow", "in_another_session"])
+def test_the_deadline_ends_everything_that_it_started(tmp_path: Path, maker: str) -> None:
+    said = Listening(tmp_path / "artifacts")
     with pytest.raises(ConversionError, match=r"took over 3 s and was stopped"):
-        perform("slow", tmp_path, deadline=3.0, said=said)
-    pids = [int(pid) for pid in (tmp_path / "model").read_text(encoding="utf-8").split()]
-    wait_until(lambda: all(gone(pid) for pid in pids))
-    assert any(each.startswith("doing slow, ") and each.endswith(" s") for each in said)
+        perform(maker, tmp_path, deadline=3.0, said=said)
+    assert len(said.pids) == 2
+    wait_until(lambda: all(gone(pid) for pid in said.pids))
+    assert any(each.startswith(f"doing {maker}, ") and each.endswith(" s") for each in said)
     assert list((tmp_path / "artifacts").iterdir()) == []
 
 
@@ -148,7 +192,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from edgecheck.converters import cache, process
 from edgecheck.converters.interface import Request, Task
-request = Request(model=Path({model!r}), source="onnx", format="onnx", variant="int8")
+request = Request(model=Path("model"), source="onnx", format="onnx", variant="int8")
 task = Task(maker="misbehaving:slow", request=request, extra="onnx", doing="doing", makes_model=False)
 with cache.making(Path({folder!r}, "key")) as scratch:
     process.perform(task, scratch, 300.0, lambda said: None)
@@ -157,20 +201,20 @@ with cache.making(Path({folder!r}, "key")) as scratch:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_ending_edgecheck_ends_the_conversion_too(tmp_path: Path, how: signal.Signals) -> None:
-    model, folder = tmp_path / "model", tmp_path / "artifacts"
-    code = _PARENT.format(root=str(ROOT), model=str(model), folder=str(folder))
+    folder = tmp_path / "artifacts"
+    code = _PARENT.format(root=str(ROOT), folder=str(folder))
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    wait_until(lambda: model.exists() and len(model.read_text(encoding="utf-8").split()) == 2)
-    converter, _ = (int(pid) for pid in model.read_text(encoding="utf-8").split())
+    wait_until(lambda: bool(pids_in(folder)))
+    started = pids_in(folder)
     os.kill(parent.pid, how)
     parent.wait(30)
-    wait_until(lambda: gone(converter))
+    wait_until(lambda: gone(started[0]))
     if how is signal.SIGINT:
         assert list(folder.iterdir()) == []
     else:
-        for pid in model.read_text(encoding="utf-8").split():
-            if not gone(int(pid)):
-                os.kill(int(pid), signal.SIGKILL)
+        for pid in started:
+            if not gone(pid):
+                os.kill(pid, signal.SIGKILL)
 
 
 _CLEANING = """

@@ -57,8 +57,8 @@ class GlobalHeaps:
                 for start, length in self.references(at, size):
                     self._h5.region.claim(start, length, label)
 
-    def text(self, messages: list[Message], name: str) -> str:
-        """The attribute called `name` if it is a text of variable length, else ""."""
+    def text(self, messages: list[Message], name: str, *, longest: int = _LONGEST_TEXT) -> str:
+        """The attribute called `name`, cut to `longest` bytes, if it is a text of variable length, else ""."""
         for message in messages:
             if message.kind == ATTRIBUTE and attribute_name(self._h5.span, message) == name:
                 at, size = self._variable_data(message)
@@ -66,7 +66,7 @@ class GlobalHeaps:
                     return ""
                 address, number = self._heap_id(at)
                 found = self._collection(address).get(number) if address else None
-                return self._h5.span.text(found[0], min(found[1], _LONGEST_TEXT)).rstrip("\0") if found else ""
+                return self._h5.span.text(found[0], min(found[1], longest)).rstrip("\0") if found else ""
         return ""
 
     def claim_rest(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.reading import read
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import TRUST_ALL, Request
-from edgecheck.converters.refusals import trust_hint, would_import
-from edgecheck.converters.safety import factories, pickled_imports
+from edgecheck.converters.refusals import holds_code, trust_hint, would_import, would_run_when_opened
+from edgecheck.converters.safety import factories, pickled_imports, programs
 from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
 from edgecheck.errors import ConversionError, ModelError
 
-#: Imports that a message names at most.
+#: Imports or operators that a message names at most.
 _MOST_NAMED = 5
 
 
@@ -37,8 +37,15 @@ _EXAMINERS = {
     "skops": _Examiner(pickled_imports.of_skops, "sklearn", "a model of scikit-learn's own classes"),
     "torch-zip": _Examiner(pickled_imports.of_archive, "torch", _WEIGHTS),
     "torch-legacy": _Examiner(pickled_imports.of_torch_legacy, "torch", _WEIGHTS),
-    "pt2": _Examiner(pickled_imports.of_archive, "torch", "torch.export.save without custom objects"),
+    "pt2": _Examiner(programs.of_pt2, "torch", "torch.export.save without custom objects"),
+    "torchscript": _Examiner(programs.of_torchscript, "torch", "a module whose forward only computes"),
+    "savedmodel": _Examiner(programs.of_saved_model, "", "a model whose functions only compute"),
+    "keras": _Examiner(programs.of_keras, "", "a model of Keras' own layers"),
+    "hdf5": _Examiner(programs.of_hdf5, "", "a model of Keras' own layers"),
 }
+
+#: Formats whose layers are named, rather than operators.
+_KERAS = ("keras", "hdf5")
 
 
 class Admitted(NamedTuple):
@@ -48,6 +55,8 @@ class Admitted(NamedTuple):
     """Its `trusted` says whether the file may run code: `TRUST_ALL` or nothing."""
     notes: tuple[str, ...]
     """What the user should know about the file."""
+    seen: tuple[object, ...]
+    """What was examined: identity, size and times of each file; see `ensure_unchanged`."""
 
 
 def admit(request: Request) -> Admitted:
@@ -59,6 +68,7 @@ def admit(request: Request) -> Admitted:
     """
     if request.factory:
         _admit_factory(request)
+    seen = _state(request)
     trusted = request.trusted == TRUST_ALL or (
         request.trusted != "" and request.trusted == f"sha256:{_digest(request)}"
     )
@@ -68,7 +78,33 @@ def admit(request: Request) -> Admitted:
         if not trusted:
             _refuse(request, found, examiner)
         notes = _versions(found.version)
-    return Admitted(replace(request, trusted=TRUST_ALL if trusted else ""), notes)
+    return Admitted(replace(request, trusted=TRUST_ALL if trusted else ""), notes, seen)
+
+
+def ensure_unchanged(request: Request, seen: tuple[object, ...]) -> None:
+    """Check that what a child has opened is what was examined.
+
+    Times of change are compared instead of hashes: a file that was replaced and put back has another one.
+
+    Raises:
+        ConversionError: it is another file, or it was written to.
+    """
+    if _state(request) != seen:
+        raise ConversionError(
+            f"{request.title} changed after it had been examined, so the result was discarded.",
+            "Try again once nothing writes to it.",
+        )
+
+
+def _state(request: Request) -> tuple[object, ...]:
+    if request.source not in _EXAMINERS:  # opening it runs nothing, and its artifact's hash says what it is
+        return ()
+    try:
+        files = model_files.files_of(request.model, request.source)
+        states = [file.stat() for file in files]
+    except OSError:
+        return ("unreadable",)
+    return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in states)
 
 
 def _digest(request: Request) -> str:
@@ -82,7 +118,12 @@ def would_run(request: Request) -> str:
 
 
 def _offending(found: PickledImports, examiner: _Examiner) -> str:
-    names = sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    return _listed(
+        sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
@@ -94,6 +135,9 @@ def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> Non
         hint += f"; if you know who made it, {trust_hint(_digest(request))}"
     if offending := _offending(found, examiner):
         raise would_import(request.title, offending, f"{hint}.")
+    if found.runs:
+        refusal = holds_code if request.source in _KERAS else would_run_when_opened
+        raise refusal(request.title, _listed(found.runs), f"{hint}.")
     if found.doubt:
         ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(

@@ -34,10 +34,12 @@ _EXPECTED = (Damage, Unread, zipfile.BadZipFile, OSError, ValueError, KeyError, 
 
 @dataclass(slots=True)
 class PickledImports:
-    """What opening a file would import."""
+    """What opening a file would import or run."""
 
     names: set[tuple[str, str]] = field(default_factory=set)
     """Modules and names."""
+    runs: tuple[str, ...] = ()
+    """What else it would run, in words, where the file is more than a pickle."""
     version: str = ""
     """The scikit-learn that wrote the file; empty if it does not say."""
     doubt: str = ""

@@ -6,22 +6,15 @@ node_def.proto, function.proto, attr_value.proto, tensor.proto; core/protobuf/me
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 
-#: Operators that read or write files, run Python, load code, or speak to other machines.
-_REACHES_OUT = re.compile(
-    r"(Write|Read)File|PyFunc(Stateless)?|EagerPyFunc|(Write|Create)\w*Summary\w*|\w*SummaryWriter|SummaryWriter|TemporaryFile"
-    r"|(WholeFile|TextLine|FixedLengthRecord|TFRecord|LMDB|Identity)Reader(V2)?|MatchingFiles|ImmutableConst"
-    r"|(Experimental)?\w*(TFRecord|TextLine|FixedLengthRecord|Csv|Sql|LMDB|Snapshot|Save|Load|DataService|MatchingFiles)"
-    r"\w*Dataset\w*|DatasetToTFRecord|(Experimental)?DatasetToTFRecord|CacheDataset(V2)?"
-    r"|Debug(Identity|NumericSummary|NanCount)\w*|FileSystemSetConfiguration|Rpc\w*|TryRpc\w*|Gcs\w*|BigQuery\w*|Kafka\w*"
-    r"|Pubsub\w*|Bigtable\w*|Remote(Call|FusedGraphExecute)|_?(Send|Recv)|_Host(Send|Recv)|DistributedSave|GRPC\w*"
-    r"|RegisterDataset\w*|TPU\w*|XlaLaunch\w*|CustomCall\w*|XlaCustomCall\w*|JniCall\w*|LoadLibrary"
-)
+#: Operators that compute and nothing else, one word each; what is neither here nor below asks for trust.
+_COMPUTING = "computing_operators.txt"
 #: Operators that print; `output_stream` may be a file.
 _PRINTS = ("PrintV2",)
 #: Operators of every model that saves and restores itself, by the input that names the file.
@@ -70,23 +63,46 @@ def of_graph(data: bytes) -> Iterator[str]:
 
 
 def _of_graph(data: bytes, start: int, stop: int, assets: set[str]) -> Iterator[str]:
-    yield from _of_nodes(data, _messages(data, start, stop, 1), assets)  # GraphDef.node
-    for library in _messages(data, start, stop, 2):  # GraphDef.library
-        for function in _messages(data, library.start, library.stop, 1):  # FunctionDefLibrary.function
-            yield from _of_nodes(data, _messages(data, function.start, function.stop, 3), assets)  # node_def
+    functions = [
+        function
+        for library in _messages(data, start, stop, 2)  # GraphDef.library
+        for function in _messages(data, library.start, library.stop, 1)  # FunctionDefLibrary.function
+    ]
+    called = {
+        text(data, name)
+        for function in functions
+        for signature in _messages(data, function.start, function.stop, 1)  # FunctionDef.signature
+        for name in _messages(data, signature.start, signature.stop, 1)  # OpDef.name
+    }
+    yield from _of_nodes(data, _messages(data, start, stop, 1), assets, called)  # GraphDef.node
+    for function in functions:
+        yield from _of_nodes(data, _messages(data, function.start, function.stop, 3), assets, called)  # node_def
 
 
-def _of_nodes(data: bytes, messages: Iterator[Field], assets: set[str]) -> Iterator[str]:
-    nodes = {node.name: node for node in (_node(data, message) for message in messages)}
-    for node in nodes.values():
-        if _REACHES_OUT.fullmatch(node.operator):
-            yield node.operator
-        elif node.operator in _PRINTS and node.literal.startswith("file://"):
-            yield f"{node.operator} to {node.literal}"
-        elif node.operator in _SAVES and _is_fixed(node, nodes):
-            yield f"{node.operator} of a file that the model names"
-        elif node.operator in _TABLES and _is_fixed(node, nodes, place=1, assets=assets):
-            yield f"{node.operator} of a file outside of the model"
+def _of_nodes(data: bytes, messages: Iterator[Field], assets: set[str], called: set[str]) -> Iterator[str]:
+    every = [_node(data, message) for message in messages]
+    nodes = {node.name: node for node in every}
+    for node in every:  # not `nodes`: two may have the same name
+        if node.operator not in called and (found := _finding(node, nodes, assets)):
+            yield found
+
+
+def _finding(node: _Node, nodes: dict[str, _Node], assets: set[str]) -> str:
+    """What a node does besides computing; empty where it only computes."""
+    if node.operator in _PRINTS:
+        return f"{node.operator} to {node.literal}" if node.literal.startswith("file://") else ""
+    if node.operator in _SAVES:
+        return f"{node.operator} of a file that the model names" if _is_fixed(node, nodes) else ""
+    if node.operator in _TABLES:
+        fixed = _is_fixed(node, nodes, place=1, assets=assets)
+        return f"{node.operator} of a file outside of the model" if fixed else ""
+    return "" if node.operator in _computing() else node.operator
+
+
+@cache
+def _computing() -> frozenset[str]:
+    lines = Path(__file__).with_name(_COMPUTING).read_text(encoding="ascii").splitlines()
+    return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
 
 
 def _is_fixed(node: _Node, nodes: dict[str, _Node], *, place: int = 0, assets: set[str] | None = None) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.model_files import sha256
 from edgecheck.converters.pruning import is_kernel, pruned
-from edgecheck.converters.refusals import trust_hint, unknown_inputs, weights_without_network
+from edgecheck.converters.refusals import holds_code, trust_hint, unknown_inputs, weights_without_network
 from edgecheck.converters.samples import Port, described, shapes_of
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
@@ -151,10 +151,8 @@ def _loaded(request: Request) -> Any:
 def _refused(request: Request, said: str) -> ConversionError:
     name = request.title
     if "safe_mode" in said or "unsafe" in said.lower() or "lambda" in said.lower():
-        return ConversionError(
-            f"{name} holds a Lambda layer or other Python code, which opening it would run.",
-            f"Rebuild it without that layer, or {trust_hint(sha256(request.model))}.",
-        )
+        hint = f"Rebuild it without that layer, or {trust_hint(sha256(request.model))}."
+        return holds_code(name, "a Lambda layer or other Python code", hint)
     if "No model config" in said or "model_config" in said:
         return weights_without_network(name, "Save the complete model: model.save('model.keras').")
     return ConversionError(

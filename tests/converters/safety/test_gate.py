@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import shutil
 import struct
@@ -17,6 +18,7 @@ from edgecheck.converters.convert import convert
 from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.model_files import sha256
 from edgecheck.converters.safety import factories
+from edgecheck.converters.safety.gate import admit, ensure_unchanged
 from edgecheck.errors import ConversionError, ModelError
 from tests.converters.bench import requires
 from tests.converters.hostile import HOSTILE, TRICKS, archive, nested, pickled_torch, plain
@@ -101,6 +103,23 @@ def test_a_doubtful_file_is_refused(empty_bench: Bench, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("how", ["written to", "replaced and put back"])
+def test_a_model_that_changes_meanwhile_is_refused(tmp_path: Path, how: str) -> None:
+    model = tmp_path / "model.pkl"
+    model.write_bytes(pickle.dumps({"a": 1}))
+    admitted = admit(Request(model=model, source="pickle", format="onnx", variant="float32"))
+    ensure_unchanged(admitted.request, admitted.seen)
+    if how == "written to":
+        status = model.stat()
+        model.write_bytes(pickle.dumps({"a": 2}))
+        os.utime(model, ns=(status.st_atime_ns, status.st_mtime_ns))
+    else:
+        model.rename(tmp_path / "aside")
+        (tmp_path / "aside").rename(model)
+    with pytest.raises(ConversionError, match=r"model\.pkl changed after it had been examined"):
+        ensure_unchanged(admitted.request, admitted.seen)
+
+
 class TestFactories:
     """Code that builds a network is the user's, and runs only when it is trusted."""
 
@@ -161,10 +180,18 @@ class TestFactories:
     @pytest.mark.convert
     @requires("torch", "onnxscript", "safetensors")
     def test_it_runs_when_it_is_pinned(self, empty_bench: Bench, home: Path, weights: Path) -> None:
+        (home / "building.py").write_text("raise SystemError('it runs')", encoding="utf-8")
         pin = f"sha256:{factories.sha256('building:build', home)}"
-        with pytest.raises(ConversionError, match="are not those of building:build"):
+        with pytest.raises(ConversionError, match="The factory building:build failed: SystemError: it runs"):
             empty_bench.make(weights, "onnx", "float32", factory="building:build", home=home, trusted=pin)
-        assert (home / "ran").exists()
+
+    @pytest.mark.convert
+    @requires("torch", "onnxscript", "safetensors")
+    def test_it_stays_in_the_seal(self, empty_bench: Bench, home: Path, weights: Path) -> None:
+        pin = f"sha256:{factories.sha256('building:build', home)}"
+        with pytest.raises(ConversionError, match="The factory building:build failed: PermissionError"):
+            empty_bench.make(weights, "onnx", "float32", factory="building:build", home=home, trusted=pin)
+        assert not (home / "ran").exists()
 
     @pytest.mark.convert
     @requires("torch", "onnxscript", "onnxruntime")
@@ -220,9 +247,9 @@ def test_keras_stays_in_its_safe_mode(
     assert not marker.exists()
     trusted = TRUST_ALL if all_trusted else f"sha256:{sha256(model)}"
     request = empty_bench.request(model, "onnx", "float32", trusted=trusted)
-    reference_of(request, empty_bench.settings, tell=empty_bench.said.append)
-    assert marker.exists()
-    marker.unlink()
+    with pytest.raises(ConversionError, match="PermissionError"):  # it runs, and stays in the seal
+        reference_of(request, empty_bench.settings, tell=empty_bench.said.append)
+    assert not marker.exists()
 
 
 @pytest.mark.convert
