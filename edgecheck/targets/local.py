@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
+from edgecheck.core.protocol import LONGEST_LINE
 from edgecheck.interrupts import held
 from edgecheck.targets.interface import START, Workload, agent_folder
 
@@ -45,7 +47,7 @@ class LocalTarget:
             job.write_text(json.dumps(_job(workload, progress)), encoding="utf-8")
             with _started(job) as process:
                 assert process.stdout is not None  # noqa: S101 - a pipe was requested
-                yield iter(process.stdout)
+                yield iter(partial(process.stdout.readline, LONGEST_LINE + 1), b"")
 
 
 def _job(workload: Workload, progress: Callable[[str], None]) -> dict[str, object]:

@@ -28,9 +28,6 @@ ROOM_PER_BYTE = 4
 #: The room is a multiple of this, so that models of many sizes share one saved machine.
 ROOM_STEP = 2**28
 
-#: Seconds for a job without a `deadline_s` (docs/reference/agent-protocol.md).
-DEADLINE = 600.0
-
 #: The agent's exit codes that say nothing more than its lines do.
 _EXPECTED = (0, 2, 70)
 
@@ -134,8 +131,7 @@ def _laid_out(workload: Workload, folder: Path) -> machine.Job:
         "lock": None,
         "watch_stdin": False,
     }
-    seconds = float(str(workload.job.get("deadline_s", DEADLINE)))
-    return machine.Job(folder, json.dumps(job).encode() + b"\n", seconds)
+    return machine.Job(folder, json.dumps(job).encode() + b"\n", workload.deadline)
 
 
 def _lines(running: Running) -> Iterator[bytes]:
