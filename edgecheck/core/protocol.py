@@ -1,7 +1,7 @@
 """What a device may say: a shape for each message, by which all that comes from it is read, and nothing else is kept.
 
 A device is not trusted. A value of another type, a missing field, a figure beyond all bounds or a line without end is
-an error of the device's, never one of ours, and never a figure. Unknown fields are left out: a newer agent may send
+an error of the device's, never an internal one, and never a figure. Unknown fields are left out: a newer agent may send
 more.
 """
 
