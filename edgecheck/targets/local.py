@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.protocol import LONGEST_LINE
 from edgecheck.interrupts import held
+from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
@@ -42,8 +42,8 @@ class LocalTarget:
     @contextmanager
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
-        with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
-            job = Path(folder) / "job.json"
+        with scratch() as folder:
+            job = folder / "job.json"
             job.write_text(json.dumps(_job(workload, progress)), encoding="utf-8")
             with _started(job) as process:
                 assert process.stdout is not None  # noqa: S101 - a pipe was requested

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from edgecheck.emulator.cache import default_cache
 from edgecheck.emulator.hardware import MachineSpec, affordable
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
@@ -71,8 +71,8 @@ class QemuTarget:
         model_size = sum(path.stat().st_size for path in workload.model)
         spec = self.spec(workload.requirements, model_size, progress, command_for(workload.job))
         state = saved.ensure(spec, default_cache(), progress)
-        with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
-            job = _laid_out(workload, Path(name))
+        with scratch() as folder:
+            job = _laid_out(workload, folder)
             with machine.run(spec, state, job) as running:
                 yield _lines(running)
 
