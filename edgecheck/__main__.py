@@ -15,7 +15,17 @@ def main() -> int:
     `--help` and `--version` are answered without importing click: a shell user asks for them most.
     A shell that asks for completions sets a variable and passes no arguments.
     """
-    arguments = sys.argv[1:]
+    _complete_streams()
+    code = 0
+    try:
+        code = _answer(sys.argv[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        return _unwritten(error, code)
+    return code
+
+
+def _answer(arguments: list[str]) -> int:
     if "_EDGECHECK_COMPLETE" in os.environ:
         return _run(arguments)
     match arguments:
@@ -31,6 +41,35 @@ def main() -> int:
             return 0
         case _:
             return _run(arguments)
+
+
+def _complete_streams() -> None:
+    """Have stdout and stderr take everything: where one is closed nothing is read, and an encoding may lack characters.
+
+    A file opened later would get the number of a closed stream, and what is printed would go there.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - the number of stderr
+            os.set_inheritable(number, True)  # noqa: FBT003 - it takes no name
+        os.close(number)
+        sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115 - open until the end
+        sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115 - as above
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _unwritten(error: OSError, code: int) -> int:
+    """The exit code where stdout does not take everything: 2, or 130 where nobody reads it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python tries again at exit
+    if isinstance(error, BrokenPipeError):
+        return 130
+    if code in (0, 1):  # else the reason has been printed
+        from contextlib import suppress
+
+        with suppress(OSError):
+            sys.stderr.write(f"edgecheck: the output could not be written: {error.strerror}.\n")
+        return 2
+    return code
 
 
 def _run(arguments: list[str]) -> int:

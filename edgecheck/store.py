@@ -49,7 +49,8 @@ _PAUSE = 0.1
 _SETTLED_NS = 20_000_000
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+#: A folder that is not ours stays, so that ours cannot take its place: ENOTEMPTY.
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTEMPTY})
 
 
 def sha256_of(path: Path) -> str:

@@ -27,6 +27,9 @@ _DURING = {
 }
 
 
+# No model or runtime sends itself one of these: they come from outside.
+_FROM_OUTSIDE = frozenset((signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT))
+
 # No record of /dev/kmsg is longer.
 _RECORD = 8192
 
@@ -160,8 +163,9 @@ class Seen:
         elif self._finished and self._finished["outcome"] != "completed":
             end.update({name: self._finished[name] for name in ("outcome", "reason", "message")})
             end["phase"] = _ACTIVITY[self._boundary]
-        elif status == -signal.SIGKILL:
-            end.update(_killed(evidence.found(pid), during))
+        elif -status in _FROM_OUTSIDE:
+            found = evidence.found(pid) if status == -signal.SIGKILL else None
+            end.update(_killed(_signal_name(-status), found, during))
         elif status != 0 or not self._finished:
             end.update(self._crashed(end, tail, during))
         else:
@@ -183,7 +187,7 @@ class Seen:
         return {"outcome": "crashed", "reason": "out-of-memory" if no_memory else None, "message": message}
 
 
-def _killed(evidence: Optional[str], during: str) -> Dict[str, Any]:
+def _killed(name: str, evidence: Optional[str], during: str) -> Dict[str, Any]:
     if evidence:
         return {
             "outcome": "killed-for-memory",
@@ -192,7 +196,7 @@ def _killed(evidence: Optional[str], during: str) -> Dict[str, Any]:
         }
     return {
         "outcome": "killed",
-        "message": "something killed the process (SIGKILL) %s; usually that is the out-of-memory killer" % during,
+        "message": "something killed the process (%s) %s, without a sign that memory ran out" % (name, during),
     }
 
 

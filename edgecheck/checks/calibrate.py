@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from edgecheck.core.projection import FEWEST, Pair, fitted
 from edgecheck.core.run import Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.scratch import scratch
 from edgecheck.store import sha256_of
 from edgecheck.targets import Target, open_target
 
@@ -134,12 +134,12 @@ _GENERATOR_DEADLINE = 300.0
 @contextmanager
 def generated_networks(networks: Sequence[str], tell: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
     """The networks as files, which exist inside the context."""
-    with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
+    with scratch() as place:
         request = Request(model=Path(), source="", format=FORMAT, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
         task = Task(
             maker=_GENERATOR, request=request, extra="tflite", doing="generating the networks", makes_model=False
         )
-        folder, _ = perform(task, Path(name), _GENERATOR_DEADLINE, tell)
+        folder, _ = perform(task, place, _GENERATOR_DEADLINE, tell)
         yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{FORMAT}")))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,9 +19,6 @@ from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Run
 from edgecheck.errors import TargetError
 from edgecheck.targets import Target, Workload
-
-#: Bytes; a longer line is not one of the agent's events.
-LONGEST_LINE = 64 * 2**20
 
 #: The fewest and the most fresh processes for a memory peak, and the share by which their peaks may differ.
 MEMORY_PROCESSES = (2, 5)
@@ -65,7 +61,7 @@ def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[
         tell: Called with progress messages.
 
     Raises:
-        TargetError: the target could not be reached at all.
+        TargetError: the target could not be reached at all, or its agent sent what does not fit the protocol.
     """
     workload = _workload(target, artifact, needs)
     run = _run(target, workload, tell)
@@ -181,28 +177,22 @@ def _looks(limit: Limit, span: float) -> Iterator[dict[str, object]]:
 
 
 def _follow(lines: Iterable[bytes], reader: RunReader, tell: Callable[[str], None]) -> str:
-    """Read until the agent is done; returns why the run is incomplete, empty where it is complete."""
-    try:
-        for line in lines:
-            event = _parse(line)
-            reader.feed(event)
-            if words := _progress(event):
-                tell(words)
-            if reader.done:
-                return ""
-    except TargetError as error:
-        return error.message
-    return "the agent exited before finishing"
+    """Read until the agent is done; returns why the run is incomplete, empty where it is complete.
 
-
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(line[:LONGEST_LINE])
-    except ValueError:
-        event = None
-    if not isinstance(event, dict):
-        raise TargetError(f"the agent wrote a line that is not an event: {line[:80]!r}")
-    return event
+    Raises:
+        TargetError: what the agent sent does not fit the protocol: nothing that it sent is believed.
+    """
+    coming = iter(lines)
+    while not reader.done:
+        try:
+            line = next(coming, None)
+        except TargetError as error:
+            return error.message
+        if line is None:
+            return "the agent exited before finishing"
+        if words := _progress(reader.hear(line)):
+            tell(words)
+    return ""
 
 
 def _progress(event: dict[str, Any]) -> str:

@@ -50,6 +50,10 @@ budget, profile or model, 3 something could not be decided, 70 internal error,
 """
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads our output any more; under another name than click's, which ends with 1: a limit does not hold."""
+
+
 class LazyGroup(click.Group):
     """A group some of whose commands are imported when they are called.
 
@@ -61,6 +65,13 @@ class LazyGroup(click.Group):
     def __init__(self, *, modules: Mapping[str, tuple[str, str]], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._modules = modules
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as gone:
+            raise ReaderGoneError from gone
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the table's order; sorted where others are among them."""

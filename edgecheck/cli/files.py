@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +15,28 @@ import click
 from edgecheck.config.files import shown_path
 from edgecheck.errors import UsageError
 
+#: Folders of links to what a process has open: `/dev/stdout` leads there, and the shell's `>(jq)` is in one.
+_OPEN_FILES = re.compile(r"/dev/fd|/proc/[^/]+(/task/\d+)?/fd")
+
+#: A link after this many others leads nowhere (path_resolution(7)).
+_MOST_LINKS = 40
+
 
 def replace_file(path: Path, text: str) -> None:
     """Write `text` to `path`; after an error or an interruption the file is as it was.
 
+    A link is followed. What is not a file (a device, a pipe) is written to, and never replaced.
+
     Raises:
         OSError: it cannot be written.
     """
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    if is_written_through(path):
+        sys.stdout.flush()  # it may be the same place
+        with path.open("a", encoding="utf-8") as through:
+            through.write(text)
+        return
+    path = Path(os.path.realpath(path))
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -30,6 +46,19 @@ def replace_file(path: Path, text: str) -> None:
         with suppress(OSError):
             Path(scratch).unlink()
         raise
+
+
+def is_written_through(path: Path) -> bool:
+    """Whether `path` leads to a device, a pipe, a socket, or a file that a process has open."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return True
+    for _ in range(_MOST_LINKS):
+        if _OPEN_FILES.fullmatch(str(path.parent)):
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return False
 
 
 def _umask() -> int:
@@ -44,7 +73,11 @@ def ensure_writable(path: Path) -> None:
     Raises:
         UsageError: it is a folder, or its folder does not exist or cannot be written to.
     """
-    folder = path.parent
+    if is_written_through(path):
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"{path} cannot be written to.", "Name another place for the report.")
+        return
+    folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file for the report.")
     if not folder.is_dir():
@@ -66,6 +99,8 @@ def write_report(path: Path, text: str) -> None:
     """
     try:
         replace_file(path, text)
+    except BrokenPipeError:  # its reader has seen enough
+        raise
     except OSError as error:
         raise UsageError(f"{path} could not be written: {error.strerror}.") from error
 

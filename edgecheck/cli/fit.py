@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ from edgecheck.checks.invocation import now, this_host
 from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
-from edgecheck.cli.outputs import ensure_places, terminal_style
+from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
@@ -119,7 +118,7 @@ def command(
         if file:
             write_report(Path(file), render_fit(name, report))
         else:
-            sys.stdout.write(render_fit(name, report, terminal_style()))
+            print_report(name, render_fit(name, report, terminal_style()))
     return report.exit_code
 
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from edgecheck import __version__
-from edgecheck.cli.commands import cli
-from edgecheck.errors import ConfigError, EdgecheckError
+from edgecheck.cli.commands import ReaderGoneError, cli
+from edgecheck.core.text import clean, middle_cut
+from edgecheck.errors import ConfigError, EdgecheckError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
+
+_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+#: Characters of a path in a message.
+_SHOWN = 200
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,19 +41,20 @@ def main(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _say(shown.getvalue().rstrip("\n"))
         return error.exit_code
     except EdgecheckError as error:
         _show(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("edgecheck: interrupted.", err=True)
+        _say("edgecheck: interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # nobody reads our output any more; Python would complain about it at exit
+    except (BrokenPipeError, ReaderGoneError):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place: whatever gets here is our bug, and is reported as one
-        return _internal_error(error)
+        return _refused(error) if isinstance(error, OSError) else _internal_error(error)
     return code if isinstance(code, int) else 0
 
 
@@ -54,15 +65,33 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _show(error: EdgecheckError) -> None:
     """Problems in files start their lines, where editors turn them into links; other messages start with our name."""
-    click.echo(error.message if isinstance(error, ConfigError) else f"edgecheck: {error.message}", err=True)
+    _say(error.message if isinstance(error, ConfigError) else f"edgecheck: {error.message}")
     if error.hint:
-        click.echo(textwrap.indent(error.hint, "  "), err=True)
+        _say(textwrap.indent(error.hint, "  "))
+
+
+def _say(message: str) -> None:
+    """Print to stderr, where anybody listens, without characters of files and devices that control a terminal."""
+    with suppress(OSError, ValueError):
+        click.echo("\n".join(map(clean, message.split("\n"))), err=True)
+
+
+def _refused(error: OSError) -> int:
+    """What the system refuses wherever it is asked: a name that no file can have, and a place that is full."""
+    if error.errno in _NAMES:
+        _say(f"edgecheck: {middle_cut(str(error.filename), _SHOWN)}: {error.strerror}.")
+        return UsageError.exit_code
+    if error.errno in _FULL:
+        place = f" to {middle_cut(str(error.filename), _SHOWN)}" if error.filename else ""
+        _say(f"edgecheck: the output could not be written{place}: {error.strerror}.")
+        return UsageError.exit_code
+    return _internal_error(error)
 
 
 def _internal_error(error: Exception) -> int:
     file = _write_traceback(error)
-    click.echo(f"edgecheck: internal error: {type(error).__name__}: {error}", err=True)
-    click.echo(f"  Please report it, with {file} and the output of `edgecheck doctor`.", err=True)
+    _say(f"edgecheck: internal error: {type(error).__name__}: {error}")
+    _say(f"  Please report it, with {file} and the output of `edgecheck doctor`.")
     return INTERNAL_ERROR
 
 

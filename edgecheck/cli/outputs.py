@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -62,7 +63,7 @@ class Outputs:
 
             sys.stdout.write(terminal.paint(terminal.closing(report), terminal_style()))
         else:
-            sys.stdout.write(render(self._printed, report))
+            print_report(self._printed, render(self._printed, report))
         for name, path in self._files:
             write_report(path, render(name, report))
 
@@ -97,8 +98,15 @@ def ensure_places(formats: tuple[tuple[str, str], ...]) -> None:
         raise UsageError("Two formats cannot both go to stdout.", "Give one of them a file: --format json=FILE.")
     for path in files:
         ensure_writable(path)
-    if len({path.resolve() for path in files}) < len(files):
+    if len({os.path.realpath(path) for path in files}) < len(files):
         raise UsageError("Two formats cannot both go to one file.", "Name a file for each.")
+
+
+def print_report(name: str, text: str) -> None:
+    """Print a report in the format `name`. Those for programs are UTF-8 in every locale, as their files are."""
+    if name != "terminal" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)
 
 
 def terminal_style() -> Style:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.core.text import clean
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -39,7 +41,8 @@ class Progress:
         self.stop()
 
     def show(self, words: str) -> None:
-        """Show what the current check is doing."""
+        """Show what the current check is doing; devices choose some of the words."""
+        words = clean(words)
         if self._status is not None:
             self._status.update(f"[{self._number}/{self._total}] {words}".replace("[", r"\["))
         elif any(each in words for each in _LONG_WAITS):

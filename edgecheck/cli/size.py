@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from edgecheck.anatomy.tables import By, table
 from edgecheck.checks.explain.ways_out import savings
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
-from edgecheck.cli.outputs import ensure_places, terminal_style
+from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.errors import UsageError
 from edgecheck.reports.size import FORMATS, Growth, SizeReport, View, render_size
 
@@ -86,7 +85,7 @@ def command(
         if file:
             write_report(Path(file), text)
         else:
-            sys.stdout.write(text)
+            print_report(name, text)
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
     DeviceState,
@@ -20,9 +21,13 @@ from edgecheck.core.run import (
     RuntimeFacts,
     WorkerRun,
 )
+from edgecheck.errors import TargetError
 
 #: The version of the protocol that this reader speaks.
 PROTOCOL = 1
+
+#: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
+_MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,12 +85,38 @@ class RunReader:
         self._notes: list[Note] = []
         self._problem = ""
         self._done = False
+        self._events = 0
 
-    def feed(self, event: Mapping[str, Any]) -> None:
-        """Take one event; unknown events and fields are ignored (a newer agent may send more)."""
-        handler = _HANDLERS.get(event.get("event", ""))
-        if handler is not None:
-            handler(self, event)
+    def hear(self, line: bytes) -> dict[str, Any]:
+        """Take one line, as `feed` takes its event.
+
+        Raises:
+            TargetError: as `feed`, or it is not an event.
+        """
+        try:
+            event = parsed(line)
+        except MisfitError as misfit:
+            raise _does_not_fit(misfit) from misfit
+        return self.feed(event)
+
+    def feed(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Take one event and return what is known of it.
+
+        Unknown events and fields are ignored: a newer agent may send more.
+
+        Raises:
+            TargetError: the event does not fit the protocol, by itself or after those before it.
+        """
+        self._events += 1
+        try:
+            _require(self._events <= _MOST_EVENTS, f"more than {_MOST_EVENTS:,} events")
+            known = read_event(event)
+            if known:
+                _require(not self._done, f"{known['event']}: comes after done")
+                _HANDLERS[known["event"]](self, known)
+        except MisfitError as misfit:
+            raise _does_not_fit(misfit) from misfit
+        return known
 
     @property
     def done(self) -> bool:
@@ -107,9 +138,16 @@ class RunReader:
         )
 
     def _worker(self, event: Mapping[str, Any]) -> _Worker:
-        return self._workers[event["process"]]
+        """The worker that the event is about, which has started and not ended."""
+        worker = self._workers.get(event["process"])
+        if worker is None or worker.ending is not None:
+            what = "has not started" if worker is None else "has ended"
+            raise MisfitError(f"{event['event']}: process {event['process']} {what}")
+        return worker
 
     def _on_start(self, event: Mapping[str, Any]) -> None:
+        _require(event["process"] not in self._workers, f"start: process {event['process']} has started before")
+        _require(len(self._workers) < _MOST_WORKERS, f"more than {_MOST_WORKERS} processes")
         worker = self._workers[event["process"]] = _Worker(purpose=Purpose(event["purpose"]))
         worker.add_available(0.0, event.get("available"))
 
@@ -126,6 +164,10 @@ class RunReader:
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
+        _require(
+            Phase(event["phase"]) not in {mark.phase for mark in worker.marks},
+            f"phase: {event['phase']} has been reached before",
+        )
         worker.marks.append(
             PhaseMark(
                 phase=Phase(event["phase"]),
@@ -147,13 +189,19 @@ class RunReader:
         for (at, _), available in zip(event["samples"], event.get("available") or (), strict=False):
             worker.add_available(at, available)
         worker.sampler = event.get("source", worker.sampler)
+        _require(len(worker.samples) <= _MOST_FIGURES, f"sample: more than {_MOST_FIGURES:,}")
 
     def _on_latencies(self, event: Mapping[str, Any]) -> None:
-        self._worker(event).latencies.extend(ns / 1e9 for ns in event["values_ns"])
+        worker = self._worker(event)
+        worker.latencies.extend(ns / 1e9 for ns in event["values_ns"])
+        _require(len(worker.latencies) <= _MOST_FIGURES, f"latencies: more than {_MOST_FIGURES:,}")
 
     def _on_look(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
         for count in event["counts"]:
-            self._worker(event).counts[count["id"]] = LookCount(
+            _require(count["exceedances"] <= count["n"], "look: more exceedances than inferences")
+            _require(count["n"] <= len(worker.latencies), "look: more inferences than latencies")
+            worker.counts[count["id"]] = LookCount(
                 limit=count["id"],
                 inferences=count["n"],
                 exceedances=count["exceedances"],
@@ -168,6 +216,7 @@ class RunReader:
 
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
+        _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
         notes.append(Note(event["code"], event["message"]))
 
     def _on_problem(self, event: Mapping[str, Any]) -> None:
@@ -183,8 +232,20 @@ class RunReader:
             stderr=event.get("stderr_tail") or "",
         )
 
+    def _on_waiting(self, _event: Mapping[str, Any]) -> None:
+        """Nothing of it is kept."""
+
     def _on_done(self, _event: Mapping[str, Any]) -> None:
         self._done = True
+
+
+def _require(holds: bool, problem: str) -> None:  # noqa: FBT001 - as in `assert`
+    if not holds:
+        raise MisfitError(problem)
+
+
+def _does_not_fit(misfit: MisfitError) -> TargetError:
+    return TargetError(f"the device's agent sent an event that does not fit the protocol: {misfit}")
 
 
 def device_state(event: Mapping[str, Any]) -> DeviceState:
@@ -223,6 +284,7 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
 
 _HANDLERS = {
     "start": RunReader._on_start,  # noqa: SLF001 - the table belongs to the class
+    "waiting": RunReader._on_waiting,  # noqa: SLF001
     "device": RunReader._on_device,  # noqa: SLF001
     "runtime": RunReader._on_runtime,  # noqa: SLF001
     "phase": RunReader._on_phase,  # noqa: SLF001

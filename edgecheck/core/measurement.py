@@ -67,6 +67,8 @@ def _failed(metric: Metric, worker: WorkerRun, evidence: Evidence) -> Unmeasured
     ending = worker.ending
     if ending.reason in _NOT_THE_MODEL:
         return Unmeasured(metric, ending.message)
+    if ending.outcome is Outcome.KILLED:  # by somebody: where the kernel did it for memory, it left a sign
+        return Unmeasured(metric, ending.message)
     if ending.outcome is Outcome.REFUSED:
         return Unmeasured(metric, f"refused by the runtime {_DURING[ending.during]}: {ending.message}", fails=True)
     if ending.signal == "SIGILL":

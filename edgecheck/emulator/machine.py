@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, M
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.emulator.saved import Saved
+from edgecheck.scratch import scratch
 
 #: Free space on the job's disk.
 _JOB_ROOM_BYTES = 256 << 20
@@ -41,8 +41,8 @@ def run(spec: MachineSpec, state: Saved, job: Job) -> Iterator[Running]:
         EmulatorError: QEMU does not start or does not accept the state, or there is no space for the job's disk.
     """
     deadline = Deadline.after(job.seconds)
-    with tempfile.TemporaryDirectory(prefix="edgecheck-job-") as name:
-        disk = Path(name) / "job.img"
+    with scratch() as folder:
+        disk = folder / "job.img"
         disks.make(job.folder, disk, free_bytes=_JOB_ROOM_BYTES)
         os.truncate(disk, JOB_DISK_BYTES)
         with Qemu(state.hardware(spec, disk), *saved.RESUMING) as qemu:

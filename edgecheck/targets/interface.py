@@ -15,6 +15,9 @@ from typing import Protocol
 
 from edgecheck.core.address import Address
 
+#: Seconds for a job without a `deadline_s` (docs/reference/agent-protocol.md).
+_DEADLINE = 600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -28,6 +31,11 @@ class Workload:
     """An .npz on the host."""
     requirements: tuple[str, ...] = ()
     """What the runtime bundle contains; empty: the device's own runtime is used."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds for the job once it has the device."""
+        return float(str(self.job.get("deadline_s", _DEADLINE)))
 
 
 class Target(Protocol):

@@ -7,16 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgecheck import seal
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
+from edgecheck.core.protocol import LONGEST_LINE
 from edgecheck.interrupts import held
+from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Seconds for the agent to end itself and its workers once its stdin is closed, before it is killed.
@@ -44,13 +46,13 @@ class LocalTarget:
     @contextmanager
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
-        with tempfile.TemporaryDirectory(prefix="edgecheck-") as folder:
-            job, temporary = Path(folder) / "job.json", Path(folder) / "tmp"
+        with scratch() as folder:
+            job, temporary = folder / "job.json", folder / "tmp"
             temporary.mkdir()
             job.write_text(json.dumps(_job(workload, temporary, progress)), encoding="utf-8")
             with _started(job, temporary) as process:
                 assert process.stdout is not None  # noqa: S101 - a pipe was requested
-                yield iter(process.stdout)
+                yield iter(partial(process.stdout.readline, LONGEST_LINE + 1), b"")
 
 
 def _job(workload: Workload, temporary: Path, progress: Callable[[str], None]) -> dict[str, object]:

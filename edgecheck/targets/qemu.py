@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from edgecheck.emulator.cache import default_cache
 from edgecheck.emulator.hardware import MachineSpec, affordable
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
@@ -27,9 +27,6 @@ ROOM_PER_BYTE = 4
 
 #: The room is a multiple of this, so that models of many sizes share one saved machine.
 ROOM_STEP = 2**28
-
-#: Seconds for a job without a `deadline_s` (docs/reference/agent-protocol.md).
-DEADLINE = 600.0
 
 #: The agent's exit codes that say nothing more than its lines do.
 _EXPECTED = (0, 2, 70)
@@ -74,8 +71,8 @@ class QemuTarget:
         model_size = sum(path.stat().st_size for path in workload.model)
         spec = self.spec(workload.requirements, model_size, progress, command_for(workload.job))
         state = saved.ensure(spec, default_cache(), progress)
-        with tempfile.TemporaryDirectory(prefix="edgecheck-") as name:
-            job = _laid_out(workload, Path(name))
+        with scratch() as folder:
+            job = _laid_out(workload, folder)
             with machine.run(spec, state, job) as running:
                 yield _lines(running)
 
@@ -134,8 +131,7 @@ def _laid_out(workload: Workload, folder: Path) -> machine.Job:
         "lock": None,
         "watch_stdin": False,
     }
-    seconds = float(str(workload.job.get("deadline_s", DEADLINE)))
-    return machine.Job(folder, json.dumps(job).encode() + b"\n", seconds)
+    return machine.Job(folder, json.dumps(job).encode() + b"\n", workload.deadline)
 
 
 def _lines(running: Running) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -183,13 +184,18 @@ def test_a_runtime_that_hangs_while_it_unloads_is_ended_by_the_deadline(tmp_path
     assert heard.of("batches")
 
 
-def test_a_process_that_somebody_kills_is_not_taken_for_a_lack_of_memory() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_somebody_kills_is_not_taken_for_a_lack_of_memory(number: signal.Signals) -> None:
     with Live(job(fetch("emotion_quantized.tflite"), latency={**QUICK, "min_s": 60, "max_s": 60})) as live:
         pid = live.until("start")["pid"]
         live.until("phase", phase="first-inference")
-        os.kill(pid, 9)
+        os.kill(pid, number)
         end = live.until("end")
-    assert (end["outcome"], end["phase"], end["signal"]) == ("killed", "steady", "SIGKILL")
+    assert (end["outcome"], end["phase"], end["signal"]) == ("killed", "steady", number.name)
+    assert (
+        end["message"]
+        == f"something killed the process ({number.name}) in a later inference, without a sign that memory ran out"
+    )
 
 
 def test_an_internal_error_of_the_worker_is_not_blamed_on_the_model() -> None:

@@ -159,6 +159,15 @@ def test_a_broken_connection_is_unknown() -> None:
     assert not reason("ram_peak", run(broken="the connection was lost")).fails
 
 
+def test_a_worker_that_somebody_killed_says_nothing_about_the_model() -> None:
+    ending = Ending(outcome=Outcome.KILLED, during=Activity.STEADY, signal="SIGTERM", message="something killed it")
+    assert reason("ram_peak", run(died(Purpose.MEMORY, ending))) == Unmeasured(
+        METRICS["ram_peak"], "something killed it", fails=False
+    )
+    memory = replace(ending, outcome=Outcome.KILLED_FOR_MEMORY, reason="out-of-memory")
+    assert reason("ram_peak", run(died(Purpose.MEMORY, memory))).fails
+
+
 def test_a_worker_lost_with_the_connection_is_unknown() -> None:
     lost = died(
         Purpose.MEMORY,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecheck.core.address import parse_device
+from edgecheck.core.protocol import EVENTS
 from edgecheck.targets.ssh.client import CACHE_LIMIT, connected
 from edgecheck.targets.ssh.openssh import OpenSsh, printable
 from edgecheck.targets.ssh.upload import Upload, agent_item
@@ -94,4 +95,4 @@ def probe(address: str) -> Mapping[str, Any]:
         upload = Upload({"agent": agent_item()}, {})
         client.bring(upload.items.values(), lambda _words: None)
         client.start(secrets.token_hex(16), upload, "--probe")
-        return {**client.wire.answer(), "installed": installed}
+        return {**client.answer(EVENTS["device"]), "installed": installed}

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from edgecheck.core.protocol import MisfitError, Shape, by_name, flag, many, number, parsed, record, text, whole
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
@@ -35,6 +36,28 @@ _MODULES = (
         for name in ("link", "place", "store", "receiving", "job_folder", "relay", "courier")
     ),
 )
+
+_FACTS_IN_WORDS = ("system", "implementation", "python", "machine", "libc", "libc_version")
+
+#: By what the courier is asked to do: its answer. The greeting, and an error, which may come in place of any of them.
+_ANSWERS: Mapping[str, Shape] = {
+    "offer": record({"missing": many(text())}),
+    **dict.fromkeys(("start", "resume"), record({"started": flag})),
+    "installed": record({"installed": by_name(text())}),
+    "cache": record(
+        {
+            "folder": text(),
+            "free": whole(),
+            "entries": many(
+                record({**dict.fromkeys(("kind", "digest", "label"), text()), "size": whole(), "used": number(0, 1e11)})
+            ),
+        }
+    ),
+    "clear": record({"freed": whole()}),
+}
+_FACTS = record({}, {"bits": whole(), **dict.fromkeys(_FACTS_IN_WORDS, text())})
+_GREETED = record({}, {"facts": _FACTS, "folder": text()})
+_ERROR = record({}, {**dict.fromkeys(("code", "message"), text()), **dict.fromkeys(("needed", "free"), whole())})
 
 #: Without a single quote, a backslash or a `!`: any login shell takes it in single quotes. It is valid Python 2, too,
 #: to say that this is not enough, and imports nothing from the user's home, where a file may be called `zlib.py`.
@@ -75,21 +98,25 @@ class CourierClient:
             TargetError: it cannot be done (the message says why), or the wire broke (`WireBrokenError`).
         """
         self.wire.say(do=do, **message)
-        return self.answer()
+        return self.answer(_ANSWERS[do])
 
-    def answer(self) -> dict[str, Any]:
-        """The courier's next line; raises as `ask` does."""
+    def answer(self, shape: Shape) -> dict[str, Any]:
+        """The courier's next line, as `shape` reads it; raises as `ask` does."""
         answer = self.wire.answer()
         if "error" in answer:
-            raise _failure(self.opener, str(self.greeting.get("folder")), answer["error"])
-        return answer
+            error = fitting(self.opener, _ERROR, answer["error"], "error")
+            raise _failure(self.opener, str(self.greeting.get("folder")), error)
+        fits: dict[str, Any] = fitting(self.opener, shape, answer)
+        return fits
 
     def bring(self, items: Iterable[Item], progress: Callable[[str], None]) -> None:
         """Send what the device's cache does not have; raises as `ask` does."""
         wanted = {item.digest: item for item in items}
         offers = [item.offer for item in wanted.values()]
         answer = self.ask("offer", items=offers, limit=CACHE_LIMIT)
-        for digest in answer["missing"]:
+        for digest in dict.fromkeys(answer["missing"]):
+            if digest not in wanted:
+                raise _does_not_fit(self.opener, "missing: a digest that was not offered")
             self._put(wanted[digest], progress)
 
     def _put(self, item: Item, progress: Callable[[str], None]) -> None:
@@ -108,7 +135,7 @@ class CourierClient:
             try:
                 self.wire.put({"do": "put", **item.offer, **extra}, content, sent)
             except WireBrokenError:
-                self.answer()  # the device may have said why it takes no more
+                self.answer(record({}))  # the device may have said why it takes no more
                 raise
 
     def start(self, token: str, upload: Upload, *arguments: str) -> None:
@@ -129,16 +156,19 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
         with held():
             wire = stack.enter_context(Wire(opener, _boot(opener.address.python, program), patience))
         try:
-            greeting = wire.greet(program, _GREETING)
+            greeting = parsed(wire.greet(program, _GREETING))
+        except MisfitError as misfit:
+            raise _does_not_fit(opener, str(misfit)) from misfit
         except NoGreetingError as error:
             raise opener.refusal(error.code, error.said) from error
         except WireBrokenError as error:
             message = f"{login} did not answer within {patience.greeting:.0f} s."
             raise TargetError(message, f"Try it by hand: {opener.try_it()}") from error
-        client = CourierClient(wire, opener, greeting)
-        if "facts" not in greeting:
-            client.answer()  # it says why it cannot serve
+        client = CourierClient(wire, opener, fitting(opener, _GREETED, greeting))
         try:
+            if "facts" not in client.greeting:
+                client.answer(record({}))  # it says why it cannot serve
+                raise _does_not_fit(opener, "a greeting without facts")
             yield client
         except WireBrokenError as error:
             raise lost(opener, error) from error
@@ -149,12 +179,32 @@ def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     return TargetError(f"the connection to {opener.address.login} was lost: {printable(broken.message)}")
 
 
+def fitting(opener: Opener, shape: Shape, message: object, path: str = "") -> Any:
+    """What `shape` keeps of a message.
+
+    Raises:
+        TargetError: it does not fit.
+    """
+    try:
+        return shape(message, path)
+    except MisfitError as misfit:
+        raise _does_not_fit(opener, str(misfit)) from misfit
+
+
+def _does_not_fit(opener: Opener, problem: str) -> TargetError:
+    device = opener.address.login
+    return TargetError(
+        f"{device} sent an answer that does not fit the protocol: {problem}.",
+        "Something other than edgecheck answers there, or its memory or disk is damaged.",
+    )
+
+
 def _failure(opener: Opener, folder: str, error: Mapping[str, Any]) -> TargetError:
     """The courier's error, for a person."""
     device, message = opener.address.login, printable(str(error.get("message", "")))
     match error.get("code"):
         case "no-room":
-            needed, free = (show(error[key], Unit.BYTES) for key in ("needed", "free"))
+            needed, free = (show(error.get(key, 0), Unit.BYTES) for key in ("needed", "free"))
             return TargetError(
                 f"{device} has no room: {needed} are needed in {folder}, {free} are free.", _room(opener)
             )

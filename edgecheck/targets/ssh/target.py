@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import secrets
 import socket
 from collections.abc import Callable, Generator, Iterator
@@ -13,15 +12,22 @@ from typing import TYPE_CHECKING
 
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
+from edgecheck.core.protocol import record, text, whole
 from edgecheck.errors import TargetError
 from edgecheck.targets.interface import Workload
-from edgecheck.targets.ssh.client import CourierClient, connected, lost
+from edgecheck.targets.ssh.client import CourierClient, connected, fitting, lost
 from edgecheck.targets.ssh.openssh import OpenSsh, printable
 from edgecheck.targets.ssh.upload import upload_for
-from edgecheck.targets.ssh.wire import PATIENCE, Opener, Patience, WireBrokenError
+from edgecheck.targets.ssh.wire import PATIENCE, Opener, Patience, WireBrokenError, message_in
 
 if TYPE_CHECKING:
     from edgecheck.bundles import Bundle
+
+#: The last line of a conversation.
+_LEFT = record({}, {"code": whole(-255, 255), "complaint": text()})
+
+#: Seconds that a check may take beyond the deadlines for getting the device and for the job.
+_SLACK = 300.0
 
 #: The agent's exit codes that say nothing more than its lines do.
 _EXPECTED = (0, 2, 70)
@@ -50,7 +56,8 @@ class SshTarget:
         with ExitStack() as stack:
             progress(f"connecting to {self.address.login}")
             client = stack.enter_context(connected(opener, self.patience))
-            journal = _Journal(opener, self.patience, secrets.token_hex(16))
+            allowed = 2 * workload.deadline + _SLACK
+            journal = _Journal(opener, self.patience, secrets.token_hex(16), allowed)
             upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
             client.bring(upload.items.values(), progress)
             client.start(journal.token, upload, "job.json")
@@ -64,6 +71,8 @@ class _Journal:
     opener: Opener
     patience: Patience
     token: str
+    allowed: float
+    """Seconds until the last line."""
     received: int = 0
     """Bytes of complete lines."""
 
@@ -89,10 +98,11 @@ class _Journal:
 
     def _until_left(self, client: CourierClient) -> Iterator[bytes]:
         """Lines until the courier reports how the agent ended."""
+        client.wire.allow(self.allowed)
         while True:
             line = client.wire.line()
             if b'"event": "left"' in line[:20]:
-                self._ended(json.loads(line))
+                self._ended(fitting(self.opener, _LEFT, message_in(line)))
                 return
             self.received += len(line)
             yield line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -16,12 +17,16 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from edgecheck.core.address import Address
+from edgecheck.core.protocol import MisfitError, parsed
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
 
 _PIECE = 1 << 16
 #: Bytes; a longer line comes neither from a courier nor from an agent.
-_LONGEST = 64 * 2**20
+_LONGEST = 16 * 2**20
+
+#: Bytes of stderr: in a message, and after which a device only fills the disk.
+_TAIL, _MOST_STDERR = 2**16, 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Patience:
     """Without a sign, after which an end takes the other for gone; a board that is short of memory answers late."""
     greeting: float = 60.0
     """From the start of the process to the courier's first line: a slow board, a slow name server."""
+    answer: float = 1800.0
+    """For an answer of the courier: it may wait for another one that brings a runtime, and then unpack one."""
     grace: float = 15.0
     """For the other end to clean up when this one leaves."""
 
@@ -123,7 +130,7 @@ class Wire:
                 if pipe is not None:
                     pipe.close()
 
-    def greet(self, program: bytes, greeting: bytes) -> dict[str, Any]:
+    def greet(self, program: bytes, greeting: bytes) -> bytes:
         """Send the program, wait for the line that begins with `greeting`, and return the rest of that line.
 
         Raises:
@@ -139,7 +146,7 @@ class Wire:
                 self._greeted = True
                 self._heard_before = self._stderr.seek(0, os.SEEK_END)
                 self._beats.start()
-                return _parsed(line[len(greeting) :])
+                return line[len(greeting) :].strip()
             last = line
         raise NoGreetingError(self._name, self._code(), last.decode("utf-8", "replace") + self._said())
 
@@ -164,7 +171,12 @@ class Wire:
 
     def answer(self) -> dict[str, Any]:
         """The next line that is not empty, parsed; raises as `line` does."""
-        return _parsed(self.line())
+        self.allow(self._patience.answer)
+        return message_in(self.line())
+
+    def allow(self, seconds: float) -> None:
+        """Read for that long from now on, whatever signs of life may come after it."""
+        self.pipes.end = time.monotonic() + seconds
 
     def line(self) -> bytes:
         """The next line that is not empty, with its end.
@@ -173,7 +185,8 @@ class Wire:
             WireBrokenError: no more lines come.
         """
         while (line := self.pipes.line()) == b"\n":
-            pass
+            if os.fstat(self._stderr.fileno()).st_size > _MOST_STDERR:
+                raise WireBrokenError(f"over {_MOST_STDERR / 2**20:.0f} MiB of complaints came")
         if not line:
             code, said = self._code(), self._said().strip()
             raise WireBrokenError(said.splitlines()[-1] if said else f"{self._name} ended with exit code {code}")
@@ -193,6 +206,7 @@ class Wire:
             return
         with self._writing:
             self.pipes.write(b"!\n")
+        self.pipes.end = math.inf
         self.pipes.drain(limit)  # a full pipe would keep it from ending
         self._process.wait(max(0.0, limit - time.monotonic()))
 
@@ -204,7 +218,8 @@ class Wire:
         return self._process.wait()
 
     def _said(self) -> str:
-        self._stderr.seek(self._heard_before)
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(self._heard_before, size - _TAIL))
         return self._stderr.read().decode("utf-8", "replace")
 
     def kill(self) -> None:
@@ -230,14 +245,16 @@ def _started(argv: Sequence[str], stderr: IO[bytes], package: str) -> subprocess
         raise TargetError(f"{argv[0]} cannot be started: {error.strerror}.", package) from error
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def message_in(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line.
+
+    Raises:
+        WireBrokenError: it is not one.
+    """
     try:
-        message = json.loads(line)
-    except ValueError:
-        message = None
-    if not isinstance(message, dict):
-        raise WireBrokenError(f"the device sent a line that is not a message: {line[:80]!r}")
-    return message
+        return parsed(line)
+    except MisfitError as misfit:
+        raise WireBrokenError(f"the device sent {misfit}") from misfit
 
 
 class Pipes:
@@ -255,6 +272,8 @@ class Pipes:
         self._stdout = stdout
         self._silence = silence
         self._buffer = bytearray()
+        #: The moment of the monotonic clock after which nothing is read, whatever comes.
+        self.end = math.inf
 
     def line(self, limit: float | None = None) -> bytes:
         """The next line with its end; empty when no more comes.
@@ -282,7 +301,10 @@ class Pipes:
             self._buffer.clear()
 
     def _fill(self, limit: float | None) -> bool:
-        timeout = self._silence if limit is None else max(0.0, limit - time.monotonic())
+        now = time.monotonic()
+        if now > min(self.end, math.inf if limit is None else limit):
+            raise WireBrokenError("the device kept sending, and did not come to an end in time")
+        timeout = self._silence if limit is None else max(0.0, limit - now)
         ready, _, _ = select.select([self._stdout], [], [], timeout)
         if not ready:
             raise WireBrokenError(f"nothing was heard for {timeout:.0f} s")

@@ -1,0 +1,148 @@
+"""Streams of events, bent in every way that their shapes allow: a run or an error of the device's, never of ours."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgecheck.core.events import RunReader
+from edgecheck.core.finding import Evidence
+from edgecheck.core.measurement import measure_all
+from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed
+from edgecheck.core.run import Run
+from edgecheck.errors import TargetError
+from tests.builders import ARTIFACT
+
+#: A short job's, with every kind of event.
+STREAM: list[dict[str, Any]] = [
+    {
+        "event": "device",
+        "when": "before",
+        "model": None,
+        "system": "Linux",
+        "page_size": 4096,
+        "cpu": {
+            "kind": "x86",
+            "count": 2,
+            "affinity": [0, 1],
+            "names": ["Intel"],
+            "clocks": [None, 1e9],
+            "caches": [{"level": 1, "type": "Data", "size": 49152}],
+        },
+        "memory": {"total": 2**34, "available": 2**33, "swap_used": 0},
+        "storage": {"total": 2**40, "free": 2**39},
+        "temperatures": {"cpu": 45.5},
+        "throttled": {"raw": 0, "flags": []},
+        "load_average": [1.5, 1.4, 1.0],
+    },
+    {"event": "waiting", "holder": "anna@desk"},
+    {"event": "start", "process": 1, "purpose": "latency", "pid": 5895, "available": 2**33},
+    {"event": "runtime", "process": 1, "name": "onnxruntime", "version": "1.20.0", "python": "3.11.7", "numpy": None},
+    {"event": "phase", "process": 1, "phase": "runtime-ready", "at_s": 0.2, "rss": 40_000_000, "hwm": 41_000_000},
+    {"event": "phase", "process": 1, "phase": "model-loaded", "at_s": 0.3, "rss": 61_000_000, "load_s": 0.03},
+    {"event": "sample", "process": 1, "source": "/proc", "samples": [[0.1, 39_000_000]], "available": [2**33]},
+    {"event": "latencies", "process": 1, "values_ns": [281_060, 160_801, 147_818]},
+    {
+        "event": "look",
+        "process": 1,
+        "n": 3,
+        "counts": [{"id": "latency_p90:error", "n": 3, "exceedances": 0, "block": 1, "decision": ""}],
+    },
+    {"event": "batches", "process": 1, "batches": [{"count": 21, "total_ns": 2_047_464}], "agreed": True},
+    {"event": "note", "process": 1, "code": "nan-output", "message": "output y holds NaN"},
+    {"event": "end", "process": 1, "phase": "exit", "reason": None, "outcome": "completed", "message": ""},
+    {"event": "problem", "code": "agent-fault", "message": "it fell over"},
+    {"event": "tomorrow", "process": {}, "anything": [[[]]]},
+    {"event": "done", "processes": 1},
+]
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -1, 2**63, 0, 1]),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all values inside of a value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, each in inside for place in ((*path, key), *places(each, (*path, key)))]
+
+
+def bend(stream: list[Any], draw: st.DataObject) -> None:
+    """Drop, retype, nest, enlarge, repeat or move one value."""
+    *way, last = draw.draw(st.sampled_from(places(stream)))
+    parent: Any = stream
+    for key in way:
+        parent = parent[key]
+    match draw.draw(st.sampled_from(("drop", "retype", "nest", "enlarge", "repeat", "move"))):
+        case "drop":
+            del parent[last]
+        case "retype":
+            parent[last] = draw.draw(ODD)
+        case "nest":
+            parent[last] = {"a": [parent[last]]}
+        case "enlarge":
+            parent[last] = parent[last] * 100 if isinstance(parent[last], list | str | int) else [0] * 5000
+        case "repeat" if isinstance(parent, list):
+            parent.insert(last, deepcopy(parent[last]))
+        case "move" if isinstance(parent, list):
+            parent.append(parent.pop(last))
+
+
+def heard(stream: list[Any]) -> Run:
+    reader = RunReader("ssh://pi@board")
+    for event in stream:
+        reader.hear(json.dumps(event).encode())
+    return reader.run()
+
+
+def test_the_stream_fits_and_has_every_kind_of_event() -> None:
+    assert {event["event"] for event in STREAM} == {*EVENTS, "tomorrow"}
+    run = heard(STREAM)
+    assert run.workers[0].latencies == (281_060 / 1e9, 160_801 / 1e9, 147_818 / 1e9)
+    assert run.before.clocks == (None, 1e9)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), st.integers(1, 3))
+def test_a_bent_stream_is_a_run_or_an_error_of_the_device(draw: st.DataObject, times: int) -> None:
+    stream = deepcopy(STREAM)
+    for _ in range(times):
+        if places(stream):
+            bend(stream, draw)
+    run, message = None, ""
+    try:
+        run = heard(stream)
+    except TargetError as error:
+        message = error.message
+    if run is None:
+        assert message.startswith("the device's agent sent an event that does not fit the protocol: ")
+        assert message.isprintable()
+    else:
+        assert measure_all(Evidence(artifact=ARTIFACT, run=run))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"[" * 100_000, "JSON that is nested too deeply"),
+        (b'"' + b"x" * LONGEST_LINE + b'"', "a line of over 4 MiB"),
+        (b'{"a": NaN}', "a line that is not JSON: '{\"a\": NaN}'"),
+        (b"\xff\x1b[31m", "a line that is not JSON: '��[31m'"),
+    ],
+)
+def test_lines_that_are_not_events(line: bytes, problem: str) -> None:
+    with pytest.raises(MisfitError) as caught:
+        parsed(line)
+    assert str(caught.value) == problem
