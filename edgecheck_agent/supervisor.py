@@ -25,8 +25,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from edgecheck_agent import child, device_lock, device_state, events, jobs, passes, watching
 
+#: Exit codes: the job could not be started; an internal error of the agent.
 BAD_JOB = 2
 FAULT = 70
+
+#: Arguments where a runtime is to be loaded beforehand: `--ready RUNTIME -`, or a file in place of `-`.
 READY_ARGUMENTS = 3
 
 
@@ -44,7 +47,7 @@ def main(arguments: List[str]) -> int:
     except watching.Stopped as stopped:
         return stopped.code
     except jobs.BadJob as bad:
-        with contextlib.suppress(watching.Stopped):  # the host that sent it may have gone already
+        with contextlib.suppress(watching.Stopped):  # the host that sent it may already be gone
             out.emit("problem", code=bad.code, message=bad.message)
         return BAD_JOB
     except Exception as error:  # noqa: BLE001 - the host must learn of it; the traceback is on stderr

@@ -1,4 +1,4 @@
-"""Every profile in the folder, from its listing: a new file is tested by existing."""
+"""Every profile in the folder: a new file needs no new test."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ The modules, in reading order:
 - `perform`: all planned checks, side by side where devices allow it.
 - `auto`: the choice among variants (`variants: auto`, `edgecheck fit`).
 - `invocation`: everything above as one call of the command or the library.
-- `baseline`: earlier results and the growth that budgets allow from them.
-- `report_files`: saved results.
-- `explain`: why a limit on bytes failed, and what would help.
+- `baseline`: saved results, and how much budgets allow each metric to grow from them.
+- `explain`: why a limit on storage or memory failed, and what would help.
 - `calibrate`: the constants that project instruction counts to latency.
 """

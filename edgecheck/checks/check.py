@@ -38,7 +38,7 @@ def check_variant(check: Check, settings: ConversionSettings, tell: Callable[[st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One variant of one model on one device, with the limits that hold there."""
+    """One variant of one model on one device, with the limits that apply there."""
 
     budget: Budget
     variant: Variant
@@ -165,7 +165,7 @@ def _runnable_format(check: Check) -> str:
     return next((each for each in possible if each in check.profile.runtimes), possible[0])
 
 
-#: What wheels call the processor of every profile.
+#: The processor in the names of wheels; every profile's device has this one.
 DEVICE_MACHINE = "aarch64"
 
 
@@ -214,7 +214,7 @@ def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
 
 
 def _ways_out(verdicts: Sequence[Verdict], evidence: Evidence) -> tuple[WayOut, ...]:
-    """Where the bytes are and what would help, where a limit fails."""
+    """What would help, and where the bytes are; empty unless a limit fails."""
     if all(each.status is not Status.FAIL for each in verdicts):
         return ()
     from edgecheck.checks.explain.ways_out import ways_out  # it reads entire models: only a failure pays for it

@@ -105,7 +105,7 @@ def in_order(
     """
     lanes = {lane_of(item) for item in items}
     if not lanes & set(widths) or (len(lanes) == 1 and all(widths[lane] == 1 for lane in lanes)):
-        yield from map(run, items)  # nothing is side by side: without a thread an interruption reaches what runs
+        yield from map(run, items)  # nothing runs side by side; in this thread, Ctrl-C interrupts the item itself
         return
     from concurrent.futures import ThreadPoolExecutor, wait
 

@@ -31,7 +31,7 @@ _PARTS = {
     "  edgecheck cache --target ssh://pi@raspberrypi.local",
 )
 @click.option("--target", metavar="ADDRESS", help="Use the cache of the device at ssh://USER@HOST.")
-@click.option("--clear", is_flag=True, help="Remove everything; it is made again when needed.")
+@click.option("--clear", is_flag=True, help="Remove everything; it is recreated when needed.")
 def command(target: str | None, *, clear: bool) -> None:
     """Show or clear the cache, here or on a device."""
     if target is not None:

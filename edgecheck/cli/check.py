@@ -49,8 +49,8 @@ Examples:
   edgecheck check model.onnx --device raspberry-pi-4-2gb --limit size=2MB
   edgecheck check --target qemu -j 2                 every device, emulated, two at once
   edgecheck check --target raspberry-pi-4-2gb=ssh://pi@rack-1
-  edgecheck check --format json=report.json          the report for programs too
-  edgecheck check --shard 2/4                        one of four parts of the checks
+  edgecheck check --format json=report.json          a report for programs as well
+  edgecheck check --shard 2/4                        the second of four parts of the checks
   edgecheck check --resume                           continue after an interruption
 """
 
@@ -86,7 +86,7 @@ Examples:
 )
 @options.TRUST
 @options.MACHINES
-@click.option("--shard", type=ShardParam(), metavar="K/N", help="Do the K-th of N equal parts of the checks.")
+@click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
 @options.QUIET
 def command(

@@ -21,7 +21,7 @@ COMMANDS = {
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or print their schema."),
     "fit": ("edgecheck.cli.fit", "Find the variant that fits a device with the least loss."),
     "convert": ("edgecheck.cli.convert", "Convert a model and report its size and accuracy loss."),
-    "devices": ("edgecheck.cli.devices", "List device profiles, or show one."),
+    "devices": ("edgecheck.cli.devices", "List device profiles; show one, or make one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or inspect the emulated machine."),
     "cache": ("edgecheck.cli.cache", "Show or clear the cache, here or on a device."),
@@ -32,8 +32,8 @@ COMMANDS = {
 _HELP = """\
 Will this model fit that device?
 
-edgecheck converts a trained model to what the device runs, runs it there,
-samples its memory, and reports pass or fail, metric by metric.
+edgecheck converts a trained model to a format that the device runs, runs it
+there, samples its memory, and reports pass or fail, metric by metric.
 
 \b
 Examples:

@@ -34,7 +34,7 @@ _MODULES = {
 @options.PROFILES
 @click.pass_context
 def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
-    """List device profiles, or show one.
+    """List device profiles; or show one, or make one from a device.
 
     Profiles come from --profiles, then from ./device_profiles, then from
     those that come with edgecheck.

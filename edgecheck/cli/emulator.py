@@ -41,7 +41,7 @@ def command() -> None:
 
 @command.command("build", epilog="\b\nExample:\n  edgecheck emulator build")
 def build_command() -> None:
-    """Build the system from this host's arm64 packages."""
+    """Build the system from arm64 packages of this host's apt sources."""
     from edgecheck.emulator import build
 
     with Progress(1) as progress:

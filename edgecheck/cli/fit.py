@@ -63,7 +63,7 @@ _PATH = click.Path(path_type=Path)
 )
 @options.PROFILES
 @options.format_option(FORMATS)
-@click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one that fits.")
+@click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one fits.")
 @options.TRUST
 @options.MACHINES
 def command(
@@ -83,8 +83,8 @@ def command(
     """Find the variant that fits a device with the least loss.
 
     Converts the model to each variant, compares it with its source, and runs
-    it on the device, the least lossy first, until one meets every limit. What
-    is converted is cached: after an interruption nothing is converted again.
+    it on the device, the least lossy first, until one meets every limit. The
+    converted models are cached: after an interruption nothing is converted again.
 
     Exit codes: 0 something fits, 1 nothing does, 3 it could not be decided.
     """

@@ -34,7 +34,7 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
     """Tighten limits to the results.
 
     Only the values change: comments, order, quotes and units stay. No limit
-    is loosened, and none is tightened whose results do not hold.
+    is loosened, and one that failed or could not be decided stays as it is.
     """
     report = baseline.load(source)
     budgets = paths or load_project(Path.cwd()).budgets

@@ -33,8 +33,8 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
 
     Takes what `edgecheck check --format json=FILE` wrote, or files under
     .edgecheck/results; - is stdin. Several files become one report. Nothing
-    is measured or judged: exits with 0 whatever the results are, and with 3
-    if one of the shards of a check is missing.
+    is measured or judged: the exit code is 0 even if limits failed, or 3 if
+    one of the shards of a check is missing.
     """
     with Outputs(formats, quiet=quiet) as outputs:
         reports = [baseline.load(file) for file in files]

@@ -28,7 +28,7 @@ Examples:
   edgecheck size model.onnx --by operator --top 10
   edgecheck size model.pth --by prefix --depth 2
   edgecheck size new.onnx --against old.onnx             what grew, to the byte
-  edgecheck size model.keras --format html=size.html     a treemap to walk through
+  edgecheck size model.keras --format html=size.html     a treemap to explore
   edgecheck size new.onnx --against old.onnx --format markdown
 """
 _PATH = click.Path(path_type=Path)

@@ -67,7 +67,7 @@ class Budget:
     threads: int
     effort: Effort
     devices: tuple[tuple[DeviceProfile, tuple[Limit, ...]], ...]
-    """Each device with the limits that hold there: the profile's, overridden by the budget's."""
+    """Each device with the limits that apply there: the profile's, overridden by the budget's."""
     regression: tuple[Allowance, ...] = ()
     """How much each metric may grow from a baseline, in the order of reports."""
     bundle: str = ""

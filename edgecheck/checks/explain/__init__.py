@@ -1,1 +1,1 @@
-"""Why a limit on bytes failed, and what would help: of storage (`ways_out`), of memory (`memory`, `activations`)."""
+"""Why a limit on storage (`ways_out`) or memory (`memory`, `activations`) failed, and what would help."""
