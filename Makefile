@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 # Processes that share the tests; each has up to one core's work at a time.
 TESTERS ?= 2
+# How long `make fuzz` looks for files that are read badly.
+FUZZ_SECONDS ?= 600
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quick test rest image gate lint format pythons bench house setup system converters help-text clean
+.PHONY: help check quick test rest image gate fuzz lint format pythons bench house setup system converters help-text clean
 
 help:  ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -33,6 +35,9 @@ image: setup  ## build both stages of Dockerfile.arm64 and check models with the
 gate: setup system  ## gate our own examples on an emulated device, as users do in their CI
 	@$(BIN)/python examples/real_models.py --into examples/models mtcnn_onet.onnx face_detection_short_range.tflite >/dev/null
 	@$(BIN)/python tools/gate.py
+
+fuzz: setup  ## change files at random until one is read badly; FUZZ_SECONDS is 600
+	$(BIN)/python tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
 lint: setup  ## ruff, mypy, the import contracts, hadolint
 	$(BIN)/ruff check .

@@ -46,14 +46,15 @@ def read(path: Path) -> Anatomy:
     reader = cast("Reader", getattr(import_module(f"edgecheck.anatomy.{module}"), name))
     with explained(path), Files(path) as files:
         inside = reader(files)
+        accounts, tensors = files.settle(inside.tensors)
         return Anatomy(
             path=str(path),
             format=found,
-            files=files.settle(),
-            tensors=inside.tensors,
+            files=accounts,
+            tensors=tensors,
             operators=inside.operators,
             notes=inside.notes,
-            streams=tuple(files.streams),
+            streams=files.streams,
         )
 
 

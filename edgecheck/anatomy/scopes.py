@@ -31,11 +31,9 @@ _ANONYMOUS = re.compile(
 )
 #: Characters and parts of a name that are read: hostile names have millions.
 _LONGEST, _DEEPEST = 2000, 24
-#: Operators that use weights, at the end of a name.
-_CARRIES_WEIGHTS = re.compile(
-    r"/(?:BiasAdd|(?:\w*_)?Conv\w*|MatMul|Tensordot|depthwise|separable_conv\w*|ReadVariableOp)\d*$",
-    re.IGNORECASE,
-)
+#: Operators that use weights, as the last part of a name, besides convolutions.
+_CARRIES_WEIGHTS = re.compile(r"(?:BiasAdd|MatMul|Tensordot|depthwise|ReadVariableOp)\d*", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 
 
 @lru_cache(maxsize=65536)
@@ -58,7 +56,17 @@ def layer_of(name: str) -> str:
 def _fused(name: str) -> str:
     """One of the names that TFLite joins with `;`: the first that belongs to a layer with weights, else the first."""
     names = name.split(";")
-    return next((each for each in names if _CARRIES_WEIGHTS.search(each)), names[0])
+    return next((each for each in names if _carries_weights(each)), names[0])
+
+
+def _carries_weights(name: str) -> bool:
+    """Whether a name ends in such an operator, `conv…` or `…_conv…`: one expression for these takes cubic time."""
+    _, slash, last = name.rpartition("/")
+    if not slash:
+        return False
+    lowered = last.lower()
+    is_convolution = lowered.startswith("conv") or "_conv" in lowered
+    return bool((is_convolution and _WORD.fullmatch(last)) or _CARRIES_WEIGHTS.fullmatch(last))
 
 
 def _parts(name: str) -> list[str]:

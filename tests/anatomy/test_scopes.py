@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from edgecheck.anatomy.scopes import layer_of
@@ -51,3 +53,10 @@ def test_layers(name: str) -> None:
 def test_hostile_names_are_cut() -> None:
     layer = layer_of("a/b/" * 100_000)
     assert len(layer.split("/")) <= 25
+
+
+def test_long_names_take_linear_time() -> None:
+    names = ["/" + "_Conv" * 200 + "1" * 900 + f"-{number}-" for number in range(200)]
+    started = time.process_time()
+    assert all(layer_of(name) for name in names)
+    assert time.process_time() - started < 2

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter, defaultdict
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from edgecheck.anatomy.accounting.ledger import Label, Ledger
+from edgecheck.anatomy.accounting.ledger import Label, Ledger, divide
+from edgecheck.anatomy.accounting.limits import Work, cut, quoted
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, mapped
-from edgecheck.anatomy.values import FileBytes, Stream
+from edgecheck.anatomy.encodings.streams import Unpacked
+from edgecheck.anatomy.values import FileBytes, Place, Stream, Tensor
 
 #: Files that a model's folder may hold.
 _MOST_FILES = 10_000
@@ -26,7 +30,8 @@ class Files:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = path if path.is_dir() else path.parent
-        self.streams: list[Stream] = []
+        self._streams: list[tuple[Stream, Unpacked]] = []
+        self._work = Work()
         self._stack = ExitStack()
         self._open: dict[str, tuple[Span, Ledger, Region]] = {}
 
@@ -51,10 +56,10 @@ class Files:
         if name not in self._open:
             place = self._inside(name)
             if not place.is_file():
-                raise Damage(f"it keeps weights in {name}, which is missing from its folder")
-            span = self._stack.enter_context(mapped(place))
-            ledger = Ledger(alignment)
-            self._open[name] = (span, ledger, Region(span, len(self._open), ledger, self.streams))
+                raise Damage(f"it keeps weights in {cut(name)}, which is missing from its folder")
+            span = self._stack.enter_context(mapped(place, self._work))
+            ledger = Ledger(alignment, self._work)
+            self._open[name] = (span, ledger, Region(span, len(self._open), ledger, self._streams))
         return self._open[name][2]
 
     def claim_rest(self, label: Label) -> None:
@@ -68,15 +73,55 @@ class Files:
             region = self.open(name)
             region.claim(0, region.span.size, label)
 
-    def settle(self) -> tuple[FileBytes, ...]:
-        """The accounts of the opened files, in the order of opening."""
-        return tuple(ledger.settle(name, span) for name, (span, ledger, _) in self._open.items())
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The compressed parts that were read."""
+        return tuple(stream for stream, _ in self._streams)
+
+    def settle(self, tensors: tuple[Tensor, ...]) -> tuple[tuple[FileBytes, ...], tuple[Tensor, ...]]:
+        """The accounts of the opened files, in the order of opening; and the tensors, whose bytes add up to them.
+
+        Where tensors overlap, each byte is stored by the first of them; one that has none left shares the bytes of
+        another.
+        """
+        accounts = tuple(ledger.settle(name, span) for name, (span, ledger, _) in self._open.items())
+        return accounts, self._divided(tensors) if any(account.overlaps for account in accounts) else tensors
+
+    def _divided(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        ranked = sorted(tensors, key=lambda tensor: bool(tensor.shares))  # those that are known to share come last
+        extents: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for number, tensor in enumerate(ranked):
+            for place in tensor.places:
+                extents[place.file].append((*self._in_file(place), number))
+        stored: Counter[int] = Counter()
+        owners: dict[int, int] = {}
+        for each in extents.values():
+            divided = divide(each)
+            stored.update(divided.stored)
+            owners = divided.owners | owners
+        made = {}
+        for number, tensor in enumerate(ranked):
+            owner = ranked[owners.get(number, number)]
+            shares = owner.name if not stored[number] and owner is not tensor else ""
+            made[id(tensor)] = replace(tensor, stored=stored[number], shares=shares)
+        return tuple(made[id(tensor)] for tensor in tensors)
+
+    def _in_file(self, place: Place) -> tuple[int, int]:
+        """Start and stop of a place, in the file."""
+        if place.stream < 0:
+            return place.start, place.start + place.size
+        stream, content = self._streams[place.stream]
+        return stream.start + content.place(place.start), stream.start + content.place(place.start + place.size)
 
     def _inside(self, name: str) -> Path:
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError:  # half of a surrogate pair
+            raise Damage(f"it points to {quoted(name)}, which cannot be the name of a file") from None
         pure = PurePosixPath(name)
         place = self.folder / pure
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise Damage(f"it points to {name!r}, outside its folder")
+            raise Damage(f"it points to {quoted(name)}, outside its folder")
         if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(self.folder)):
-            raise Damage(f"{name} is a link that leads outside the model's folder")
+            raise Damage(f"{cut(name)} is a link that leads outside the model's folder")
         return place

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import NamedTuple
 
-from edgecheck.anatomy.encodings.span import Damage, Span
+from edgecheck.anatomy.accounting.limits import RECORD, Work
+from edgecheck.anatomy.encodings.span import Span
 from edgecheck.anatomy.values import Extent, FileBytes, Kind, Part
 
-#: Claims on one file, at 20 bytes each.
-_MOST_CLAIMS = 8_000_000
 #: Gaps and overlaps that are listed; the others are still counted.
 _MOST_LISTED = 1000
 
@@ -35,10 +38,12 @@ class Ledger:
 
     Args:
         alignment: Fewer zeros than this between two claims are padding; 1 allows none.
+        work: The budget of the model, to which claims are charged.
     """
 
-    def __init__(self, alignment: int = 1) -> None:
+    def __init__(self, alignment: int, work: Work) -> None:
         self.alignment = alignment
+        self._work = work
         self._free_areas: list[tuple[int, int, int]] = []
         self._starts = array("q")
         self._stops = array("q")
@@ -51,8 +56,7 @@ class Ledger:
         if self._labels and self._labels[-1] is label and self._stops[-1] == start:
             self._stops[-1] = stop
             return
-        if len(self._labels) == _MOST_CLAIMS:
-            raise Damage(f"it has more than {_MOST_CLAIMS:,} parts")
+        self._work.spend(RECORD)
         self._starts.append(start)
         self._stops.append(stop)
         self._labels.append(label)
@@ -81,8 +85,10 @@ class Ledger:
             cursor = max(cursor, stop)
         if cursor < span.size:
             self._fill(span, Extent(cursor, span.size - cursor), sums, gaps)
+        if overlaps:
+            self._prefer_tensors(sums)
         parts = sorted(
-            (Part(kind, what, size) for (kind, what), size in sums.items()),
+            (Part(kind, what, size) for (kind, what), size in sums.items() if size),
             key=lambda part: (-part.size, part.what),
         )
         return FileBytes(
@@ -93,17 +99,95 @@ class Ledger:
             overlaps=tuple(overlaps[:_MOST_LISTED]),
         )
 
+    def _prefer_tensors(self, sums: dict[tuple[Kind, str], int]) -> None:
+        """Count bytes that are a tensor's and something else's as the tensor's, which rows of tensors add up to."""
+        for label in set(self._labels):
+            sums[label.kind, label.what] = 0
+        claims = [(self._starts[index], self._stops[index], self._labels[index]) for index in self._in_order()]
+        tensors = _Union((start, stop) for start, stop, label in claims if label is TENSOR)
+        sums[TENSOR.kind, TENSOR.what] += tensors.within(0, tensors.stop)
+        cursor = 0
+        for start, stop, label in claims:
+            if label is not TENSOR and stop > cursor:
+                begin = max(start, cursor)
+                sums[label.kind, label.what] += stop - begin - tensors.within(begin, stop)
+                cursor = stop
+
     def _in_order(self) -> list[int]:
-        starts, stops = self._starts, self._stops
-        return sorted(range(len(starts)), key=lambda index: (starts[index], -stops[index]))
+        """The claims by their starts, the longest first: two stable sorts need less memory than one by pairs."""
+        order = sorted(range(len(self._starts)), key=self._stops.__getitem__, reverse=True)
+        order.sort(key=self._starts.__getitem__)
+        return order
 
     def _fill(self, span: Span, hole: Extent, sums: dict[tuple[Kind, str], int], gaps: list[Extent]) -> None:
         """Count a hole between claims: as alignment when it is short and all zeros, else as a gap."""
         area = next((area for area in self._free_areas if area[0] <= hole.start < area[1]), None)
         alignment = self.alignment if area is None else area[2]
         label = _UNCLAIMED if area is None else _FREE
-        if hole.size < alignment and not any(span.raw(*hole)):
+        if hole.size < alignment and not span.raw(*hole).strip(b"\0"):
             label = _PADDING
         else:
             gaps.append(hole)
         sums[label.kind, label.what] += hole.size
+
+
+class _Union:
+    """The bytes that are in any of some extents, which come in the order of their starts."""
+
+    def __init__(self, extents: Iterable[tuple[int, int]]) -> None:
+        self.stop = 0
+        self._starts = array("q")
+        self._stops = array("q")
+        self._before = array("q")
+        """Bytes of the union before each of its parts."""
+        total = 0
+        for start, stop in extents:
+            if self._stops and start <= self.stop:
+                total += max(0, stop - self.stop)
+                self._stops[-1] = max(stop, self.stop)
+            else:
+                self._before.append(total)
+                self._starts.append(start)
+                self._stops.append(stop)
+                total += stop - start
+            self.stop = self._stops[-1]
+
+    def within(self, start: int, stop: int) -> int:
+        """How many of the bytes from `start` to `stop` are in the union."""
+        return self._until(stop) - self._until(start)
+
+    def _until(self, at: int) -> int:
+        index = bisect_right(self._starts, at) - 1
+        return self._before[index] + min(at, self._stops[index]) - self._starts[index] if index >= 0 else 0
+
+
+class Divided(NamedTuple):
+    """Bytes that several may use, each assigned to the first of them in the order of their numbers."""
+
+    stored: dict[int, int]
+    """By number: the bytes that nothing before it uses."""
+    owners: dict[int, int]
+    """By number: to which the first byte of its first extent is assigned."""
+
+
+def divide(extents: list[tuple[int, int, int]]) -> Divided:
+    """Divide extents of a file, each a start, a stop and the number of its user, in one pass over their starts."""
+    stored: dict[int, int] = defaultdict(int)
+    owners: dict[int, int] = {}
+    active: list[tuple[int, int]] = []  # a heap of numbers, each with the stop of its extent
+    cursor = 0
+    last = max((stop for _, stop, _ in extents), default=0)
+    for start, stop, number in (*sorted(extents, key=lambda extent: (extent[0], extent[2])), (last, last, -1)):
+        while active and (cursor < start or active[0][1] <= cursor):
+            owner, end = active[0]
+            if end <= cursor:
+                heappop(active)
+                continue
+            step = min(end, start)
+            stored[owner] += step - cursor
+            cursor = step
+        cursor = max(cursor, start)
+        if stop > start:
+            heappush(active, (number, stop))
+            owners.setdefault(number, active[0][0])
+    return Divided(stored, owners)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label, Ledger
+from edgecheck.anatomy.accounting.limits import RECORD, STEP
 from edgecheck.anatomy.encodings.span import Damage, Span
 from edgecheck.anatomy.encodings.streams import Unpacked, unpacked
 from edgecheck.anatomy.values import Place, Stream
@@ -32,7 +33,7 @@ class Region:
 
     __slots__ = ("_file", "_ledger", "_packing", "_streams", "base", "span")
 
-    def __init__(self, span: Span, file: int, ledger: Ledger, streams: list[Stream]) -> None:
+    def __init__(self, span: Span, file: int, ledger: Ledger, streams: list[tuple[Stream, Unpacked]]) -> None:
         self.span = span
         self.base = 0
         self._file = file
@@ -51,6 +52,7 @@ class Region:
         """Claim `size` bytes at `at`; returns how many bytes of the file they take (their share, when compressed)."""
         if size <= 0:
             return 0
+        self.span.work.spend(STEP)
         self.span.note(self.span.place(at, size))
         start, stop = self._in_file(at, size)
         self._ledger.claim(start, stop, label)
@@ -88,7 +90,8 @@ class Region:
             raise Damage(f"the part at byte {at:,} is compressed twice")
         with unpacked(self.span.sub(at, size), how) as content:
             part = Region(content.span, self._file, self._ledger, self._streams)
-            self._streams.append(Stream(self._file, self.base + at, content.packed, how))
+            stream = Stream(self._file, self.base + at, content.packed, how)
+            self._streams.append((stream, content._replace(span=Span(b"", work=content.span.work))))
             part._packing = Packing(len(self._streams) - 1, self.base + at, content)
             yield part
 
@@ -113,12 +116,13 @@ class Owners:
     """Which tensor of a model uses which bytes first: later ones share them."""
 
     def __init__(self) -> None:
-        self._names: dict[Place, str] = {}
+        self._names: dict[tuple[Place, ...], str] = {}
 
     def hold(self, name: str, region: Region, *extents: tuple[int, int]) -> Held:
-        """Claim starts and sizes for the tensor `name`, unless the first of them belongs to another tensor."""
+        """Claim starts and sizes for the tensor `name`, unless all of them belong to another tensor."""
+        region.span.work.spend(2 * RECORD * (1 + len(extents)))
         places = tuple(region.place(at, size) for at, size in extents)
-        owner = self._names.setdefault(places[0], name) if places and places[0].size else name
+        owner = self._names.setdefault(places, name) if any(place.size for place in places) else name
         if owner is not name:
             return Held(0, places, owner)
         return Held(sum(region.claim_tensor(at, size)[0] for at, size in extents), places, "")

@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_size
+from edgecheck.anatomy.accounting.limits import check_size, cut, quoted
 from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.coreml.program import Constant, MilWalk
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
-from edgecheck.anatomy.encodings.archive_parts import as_dict, read_json
+from edgecheck.anatomy.encodings.archive_parts import as_dict, as_text, read_json
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
@@ -49,7 +49,7 @@ def read_mlpackage(files: Files) -> Inside:
 def _root(manifest: dict[str, object]) -> str:
     """The path of the model in the folder `Data`."""
     entries = as_dict(manifest.get("itemInfoEntries"))
-    path = as_dict(entries.get(str(manifest.get("rootModelIdentifier")))).get("path")
+    path = as_dict(entries.get(as_text(manifest.get("rootModelIdentifier")))).get("path")
     if not isinstance(path, str):
         raise Damage("its manifest names no model")
     return path
@@ -99,7 +99,7 @@ class _Weights:
             region.claim(0, min(_ALIGNMENT, region.span.size), _BLOB_HEADERS)  # storage_header
         at = constant.offset
         if region.span.u32(at) != _SENTINEL:  # blob_metadata: sentinel, mil_dtype, sizeInBytes, offset
-            raise Damage(f"the weight {constant.name!r} is not at byte {at:,} of {name}")
+            raise Damage(f"the weight {quoted(constant.name)} is not at byte {at:,} of {cut(name)}")
         region.span.sub(at, _ALIGNMENT)
         held = self._owners.hold(constant.name, region, (region.span.u64(at + 16), region.span.u64(at + 8)))
         if not held.shares:

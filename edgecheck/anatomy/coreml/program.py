@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
-from edgecheck.anatomy.accounting.limits import check_tensors
+from edgecheck.anatomy.accounting.limits import RECORD, check_tensors, checked_shape
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
@@ -175,6 +175,7 @@ class MilWalk:
         """Claim numbers that are three messages deep: ImmediateValue, TensorValue, RepeatedFloats or the like."""
         self._head(message, _PROGRAM)
         if not depth:
+            self._region.span.work.spend(2 * RECORD)
             self._region.claim(message.start, message.stop - message.start, TENSOR)
             extents.append((message.start, message.stop - message.start))
             return
@@ -193,5 +194,5 @@ class MilWalk:
                 for dimension in self._at(tensor, 3)
                 for known in self._at(dimension, 1)  # constant, with its size
             ]
-            return _TYPES.get(numbers.get(1, 0), f"type{numbers.get(1, 0)}"), tuple(sizes)
+            return _TYPES.get(numbers.get(1, 0), f"type{numbers.get(1, 0)}"), checked_shape(tuple(sizes))
         return "", ()

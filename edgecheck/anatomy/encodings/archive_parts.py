@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import ITEM, MOST_ELEMENTS, RECORD, TABLE, quoted
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.encodings.ziparchive import DEFLATED, STORED, Archive, Member, read_archive
@@ -48,10 +49,10 @@ def member_region(region: Region, member: Member) -> Iterator[Region]:
     elif member.method == DEFLATED:
         with region.unpacked(member.start, member.packed, "deflate") as content:
             if content.span.size != member.size:
-                raise Damage(f"its member {member.name!r} has another size than the archive claims")
+                raise Damage(f"its member {quoted(member.name)} has another size than the archive claims")
             yield content
     else:
-        raise Damage(f"its member {member.name!r} is compressed by method {member.method}")
+        raise Damage(f"its member {quoted(member.name)} is compressed by method {member.method}")
 
 
 def claim_member(region: Region, member: Member, label: Label) -> None:
@@ -59,7 +60,9 @@ def claim_member(region: Region, member: Member, label: Label) -> None:
     region.claim(member.start, member.packed, label)
 
 
-#: Python needs up to twenty times as much memory as JSON text is long.
+#: What Python takes for the values of a JSON text, by the characters that come with each of them.
+_COSTS = {b"{": TABLE, b"[": RECORD + ITEM, b",": RECORD + ITEM, b'"': RECORD // 2}
+#: The text is in memory twice while it is read.
 _LARGEST = 64 << 20
 
 
@@ -72,8 +75,10 @@ def read_json(span: Span, what: str) -> object:
     """
     if span.size > _LARGEST:
         raise Unread(f"its {what} claims {span.size:,} bytes")
+    content = span.raw(0, span.size)
+    span.work.spend(sum(cost * content.count(sign) for sign, cost in _COSTS.items()))
     try:
-        return json.loads(span.raw(0, span.size))
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Damage(f"its {what} is not JSON ({error})") from error
 
@@ -88,6 +93,18 @@ def as_list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
+def as_text(value: object) -> str:
+    """`value` when it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
 def as_size(value: object) -> int:
-    """`value` when it is an integer of at least 0, else 0."""
-    return value if isinstance(value, int) and value >= 0 else 0
+    """`value` when it is an integer of at least 0, else 0.
+
+    Raises:
+        Damage: it has more than 63 bits.
+    """
+    size = value if isinstance(value, int) and value >= 0 else 0
+    if size > MOST_ELEMENTS:
+        raise Damage(f"it has a size or a place of more than {MOST_ELEMENTS:,}")
+    return size

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.accounting.limits import ITEM, RECORD, check_parts
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.values import Kind
@@ -45,6 +45,7 @@ class Flat:
         self._visits_left -= 1
         self._visits += 1
         check_parts(self._visits)
+        self.span.work.spend(RECORD)
         if self._visits_left < 0:
             raise Damage("its tables are referenced more often than a file of this size has room for")
         vtable = at - self.span.i32(at)  # soffset_t: subtracted, unlike all others
@@ -76,6 +77,7 @@ class Flat:
         size = self.span.u16(at)
         if size < _VTABLE_HEAD or size % 2:
             raise Damage(f"the vtable at byte {at:,} claims {size} bytes")
+        self.span.work.spend(RECORD + ITEM * size)
         slots = struct.unpack(f"<{size // 2}H", self.span.raw(at, size))
         self.region.claim(at, size, _VTABLES)
         return slots
@@ -84,6 +86,7 @@ class Flat:
         """Whether this is the first visit; strings and empty vectors may be shared, and are claimed once."""
         if at in self._seen:
             return False
+        self.span.work.spend(RECORD)
         self._seen.add(at)
         return True
 
@@ -147,6 +150,7 @@ class Table:
     def ints(self, slot: int, label: Label) -> tuple[int, ...]:
         """A vector of signed 32-bit integers, () by default."""
         at, count = self.vector(slot, 4, label)
+        self._flat.span.work.spend(4 * ITEM * count)  # each is an integer object
         return struct.unpack(f"<{count}i", self._flat.span.raw(at, 4 * count)) if count else ()
 
     def table(self, slot: int, label: Label) -> Table | None:

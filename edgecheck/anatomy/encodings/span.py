@@ -1,4 +1,4 @@
-"""A window of bytes that refuses to be read outside itself, and the two errors of a reader."""
+"""A window of bytes that refuses to be read outside itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgecheck.anatomy.accounting.limits import TEXT, Damage, Unread, Work
+from edgecheck.core.text import clean
 from edgecheck.errors import ModelError
+
+__all__ = ["Damage", "FileMap", "Span", "Unread", "explained", "mapped"]
 
 #: Reads that are this many bytes apart count as a jump; after this many jumps, mapped pages are released.
 _FAR, _JUMPS_KEPT = 64 << 10, 8
@@ -19,22 +23,18 @@ _U64 = struct.Struct("<Q")
 _I64 = struct.Struct("<q")
 
 
-class Damage(Exception):  # noqa: N818 - it names what was found, and never leaves this package
-    """The bytes are not what their format says; `explained` turns it into a `ModelError` with the file's name."""
-
-
-class Unread(Damage):
-    """The bytes may be right, but edgecheck does not read this variant of the format."""
-
-
 class FileMap(mmap.mmap):
     """A mapped file that keeps little of itself in memory.
 
     Reading a byte maps up to 2 MiB around it, where the page cache holds large pages: a header here and there
     in a large file would add up to all of it. So mapped pages are released after some far jumps; they stay in
     the page cache.
+
+    Attributes:
+        work: The budget for reading the model to which the file belongs.
     """
 
+    work: Work
     _jumps = 0
 
     def jump(self) -> None:
@@ -47,12 +47,15 @@ class FileMap(mmap.mmap):
 class Span:
     """`size` bytes from `start` on of a mapped file or of an unpacked stream; offsets are relative to `start`.
 
-    Every read is checked, so that an offset from a hostile file raises `Damage` and nothing else.
+    Every read is checked, so that an offset from a hostile file raises `Damage` and nothing else. Texts, and other
+    reads of more than a few bytes, are charged to `work`.
     """
 
-    __slots__ = ("_last", "data", "size", "start")
+    __slots__ = ("_last", "data", "size", "start", "work")
 
-    def __init__(self, data: FileMap | bytes, start: int = 0, size: int | None = None) -> None:
+    def __init__(
+        self, data: FileMap | bytes, start: int = 0, size: int | None = None, work: Work | None = None
+    ) -> None:
         size = len(data) - start if size is None else size
         if start < 0 or size < 0 or start + size > len(data):
             raise Damage(f"a part of {size:,} bytes at byte {start:,} reaches outside the file")
@@ -60,10 +63,11 @@ class Span:
         self.start = start
         self.size = size
         self._last = start
+        self.work = work or (data.work if isinstance(data, FileMap) else Work())
 
     def sub(self, at: int, size: int) -> Span:
         """The part of `size` bytes at `at`, without copying."""
-        return Span(self.data, self.place(at, size), size)
+        return Span(self.data, self.place(at, size), size, self.work)
 
     def raw(self, at: int, size: int) -> bytes:
         """A copy of `size` bytes."""
@@ -72,6 +76,7 @@ class Span:
 
     def text(self, at: int, size: int) -> str:
         """`size` bytes of UTF-8; invalid bytes become replacement characters."""
+        self.work.spend(TEXT + size)
         return self.raw(at, size).decode("utf-8", "replace")
 
     def u8(self, at: int) -> int:
@@ -124,13 +129,14 @@ class Span:
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[Span]:
-    """The file at `path`, mapped instead of read; an empty file is an empty span."""
+def mapped(path: Path, work: Work | None = None) -> Iterator[Span]:
+    """The file at `path`, mapped instead of read; an empty file is an empty span. `work` is new unless given."""
     with path.open("rb") as file:
         if not file.seek(0, 2):
-            yield Span(b"")
+            yield Span(b"", work=work)
             return
         with FileMap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            data.work = work or Work()
             yield Span(data)
 
 
@@ -145,12 +151,12 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except Unread as unread:
         raise ModelError(
-            f"{path} cannot be read: {unread}.",
+            f"{path} cannot be read: {clean(str(unread))}.",
             "Save it again with its framework's defaults, or convert it to .onnx or .tflite.",
         ) from unread
     except Damage as damage:
         raise ModelError(
-            f"{path} is damaged: {damage}.",
+            f"{path} is damaged: {clean(str(damage))}.",
             "Download or export it again, and compare its size and checksum with the original's.",
         ) from damage
     except OSError as error:

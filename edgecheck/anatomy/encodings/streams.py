@@ -33,8 +33,10 @@ _PIECE = 4096
 _MOST_OUT = 4 << 20
 #: Unpacked bytes that are kept in memory; larger contents go to a temporary file.
 _IN_MEMORY = 16 << 20
-#: A stream may unpack to 256 MiB, or to 64 times its size, but never beyond 4 GiB: a bomb is not a model.
-_ALWAYS_ALLOWED, _RATIO_ALLOWED, _NEVER_ALLOWED = 256 << 20, 64, 4 << 30
+#: A stream may unpack to 256 MiB, or to 64 times its size: a bomb is not a model. See also `limits.MOST_UNPACKED`.
+_ALWAYS_ALLOWED, _RATIO_ALLOWED = 256 << 20, 64
+#: How much longer than zlib's streams others take for the same size.
+_SLOWNESS = {"bz2": 8, "xz": 4, "lzma": 4}
 
 
 class _Decompressor(Protocol):
@@ -96,11 +98,12 @@ def unpacked(span: Span, how: str) -> Iterator[Unpacked]:
     """
     import tempfile
 
-    allowed = min(max(_ALWAYS_ALLOWED, _RATIO_ALLOWED * span.size), _NEVER_ALLOWED)
+    allowed = max(_ALWAYS_ALLOWED, _RATIO_ALLOWED * span.size)
     marks_out, marks_in, total, used = [0], [0], 0, 0
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         for out, used in _pieces(span, how):
             total += len(out)
+            span.work.unpack(len(out), _SLOWNESS.get(how, 1))
             if total > allowed:
                 raise Damage(f"its {span.size:,} compressed bytes unpack to more than {allowed:,}")
             file.write(out)
@@ -110,10 +113,11 @@ def unpacked(span: Span, how: str) -> Iterator[Unpacked]:
         marks_in[-1] = used
         file.seek(0)
         if total <= _IN_MEMORY:
-            yield Unpacked(Span(file.read()), used, marks_out, marks_in)
+            yield Unpacked(Span(file.read(), work=span.work), used, marks_out, marks_in)
             return
         file.flush()
         with FileMap(file.fileno(), total, access=mmap.ACCESS_READ) as data:
+            data.work = span.work
             yield Unpacked(Span(data), used, marks_out, marks_in)
 
 

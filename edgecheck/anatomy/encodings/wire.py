@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.accounting.limits import ITEM, STEP, TEXT
+from edgecheck.anatomy.encodings.span import Damage, FileMap
 
 #: Wire types, as the specification calls them: VARINT, I64, LEN, I32. The groups of proto2 (3 and 4) are not read.
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -20,6 +21,8 @@ _WIDTH = {FIXED64: 8, FIXED32: 4}
 _LONGEST_VARINT = 63
 #: Bytes, or values, that are searched in one step.
 _CHUNK = 1 << 20
+#: Fields of a message that are charged in one step.
+_CHARGED = 1024
 #: Bytes with the continuation bit: the varint goes on after them.
 _CONTINUED = bytes(range(0x80, 0x100))
 
@@ -85,12 +88,23 @@ def field_at(data: mmap.mmap | bytes, begin: int, stop: int) -> Field:
 
 
 def fields(data: mmap.mmap | bytes, start: int, stop: int) -> Iterator[Field]:
-    """The fields of the message from `start` to `stop`."""
-    at = start
+    """The fields of the message from `start` to `stop`; they are charged to the budget of the file."""
+    at, count = start, 1
     while at < stop:
         field = field_at(data, at, stop)
         yield field
         at = field.stop
+        count += 1
+        if count == _CHARGED:
+            _spend(data, STEP * count)
+            count = 0
+    _spend(data, STEP * count)
+
+
+def _spend(data: mmap.mmap | bytes, cost: int) -> None:
+    """Charge the budget of a file; bytes that were taken from one have been charged there."""
+    if isinstance(data, FileMap):
+        data.work.spend(cost)
 
 
 class Run(NamedTuple):
@@ -166,6 +180,7 @@ def packed(data: mmap.mmap | bytes, field: Field) -> list[int]:
     """The integers of a repeated varint field, packed or not, as int64."""
     if field.wire == VARINT:
         return [signed(field.value)]
+    _spend(data, 4 * ITEM * (field.stop - field.start))  # each is an integer object
     numbers, at = [], field.start
     while at < field.stop:
         value, at = varint(data, at, field.stop)
@@ -175,6 +190,7 @@ def packed(data: mmap.mmap | bytes, field: Field) -> list[int]:
 
 def text(data: mmap.mmap | bytes, field: Field) -> str:
     """A string field."""
+    _spend(data, TEXT + field.stop - field.start)
     return data[field.start : field.stop].decode("utf-8", "replace")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.accounting.limits import RECORD, check_parts, quoted
 from edgecheck.anatomy.encodings.span import Damage, Span
 
 #: Compression methods (4.4.5).
@@ -116,6 +116,7 @@ def _members(span: Span, at: int, count: int, begin: int) -> list[Member]:
     """Each entry of the directory with its local header, in as few reads as possible."""
     members = []
     for _ in range(count):
+        span.work.spend(4 * RECORD)
         signature, flags, method, crc, *numbers = _CENTRAL_HEAD.unpack(span.raw(at, _CENTRAL_SIZE))
         if signature != _CENTRAL:
             raise Damage(f"the archive's directory is broken at byte {at:,}")
@@ -135,7 +136,7 @@ def _member(span: Span, entry: tuple[str, int, int, int], sizes: list[int], begi
     header += begin
     signature, name_size, extra = _LOCAL_HEAD.unpack(span.raw(header, _LOCAL_SIZE))
     if signature != _LOCAL:
-        raise Damage(f"the archive's member {name!r} is not where the directory says")
+        raise Damage(f"the archive's member {quoted(name)} is not where the directory says")
     start = header + _LOCAL_SIZE + name_size + extra
     filling = 0
     if extra > _EXTRA_HEAD and span.raw(start - extra, 2) == _TORCH_EXTRA:

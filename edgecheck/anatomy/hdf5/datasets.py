@@ -11,6 +11,7 @@ from math import ceil, prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import RECORD, checked_shape
 from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.hdf5.headers import (
     DATASPACE,
@@ -102,7 +103,7 @@ def read_shape(h5: H5, at: int) -> tuple[int, ...]:
     """The dataspace message at `at` (IV.A.2.b)."""
     version, rank = h5.span.u8(at), h5.span.u8(at + 1)  # version, dimensionality
     start = at + (8 if version == 1 else 4)  # after the flags, and reserved bytes or the type
-    return tuple(h5.length(start + index * h5.length_size) for index in range(rank))
+    return checked_shape(tuple(h5.length(start + index * h5.length_size) for index in range(rank)))
 
 
 def _filters(h5: H5, message: Message) -> str:
@@ -112,6 +113,7 @@ def _filters(h5: H5, message: Message) -> str:
     names = []
     for _ in range(count):
         number = h5.span.u16(at)  # filter identification value
+        h5.span.work.spend(RECORD)
         names.append(_FILTERS.get(number, f"filter {number}"))
         has_name = version == 1 or number >= _FIRST_FOREIGN_FILTER
         name_size = h5.span.u16(at + 2) if has_name else 0  # name length; flags follow
@@ -153,7 +155,7 @@ def _chunks(h5: H5, at: int, rank: int, depth: int) -> Iterator[tuple[int, int]]
     """The chunks of a B-tree (III.A.1, node type 1); `rank` counts the bytes of an element as a dimension."""
     if depth > _DEEPEST:
         raise Damage(f"its tree at byte {at:,} has no end")
-    h5.visit()
+    h5.enter(at)
     h5.expect(at, b"TREE")
     level, used = h5.span.u8(at + 5), h5.span.u16(at + 6)  # node level, entries used
     head = 8 + 2 * h5.offset_size  # with the addresses of both siblings
@@ -171,6 +173,7 @@ def _chunks(h5: H5, at: int, rank: int, depth: int) -> Iterator[tuple[int, int]]
         if level:
             yield from _chunks(h5, child, rank, depth + 1)
         else:
+            h5.span.work.spend(2 * RECORD)
             yield child, h5.span.u32(place)
 
 
@@ -181,7 +184,7 @@ def _newer_chunks(h5: H5, message: Message, shape: tuple[int, ...], *, filtered:
     sizes = [h5.span.uint(message.at + 5 + index * width, width) for index in range(rank)]  # the last: of an element
     place = message.at + 5 + rank * width
     index, place = h5.span.u8(place), place + 1  # chunk indexing type
-    size = prod(sizes)
+    size = prod(checked_shape(tuple(sizes)))
     if index == _SINGLE_CHUNK and filtered and flags & _SINGLE_INDEX_WITH_FILTER:
         size, place = h5.length(place), place + h5.length_size + 4  # size of the filtered chunk; filter mask
     elif index == _IMPLICIT:

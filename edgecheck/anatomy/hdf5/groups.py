@@ -66,7 +66,7 @@ def _tree(h5: H5, at: int, heap: tuple[int, int], depth: int) -> Iterator[tuple[
     """The entries of a B-tree of symbol table nodes (III.A.1, node type 0); every node has its full size allocated."""
     if depth > _DEEPEST:
         raise Damage(f"its tree at byte {at:,} has no end")
-    h5.visit()
+    h5.enter(at)
     h5.expect(at, b"TREE")
     level, used = h5.span.u8(at + 5), h5.span.u16(at + 6)  # node level, entries used
     head = 8 + 2 * h5.offset_size  # with the addresses of both siblings
@@ -85,7 +85,7 @@ def _tree(h5: H5, at: int, heap: tuple[int, int], depth: int) -> Iterator[tuple[
 
 def _symbols(h5: H5, at: int, heap: tuple[int, int]) -> Iterator[tuple[str, int]]:
     """The entries of a symbol table node (III.B, III.C)."""
-    h5.visit()
+    h5.enter(at)
     h5.expect(at, b"SNOD")
     used = h5.span.u16(at + 6)  # number of symbols
     step = 2 * h5.offset_size + 24  # link name offset, object header address; cache type, reserved, scratch pad

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.accounting.limits import RECORD, check_parts
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.values import Kind
@@ -62,6 +62,7 @@ class H5:
         self.span = self.region.span
         self.leaf_k, self.internal_k, self.chunk_k = 4, 16, 32  # the library's defaults
         self._visits = 0
+        self._entered: set[int] = set()
         version = self.span.u8(8)  # version number of the superblock
         if version in (0, 1):
             self.offset_size, self.length_size = self.span.u8(13), self.span.u8(14)  # size of offsets, of lengths
@@ -87,8 +88,20 @@ class H5:
         """Count a visit to a node; a hostile file may cause many with few bytes."""
         self._visits += 1
         check_parts(self._visits)
+        self.span.work.spend(4 * RECORD)
         if self._visits > self.span.size // 16 + 64:
             raise Damage("its parts refer to each other more often than a file of this size can need")
+
+    def enter(self, at: int) -> None:
+        """Count a visit to a node that has one place in one tree.
+
+        Raises:
+            Damage: it was visited before.
+        """
+        self.visit()
+        if at in self._entered:
+            raise Damage(f"its part at byte {at:,} is used twice, or its tree has no end")
+        self._entered.add(at)
 
     def expect(self, at: int, signature: bytes) -> None:
         """Check the signature of the part at `at`."""
@@ -161,7 +174,7 @@ def _read_version_1(h5: H5, at: int) -> list[Message]:
     blocks = [(at + 16, h5.span.u32(at + 8))]  # object header size: bytes of messages in this block
     messages: list[Message] = []
     for start, size in blocks:  # grows with every continuation
-        h5.visit()
+        h5.enter(start)
         h5.span.sub(start, size)
         place = start
         while place + 8 <= start + size:
@@ -191,7 +204,7 @@ def _read_version_2(h5: H5, at: int) -> list[Message]:
     blocks = [(at + prefix + width, size)]
     messages: list[Message] = []
     for start, length in blocks:  # grows with every continuation
-        h5.visit()
+        h5.enter(start)
         for message, message_flags in _packed_messages(h5.span.sub(start, length), start, head):
             _claim(h5, message, head, message_flags)
             messages.append(message)
@@ -226,6 +239,7 @@ def _continuation(h5: H5, at: int) -> tuple[int, int]:
 
 def _claim(h5: H5, message: Message, head: int, flags: int) -> None:
     """Claim a message with its head of `head` bytes, except for the numbers of a compact dataset."""
+    h5.span.work.spend(4 * RECORD)
     h5.span.sub(message.at, message.size)
     label = _HEADERS
     if message.kind == _NIL:

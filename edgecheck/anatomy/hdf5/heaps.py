@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from math import prod
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import RECORD
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.hdf5.datasets import read_dtype, read_shape
 from edgecheck.anatomy.hdf5.headers import (
@@ -40,6 +41,7 @@ class GlobalHeaps:
     def references(self, at: int, size: int) -> Iterator[tuple[int, int]]:
         """Start and size of each object to which the references at `at` lead, each object once."""
         for place in range(at, at + size - self._reference + 1, self._reference):
+            self._h5.span.work.spend(2 * RECORD)
             address, number = self._heap_id(place)
             if not address or (address, number) in self._taken:
                 continue
@@ -108,6 +110,7 @@ class GlobalHeaps:
         at = address + head
         while at + head <= stop:  # the head of an object is as long: index, reference count, reserved, object size
             number, size = h5.span.u16(at), h5.length(at + 8)
+            h5.span.work.spend(4 * RECORD)
             if number == 0:  # the free space at the end
                 break
             if at + head + size > stop:

@@ -6,11 +6,13 @@ that Keras did not write are read as well: datasets in groups. See the other mod
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import prod
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import RECORD, Work, check_tensors
 from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.dtypes import is_float, is_quantised
 from edgecheck.anatomy.encodings.archive_parts import claim_archive, claim_member, member_region
@@ -27,6 +29,8 @@ _ASSETS = Label(Kind.STRUCTURE, "assets")
 _LABELS = {"config.json": _ARCHITECTURE, "metadata.json": _METADATA}
 #: What HDF5 aligns its parts to.
 _ALIGNMENT = 8
+#: Groups in groups in which a layer's name is looked for.
+_DEEPEST = 64
 #: The groups in which Keras 2 and Keras 3 keep the state of the optimiser.
 _OPTIMIZER = ("optimizer_weights", "optimizer")
 
@@ -70,12 +74,20 @@ def hdf5_tensors(region: Region) -> list[Tensor]:
         titles[path] = heaps.text(messages, "name")
         dataset = read_dataset(h5, messages)
         if dataset is None:
-            waiting += reversed([(f"{path}/{name}", child) for name, child in group_entries(h5, messages)])
+            waiting += reversed(list(_members(path, group_entries(h5, messages), region.span.work)))
         else:
             tensors.append(_tensor(path, dataset, (h5, heaps, owners)))
             visited[address] = tensors[-1]
     heaps.claim_rest()
     return [_titled(tensor, titles) for tensor in tensors]
+
+
+def _members(path: str, entries: Iterable[tuple[str, int]], work: Work) -> Iterator[tuple[str, int]]:
+    """The members of the group at `path` under their full names."""
+    for count, (name, address) in enumerate(entries):
+        check_tensors(count)
+        work.spend(8 * RECORD + 3 * (len(path) + len(name)))  # with what is made of it
+        yield f"{path}/{name}", address
 
 
 def _titled(tensor: Tensor, titles: dict[str, str]) -> Tensor:
@@ -86,7 +98,7 @@ def _titled(tensor: Tensor, titles: dict[str, str]) -> Tensor:
     parts = tensor.name.split("/")
     if "vars" not in parts:
         return tensor
-    paths = ("/" + "/".join(parts[:end]) + "/vars" for end in range(1, len(parts) - 1))
+    paths = ("/" + "/".join(parts[:end]) + "/vars" for end in range(1, min(len(parts) - 1, _DEEPEST)))
     names = [titles[path] for path in paths if titles.get(path)]
     return replace(tensor, layer="/".join(names)) if names else tensor
 

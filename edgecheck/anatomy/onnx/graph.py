@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.limits import RECORD
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import BYTES, FIXED32, VARINT, Field, field_at, fields, run_at, signed, text
@@ -163,6 +164,7 @@ class Walk:
         attributes = []
         for field in fields(self._data, message.start, message.stop):
             if field.number == _NODE_ATTRIBUTE:
+                self._region.span.work.spend(2 * RECORD)
                 attributes.append(field)
                 continue
             self._claim(field, _NODE_LABELS.get(field.number, _NODES))
@@ -211,6 +213,7 @@ class _Attributes:
         self._region.claim(message.begin, message.start - message.begin, _ATTRIBUTES)
         is_data = operator in _DATA_OPERATORS or operator.startswith("ai.onnx.ml.")
         name, integer, found = "", None, list[Raw]()
+        self._region.span.work.spend(4 * RECORD)
         at = message.start
         while at < message.stop:
             field = field_at(data, at, message.stop)
@@ -244,6 +247,7 @@ class _Attributes:
         self._region.claim(field.begin, run.start - field.begin, _ATTRIBUTES)
         self._region.claim(run.start, run.stop - run.start, _ATTRIBUTES if found is None else TENSOR)
         if found is not None:
+            self._region.span.work.spend(8 * RECORD)
             encoding = "" if run.start > field.begin and wire != VARINT else "unpacked"
             found.append(Raw("", dtype, (run.values,), ((run.start, run.stop - run.start),), encoding, {}))
         return run.stop

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.limits import RECORD, checked_shape
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.wire import (
     BYTES,
@@ -78,6 +79,7 @@ def read_tensor(region: Region, message: Field) -> Raw:
     spans: list[tuple[int, int]] = []
     record: dict[int, list[Field]] = defaultdict(list)
     encoding = ""
+    region.span.work.spend(8 * RECORD)
     region.claim(message.begin, message.start - message.begin, TENSOR_RECORDS)
     at = message.start
     while at < message.stop:
@@ -88,11 +90,12 @@ def read_tensor(region: Region, message: Field) -> Raw:
         else:
             region.claim(field.begin, field.stop - field.begin, _LABELS.get(field.number, TENSOR_RECORDS))
             record[field.number].append(field)
+            region.span.work.spend(2 * RECORD)
     external = {key: value for field in record[_EXTERNAL] for key, value in _pair(data, field).items()}
     return Raw(
         name=text(data, record[_NAME][-1]) if record[_NAME] else "",
         dtype=tensor_type(record[_DATA_TYPE][-1].value if record[_DATA_TYPE] else 0),
-        shape=tuple(max(size, 0) for field in record[_DIMS] for size in packed(data, field)),
+        shape=checked_shape(tuple(max(size, 0) for field in record[_DIMS] for size in packed(data, field))),
         spans=tuple(spans),
         encoding=encoding,
         external=external if any(field.value for field in record[_LOCATION]) else {},
@@ -113,7 +116,7 @@ def read_sparse(region: Region, message: Field) -> Raw:
         else:
             region.claim(field.begin, field.stop - field.begin, TENSOR_RECORDS)
             dims += packed(region.span.data, field)
-    return values._replace(shape=tuple(max(size, 0) for size in dims), spans=spans, encoding="sparse")
+    return values._replace(shape=checked_shape(tuple(max(size, 0) for size in dims)), spans=spans, encoding="sparse")
 
 
 def _enter_numbers(region: Region, field: Field, stop: int, spans: list[tuple[int, int]]) -> tuple[int, str]:
@@ -130,6 +133,7 @@ def _enter_numbers(region: Region, field: Field, stop: int, spans: list[tuple[in
     region.claim(field.begin, start - field.begin, TENSOR_RECORDS)
     region.claim(start, end - start, TENSOR)
     if end > start:
+        region.span.work.spend(2 * RECORD)
         spans.append((start, end - start))
     return end, encoding
 

@@ -12,15 +12,22 @@ from math import prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
-from edgecheck.anatomy.accounting.limits import check_parts, check_size, check_tensors
-from edgecheck.anatomy.accounting.region import Region
+from edgecheck.anatomy.accounting.limits import (
+    MOST_DIGITS,
+    check_parts,
+    check_size,
+    check_tensors,
+    checked_shape,
+    quoted,
+)
+from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.wire import Field, signed, varint
 from edgecheck.anatomy.onnx.graph import Node, Walk
 from edgecheck.anatomy.onnx.tensors import Raw
 from edgecheck.anatomy.scopes import layer_of
-from edgecheck.anatomy.values import Inside, Place, Role, Tensor
+from edgecheck.anatomy.values import Inside, Role, Tensor
 
 #: Exporters align weights in other files to up to 64 KiB.
 _EXTERNAL_ALIGNMENT = (64 << 10) + 1
@@ -51,8 +58,10 @@ def read_onnx(files: Files) -> Inside:
     region = files.main()
     findings = _Findings(region)
     Walk(region, findings).model()
+    owners = Owners()
     tensors = tuple(
-        _tensor(constant, findings.users, _where(constant.raw, region, files)) for constant in findings.constants
+        _tensor(constant, findings.users, _where(constant.raw, region, (files, owners)))
+        for constant in findings.constants
     )
     return Inside(tensors, dict(findings.operators))
 
@@ -107,6 +116,7 @@ class _Findings:
         if node.operator == "Constant":
             for raw in node.tensors[:1]:
                 self.initializer(raw._replace(name=node.outputs[0] if node.outputs else ""), training=False)
+            self.constants += [_Constant(raw, node, training=False) for raw in node.tensors[1:]]
         elif node.operator == "ConstantOfShape":
             self._constant_of_shape(node)
         else:
@@ -154,7 +164,7 @@ class _Findings:
                     values.append(signed(value))
             else:
                 values += struct.unpack(f"<{size // 8}q", self._region.span.raw(start, size - size % 8))
-        return tuple(max(value, 0) for value in values)
+        return checked_shape(tuple(max(value, 0) for value in values))
 
 
 def _layer_of_node(node: Node) -> str:
@@ -162,7 +172,7 @@ def _layer_of_node(node: Node) -> str:
     return layer_of(node.name) or layer_of(node.outputs[0] if node.outputs else "")
 
 
-def _tensor(constant: _Constant, users: dict[str, _User], places: tuple[int, tuple[Place, ...]]) -> Tensor:
+def _tensor(constant: _Constant, users: dict[str, _User], held: Held) -> Tensor:
     raw, owner, training = constant
     user = users.get(raw.name) if owner is None else None
     name = raw.name
@@ -172,9 +182,8 @@ def _tensor(constant: _Constant, users: dict[str, _User], places: tuple[int, tup
         layer, operator = _layer_of_node(owner), owner.operator
         name = f"{owner.name or (owner.outputs or ('',))[0]}.{raw.name}"
     dtype, shape = _unpacked_bits(raw, user)
-    stored, where = places
     if raw.encoding == "" and owner is None:
-        check_size(name, raw.dtype, raw.shape, sum(place.size for place in where))
+        check_size(name, raw.dtype, raw.shape, sum(place.size for place in held.places))
     return Tensor(
         name=name,
         layer=layer,
@@ -182,9 +191,10 @@ def _tensor(constant: _Constant, users: dict[str, _User], places: tuple[int, tup
         dtype=dtype,
         shape=shape,
         role=Role.OPTIMIZER if training else _role(raw, user),
-        stored=stored,
-        memory=dense_size(dtype, prod(shape)) or stored,
-        places=where,
+        stored=held.stored,
+        memory=dense_size(dtype, prod(shape)) or held.stored,
+        places=held.places,
+        shares=held.shares,
         encoding=raw.encoding,
     )
 
@@ -193,7 +203,9 @@ def _unpacked_bits(raw: Raw, user: _User | None) -> tuple[str, tuple[int, ...]]:
     """Type and shape; for the weights that ONNX Runtime packs into bytes, the node says them."""
     if user and user.taker == "com.microsoft.MatMulNBits" and user.position == 1:
         bits, rows, columns = (user.integers.get(key, 0) for key in ("bits", "N", "K"))
-        return f"uint{bits or 4}", (rows, columns)
+        packed = f"uint{bits or 4}"
+        if min(rows, columns) > 0 and 0 < dense_size(packed, rows * columns) <= dense_size(raw.dtype, prod(raw.shape)):
+            return packed, (rows, columns)
     return raw.dtype, raw.shape
 
 
@@ -208,17 +220,18 @@ def _role(raw: Raw, user: _User | None) -> Role:
     return Role.WEIGHT if learned else Role.CONSTANT
 
 
-def _where(raw: Raw, region: Region, files: Files) -> tuple[int, tuple[Place, ...]]:
+def _where(raw: Raw, region: Region, elsewhere: tuple[Files, Owners]) -> Held:
     """Bytes stored, and their places; bytes in another file are claimed there."""
     if not raw.external:
-        return sum(size for _, size in raw.spans), tuple(region.place(*span) for span in raw.spans)
+        return Held(sum(size for _, size in raw.spans), tuple(region.place(*span) for span in raw.spans), "")
+    files, owners = elsewhere
     file = files.open(raw.external.get("location", ""), _EXTERNAL_ALIGNMENT)
     offset = _number(raw, "offset", 0)
-    return file.claim_tensor(offset, _number(raw, "length", file.span.size - offset))
+    return owners.hold(raw.name, file, (offset, _number(raw, "length", file.span.size - offset)))
 
 
 def _number(raw: Raw, key: str, default: int) -> int:
     value = raw.external.get(key, str(default))
-    if not value.isascii() or not value.isdigit():
-        raise Damage(f"tensor {raw.name!r} has the {key} {value!r} in its external data")
+    if not value.isascii() or not value.isdigit() or len(value) > MOST_DIGITS:
+        raise Damage(f"tensor {quoted(raw.name)} has the {key} {quoted(value)} in its external data")
     return int(value)

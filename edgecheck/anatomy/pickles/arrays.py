@@ -11,6 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import MOST_DIGITS, MOST_DIMENSIONS, checked_shape
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Text, Value
@@ -25,6 +26,8 @@ _ENCODE = "_codecs.encode"
 #: Items of a dict from which it counts as a vocabulary; smaller ones are settings.
 _SMALLEST_VOCABULARY = 64
 
+#: Bytes of one item of an array: NumPy counts them in 32 bits.
+_LARGEST_ITEM = 1 << 31
 _MAGIC = b"\x93NUMPY"
 #: Bytes of a `.npy` file's header.
 _LONGEST_HEADER = 1 << 20
@@ -77,9 +80,11 @@ def read_dtype(value: Value) -> DType | None:
     code = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else ""
     state = value.state if isinstance(value.state, tuple) else ()
     swapped = len(state) > 1 and state[1] == ">"
-    dtype = dtype_of(str(code)[:1], str(code)[1:], swapped=swapped)
+    dtype = (
+        dtype_of(code[:1], code[1:], swapped=swapped) if isinstance(code, str) else dtype_of("", "", swapped=swapped)
+    )
     size = state[5] if len(state) > 5 else None  # noqa: PLR2004 - item size
-    return dtype._replace(size=size) if isinstance(size, int) and size > 0 else dtype
+    return dtype._replace(size=size) if isinstance(size, int) and 0 < size < _LARGEST_ITEM else dtype
 
 
 def dtype_of(kind: str, width: str, *, swapped: bool) -> DType:
@@ -109,8 +114,8 @@ def read_array(value: Value) -> Array | None:
 
 
 def read_shape(value: Value) -> tuple[int, ...] | None:
-    """The shape that a tuple of sizes is, or `None` for anything else."""
-    if not isinstance(value, tuple):
+    """The shape or the strides that a tuple of sizes is, or `None` for anything else."""
+    if not isinstance(value, tuple) or len(value) > 2 * MOST_DIMENSIONS:
         return None
     sizes = [size for size in value if isinstance(size, int) and not isinstance(size, bool) and size >= 0]
     return tuple(sizes) if len(sizes) == len(value) else None
@@ -133,7 +138,10 @@ def read_npy(region: Region) -> Array:
     sizes, description = _SHAPE.search(header), _DESCRIPTION.search(header)
     if sizes is None:
         raise Damage("one of its arrays has no shape")
-    shape = tuple(int(size) for size in sizes[1].split(",") if size.strip())
+    numbers = [size.strip() for size in sizes[1].split(",") if size.strip()]
+    if any(len(number) > MOST_DIGITS or not number.isdigit() for number in numbers):
+        raise Damage("the shape of one of its arrays is not made of sizes")
+    shape = checked_shape(tuple(map(int, numbers)))
     size = span.size - start
     dtype = dtype_of(description[2], description[3], swapped=description[1] == ">") if description else None
     if dtype is None:  # a structured type: a list of fields
@@ -160,6 +168,7 @@ def _array(dtype: DType | None, shape: Value, content: Value) -> Array | None:
         content = _inner(content)
     if dtype is None or sizes is None or not isinstance(content, (Blob, Text)):
         return None
+    checked_shape(sizes)
     plain = encoding != "text" and dtype.name not in ("object", "string")
     if plain and not isinstance(content, Text) and content.size != dtype.size * prod(sizes):
         raise Damage(f"an array claims {prod(sizes):,} items of {dtype.size} bytes and has {content.size:,} bytes")

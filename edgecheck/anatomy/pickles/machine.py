@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
+from edgecheck.anatomy.accounting.limits import ITEM, MOST_DIGITS, RECORD, STEP, TABLE, TEXT, quoted
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value
 
@@ -18,8 +19,10 @@ _MOST_STEPS = 5_000_000
 #: Bytes of a text that is read; longer ones stay where they are.
 _LONGEST_TEXT = 1 << 16
 _LONGEST_LINE = 1 << 16
-#: Bytes of an integer.
-_LONGEST_INTEGER = 1 << 12
+#: Bytes of an integer that is read; longer ones, which no size has, stay where they are.
+_LONGEST_INTEGER = 16
+#: Steps that are charged at once.
+_CHARGED = 4096
 #: Digits of a memo index in a text opcode: such indices have 32 bits.
 _LONGEST_INDEX = 10
 
@@ -94,7 +97,9 @@ class Machine:
             Unread: it has too many opcodes.
         """
         table, span = self._handlers, self._span
-        for _ in range(_MOST_STEPS):
+        for step in range(_MOST_STEPS):
+            if not step % _CHARGED:
+                span.work.spend(STEP * _CHARGED)
             code = span.u8(self.at)
             self.at += 1
             if code == _STOP:
@@ -107,6 +112,11 @@ class Machine:
 
     def push(self, value: Value) -> None:
         """Push an operand."""
+        self._stack.append(value)
+
+    def push_new(self, value: Mapping | list[Value] | tuple[Value, ...]) -> None:
+        """Push a container, and charge it."""
+        self._span.work.spend(TABLE if isinstance(value, Mapping) else RECORD + ITEM * len(value))
         self._stack.append(value)
 
     def pop(self) -> Value:
@@ -158,15 +168,19 @@ class Machine:
         if code in _TEXTS and size <= _LONGEST_TEXT:
             text = Text(self._span.text(at, size))
             text.at, text.size = at, size
+            self._span.work.spend(TEXT)
             self.push(text)
         else:
+            self._span.work.spend(2 * RECORD)
             self.push(Blob(at, size, code in _TEXTS))
 
     def integer(self, size: int) -> None:
         """BININT, LONG1 and LONG4: a signed integer of `size` bytes."""
-        if size > _LONGEST_INTEGER:
-            raise Damage(f"its pickle has an integer of {size:,} bytes")
         self.at += size
+        if size > _LONGEST_INTEGER:
+            self._span.sub(self.at - size, size)
+            self.push(Blob(self.at - size, size))
+            return
         self.push(int.from_bytes(self._span.raw(self.at - size, size), "little", signed=True))
 
     def double(self) -> None:
@@ -176,17 +190,20 @@ class Machine:
 
     def name(self, module: str, name: str) -> None:
         """GLOBAL, STACK_GLOBAL and the extensions: an import."""
+        self._span.work.spend(2 * RECORD)
         found = Name(module, name)
         self.names.add(found)
         self.push(found)
 
     def call(self, count: int) -> None:
         """REDUCE, NEWOBJ and NEWOBJ_EX: `count` operands after the one that is called."""
+        self._span.work.spend(4 * RECORD)
         arguments = [self.pop() for _ in range(count)][::-1]
         self.push(Made(self.pop(), arguments[0] if count == 1 else tuple(arguments)))
 
     def keep(self, key: Value) -> None:
         """PERSID and BINPERSID."""
+        self._span.work.spend(2 * RECORD)
         self.persistent.append(Persistent(key))
         self.push(self.persistent[-1])
 
@@ -203,6 +220,7 @@ class Machine:
     def append(self, values: list[Value]) -> None:
         """APPEND, APPENDS and ADDITEMS."""
         target = self.pop()
+        self._span.work.spend(ITEM * len(values))
         if isinstance(target, list):
             target += values
         elif isinstance(target, Made):
@@ -217,6 +235,7 @@ class Machine:
         mapping = target.mapping() if isinstance(target, Made) else target
         if not isinstance(mapping, Mapping) or len(values) % 2:
             raise Damage(f"its pickle sets items of something other than a dict at byte {begin:,}")
+        self._span.work.spend((RECORD + ITEM) * len(values) // 2 + 2 * RECORD)  # a pair, and where the items are
         mapping.pairs += zip(values[::2], values[1::2], strict=True)
         mapping.spans.append((begin, self.at))
         self.push(target)
@@ -225,6 +244,7 @@ class Machine:
         """PUT, BINPUT and LONG_BINPUT: remember the last operand."""
         if not self._stack:
             raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
+        self._span.work.spend(RECORD)
         self._memo[index] = self._stack[-1]
 
     def memoize(self) -> None:
@@ -264,12 +284,12 @@ def _operand_handlers(machine: Machine) -> dict[bytes, Callable[[], None]]:
         b"2": lambda: _duplicate(machine),  # DUP
         b"J": partial(machine.integer, 4),  # BININT
         b"G": machine.double,  # BINFLOAT
-        b"]": lambda: machine.push([]),  # EMPTY_LIST
-        b"}": lambda: machine.push(Mapping()),  # EMPTY_DICT
-        b"\x8f": lambda: machine.push([]),  # EMPTY_SET
-        b"l": lambda: machine.push(machine.pop_group()[0]),  # LIST
-        b"t": lambda: machine.push(tuple(machine.pop_group()[0])),  # TUPLE
-        b"\x91": lambda: machine.push(tuple(machine.pop_group()[0])),  # FROZENSET
+        b"]": lambda: machine.push_new([]),  # EMPTY_LIST
+        b"}": lambda: machine.push_new(Mapping()),  # EMPTY_DICT
+        b"\x8f": lambda: machine.push_new([]),  # EMPTY_SET
+        b"l": lambda: machine.push_new(machine.pop_group()[0]),  # LIST
+        b"t": lambda: machine.push_new(tuple(machine.pop_group()[0])),  # TUPLE
+        b"\x91": lambda: machine.push_new(tuple(machine.pop_group()[0])),  # FROZENSET
         b"d": lambda: _dict(machine),  # DICT
         b"a": lambda: machine.append([machine.pop()]),  # APPEND
         b"e": lambda: machine.append(machine.pop_group()[0]),  # APPENDS
@@ -327,7 +347,7 @@ def _get(machine: Machine, width: int) -> None:
 
 
 def _tuple(machine: Machine, count: int) -> None:
-    machine.push(tuple([machine.pop() for _ in range(count)][::-1]))
+    machine.push_new(tuple([machine.pop() for _ in range(count)][::-1]))
 
 
 def _discard(machine: Machine) -> None:
@@ -342,7 +362,7 @@ def _duplicate(machine: Machine) -> None:
 
 def _dict(machine: Machine) -> None:
     group, begin = machine.pop_group()
-    machine.push(Mapping())
+    machine.push_new(Mapping())
     machine.set_items(group, begin)
 
 
@@ -353,7 +373,9 @@ def _set_item(machine: Machine) -> None:
 
 def _stack_global(machine: Machine) -> None:
     name, module = machine.pop(), machine.pop()
-    machine.name(str(module), str(name))
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise Damage(f"its pickle imports something whose name is not a text, at byte {machine.at:,}")
+    machine.name(module, name)
 
 
 def _object(machine: Machine) -> None:
@@ -381,12 +403,14 @@ def _number(line: str) -> Value:
     if line in ("00", "01"):
         return line == "01"
     try:
-        return float(line) if set(line) & set(".eEnN") else int(line.rstrip("L") or "0")
+        if set(line) & set(".eEnN"):
+            return float(line)
+        return int(line.rstrip("L") or "0") if len(line) <= 2 * MOST_DIGITS else Blob(0, 0)
     except ValueError:
-        raise Damage(f"its pickle has the number {line[:20]!r}") from None
+        raise Damage(f"its pickle has the number {quoted(line)}") from None
 
 
 def _index(line: str) -> int:
     if not line.isascii() or not line.isdigit() or len(line) > _LONGEST_INDEX:
-        raise Damage(f"its pickle has the memo index {line[:20]!r}")
+        raise Damage(f"its pickle has the memo index {quoted(line)}")
     return int(line)

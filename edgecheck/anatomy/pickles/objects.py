@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from edgecheck.anatomy.accounting.limits import check_tensors
+from edgecheck.anatomy.accounting.limits import RECORD, STEP, Work, check_tensors
 
 #: A Python scalar, a tuple, a list, or one of the classes below.
 Value: TypeAlias = object
@@ -101,41 +101,64 @@ class Leaf(Generic[LeafT]):
     found: LeafT
 
 
-def leaves(root: Value, recognise: Callable[[Value], LeafT | None]) -> Iterator[Leaf[LeafT]]:
+def leaves(root: Value, recognise: Callable[[Value], LeafT | None], work: Work) -> Iterator[Leaf[LeafT]]:
     """Everything below `root` for which `recognise` returns something, in the order of the file.
 
-    Objects in several places are recognised in each of them, but searched only once.
+    Objects in several places are recognised in each of them, but searched only once. A path is made when something is
+    found at its end; until then, each place knows the one above it.
     """
     count = 0
-    searched: set[int] = set()
-    waiting: list[tuple[tuple[str, ...], Value]] = [((), root)]
+    known: dict[int, LeafT | None] = {}
+    waiting: list[tuple[_Step | None, Value]] = [(None, root)]
     while waiting:
-        path, value = waiting.pop()
-        if not isinstance(value, _CONTAINERS):
+        step, value = waiting.pop()
+        if not isinstance(value, _CONTAINERS) or value == ():
             continue
-        found = recognise(value)
+        work.spend(STEP)
+        is_new = id(value) not in known
+        if is_new:
+            work.spend(RECORD)
+            known[id(value)] = recognise(value)
+        found = known[id(value)]
         if found is not None:
             count += 1
             check_tensors(count)
-            yield Leaf(path, found)
-        elif id(value) not in searched:
-            waiting += reversed(list(_children(path, value)))
-        if value != ():
-            searched.add(id(value))
+            yield Leaf(_path(step, work), found)
+        elif is_new and not isinstance(value, Blob):
+            below = list(_children(step, value))
+            work.spend(2 * RECORD * len(below))
+            waiting += reversed(below)
 
 
-def _children(path: tuple[str, ...], value: Value) -> Iterator[tuple[tuple[str, ...], Value]]:
+class _Step(NamedTuple):
+    """A place in the objects, which knows the one above it."""
+
+    above: _Step | None
+    name: str
+
+
+def _path(step: _Step | None, work: Work) -> tuple[str, ...]:
+    """The names on the way to a place."""
+    names: list[str] = []
+    while step is not None:
+        work.spend(RECORD + len(step.name))
+        names.append(step.name)
+        step = step.above
+    return tuple(reversed(names))
+
+
+def _children(step: _Step | None, value: Value) -> Iterator[tuple[_Step | None, Value]]:
     if isinstance(value, Mapping):
         for key, child in value.pairs:
-            yield (path if key in _TRANSPARENT else (*path, _component(key))), child
+            yield (step if key in _TRANSPARENT else _Step(step, _component(key))), child
     elif isinstance(value, Made):
-        yield from ((path, child) for child in _parts(value))
+        yield from ((step, child) for child in _parts(value))
         plain = (item for item in value.items if not isinstance(item, Mapping))
-        yield from (((*path, str(index)), child) for index, child in enumerate(plain))
-        yield from ((path, item) for item in value.items if isinstance(item, Mapping))
+        yield from ((_Step(step, str(index)), child) for index, child in enumerate(plain))
+        yield from ((step, item) for item in value.items if isinstance(item, Mapping))
     elif isinstance(value, (list, tuple)):
         for index, child in enumerate(value):
-            yield (*path, _item_name(index, child)), child
+            yield _Step(step, _item_name(index, child)), child
 
 
 def _parts(made: Made) -> Iterator[Value]:

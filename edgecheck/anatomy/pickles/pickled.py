@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import checked_shape
 from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.streams import compression
@@ -53,7 +54,7 @@ class _Reading:
             self._region.claim(at, filling, _PADDING)
             self.holes.append((at, filling))
             at += filling
-        size = dtype.size * prod(shape)
+        size = dtype.size * prod(checked_shape(shape))
         self._region.span.sub(at, size)
         made.found = Array(dtype, shape, at, size, "big-endian" if dtype.swapped else "")
         return at + size
@@ -125,7 +126,7 @@ def read_pickled(files: Files) -> Inside:
 def _read(region: Region) -> Inside:
     reading = _Reading(region)
     machine = Machine(region.span, 0, reading.on_build)
-    found: Iterator[Leaf[Array | Mapping | Blob]] = leaves(machine.run(), _recognise)
+    found: Iterator[Leaf[Array | Mapping | Blob]] = leaves(machine.run(), _recognise, region.span.work)
     tensors = tuple(reading.tensor(leaf) for leaf in found)
     region.claim_around(0, machine.at, reading.holes, _OBJECTS)
     return Inside(tensors, notes=_notes(tensors))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
+from edgecheck.anatomy.accounting.limits import ITEM, RECORD, Work, check_tensors
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.archive_parts import (
     as_dict,
@@ -42,8 +43,11 @@ def read_skops(files: Files) -> Inside:
         schema = read_json(content.span, "schema.json")
     tensors: dict[str, Tensor] = {}
     again: list[Tensor] = []
-    for path, file in _files(schema):
+    work = region.span.work
+    for path, file in _files(schema, work):
         name = ".".join(path)
+        work.spend(8 * RECORD + len(name))
+        check_tensors(len(tensors) + len(again))
         if file in tensors:
             again.append(_shared(tensors[file], name))
         elif file in members:
@@ -54,16 +58,18 @@ def read_skops(files: Files) -> Inside:
     return Inside((*tensors.values(), *again))
 
 
-def _files(schema: object) -> Iterator[tuple[tuple[str, ...], str]]:
+def _files(schema: object, work: Work) -> Iterator[tuple[tuple[str, ...], str]]:
     """Path and member of each array; the path is made of the keys that lead to it."""
     waiting: deque[tuple[tuple[str, ...], dict[str, object]]] = deque([((), as_dict(schema))])
     while waiting:
         path, node = waiting.popleft()
         if isinstance(node.get("file"), str):
             yield path, str(node["file"])
+        work.spend((2 * RECORD + ITEM * len(path)) * (1 + len(node)))
         for key, child in node.items():
             below = {"": child} if isinstance(child, dict) else dict(enumerate(as_list(child)))
             here = path if key in _TRANSPARENT or key.startswith("__") else (*path, key)
+            work.spend((2 * RECORD + ITEM * len(here)) * len(below))
             waiting += [((*here, str(step)) if step != "" else here, as_dict(each)) for step, each in below.items()]
 
 

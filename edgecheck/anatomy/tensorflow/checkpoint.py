@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_size, check_tensors
+from edgecheck.anatomy.accounting.limits import (
+    MOST_DIMENSIONS,
+    RECORD,
+    TEXT,
+    check_size,
+    check_tensors,
+    checked_shape,
+)
 from edgecheck.anatomy.accounting.region import Owners, Region
 from edgecheck.anatomy.dtypes import is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
@@ -36,12 +43,14 @@ def type_name(number: int) -> str:
 
 def shape_of(data: mmap.mmap | bytes, message: Field) -> tuple[int, ...]:
     """A TensorShapeProto; open dimensions are 0."""
-    sizes = []
+    sizes: list[int] = []
     for dimension in fields(data, message.start, message.stop):
         if dimension.number == 2:  # noqa: PLR2004 - dim
             numbers = {field.number: field.value for field in fields(data, dimension.start, dimension.stop)}
             sizes.append(max(0, signed(numbers.get(1, 0))))  # size; -1 is open
-    return tuple(sizes)
+        if len(sizes) > MOST_DIMENSIONS:
+            break
+    return checked_shape(tuple(sizes))
 
 
 def role_of(dtype: str) -> Role:
@@ -235,6 +244,7 @@ def _block(region: Region, start: int, size: int) -> Iterator[tuple[bytes, tuple
         at -= base
         if shared > len(key) or at + unshared + length > stop:
             raise Damage(f"an entry of its index of variables, at byte {at:,}, is broken")
+        region.span.work.spend(6 * RECORD + 2 * TEXT + 3 * (shared + unshared))  # with what is made of each entry
         key = key[:shared] + region.span.raw(at, unshared)
         at += unshared + length
         yield key, (at - length, at)

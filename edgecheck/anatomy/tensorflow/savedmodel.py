@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import TENSOR, Label
-from edgecheck.anatomy.accounting.limits import check_parts
+from edgecheck.anatomy.accounting.limits import RECORD, check_parts, check_tensors
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.dtypes import dense_size, is_float
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
@@ -38,6 +38,8 @@ _NUMBERS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17)
 _RAW = (4, 5, 6)
 #: Bytes from which constants are compared: functions repeat the constants of functions that they were made from.
 _COMPARED = 64
+#: Bytes of a constant that are read at a time.
+_PIECE = 1 << 20
 
 
 def read_savedmodel(files: Files) -> Inside:
@@ -148,6 +150,8 @@ class _GraphWalk:
             for value in fields(self._data, field.start, field.stop):
                 if value.number == 8:  # noqa: PLR2004 - tensor
                     self._head(value, label)
+                    self._region.span.work.spend(8 * RECORD)
+                    check_tensors(len(self.constants))
                     self.constants.append(self._constant(node, value, label))
                 else:
                     self._claim(value, label)
@@ -162,6 +166,7 @@ class _GraphWalk:
                 start = field.start if field.wire == BYTES else field.begin
                 self._region.claim(field.begin, start - field.begin, label)
                 self._region.claim(start, field.stop - start, TENSOR)
+                self._region.span.work.spend(2 * RECORD)
                 extents.append((start, field.stop - start))
                 raw = field.number in _RAW
                 continue
@@ -181,7 +186,8 @@ def _tensor(constant: _Constant, region: Region, seen: dict[tuple[object, ...], 
     if stored >= _COMPARED:
         checksum = 0
         for start, size in constant.extents:
-            checksum = zlib.crc32(region.span.raw(start, size), checksum)
+            for at in range(start, start + size, _PIECE):
+                checksum = zlib.crc32(region.span.raw(at, min(_PIECE, start + size - at)), checksum)
         repeats = seen.setdefault((constant.dtype, constant.shape, stored, checksum), name)
     learned = is_float(constant.dtype) and constant.shape != ()  # scalars are steps of the computation
     return Tensor(

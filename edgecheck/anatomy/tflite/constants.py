@@ -7,7 +7,7 @@ from math import prod
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import check_size
+from edgecheck.anatomy.accounting.limits import check_size, quoted
 from edgecheck.anatomy.accounting.region import Held, Owners, Region
 from edgecheck.anatomy.dtypes import dense_size, is_float, is_quantised
 from edgecheck.anatomy.encodings.span import Damage
@@ -73,7 +73,7 @@ class _Constants:
 
     def _buffer(self, record: TensorRecord) -> tuple[int, int]:
         if record.buffer >= len(self._model.buffers):
-            raise Damage(f"tensor {record.name!r} has the buffer {record.buffer}, of {len(self._model.buffers)}")
+            raise Damage(f"tensor {quoted(record.name)} has the buffer {record.buffer}, of {len(self._model.buffers)}")
         return self._model.buffers[record.buffer]
 
     def _tensor(self, record: TensorRecord, user: OperatorRecord | None, graph: GraphRecord) -> Tensor:
@@ -98,7 +98,9 @@ class _Constants:
     def _held(self, record: TensorRecord) -> Held:
         if record.external:
             if record.external not in self._model.externals:
-                raise Damage(f"tensor {record.name!r} has the external buffer {record.external}, which is missing")
+                raise Damage(
+                    f"tensor {quoted(record.name)} has the external buffer {record.external}, which is missing"
+                )
             file, at, size = self._model.externals[record.external]
             return self._owners.hold(record.name, self._files.open(file, _ALIGNMENT), (at, size))
         self._used.add(record.buffer)

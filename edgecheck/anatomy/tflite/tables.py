@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import checked_shape
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.flatbuffer import Flat, Table
 from edgecheck.anatomy.encodings.span import Damage
@@ -159,7 +160,7 @@ def _tensor(table: Table) -> TensorRecord:
     return TensorRecord(
         name=table.text(10, _NAMES),
         dtype=TYPES[number] if number < len(TYPES) else f"type{number}",
-        shape=tuple(max(size, 0) for size in table.ints(4, _TENSORS)),
+        shape=checked_shape(tuple(max(size, 0) for size in table.ints(4, _TENSORS))),
         signature=table.ints(18, _TENSORS),  # shape_signature
         buffer=table.u32(8),
         external=table.u32(24),  # external_buffer

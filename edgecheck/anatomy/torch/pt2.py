@@ -11,11 +11,13 @@ from dataclasses import replace
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import checked_shape, cut
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.archive_parts import (
     as_dict,
     as_list,
     as_size,
+    as_text,
     claim_archive,
     claim_member,
     member_region,
@@ -78,7 +80,7 @@ def _configured(region: Region, members: dict[str, Member]) -> tuple[list[Named]
             config = as_dict(read_json(content.span, "list of weights"))
         for path, entry in as_dict(config.get("config")).items():
             meta = as_dict(entry)
-            target = f"{name.rpartition('/')[0]}/{meta.get('path_name')}"
+            target = f"{name.rpartition('/')[0]}/{as_text(meta.get('path_name'))}"
             if meta.get("use_pickle") and target in members:
                 pickled[target] = path
             elif meta.get("tensor_meta") is not None:
@@ -88,7 +90,7 @@ def _configured(region: Region, members: dict[str, Member]) -> tuple[list[Named]
 
 def _view(storage: str, meta: dict[str, object]) -> View:
     """A `TensorMeta` as a view of its storage."""
-    shape, strides = _sizes(meta.get("sizes")), _sizes(meta.get("strides"))
+    shape, strides = checked_shape(_sizes(meta.get("sizes"))), _sizes(meta.get("strides"))
     dtype = _TYPES.get(as_size(meta.get("dtype")), "bytes")
     offset = as_size(as_dict(meta.get("storage_offset")).get("as_int"))
     return View(storage, dtype, shape, offset, reach(shape, strides), quantised=False)
@@ -109,13 +111,13 @@ def _is_storage(name: str) -> bool:
 def _extents(storages: dict[str, Member]) -> dict[str, tuple[int, int]]:
     for name, member in storages.items():
         if member.method != STORED:
-            raise Damage(f"its member {name} is compressed, which torch does not read")
+            raise Damage(f"its member {cut(name)} is compressed, which torch does not read")
     return {name: (member.start, member.start + member.packed) for name, member in storages.items()}
 
 
 def _stored(region: Region, member: Member) -> Region:
     if member.method != STORED:
-        raise Damage(f"its member {member.name} is compressed, which torch does not read")
+        raise Damage(f"its member {cut(member.name)} is compressed, which torch does not read")
     return region.sub(member.start, member.packed)
 
 
@@ -143,10 +145,10 @@ def _graph(region: Region, members: dict[str, Member]) -> tuple[dict[str, int], 
             module = as_dict(as_dict(read_json(content.span, "graph")).get("graph_module"))
         weights = _weights_by_argument(as_dict(module.get("signature")))
         for node in map(as_dict, as_list(as_dict(module.get("graph")).get("nodes"))):
-            target = str(node.get("target")).removeprefix("torch.ops.")
+            target = as_text(node.get("target")).removeprefix("torch.ops.")
             operators[target] += 1
             for given in map(as_dict, as_list(node.get("inputs"))):
-                argument = str(as_dict(as_dict(given.get("arg")).get("as_tensor")).get("name"))
+                argument = as_text(as_dict(as_dict(given.get("arg")).get("as_tensor")).get("name"))
                 if argument in weights:
                     users.setdefault(weights[argument], target)
     return dict(operators), users
@@ -158,6 +160,6 @@ def _weights_by_argument(signature: dict[str, object]) -> dict[str, str]:
     for spec in map(as_dict, as_list(signature.get("input_specs"))):
         for kind, value in spec.items():
             entry = as_dict(value)
-            argument = str(as_dict(entry.get("arg")).get("name"))
-            weights[argument] = str(entry.get(f"{kind}_name", ""))
+            argument = as_text(as_dict(entry.get("arg")).get("name"))
+            weights[argument] = as_text(entry.get(f"{kind}_name"))
     return weights

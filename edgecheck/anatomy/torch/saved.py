@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
+from edgecheck.anatomy.accounting.limits import cut
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.dtypes import dense_size
 from edgecheck.anatomy.encodings.archive_parts import claim_archive, claim_member, member_region
@@ -50,7 +51,7 @@ def archive_tensors(region: Region, prefix: tuple[str, ...]) -> list[Tensor]:
             storages |= kept.keys()
             with member_region(region, members[pickle]) as content:
                 machine = Machine(content.span)
-                found: list[Leaf[View]] = list(leaves(machine.run(), read_view))
+                found: list[Leaf[View]] = list(leaves(machine.run(), read_view, region.span.work))
                 content.claim(0, machine.at, _OBJECTS)
             named = [Named(prefix + leaf.path, leaf.found) for leaf in found]
             tensors += tensors_of(named, dict(_extents(kept, folder)), region)
@@ -69,7 +70,7 @@ def _extents(members: dict[str, Member], folder: str) -> Iterator[tuple[str, tup
     """Key, start and stop of each storage in `folder`."""
     for name, member in members.items():
         if member.method != STORED:
-            raise Damage(f"its storage {name} is compressed, which torch does not read")
+            raise Damage(f"its storage {cut(name)} is compressed, which torch does not read")
         yield name.removeprefix(folder), (member.start, member.start + member.packed)
 
 
@@ -90,7 +91,7 @@ def read_torch_legacy(files: Files) -> Inside:
     for _ in range(_BEFORE_OBJECT):
         at = _pickle(region, at).at
     machine = Machine(region.span, at)  # the fourth pickle: the object
-    found: list[Leaf[View]] = list(leaves(machine.run(), read_view))
+    found: list[Leaf[View]] = list(leaves(machine.run(), read_view, region.span.work))
     region.claim(at, machine.at - at, _OBJECTS)
     types = {storage[0]: storage[1] for key in machine.persistent if (storage := storage_of(key)) is not None}
     keys = Machine(region.span, machine.at)  # the fifth: the keys of the storages, in the order of the file
@@ -113,9 +114,9 @@ def _storages(region: Region, at: int, order: Value, types: dict[str, str]) -> d
     if not isinstance(order, list):
         raise Damage("its list of storages is missing")
     storages = {}
-    for key in map(str, order):
+    for key in (str(key) for key in order if isinstance(key, (str, int))):
         if key not in types:
-            raise Damage(f"its storage {key} belongs to no tensor, so its size is unknown")
+            raise Damage(f"its storage {cut(key)} belongs to no tensor, so its size is unknown")
         size = dense_size(storage_type(types[key]), region.span.u64(at))
         region.claim(at, 8, _LENGTHS)
         region.span.sub(at + 8, size)

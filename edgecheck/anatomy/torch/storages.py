@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.limits import checked_shape, cut, quoted
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.dtypes import dense_size, is_float
 from edgecheck.anatomy.encodings.span import Damage
@@ -107,6 +108,8 @@ def storage_of(value: Value) -> tuple[str, str, int] | None:
     kind, storage, key, _, count = value.key[:5]
     if kind != "storage" or not isinstance(storage, Name) or not isinstance(count, int):
         return None
+    if not isinstance(key, (str, int)):
+        return None
     return str(key), storage.name, count
 
 
@@ -131,6 +134,7 @@ def _view(arguments: tuple[Value, ...], dtype: Value) -> View | None:
     if storage is None or not isinstance(offset, int) or offset < 0 or shape is None or strides is None:
         return None
     name = storage_type(storage[1])
+    checked_shape(shape)
     if isinstance(dtype, Name):
         name = _TORCH_TYPES.get(dtype.name, dtype.name)
     return View(storage[0], name, shape, offset, reach(shape, strides), storage[1] in _QUANTISED)
@@ -194,7 +198,7 @@ def tensors_of(named: list[Named], storages: Mapping[str, Extent], region: Regio
         unused += [_unused(owner, piece, region) for piece in rest]
     missing = next((each for index, each in enumerate(named) if index not in shares), None)
     if missing is not None:
-        raise Damage(f"tensor {missing.name!r} uses the storage {missing.view.storage}, which is missing")
+        raise Damage(f"tensor {quoted(missing.name)} uses the storage {cut(missing.view.storage)}, which is missing")
     return [_tensor(each, shares[index], region) for index, each in enumerate(named)] + unused
 
 
@@ -226,7 +230,9 @@ def _extent(named: Named, storage: Extent) -> Extent:
     start = storage[0] + dense_size(view.dtype, view.offset)
     stop = start + dense_size(view.dtype, view.reach)
     if stop > storage[1]:
-        raise Damage(f"tensor {named.name!r} reaches {stop - storage[1]:,} bytes beyond its storage {view.storage}")
+        raise Damage(
+            f"tensor {quoted(named.name)} reaches {stop - storage[1]:,} bytes beyond its storage {cut(view.storage)}"
+        )
     return start, stop
 
 
