@@ -54,7 +54,10 @@ class MeasureKeys(Section):
     warmup_time: float = key(SECONDS, "Time before measuring, at least; by default 500 ms.", "500 ms", default=0.5)
     min_count: int = key(whole(1, 1_000_000), "Inferences measured, at least; by default 50.", 50, default=50)
     min_time: float | None = key(
-        SECONDS, "Time measured, at least; by default 1 s, or max_time if less.", "1 s", default=None
+        SECONDS,
+        "Time measured before a limit may pass; by default 9 to 11.5 s by the percentile, or max_time if less.",
+        "10 s",
+        default=None,
     )
     max_time: float = key(
         SECONDS,
