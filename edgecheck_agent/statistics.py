@@ -91,7 +91,7 @@ def bursts(flags: Sequence[bool], gap: int) -> int:
 
 
 def within(exceedances: int, n: int, quantile: float) -> bool:
-    """Whether the nearest-rank quantile of `n` values is within a limit that so many exceed."""
+    """Whether the nearest-rank quantile of `n` values is within a limit that `exceedances` of them exceed."""
     return exceedances <= n - rank(n, quantile)
 
 

@@ -178,7 +178,7 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=_timed(latencies, max((count.seconds for count in counts.values()), default=0.0)),
+        basis=_timed(latencies, max((count.seconds for count in workers[-1].counts), default=0.0)),
         counts=counts,
     )
 
