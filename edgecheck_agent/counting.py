@@ -14,6 +14,13 @@ Trend = Tuple[float, float]
 # A trend ends where the slowest clock of a board is: 0.6 of 1.8 GHz on a Raspberry Pi 4.
 FARTHEST = 3.0
 
+# Fewer separate bursts do not show how long bursts last: exceedances are not divided by a block's length then.
+ENOUGH_BURSTS = 5
+
+# The parts of a run in each of which a decision must hold; a pass must also hold in the last tenth.
+THIRDS = 3
+TENTH = 10
+
 # Student's t with statistics.PARTS - 2 degrees of freedom, one-sided 99.9 %: many looks must all hold.
 TREND_T = 4.501
 
@@ -23,7 +30,8 @@ class Looks:
 
     Each of `looks` holds `id`, `quantile`, `bound_s`, `table` (rows `[n, a, r]`: after n blocks pass at no more than
     a exceedances, fail at r or more), `burst_s` and `burst_count` (the longest disturbance to expect before a longer
-    one is seen), and may hold `span_s`: the measuring time that the verdict is about.
+    one is seen), and may hold `least_s` (the time before which only a clear fail is decided) and `span_s` (the
+    time allowed, over which a trend must not lead to another decision).
     """
 
     def __init__(self, looks: Sequence[Dict[str, Any]]) -> None:
@@ -34,14 +42,21 @@ class Looks:
         """Whether every limit is decided, or at the end of its table."""
         return all(limit.done for limit in self._limits)
 
-    def feed(self, latencies_ns: Sequence[int]) -> List[Report]:
+    @property
+    def least_s(self) -> float:
+        """Seconds before which a limit is still open, unless it clearly fails."""
+        return max([limit.least / 1e9 for limit in self._limits] or [0.0])
+
+    def feed(self, latencies_ns: Sequence[int], elapsed_ns: int = 0) -> List[Report]:
         """Evaluate all latencies so far, in order, and report on each limit.
 
-        A report has `id`, `n` (inferences), `exceedances`, `block` (inferences per observation) and `decision`: "pass",
-        "fail" or "". A decided limit is evaluated again; its last decision stands while the latencies still agree.
+        A report has `id`, `n` (inferences), `exceedances`, `block` (inferences per observation), `decision` ("pass",
+        "fail" or "") and `over_s`: the time measured, which is what the decision is about. That time is `elapsed_ns`,
+        or the sum of the latencies if that is more.
+        A decided limit is evaluated again; its last decision stands while the latencies still agree.
         """
         if latencies_ns:
-            series = _Series(latencies_ns)
+            series = _Series(latencies_ns, elapsed_ns)
             for limit in self._limits:
                 limit.look(series)
         return [limit.report for limit in self._limits]
@@ -55,10 +70,10 @@ class Looks:
 class _Series:
     """All latencies so far, and the figures that every limit needs."""
 
-    def __init__(self, latencies: Sequence[int]) -> None:
+    def __init__(self, latencies: Sequence[int], elapsed: int) -> None:
         self.latencies = latencies
         self.middle = statistics.median(latencies)
-        self.total = sum(latencies)
+        self.elapsed = max(sum(latencies), elapsed)
         self.trend = _trend(latencies)
         # Bursts are measured around the trend: with a rise, the end of a run exceeds together, but not by chance.
         slope = (self.trend[0] + self.trend[1]) / 2 * self.middle if len(latencies) >= statistics.PARTS else 0.0
@@ -71,26 +86,53 @@ class _Limit:
 
     def __init__(self, look: Dict[str, Any]) -> None:
         self.done = False
-        self.report: Report = {"id": look["id"], "n": 0, "exceedances": 0, "block": 1, "decision": ""}
+        self.report: Report = {"id": look["id"], "n": 0, "exceedances": 0, "block": 1, "decision": "", "over_s": 0.0}
         self._bound: float = round(look["bound_s"] * 1e9, 3)  # 2.9 ms is 2899999.9999999995 ns in floats
         self._quantile: float = look["quantile"]
         self._table: List[List[int]] = look["table"]
         self._span: float = look.get("span_s", 0) * 1e9
+        self.least: float = look.get("least_s", 0) * 1e9
+        self._short = 0.0
         self._burst: Tuple[float, int] = (look["burst_s"] * 1e9, look["burst_count"])
         self._block = 1
 
     def look(self, series: _Series) -> None:
         n = len(series.latencies)
-        seen = sum([value > self._bound for value in series.latencies])
+        over = [value > self._bound for value in series.latencies]
+        seen = sum(over)
         self._block = self._block_length(series)
-        fewest, most = self._over_the_span(series, seen)
-        decision = statistics.decide((fewest, most), n, self._block, self._table)
+        # A hundredth less is as good: what the clock saw is not quite the sum of what it timed.
+        self._short = self.least / max(series.elapsed, 1) if series.elapsed < 0.99 * self.least else 0.0
+        decision = self._early(series) if self._short else self._decision(series, over)
         if decision or not self._agrees(seen, n):
-            self.report = dict(self.report, n=n, exceedances=seen, block=self._block, decision=decision)
-        self.done = bool(self.report["decision"]) or n >= self._table[-1][0] * self._block
+            counts = {"n": n, "exceedances": seen, "block": self._block}
+            self.report = dict(self.report, decision=decision, over_s=round(series.elapsed / 1e9, 3), **counts)
+        self.done = bool(self.report["decision"]) or (n >= self._table[-1][0] * self._block and not self._short)
 
     def next_look(self, n: int) -> int:
-        return min([row[0] * self._block for row in self._table if row[0] * self._block > n] or [n + 1])
+        due = [row[0] * self._block for row in self._table if row[0] * self._block > n]
+        if self._short:
+            due.append(max(n + 1, math.ceil(n * self._short)))
+        return min(due or [n + 1])
+
+    def _early(self, series: _Series) -> str:
+        """The decision before the least time is over: a fail at as many times the limit as a disturbance slows."""
+        n = len(series.latencies)
+        far = FARTHEST * self._bound
+        fewest, _ = self._over_the_span(series, far, sum([value > far for value in series.latencies]))
+        return statistics.decide((fewest, n), n, self._block, self._table)
+
+    def _decision(self, series: _Series, over: Sequence[bool]) -> str:
+        n = len(over)
+        fewest, most = self._over_the_span(series, self._bound, sum(over))
+        if 0 < statistics.bursts(over, self._block) < ENOUGH_BURSTS:
+            most = max(most, sum(over) * self._block)
+        decision = statistics.decide((fewest, most), n, self._block, self._table)
+        thirds = [over[n * part // THIRDS : n * (part + 1) // THIRDS] for part in range(THIRDS)]
+        parts = thirds + [over[n - n // TENTH :]] if decision == "pass" else thirds
+        right = decision == "pass"
+        agreeing = [statistics.within(sum(part), len(part), self._quantile) == right for part in parts if part]
+        return decision if all(agreeing) else ""
 
     def _block_length(self, series: _Series) -> int:
         time, count = self._burst
@@ -99,20 +141,20 @@ class _Limit:
         shown = max([statistics.autocorrelation_time([value > mark for value in series.level]) for mark in marks])
         return max(statistics.least_block(series.middle, time, count), math.ceil(shown))
 
-    def _over_the_span(self, series: _Series, seen: int) -> Tuple[int, int]:
-        """The fewest and the most exceedances if the trend went on over the entire span."""
-        ahead = self._span / max(series.total, 1) - 1
+    def _over_the_span(self, series: _Series, bound: float, seen: int) -> Tuple[int, int]:
+        """The fewest and the most that exceed `bound` if the trend went on over the entire span."""
+        ahead = self._span / max(series.elapsed, 1) - 1
         if ahead <= 0:
             return seen, seen
         down, up = series.trend
-        fewest = _stretched(series.latencies, self._bound, down * ahead) if down < 0 else seen
-        most = _stretched(series.latencies, self._bound, up * ahead) if up > 0 else seen
+        fewest = _stretched(series.latencies, bound, down * ahead) if down < 0 else seen
+        most = _stretched(series.latencies, bound, up * ahead) if up > 0 else seen
         return fewest, most
 
     def _agrees(self, seen: int, n: int) -> bool:
         """Whether the quantile of all latencies is still on the decided side."""
-        within = seen <= n - statistics.rank(n, self._quantile)
-        return bool(self.report["decision"] == ("pass" if within else "fail"))
+        right = "pass" if statistics.within(seen, n, self._quantile) else "fail"
+        return bool(self.report["decision"] == right)
 
 
 def _trend(latencies: Sequence[int]) -> Trend:

@@ -80,6 +80,21 @@ def least_block(latency: float, burst: float, count: int) -> int:
     return count if latency * count <= burst else math.ceil(burst / latency)
 
 
+def bursts(flags: Sequence[bool], gap: int) -> int:
+    """How many groups the marked ones form; two of one group are at most `gap` apart."""
+    count, last = 0, -gap - 1
+    for at, flag in enumerate(flags):
+        if flag:
+            count += at - last > gap
+            last = at
+    return count
+
+
+def within(exceedances: int, n: int, quantile: float) -> bool:
+    """Whether the nearest-rank quantile of `n` values is within a limit that `exceedances` of them exceed."""
+    return exceedances <= n - rank(n, quantile)
+
+
 def rows_around(n: int, block: int, table: Sequence[Row]) -> Tuple[Optional[Row], Optional[Row]]:
     """The last row of a table of looks that `n` inferences have reached, and the first that they have not passed by.
 

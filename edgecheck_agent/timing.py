@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from edgecheck_agent import counting, events, refusals
+from edgecheck_agent import counting, events, refusals, statistics
 
 # Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
@@ -44,7 +44,8 @@ class Turns:
 def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
 
-    Between two timed inferences nothing is written, collected or allocated but the number itself.
+    Between two timed inferences nothing is written, collected or allocated but the number itself. Of a model so quick
+    that `max_count` would be reached before the looks' least time is over, only one inference in several is timed.
     """
     gc.collect()
     gc.disable()
@@ -53,13 +54,15 @@ def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     values: List[Any] = []
     begun = CLOCK()
     until = begun + plan["max_s"] * PER_SECOND
-    sent = 0
+    sent = skip = 0
     while True:
         due = min(_due(looks, len(values), plan, (CLOCK() - begun) / PER_SECOND), plan["max_count"])
-        _stretch(turns, values, (due, until))
+        _stretch(turns, values, (due, until), skip)
         found = [round(value * NANOSECONDS) for value in values]
         report.send("latencies", values_ns=found[sent:])
-        report.send("look", n=len(found), counts=looks.feed(found))
+        counts = looks.feed(found, int((CLOCK() - begun) * NANOSECONDS))
+        report.send("look", n=len(found), counts=counts)
+        skip = skip or _skipped(found, looks.least_s, plan["max_count"])
         sent = len(found)
         now = CLOCK()
         settled = looks.done and sent >= plan["min_count"] and (now - begun) / PER_SECOND >= plan["min_s"]
@@ -88,14 +91,24 @@ def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) 
     return math.ceil(n * max(float(plan["min_s"]) / elapsed_s, 1.0)) + 1
 
 
-def _stretch(turns: Turns, values: List[Any], end: Any) -> None:
-    """Time inferences until there are as many as `end` says, or until its moment is reached."""
+def _skipped(latencies: Sequence[int], time_s: float, most: int) -> int:
+    """Inferences to leave untimed between two timed ones, so that half of `most` timed ones fill `time_s`."""
+    return int(time_s * 1e9 / max(statistics.median(latencies), 1) / max(most / 2, 1))
+
+
+def _stretch(turns: Turns, values: List[Any], end: Any, skip: int) -> None:
+    """Time inferences until there are as many as `end` says, or until its moment is reached.
+
+    Before each one, `skip` others run untimed.
+    """
     due, until = end
     clock, run, advance, keep = CLOCK, turns.model.invoke, turns.next, values.append
     with refusals.translated(turns.advice):
         if values and values[-1] < SLOW_S * PER_SECOND:
             run()  # untimed: evaluating the look has cooled the caches
         for _ in range(due - len(values)):
+            for _ in range(skip):
+                run()
             start = clock()
             run()
             stop = clock()

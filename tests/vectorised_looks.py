@@ -29,6 +29,8 @@ class Outcome:
     failed: float
     inferences: float
     """Mean count at the decision, or at the end."""
+    seconds: float
+    """Mean time measured by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +54,41 @@ class Watch:
             answer = self.look(series[undecided, :n])
             state[undecided] = answer
             at[undecided[answer != 0]] = n
-        return Outcome(float((state == 1).mean()), float((state == -1).mean()), float(at.mean()))
+        seconds = [row[:n].sum() / 1e9 for row, n in zip(series, at, strict=True)]
+        return Outcome(
+            float((state == 1).mean()), float((state == -1).mean()), float(at.mean()), float(np.mean(seconds))
+        )
 
     def grid(self, series: Series) -> list[int]:
         """Numbers of inferences to look at: those of the table, in the shortest blocks; and all of them."""
         length = series.shape[1]
         block = self.block or looks.least_block(float(np.median(series)) / 1e9)
         due = [look.n * block for look in looks.look_table(self.quantile)]
-        return sorted({n for n in due if n < length} | {length})
+        # The agent looks when the least time is over; in the mean of all runs that is here, a little later.
+        over = math.ceil(1.02 * self.least / float(series.mean())) if self.least else length
+        return sorted({n for n in [*due, over] if n < length} | {length})
 
     def look(self, series: Series) -> Counts:
         """1 for each row that passes, -1 for each that fails, 0 for the others."""
         n = series.shape[1]
-        seen = (series > self.bound).sum(axis=1)
+        over = series > self.bound
+        seen = over.sum(axis=1)
         block: Counts = np.full(len(series), self.block) if self.block else self._blocks(series)
-        fewest, most = self._over_the_span(series, seen)
+        fewest, most = self._over_the_span(series, self.bound, seen)
+        few = self._too_few_bursts(over, block)
+        most = np.where(few, np.maximum(most, seen * block), most)
+        far = counting.FARTHEST * self.bound
+        early, _ = self._over_the_span(series, far, (series > far).sum(axis=1))
+        short = series.sum(axis=1) < 0.99 * self.least
         table = looks.look_table(self.quantile)
         rows = np.array([look.n for look in table])
         passing = np.array([-1] + [look.pass_at_most for look in table])
         failing = np.array([look.fail_at_least for look in table] + [2**40])
         before = np.searchsorted(rows, n // block, side="right")
         after = np.searchsorted(rows, -(-n // block), side="left")
-        passes = most <= passing[before] * block
-        fails = fewest >= failing[after] * block
+        passes = (most <= passing[before] * block) & self._holds(over, passing=True) & ~short
+        fails = (fewest >= failing[after] * block) & self._holds(over, passing=False) & ~short
+        fails |= short & (early >= failing[after] * block)
         answer: Counts = np.where(passes, 1, np.where(fails, -1, 0))
         return answer
 
@@ -87,7 +101,32 @@ class Watch:
         blocks: Counts = np.maximum(floor, np.ceil(shown)).astype(np.int64)
         return blocks
 
-    def _over_the_span(self, series: Series, seen: Counts) -> tuple[Counts, Counts]:
+    @property
+    def least(self) -> float:
+        """The time before which nothing passes, as the host tells the agent."""
+        return min(looks.least_time(self.quantile) * 1e9, self.span)
+
+    def _too_few_bursts(self, over: Marks, block: Counts) -> Marks:
+        few = np.zeros(len(over), np.bool_)
+        for at in np.flatnonzero(over.any(axis=1)):
+            parted = np.diff(np.flatnonzero(over[at])) > block[at]
+            few[at] = parted.sum() + 1 < counting.ENOUGH_BURSTS
+        return few
+
+    def _holds(self, over: Marks, *, passing: bool) -> Marks:
+        n, thirds = over.shape[1], counting.THIRDS
+        parts = [over[:, n * part // thirds : n * (part + 1) // thirds] for part in range(thirds)]
+        if passing:
+            parts.append(over[:, n - n // counting.TENTH :])
+        holds = np.ones(len(over), np.bool_)
+        for part in parts:
+            size = part.shape[1]
+            if size:
+                within = part.sum(axis=1) <= size - statistics.rank(size, self.quantile)
+                holds &= within == passing
+        return holds
+
+    def _over_the_span(self, series: Series, bound: float, seen: Counts) -> tuple[Counts, Counts]:
         n = series.shape[1]
         ahead = self.span / series.sum(axis=1) - 1
         going = ahead > 0
@@ -98,8 +137,8 @@ class Watch:
         down, up = _growth(series)
         places = np.arange(n)
         fewest, most = (
-            (series * _within_reach(1 + (bound * ahead)[:, None] * places) > self.bound).sum(axis=1)
-            for bound in (np.minimum(down, 0), np.maximum(up, 0))
+            (series * _within_reach(1 + (slope * ahead)[:, None] * places) > bound).sum(axis=1)
+            for slope in (np.minimum(down, 0), np.maximum(up, 0))
         )
         return np.where(going, fewest, seen), np.where(going, most, seen)
 

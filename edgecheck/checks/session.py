@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgecheck.core.artifact import Artifact
-from edgecheck.core.budget import Budget
+from edgecheck.core.budget import Budget, Effort
 from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.limits import Limit
-from edgecheck.core.looks import for_agent
+from edgecheck.core.looks import for_agent, least_time
 from edgecheck.core.metrics import Family
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Run
@@ -33,6 +33,9 @@ MUCH_OF_MEMORY = 0.5
 
 #: The most inferences of the latency pass: more than any table of looks needs, few enough to send and keep.
 MOST_INFERENCES = 200_000
+
+#: Seconds measured, at least, where no limit asks for more.
+SHORTEST = 1.0
 
 #: Seconds between two readings of the resident memory, and the inferences during which they are taken.
 SAMPLING = 0.01
@@ -156,10 +159,10 @@ def _timed(needs: Needs) -> dict[str, object]:
             "warmup_count": effort.warmup_count,
             "warmup_s": effort.warmup_time,
             "min_count": effort.min_count,
-            "min_s": effort.min_time,
+            "min_s": _least_time(needs),
             "max_s": effort.max_time,
             "max_count": MOST_INFERENCES,
-            "looks": [look for limit in needs.limits for look in _looks(limit, effort.max_time)],
+            "looks": [look for limit in needs.limits for look in _looks(limit, effort)],
         },
         "load": {"processes": FRESH_LOADS}
         if any(limit.metric.family is Family.LOAD for limit in needs.limits)
@@ -167,13 +170,22 @@ def _timed(needs: Needs) -> dict[str, object]:
     }
 
 
-def _looks(limit: Limit, span: float) -> Iterator[dict[str, object]]:
+def _least_time(needs: Needs) -> float:
+    """Seconds to measure whatever is decided; a mean has no looks, and needs as long as a median."""
+    effort = needs.budget.effort
+    if effort.min_time is not None:
+        return effort.min_time
+    has_mean = any(limit.metric.name == "latency_mean" for limit in needs.limits)
+    return min(least_time(0.5) if has_mean else SHORTEST, effort.max_time)
+
+
+def _looks(limit: Limit, effort: Effort) -> Iterator[dict[str, object]]:
     """The tables by which the agent may stop early: one per level of a limit on a percentile."""
     quantile = limit.metric.quantile
     if quantile is not None:
         for level, bound in (("error", limit.error), ("warn", limit.warn)):
             if bound is not None:
-                yield for_agent(f"{limit.metric.name}:{level}", quantile, bound, span)
+                yield for_agent(f"{limit.metric.name}:{level}", quantile, bound, effort.max_time, effort.min_time)
 
 
 def _follow(lines: Iterable[bytes], reader: RunReader, tell: Callable[[str], None]) -> str:

@@ -99,7 +99,7 @@ def _effort(keys: MeasureKeys) -> Effort:
         warmup_count=keys.warmup_count,
         warmup_time=keys.warmup_time,
         min_count=keys.min_count,
-        min_time=min(usual.min_time, keys.max_time) if keys.min_time is None else keys.min_time,
+        min_time=keys.min_time,
         max_time=keys.max_time,
         deadline=max(usual.deadline, 4 * keys.max_time) if keys.deadline is None else keys.deadline,
     )

@@ -58,7 +58,10 @@ class MeasureKeys(Section):
         whole_number(1, 1_000_000), "Least number of inferences to measure; by default 50.", 50, default=50
     )
     min_time: float | None = key(
-        SECONDS, "Least time to measure; by default 1 s, or max_time if less.", "1 s", default=None
+        SECONDS,
+        "Time measured before a limit may pass; by default 9 to 11.5 s by the percentile, or max_time if less.",
+        "10 s",
+        default=None,
     )
     max_time: float = key(
         SECONDS,

@@ -42,7 +42,8 @@ class Effort:
     warmup_count: int = 1
     warmup_time: float = 0.5
     min_count: int = 50
-    min_time: float = 1.0
+    min_time: float | None = None
+    """None: as long as the limits need (`looks.least_time`)."""
     max_time: float = 30.0
     """A limit that is not decided by then is unknown."""
     deadline: float = 600.0

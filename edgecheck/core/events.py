@@ -207,6 +207,7 @@ class RunReader:
                 exceedances=count["exceedances"],
                 block=count["block"],
                 decision=count["decision"] or "",
+                seconds=count.get("over_s", 0.0),
             )
 
     def _on_batches(self, event: Mapping[str, Any]) -> None:

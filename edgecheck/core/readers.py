@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from edgecheck.core import looks, statistics
 from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
-from edgecheck.core.metrics import METRICS, SIZE, Metric, Provenance
+from edgecheck.core.metrics import LOAD_TIME, METRICS, SIZE, Metric, Provenance
 from edgecheck.core.run import Phase, Purpose, WorkerRun
 
 
@@ -178,7 +178,7 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=f"{len(latencies):,} inferences",
+        basis=_timed(latencies, max((count.seconds for count in workers[-1].counts), default=0.0)),
         counts=counts,
     )
 
@@ -196,8 +196,13 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         high=bounds[1] if bounds else None,
         interval=True,
         count=len(latencies),
-        basis=f"{len(latencies):,} inferences",
+        basis=_timed(latencies),
     )
+
+
+def _timed(latencies: tuple[float, ...], seconds: float = 0.0) -> str:
+    """What a latency is from; a verdict on it is about this time, which is at least that of the inferences."""
+    return f"{len(latencies):,} inferences over {LOAD_TIME.show(max(seconds, sum(latencies)))}"
 
 
 #: The workers of which each loads the model once.

@@ -77,6 +77,8 @@ class LookCount:
     """Consecutive inferences that count as one observation."""
     decision: str
     """`pass`, `fail`, or empty."""
+    seconds: float = 0.0
+    """How long was measured until then: what the decision is about; 0 where the agent did not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

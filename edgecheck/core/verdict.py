@@ -165,7 +165,8 @@ def _judge_counts(limit: Limit, key: str, bound: float, finding: Measurement) ->
     allowed = (1 - metric.quantile) * count.inferences
     return _Answer(
         Status.UNKNOWN,
-        f"not decided within the time allowed: {exceed}, and about {allowed:.0f} is the bound",
+        f"not decided within the time allowed: {exceed}, and about {allowed:.0f} is the bound; "
+        "where slow inferences come in bursts, `measure: {max_time: …}` must be many times as long as one",
     )
 
 

@@ -41,7 +41,7 @@ def test_a_clear_pass_takes_no_more_inferences_than_the_table_asks_for() -> None
     watched = Looks([p90()])
     assert measured(watched, quiet(10, 5000)) == looks.inferences_needed(0.9, block=20)
     assert watched.feed(quiet(10, 1020)) == [
-        {"id": "p90", "n": 1020, "exceedances": 0, "block": 20, "decision": "pass"}
+        {"id": "p90", "n": 1020, "exceedances": 0, "block": 20, "decision": "pass", "over_s": 10.205}
     ]
 
 
@@ -49,7 +49,9 @@ def test_a_clear_fail_takes_eight_blocks() -> None:
     watched = Looks([p90()])
     source = quiet(500, 50)
     assert measured(watched, source) == 8
-    assert watched.feed(source[:8]) == [{"id": "p90", "n": 8, "exceedances": 8, "block": 1, "decision": "fail"}]
+    assert watched.feed(source[:8]) == [
+        {"id": "p90", "n": 8, "exceedances": 8, "block": 1, "decision": "fail", "over_s": 4.008}
+    ]
 
 
 def test_a_latency_equal_to_the_bound_is_within_it() -> None:
@@ -98,12 +100,15 @@ def test_with_nothing_to_watch_it_is_done_immediately() -> None:
 
 def test_no_latencies_decide_nothing() -> None:
     watched = Looks([p90()])
-    assert watched.feed([]) == [{"id": "p90", "n": 0, "exceedances": 0, "block": 1, "decision": ""}]
+    assert watched.feed([]) == [{"id": "p90", "n": 0, "exceedances": 0, "block": 1, "decision": "", "over_s": 0.0}]
     assert not watched.done
 
 
 def test_clocks_that_see_no_time_pass_are_survived() -> None:
-    assert decisions(Looks([p90(span=1.0)]), [0] * 1020) == ["pass"]
+    watched = Looks([p90(span=1.0)])
+    assert decisions(watched, [0] * 1020) == [""]
+    assert watched.next_look(1020) > 1020
+    assert watched.feed([0] * 1020, elapsed_ns=10**9)[0]["decision"] == "pass"
 
 
 def test_a_table_that_ends_undecided_ends_the_measuring() -> None:
@@ -144,6 +149,56 @@ def test_too_few_latencies_for_a_trend_decide_nothing_before_the_span_is_over() 
     assert decisions(Looks([p90(span=60.0)]), quiet(500, 12)) == ["fail"]
 
 
+def test_nothing_passes_before_the_least_time_and_then_there_is_a_look() -> None:
+    source = quiet(10, 3000)
+    watched = Looks([p90(span=30.0)])
+    assert measured(watched, source) == pytest.approx(1100, abs=5), "of 10 ms each, and 51 blocks are 1020"
+    (report,) = watched.feed(source[:1100])
+    assert report["decision"] == "pass"
+    assert report["over_s"] == pytest.approx(11, abs=0.1)
+    assert watched.least_s == looks.least_time(0.9) == 11.0
+    assert Looks([p90(span=2.0)]).least_s == 2.0, "never more than is allowed"
+
+
+def test_a_clear_fail_needs_no_least_time_and_others_do() -> None:
+    assert decisions(Looks([p90(50, span=30.0)]), quiet(500, 20)) == ["fail"], "whatever the trend"
+    assert decisions(Looks([p90(50, span=30.0)]), quiet(100, 60)) == [""]
+    assert decisions(Looks([p90(50, span=30.0)]), quiet(100, 115)) == ["fail"]
+
+
+@pytest.mark.parametrize("slow", [slice(250, 450), slice(1300, 1500)], ids=["in the first third", "at the end"])
+def test_a_slow_third_or_a_slow_end_holds_a_pass_back(slow: slice) -> None:
+    """One in nine of p75's inferences is slow, which is too many only where they are together."""
+    spread = quiet(10, 1500)
+    spread[::9] = [60 * MS] * len(spread[::9])
+    together = quiet(10, 1500)
+    together[slow] = [60 * MS] * 200
+    judged = {**looks.for_agent("p75", 0.75, 0.05, 0.0), "burst_count": 1}
+    table = [[1, -1, 10**6], [1500, 300, 10**6]]
+    assert decisions(Looks([{**judged, "table": table}]), spread) == ["pass"]
+    few = {**judged, "table": [[1, -1, 10**6], [2, 1, 10**6]], "quantile": 0.75}
+    assert decisions(Looks([few]), together) == [""]
+
+
+def test_few_bursts_are_not_divided_by_the_length_of_a_block() -> None:
+    def with_bursts(count: int) -> list[int]:
+        series = quiet(10, 4000)
+        for at in range(count):
+            start = 100 + at * 3800 // count
+            series[start : start + 12] = [60 * MS] * 12
+        return series
+
+    assert looks.judge(12, 4000, 20, looks.look_table(0.9)) == "pass"
+    assert decisions(Looks([p90()]), with_bursts(1)) == [""], "12 blocks of 20 may be what it stands for"
+    assert decisions(Looks([p90()]), with_bursts(5)) == ["pass"]
+
+
+def test_a_fail_needs_every_third_to_be_beyond() -> None:
+    series = quiet(60, 400) + quiet(10, 800)
+    assert looks.judge(400, 1200, 20, looks.look_table(0.9)) == "fail"
+    assert decisions(Looks([{**p90(), "burst_count": 1}]), series) == [""]
+
+
 def test_a_decision_stands_through_doubt_and_falls_when_the_latencies_contradict_it() -> None:
     fine, bad = quiet(300, 60), quiet(600, 1000)
     watched = Looks([p90(400, name="a")])
@@ -172,7 +227,7 @@ def test_a_tiny_model_far_from_its_limit_is_decided_though_it_was_watched_for_no
     """Noise over a fraction of a millisecond says nothing of a minute: a trend has an end."""
     series = [2500 + 500 * (at * 7 % 11 - 5) // 5 for at in range(700)]
     decisions = {
-        bound: Looks([looks.for_agent("limit", 0.5, bound, 60.0)]).feed(series)[0]["decision"]
+        bound: Looks([looks.for_agent("limit", 0.5, bound, 60.0, 0.0)]).feed(series)[0]["decision"]
         for bound in (1e-7, 25e-6)
     }
     assert decisions == {1e-7: "fail", 25e-6: "pass"}

@@ -240,6 +240,16 @@ def test_a_tiny_model_stops_at_its_count() -> None:
     assert heard.of("look")[-1]["n"] == 500
 
 
+def test_a_tiny_model_is_timed_now_and_then_so_that_the_least_time_passes() -> None:
+    plan = {**QUICK, "max_s": 20, "max_count": 600, "looks": [for_agent("p50", 0.5, 10.0, 20.0, 1.0)]}
+    heard = run(job(fetch("hey_jarvis.tflite"), latency=plan))
+    (count,) = heard.of("look")[-1]["counts"]
+    values = [value for event in heard.of("latencies") for value in event["values_ns"]]
+    assert (count["decision"], count["n"]) == ("pass", len(values))
+    assert len(values) < 600
+    assert count["over_s"] >= 0.99 > 2 * sum(values) / 1e9
+
+
 def test_a_path_with_spaces_and_other_letters_is_fine(tmp_path: Path) -> None:
     folder = tmp_path / "vür ❤ x"
     folder.mkdir()

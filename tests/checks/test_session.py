@@ -42,6 +42,19 @@ def test_load_processes_are_started_only_where_a_limit_asks(artifact: Artifact) 
     assert job(artifact, needs("load_time"))["load"] == {"processes": 5}
 
 
+def test_the_effort_sets_the_least_time_and_without_it_the_limits_do(artifact: Artifact) -> None:
+    def asked(effort: Effort, *metrics: str) -> tuple[object, list[object]]:
+        wanted = needs(*metrics)
+        latency = job(artifact, replace(wanted, budget=replace(wanted.budget, effort=effort)))["latency"]
+        assert isinstance(latency, dict)
+        return latency["min_s"], [look["least_s"] for look in latency["looks"]]
+
+    assert asked(Effort(), "latency_p50", "latency_p90") == (1.0, [9.0, 11.0])
+    assert asked(Effort(), "latency_mean") == (9.0, [])
+    assert asked(Effort(max_time=0.5), "latency_p90") == (0.5, [0.5])
+    assert asked(Effort(min_time=20.0), "latency_p90") == (20.0, [20.0])
+
+
 def test_an_emulated_machine_is_asked_for_counts_and_not_for_times(artifact: Artifact) -> None:
     asked = job(artifact, needs("latency_p50", "load_time"), emulated=True)
     assert (asked["latency"], asked["load"]) == (None, None)

@@ -25,6 +25,7 @@ from edgecheck.config.project_model import ProjectKeys
 from edgecheck.config.schema import Section
 from edgecheck.core import address
 from edgecheck.core.budget import Effort
+from edgecheck.core.looks import LEAST_TIMES
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import Unit, parse
 
@@ -63,11 +64,12 @@ def test_every_metric_is_listed_with_its_unit(pages: dict[str, str]) -> None:
 
 
 def test_the_defaults_of_measure_are_those_of_the_core(pages: dict[str, str]) -> None:
-    durations = dict.fromkeys(("warmup_time", "min_time", "max_time", "deadline"), Unit.SECONDS)
+    durations = dict.fromkeys(("warmup_time", "max_time", "deadline"), Unit.SECONDS)
     for name, unit in {**durations, "warmup_count": Unit.COUNT, "min_count": Unit.COUNT}.items():
         row = re.search(rf"^\| `{name}` \| [^|]+ \| ([^|,]+)", pages["budget"], re.MULTILINE)
         assert row is not None
         assert parse(row[1].strip(), unit) == getattr(Effort(), name)
+    assert f"| {LEAST_TIMES[0][1]:g} to {LEAST_TIMES[-1][1]:g} s by the percentile" in pages["budget"]
 
 
 def test_every_example_is_valid(pages: dict[str, str], here: Path) -> None:

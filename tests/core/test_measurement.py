@@ -90,6 +90,9 @@ def test_percentiles_come_with_bounds_and_counts() -> None:
     assert finding.high is not None
     assert finding.low < finding.value < finding.high
     assert finding.counts == {"latency_p90:error": count}
+    assert finding.basis == "1,000 inferences over 15.0 s"
+    thinned = replace(count, seconds=20.0)
+    assert value("latency_p50", run(latency_worker(*latencies, counts=(thinned,)))).basis.endswith("over 20.0 s")
     assert value("latency_p50", run(latency_worker(*latencies))).counts == {}
 
 

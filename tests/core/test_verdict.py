@@ -168,7 +168,8 @@ def test_an_undecided_percentile_says_how_close_it_was() -> None:
     verdict = judge(limit("latency_p90", 0.05), counted(100, 1000, ""))
     assert verdict.status is UNKNOWN
     assert verdict.reason == (
-        "not decided within the time allowed: 100 of 1,000 inferences took over 50.0 ms, and about 100 is the bound"
+        "not decided within the time allowed: 100 of 1,000 inferences took over 50.0 ms, and about 100 is the bound; "
+        "where slow inferences come in bursts, `measure: {max_time: …}` must be many times as long as one"
     )
 
 
