@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from edgecheck.anatomy.accounting.limits import ITEM, MOST_DIGITS, RECORD, STEP, TABLE, TEXT, quoted
+from edgecheck.anatomy.accounting.limits import ITEM, RECORD, STEP, TABLE, TEXT
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
-from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value
+from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value, index_in, number_in
 
 #: Opcodes of one pickle.
 _MOST_STEPS = 5_000_000
@@ -23,8 +23,6 @@ _LONGEST_LINE = 1 << 16
 _LONGEST_INTEGER = 16
 #: Steps that are charged at once.
 _CHARGED = 4096
-#: Digits of a memo index in a text opcode: such indices have 32 bits.
-_LONGEST_INDEX = 10
 
 _STOP = ord(".")
 #: Opcodes that are followed by a length of this many bytes, and by content of that length.
@@ -309,16 +307,16 @@ def _operand_handlers(machine: Machine) -> dict[bytes, Callable[[], None]]:
 def _line_handlers(machine: Machine) -> dict[bytes, Callable[[], None]]:
     """Opcodes of protocol 0, whose arguments are lines of text."""
     return {
-        b"I": lambda: machine.push(_number(machine.line()[0])),  # INT
-        b"L": lambda: machine.push(_number(machine.line()[0])),  # LONG
-        b"F": lambda: machine.push(_number(machine.line()[0])),  # FLOAT
+        b"I": lambda: machine.push(number_in(machine.line()[0])),  # INT
+        b"L": lambda: machine.push(number_in(machine.line()[0])),  # LONG
+        b"F": lambda: machine.push(number_in(machine.line()[0])),  # FLOAT
         b"S": lambda: _text(machine, quotes=1),  # STRING
         b"V": lambda: _text(machine, quotes=0),  # UNICODE
         b"P": lambda: machine.keep(machine.line()[0]),  # PERSID
         b"c": lambda: machine.name(machine.line()[0], machine.line()[0]),  # GLOBAL
         b"i": lambda: _instance(machine),  # INST
-        b"p": lambda: machine.put(_index(machine.line()[0])),  # PUT
-        b"g": lambda: machine.get(_index(machine.line()[0])),  # GET
+        b"p": lambda: machine.put(index_in(machine.line()[0])),  # PUT
+        b"g": lambda: machine.get(index_in(machine.line()[0])),  # GET
     }
 
 
@@ -396,21 +394,3 @@ def _text(machine: Machine, quotes: int) -> None:
     text = Text(line[quotes : len(line) - quotes])
     text.at, text.size = at + quotes, max(0, len(line) - 2 * quotes)
     machine.push(text)
-
-
-def _number(line: str) -> Value:
-    """The argument of INT, LONG or FLOAT; INT also writes truth values, as 00 and 01."""
-    if line in ("00", "01"):
-        return line == "01"
-    try:
-        if set(line) & set(".eEnN"):
-            return float(line)
-        return int(line.rstrip("L") or "0") if len(line) <= 2 * MOST_DIGITS else Blob(0, 0)
-    except ValueError:
-        raise Damage(f"its pickle has the number {quoted(line)}") from None
-
-
-def _index(line: str) -> int:
-    if not line.isascii() or not line.isdigit() or len(line) > _LONGEST_INDEX:
-        raise Damage(f"its pickle has the memo index {quoted(line)}")
-    return int(line)

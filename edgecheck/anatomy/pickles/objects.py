@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from edgecheck.anatomy.accounting.limits import RECORD, STEP, Work, check_tensors
+from edgecheck.anatomy.accounting.limits import MOST_DIGITS, RECORD, STEP, Work, check_tensors, quoted
+from edgecheck.anatomy.encodings.span import Damage
+
+#: Digits of a memo index in a text opcode: such indices have 32 bits.
+_LONGEST_INDEX = 10
 
 #: A Python scalar, a tuple, a list, or one of the classes below.
 Value: TypeAlias = object
@@ -180,3 +184,22 @@ def _item_name(index: int, child: Value) -> str:
 
 def _component(key: Value) -> str:
     return str(key) if isinstance(key, (str, int, float)) else "?"
+
+
+def number_in(line: str) -> Value:
+    """The argument of INT, LONG or FLOAT; INT also writes truth values, as 00 and 01."""
+    if line in ("00", "01"):
+        return line == "01"
+    try:
+        if set(line) & set(".eEnN"):
+            return float(line)
+        return int(line.rstrip("L") or "0") if len(line) <= 2 * MOST_DIGITS else Blob(0, 0)
+    except ValueError:
+        raise Damage(f"its pickle has the number {quoted(line)}") from None
+
+
+def index_in(line: str) -> int:
+    """The argument of PUT or GET."""
+    if not line.isascii() or not line.isdigit() or len(line) > _LONGEST_INDEX:
+        raise Damage(f"its pickle has the memo index {quoted(line)}")
+    return int(line)
