@@ -30,7 +30,7 @@ _ANONYMOUS = re.compile(
     r"Constant(?:_\d+)?$|const_\w*__\d+$|(?:Const|constant)(?:_\d+)?$|p2o\.|(?:new_shape|pad_const)__\d+$"
 )
 #: Characters and parts of a name that are read: hostile names have millions.
-_LONGEST, _LONGEST_SUFFIX, _DEEPEST = 2000, 200, 24
+_LONGEST, _LONGEST_SUFFIX, _DEEPEST = 2000, 64, 24
 #: Operators that use weights, as the last part of a name, besides convolutions.
 _CARRIES_WEIGHTS = re.compile(r"(?:BiasAdd|MatMul|Tensordot|depthwise|ReadVariableOp)\d*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
