@@ -30,7 +30,7 @@ _ANONYMOUS = re.compile(
     r"Constant(?:_\d+)?$|const_\w*__\d+$|(?:Const|constant)(?:_\d+)?$|p2o\.|(?:new_shape|pad_const)__\d+$"
 )
 #: Characters and parts of a name that are read: hostile names have millions.
-_LONGEST, _DEEPEST = 2000, 24
+_LONGEST, _LONGEST_SUFFIX, _DEEPEST = 2000, 64, 24
 #: Operators that use weights, as the last part of a name, besides convolutions.
 _CARRIES_WEIGHTS = re.compile(r"(?:BiasAdd|MatMul|Tensordot|depthwise|ReadVariableOp)\d*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -39,7 +39,8 @@ _WORD = re.compile(r"\w+")
 @lru_cache(maxsize=65536)
 def layer_of(name: str) -> str:
     """The layer as a path, `backbone/block_3/conv`, or "" when a converter generated the name."""
-    name = _SUFFIX.sub("", _fused(name[:_LONGEST]))
+    name = _fused(name[:_LONGEST])
+    name = name[:-_LONGEST_SUFFIX] + _SUFFIX.sub("", name[-_LONGEST_SUFFIX:])  # its time is quadratic
     if _ANONYMOUS.match(name.lstrip("/")):
         return ""
     parts = _parts(name)
