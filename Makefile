@@ -5,7 +5,7 @@ VENV := .venv
 TESTERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help check quick test rest image gate lint format pythons bench house setup system converters help-text clean
@@ -18,13 +18,13 @@ check: setup  ## set up, then check real models: every budget under ./budgets
 	@$(BIN)/edgecheck check
 
 quick: setup  ## the tests that start no process: under a minute, without TensorFlow, torch or QEMU
-	$(PYTEST) -m quick
+	$(PYTEST) --dist worksteal -m quick
 
 test: quick lint rest  ## set up, then run every test, the quick ones first
 
 # A test that fails is run once more and both results are reported: other programs can starve a real machine or sshd.
 rest: setup system converters  ## the tests that `make quick` leaves out
-	$(PYTEST) -m 'not quick and not image' --reruns 1
+	$(PYTEST) --dist loadgroup -m 'not quick and not image' --reruns 1
 
 image: setup  ## build both stages of Dockerfile.arm64 and check models with them: seven minutes, then two
 	@sh tools/debian-packages.sh image

@@ -13,16 +13,28 @@ from tests.quick import forbid_processes, has_no_quick_test, is_quick
 
 ROOT = Path(__file__).parents[1]
 
+#: Shared fixtures that cost nothing to make twice.
+CHEAP = {"root", "example_models", "tmp_path_factory", "pytestconfig", "cache", "here"}
+
 # The same examples on every run, without a deadline: the machine may be busy.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the quick tests: `make quick` runs these, and `make test` the others after them."""
+    """Mark the quick tests, and group the others by file where they share something that is built once."""
     for item in items:
         if is_quick(item):
             item.add_marker("quick")
+        elif shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+def shares_a_fixture(item: pytest.Item) -> bool:
+    """Whether a fixture outlives the test: one process then runs the tests of the file, in their order."""
+    assert isinstance(item, pytest.Function)
+    used = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
+    return any(each.scope in ("class", "module", "session") and each.argname not in CHEAP for each in used)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

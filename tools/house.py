@@ -2,7 +2,8 @@
 
 python tools/house.py [PATH ...]        # checkouts to compare, a column each; default: this one
 
-Rooms are the modules and packages directly inside `edgecheck`; layers are the longest chain of imports between them.
+Rooms are the modules and packages directly inside `edgecheck`, and the agent; layers are the longest chain of imports
+between them.
 A circle is a set of modules that import each other. Circles are counted three times: over imports that run when a
 module is imported, with those of `TYPE_CHECKING` blocks, and with those inside functions.
 """
@@ -98,7 +99,8 @@ def rooms_of(graph: Graph) -> dict[str, set[str]]:
 
 
 def _room(name: str) -> str:
-    return ".".join(name.split(".")[:2]) if name.startswith("edgecheck.") else name
+    package, *inside = name.split(".")
+    return ".".join([package, *inside[:1]]) if package == "edgecheck" else package
 
 
 def circles(graph: Graph) -> int:

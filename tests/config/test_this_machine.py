@@ -1,4 +1,4 @@
-"""`this-machine`: true on the machine that the tests run on, and inside a container."""
+"""`this-machine`: made on the spot, true on the machine that the tests run on, and inside a container."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_board_is_named_by_its_own_lines(here: Path) -> None:
     assert cpu_facts(cpuinfo)["CPU part"] == "0xd08"
 
 
-@pytest.mark.slow  # platform.processor() starts uname
+@pytest.mark.slow  # before Python 3.11 `platform.processor` starts `uname`
 def test_without_proc_cpuinfo_the_platform_names_it(here: Path) -> None:
     profile = this_machine(cpuinfo=here / "none")
     assert profile.soc in (platform.processor(), platform.machine())
