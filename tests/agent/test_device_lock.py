@@ -134,13 +134,13 @@ def test_what_another_has_laid_out_in_its_place_is_a_doubt_and_not_written_to(
 _AS_ANOTHER = """
 import contextlib, os, sys
 sys.path.insert(0, sys.argv[1])
-from edgecheck_agent import device_lock, jobs, stdout, watching
+from edgecheck_agent import device_lock, events, jobs, watching
 os.umask(0o077)
 os.setgroups([])
 os.setgid(int(sys.argv[3]))
 os.setuid(int(sys.argv[3]))
 watch = watching.Watch()
-out = stdout.Stdout(watch)
+out = events.Stdout(watch)
 job = {"lock": sys.argv[2], "holder": "account " + sys.argv[3], "deadline_s": 600, "lock_timeout_s": float(sys.argv[4])}
 try:
     with device_lock.taken(job, watch, out):

@@ -1,4 +1,4 @@
-"""`this-machine`: true on the machine that the tests run on, and inside a container."""
+"""`this-machine`: made on the spot, true on the machine that the tests run on, and inside a container."""
 
 from __future__ import annotations
 
