@@ -14,7 +14,7 @@ from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.limits import Limit
 from edgecheck.core.looks import for_agent, least_time
-from edgecheck.core.metrics import Family
+from edgecheck.core.metrics import LATENCY_MEAN, Family
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Run
 from edgecheck.errors import TargetError
@@ -175,7 +175,7 @@ def _least_time(needs: Needs) -> float:
     effort = needs.budget.effort
     if effort.min_time is not None:
         return effort.min_time
-    has_mean = any(limit.metric.name == "latency_mean" for limit in needs.limits)
+    has_mean = any(limit.metric == LATENCY_MEAN for limit in needs.limits)
     return min(least_time(0.5) if has_mean else SHORTEST, effort.max_time)
 
 
