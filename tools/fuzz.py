@@ -10,7 +10,6 @@ the file, or a message that cannot be printed safely.
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import sys
 import time
@@ -100,7 +99,9 @@ _READERS: dict[str, Callable[[Path], str]] = {".yaml": _read_budget, ".json": _r
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Megabytes: this process's own peak; `ru_maxrss` would begin at its parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def main() -> int:

@@ -43,7 +43,8 @@ try:
     read(Path(sys.argv[1]))
 except ModelError as error:
     sentence = error.message
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, sentence)
+status = Path("/proc/self/status").read_text()  # not ru_maxrss, which begins at the parent's peak
+print(int(status.partition("VmHWM:")[2].split()[0]) // 1024, sentence)
 """
 
 

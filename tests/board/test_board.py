@@ -158,9 +158,9 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
     assert done.code == 0, done.err
     assert done.out == ""
     lines = done.err.splitlines()
-    told = [line.split()[0] for line in lines if " ns each" in line]
+    told = [line.split()[0] for line in lines if " instructions, " in line]
     assert told == ["dense-float", "stem-float", "dense-int8", "stem-int8"]
-    assert lines[-1] == "device_profiles/my-board.yaml is written."
+    assert lines[-1] == "Wrote device_profiles/my-board.yaml."
     after = file.read_text()
     assert after.startswith(text)  # comments and all; what is new comes last
     projection = Profiles([file.parent]).get("my-board").projection
