@@ -167,7 +167,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
     for kind, constant in (("float", projection.float), ("int8", projection.int8)):
         assert constant is not None
         (line,) = (line for line in lines if line.startswith(f"{kind}: "))
-        said = re.fullmatch(rf"{kind}: (\S+) ns an instruction, spread (\d+)% over 2 networks on tflite-runtime", line)
+        said = re.fullmatch(rf"{kind}: (\S+) ns per instruction, spread (\d+)% over 2 networks on tflite-runtime", line)
         assert said is not None, line
         assert float(said[1]) == pytest.approx(constant.ns_per_instruction, rel=0.01)
         assert int(said[2]) == pytest.approx(100 * constant.spread, abs=1), "the file has a digit more"
