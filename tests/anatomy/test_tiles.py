@@ -1,4 +1,4 @@
-"""The parts of an artifact for a report; tests/size/test_html.py tests the treemap of `edgecheck size`."""
+"""The parts of an artifact for a report; tests/reports/size/test_treemap.py tests the treemap of `edgecheck size`."""
 
 from __future__ import annotations
 

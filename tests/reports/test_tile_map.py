@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from edgecheck.anatomy.tiles import tiles_of
 from edgecheck.core.report import Tiles
 from edgecheck.reports import tile_map
 from edgecheck.reports.tile_map import Tile
-from examples.real_models import fetch
 from tests.reports.sample import TILES
 
 
@@ -74,22 +71,3 @@ def test_an_empty_file_is_drawn_too() -> None:
 def test_what_is_not_a_tree_is_refused(change: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TILES, **change)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["mtcnn_onet.onnx", "face_detection_short_range.tflite"])
-def test_a_real_model(name: str) -> None:
-    place = fetch(name)
-    tiles = tiles_of(place)
-    assert tiles is not None
-    assert tiles.size[0] == place.stat().st_size
-    for at in set(tiles.parent) - {-1}:
-        assert (
-            sum(size for size, parent in zip(tiles.size, tiles.parent, strict=True) if parent == at) == tiles.size[at]
-        )
-    assert len(tiles.size) < 200
-
-
-def test_a_file_that_is_gone_or_not_a_model_has_no_parts(tmp_path: Path) -> None:
-    assert tiles_of(tmp_path / "gone.onnx") is None
-    (tmp_path / "text.onnx").write_text("no model", encoding="utf-8")
-    assert tiles_of(tmp_path / "text.onnx") is None
