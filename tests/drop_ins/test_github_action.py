@@ -261,6 +261,15 @@ def test_it_installs_itself(repository: Project, cache: Cache, root: Path) -> No
     assert ended.path == (str(repository.folder.parent / "temp" / "edgecheck" / "bin"),)
     done = subprocess.run([Path(ended.path[0]) / "edgecheck", "--version"], check=True, capture_output=True, text=True)
     assert done.stdout.startswith("edgecheck ")
+    ask = "from importlib.metadata import metadata, version as v; print(v('numpy'), metadata('edgecheck-ml'))"
+    python = Path(ended.path[0]) / "python"
+    told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout
+    pinned = dict(line.split("==") for line in (root / "constraints.txt").read_text(encoding="utf-8").split())
+    assert told.split()[0] == pinned["numpy"]
+    # The package's own page: every link works outside of the repository.
+    links = re.findall(r"\]\((?!#)([^)\s]+)\)", told)
+    assert len(links) > 5
+    assert [link for link in links if not link.startswith("https://")] == []
 
 
 @pytest.mark.emulator
