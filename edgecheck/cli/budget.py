@@ -47,7 +47,7 @@ def lint_command(paths: tuple[Path, ...], profiles: tuple[Path, ...]) -> int:
     files = paths or project.budgets
     if not files:
         raise UsageError("There is nothing to lint: name files or folders.", "edgecheck budget lint budgets/")
-    findings = lint(files, (*profiles, *project.profiles))
+    findings = lint(files, profiles, project.profiles)
     for problem in findings.problems:
         click.echo(str(problem))
     for warning in findings.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,33 @@ def _below(folder: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix in SUFFIXES and not hidden and path.is_file():
             yield path
+
+
+def upwards(folder: Path) -> Iterator[Path]:
+    """The folder and those above it, up to the root of a git repository or the home folder."""
+    home = Path.home()
+    start = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would leave the path that the user knows
+    for candidate in (start, *start.parents):
+        yield candidate
+        if candidate == home or (candidate / ".git").exists():
+            return
+
+
+def matching_paths(text: str, folder: Path) -> list[Path]:
+    """What a path or a pattern (`*`, `?`, `[…]`, `**`) names, by name; a pattern skips what is hidden.
+
+    A path is returned even if nothing is there; a pattern that nothing matches gives an empty list.
+    """
+    if not glob.has_magic(text) or (folder / text).exists():
+        return [folder / text]
+    found = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - pathlib's takes no absolute pattern
+    return [folder / name for name in sorted(found)]
+
+
+def shortest(written: Path) -> Path:
+    """The shortest spelling, unless a `..` after a symbolic link makes that another place."""
+    short = Path(os.path.normpath(written))
+    return short if os.path.realpath(short) == os.path.realpath(written) else written
 
 
 def shown_path(path: Path) -> str:
