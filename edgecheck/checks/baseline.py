@@ -11,7 +11,7 @@ from edgecheck.config import load_allowances
 from edgecheck.core.budget import Budget
 from edgecheck.core.comparison import Side, judged_against
 from edgecheck.core.limits import Growths, OnUnknown
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.errors import UsageError
 from edgecheck.reports.reading import read_report
 
@@ -40,6 +40,8 @@ def load(path: Path) -> Report:
 
 def joined(reports: Sequence[Report]) -> Report:
     """One report with the checks of several (shards, or CI jobs), in order."""
+    if len({report.folder for report in reports}) > 1:
+        reports = [from_root(report) for report in reports]
     first, *others = reports
     hosts = dict.fromkeys(report.host for report in reports)
     return replace(

@@ -75,8 +75,15 @@ def shown_path(path: Path) -> str:
     try:
         text = str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
-        text = str(path)
+        text = _outside(path)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _outside(path: Path) -> str:
+    """A path outside of the working directory: with `..` inside of one repository, so that it is the same elsewhere."""
+    root = next((above for above in upwards(Path.cwd()) if (above / ".git").exists()), None)
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would leave the path that the user knows
+    return os.path.relpath(place) if root is not None and place.is_relative_to(root) else str(path)
 
 
 def read_text(path: Path) -> str:

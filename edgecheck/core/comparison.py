@@ -114,7 +114,16 @@ def judged_against(
     idle = [rule for rule in rules if _is_idle(rule, result)]
     verdicts = tuple(_verdict(head, base, allowance, origin) for allowance in rules if allowance not in idle)
     caveats = (*result.caveats, *([_not_compared(idle, result)] if idle else []))
-    return replace(result, verdicts=(*result.verdicts, *verdicts), caveats=caveats)
+    on_limits = (replace(verdict, baseline=_comparable(verdict, head, base)) for verdict in result.verdicts)
+    return replace(result, verdicts=(*on_limits, *verdicts), caveats=caveats)
+
+
+def _comparable(verdict: Verdict, head: Side, base: Side) -> Measurement | None:
+    """The baseline's figure of a limited metric, where nothing but the model differs."""
+    now, then = verdict.finding, (base.result.findings or {}).get(verdict.metric.name)
+    if not isinstance(now, Measurement) or not isinstance(then, Measurement) or now.provenance is not then.provenance:
+        return None
+    return None if differences(head, base, now.provenance) else then
 
 
 def _is_idle(rule: Allowance, result: CheckResult) -> bool:

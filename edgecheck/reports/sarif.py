@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from edgecheck.core.metrics import METRICS
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
 from edgecheck.reports.github import in_repository
@@ -23,6 +23,7 @@ _LEVEL = {Status.FAIL: "error", Status.UNKNOWN: "warning", Status.WARN: "warning
 
 def render(report: Report) -> str:
     """The report as a SARIF log with one run."""
+    report = from_root(report)
     results = [
         _result(verdict, result)
         for result in report.results
