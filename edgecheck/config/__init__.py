@@ -73,7 +73,7 @@ def load_allowances(paths: Sequence[Path]) -> dict[str, Growths]:
 
 def _ensure_none(problems: Sequence[Problem]) -> None:
     if problems:
-        raise ConfigError([str(problem) for problem in sorted(set(problems))], BUDGET_HINT)
+        raise ConfigError(sorted(set(problems)), BUDGET_HINT)
 
 
 def budget_schema() -> dict[str, Any]:

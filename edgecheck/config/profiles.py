@@ -83,7 +83,7 @@ class Profiles:
             raise UsageError(sentence, "`edgecheck devices` lists them.")
         found = self.find(name)
         if found.profile is None:
-            raise ConfigError([str(problem) for problem in sorted(set(found.problems))], PROFILE_HINT)
+            raise ConfigError(sorted(set(found.problems)), PROFILE_HINT)
         return found.profile
 
     def trouble(self, name: str) -> str:

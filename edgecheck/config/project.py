@@ -41,7 +41,7 @@ def load_project(start: Path) -> Project:
     """
     project, problems = find_project(start)
     if problems:
-        raise ConfigError([str(problem) for problem in problems], PROJECT_HINT)
+        raise ConfigError(problems, PROJECT_HINT)
     return project
 
 

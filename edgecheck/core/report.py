@@ -178,20 +178,21 @@ def from_root(report: Report) -> Report:
 
 def _from_root(result: CheckResult, folder: str) -> CheckResult:
     budget = result.budget
-    model = replace(budget.model, path=PurePath(_named_from_root(str(budget.model.path), folder)))
+    model = replace(budget.model, path=PurePath(named_from_root(str(budget.model.path), folder)))
     verdicts = (
-        replace(one, limit=replace(one.limit, source=replace(source, file=_named_from_root(source.file, folder))))
+        replace(one, limit=replace(one.limit, source=replace(source, file=named_from_root(source.file, folder))))
         for one in result.verdicts
         for source in [one.limit.source]
     )
     return replace(
         result,
-        budget=replace(budget, path=_named_from_root(budget.path, folder), model=model),
+        budget=replace(budget, path=named_from_root(budget.path, folder), model=model),
         verdicts=tuple(verdicts),
     )
 
 
-def _named_from_root(file: str, folder: str) -> str:
+def named_from_root(file: str, folder: str) -> str:
+    """A path from `folder` as one from the root that `folder` is in; one that leads out of it stays as it is."""
     if not file or posixpath.isabs(file):
         return file
     named = posixpath.normpath(posixpath.join(folder, file))

@@ -55,7 +55,7 @@ def _result(verdict: Verdict, result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": clean(verdict.metric.name),
         "level": _LEVEL[verdict.status],
-        "message": _message(f"{wording.title(result)}: {wording.explained(verdict)}"),
+        "message": message(f"{wording.title(result)}: {wording.explained(verdict)}"),
         "locations": [_location(place, verdict.limit.source.line) if place else _at_model(result)],
         "partialFingerprints": _fingerprints(result, verdict.metric.name),
         "properties": {"status": verdict.status.value, "provenance": wording.provenance(verdict)},
@@ -66,13 +66,13 @@ def _empty(result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": "limits",
         "level": "warning",
-        "message": _message(f"{wording.title(result)}: {wording.problem(result)}"),
+        "message": message(f"{wording.title(result)}: {wording.problem(result)}"),
         "locations": [_at_model(result)],
         "partialFingerprints": _fingerprints(result, "limits"),
     }
 
 
-def _message(text: str) -> dict[str, str]:
+def message(text: str) -> dict[str, str]:
     """Plain text: SARIF reads brackets that are not escaped as a link (2.1.0, section 3.11.6)."""
     return {"text": text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")}
 

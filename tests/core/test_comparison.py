@@ -23,7 +23,8 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Ending, Outcome, Purpose, Run, RuntimeFacts
 from edgecheck.core.verdict import Status, Verdict
 from tests.builders import ARTIFACT, MIB, latency_worker, memory_worker, run
-from tests.reports.sample import PROFILE, SEEN, result
+from tests.reports import sample
+from tests.reports.sample import PROFILE, result
 
 HERE = Source("budget", "b.yaml", 12)
 
@@ -418,7 +419,7 @@ def test_the_figure_of_the_baseline_is_kept_where_the_two_can_be_compared() -> N
     head, base = ran(run(latency_worker(*[0.01] * 30)), size=5), ran(run(latency_worker(*[0.02] * 30)), size=2)
     here = judged_against(Side(head, "Linux x86_64 ci"), [allow("size", 0.0)], reported(base)).verdicts[-1]
     assert here.baseline == (base.findings or {})["size"]
-    whole = result(SEEN)
+    whole = result(sample.SEEN)
     for host, kept in (("Linux x86_64 ci", {"size", "ram_peak"}), ("another", {"size"})):
         verdicts = judged_against(Side(whole, host), [], reported(whole)).verdicts
         assert {one.metric.name for one in verdicts if one.baseline is not None} & {"size", "ram_peak"} == kept
