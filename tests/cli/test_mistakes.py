@@ -95,14 +95,8 @@ def test_names_cannot_start_a_command_nor_markup() -> None:
 def test_a_check_that_cannot_start_writes_what_was_asked_for(
     app: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = (
-        ("junit", "report.xml"),
-        ("markdown", "summary.md"),
-        ("sarif", "s.sarif"),
-        ("json", "r.json"),
-        ("html", ""),
-    )
-    mistakes.report(ConfigError([WRONG], "hint"), files)
+    names = {"junit": "report.xml", "markdown": "summary.md", "sarif": "s.sarif", "json": "r.json", "html": ""}
+    mistakes.report(ConfigError([WRONG], "hint"), tuple(names.items()))
     assert sorted(path.name for path in app.iterdir()) == ["report.xml", "s.sarif", "summary.md"]
     assert "<error" in (app / "report.xml").read_text(encoding="utf-8")
     summary = (app / "summary.md").read_text(encoding="utf-8").splitlines()
