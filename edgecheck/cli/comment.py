@@ -49,7 +49,7 @@ def _marker(name: str) -> str:
 
 
 def _body(file: Path, marker: str) -> str:
-    """The comment, rendered here: what a stranger's job left as results cannot be more than text."""
+    """The comment, rendered here: what another's job left as results cannot be more than text."""
     if file.suffix == ".md":
         try:
             text = file.read_text(encoding="utf-8")

@@ -155,7 +155,7 @@ def forge_of_job(commit: str = "") -> Forge | None:
         commit: Look for the open pull request with this commit at its head, instead of asking the job's event.
 
     Raises:
-        UsageError: this is no job on GitHub or GitLab, or it has no token.
+        UsageError: it is neither a job on GitHub nor on GitLab, or it has no token.
         UndecidedError: the API cannot be asked.
     """
     if os.environ.get("GITLAB_CI") == "true":
