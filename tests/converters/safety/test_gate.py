@@ -1,4 +1,7 @@
-"""Models that would run code are refused before anything opens them, with what they would run; no payload ever ran."""
+"""Models that would run code are refused before anything opens them, with what they would run; no payload ever ran.
+
+Covers `keras_configuration.py`.
+"""
 
 from __future__ import annotations
 
