@@ -39,7 +39,14 @@ def load(path: Path) -> Report:
 
 
 def joined(reports: Sequence[Report]) -> Report:
-    """One report with the checks of several (shards, or CI jobs), in order."""
+    """One report with the checks of several (shards, or CI jobs), in order.
+
+    Raises:
+        UsageError: a shard is among them twice, whose checks would count twice.
+    """
+    shards = [report.shard for report in reports if report.shard]
+    if twice := next((shard for shard in shards if shards.count(shard) > 1), ""):
+        raise UsageError(f"Shard {twice} is given twice.", "Name each shard's results once.")
     if len({report.folder for report in reports}) > 1:
         reports = [from_root(report) for report in reports]
     first, *others = reports

@@ -179,7 +179,7 @@ DeviceLimits: type[Section] = type(
         "regression": key(
             OrNothing(Regressions),
             "How much each metric may grow on this device; overrides the budget's `regression:`.",
-            {"instructions": "0.5%", "latency_p50": "off"},
+            {"size": "1%", "download": "off"},
             default=None,
         ),
     },

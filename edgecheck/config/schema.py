@@ -162,7 +162,10 @@ class Section:
         values = cls._values(spot, entries)
         for name, entry in entries.items():
             if name not in cls.keys:
-                advice = did_you_mean(name, cls.keys) or f"; expected {', '.join(cls.keys)}"
+                before_colon = name.partition(":")[0]
+                is_glued = before_colon != name and before_colon in cls.keys
+                space = f"; write a space after the colon: {before_colon}: …" if is_glued else ""
+                advice = space or did_you_mean(name, cls.keys) or f"; expected {', '.join(cls.keys)}"
                 path = path_text((*spot.parts, name))
                 spot.problems.append(Problem(entry.key.place, path, f"unknown key{advice}"))
         is_complete = all(each.attribute in values for each in cls.keys.values() if each.is_required)

@@ -11,7 +11,7 @@ from edgecheck.checks.baseline import joined, load, missing_shards
 from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
 from edgecheck.reports import Style, render
-from tests.reports.sample import report
+from tests.reports.sample import report, result
 
 
 def shard(name: str, **changes: object) -> Report:
@@ -61,3 +61,17 @@ def test_one_report_keeps_its_shard() -> None:
 )
 def test_missing_shards(shards: list[str], missing: list[str]) -> None:
     assert missing_shards([shard(name) for name in shards]) == missing
+
+
+def test_a_shard_that_is_given_twice_would_count_twice() -> None:
+    with pytest.raises(UsageError, match=r"Shard 1/2 is given twice"):
+        joined([shard("1/2"), shard("2/2"), shard("1/2")])
+    assert joined([shard(""), shard("")]).shard == ""
+
+
+def test_reports_of_several_projects_name_files_from_the_root() -> None:
+    one, two = (replace(report(result(None)), folder=folder) for folder in ("apps/bell", "apps/cam"))
+    both = joined([one, two])
+    assert [each.budget.path for each in both.results] == ["apps/bell/b.yaml", "apps/cam/b.yaml"]
+    assert both.folder == ""
+    assert joined([one, one]).folder == "apps/bell"

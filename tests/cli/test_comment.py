@@ -1,4 +1,4 @@
-"""`edgecheck comment`: one comment on a pull request, by APIs that answer as GitHub's and GitLab's do."""
+"""`edgecheck comment` (`comment`, `forges`): one comment on a pull request, by APIs that answer as the forges' do."""
 
 from __future__ import annotations
 

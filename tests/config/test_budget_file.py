@@ -291,6 +291,8 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("limits: {latency_p50s: 3 ms}",
          "2:10: limits.latency_p50s: unknown key; did you mean latency_p50 or latency_p95?"),
         ("limit: {size: 3 MB}", "2:1: limit: unknown key; did you mean limits?"),
+        ("limits: {size:3 MB}",
+         "2:10: limits.'size:3 MB': unknown key; write a space after the colon: size: …"),
         ("Limits: {size: 3 MB}", "2:1: Limits: unknown key; did you mean limits?"),
         ("colour: red",
          ("2:1: colour: unknown key; expected model, trusted, format, samples, inputs, variants, threads, "

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets
 from edgecheck.config.files import matching_paths
+from edgecheck.config.ratchet import ratcheted
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.limits import Limit, Source
+from edgecheck.core.verdict import Status
 from edgecheck.errors import ConfigError
+from tests.reports.sample import report, result
 
 Write = Callable[[str, str], Path]
 
@@ -137,3 +141,16 @@ def test_growth_that_looks_like_a_percentage_is_warned_of(write: Write, written:
     assert [str(one) for one in lint([Path("b.yaml")]).warnings] == warnings
     write("b.yaml", f"model: net.tflite\ndevices: {{pixel-8: {{regression: {{{written}}}}}}}\n")
     assert len(lint([Path("b.yaml")]).warnings) == len(warnings)
+
+
+def test_a_shared_limit_is_tightened_where_it_is_written(write: Write) -> None:
+    path = write("shared/fleet.yaml", "shared: true\nlimits:\n  size: 3 MB # bytes\n")
+    one = result(None)
+    size = one.verdicts[0]
+    passed = replace(
+        size,
+        status=Status.PASS,
+        limit=replace(size.limit, error=3_000_000, source=Source("budget", "shared/fleet.yaml", 3)),
+    )
+    done = ratcheted(path, report(replace(one, verdicts=(passed,))), 0.05)
+    assert done.after == "shared: true\nlimits:\n  size: 1.58 MB # bytes\n"

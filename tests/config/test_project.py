@@ -1,4 +1,4 @@
-"""`edgecheck.yaml` (`project`, `project_model`): where it is found, what it means, and what is wrong with one."""
+"""Projects (`project`, `project_model`, `toml_reader`): where a file is found, what it means, and what is wrong with one."""
 
 from __future__ import annotations
 
