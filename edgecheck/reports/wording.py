@@ -253,22 +253,25 @@ def worst_first(verdicts: Iterable[tuple[Verdict, CheckResult]]) -> list[tuple[V
 
 def status_line(report: Report) -> str:
     """The result in a few words, with the change that matters most: `size 2.07 → 5.48 MB, 4 limits do not hold`."""
-    changed = [
-        (verdict, result)
-        for result in report.results
-        for verdict in result.verdicts
-        if not verdict.ignored and share_of_change(verdict)
-    ]
-    against = worst_first(pair for pair in changed if counts_against(pair[0]))
-    largest = sorted(changed, key=lambda pair: -abs(share_of_change(pair[0]) or 0))
-    first = next(iter([*against, *largest]), None)
-    if first is None:
+    every = [(verdict, result) for result in report.results for verdict in result.verdicts if not verdict.ignored]
+    changed = [pair for pair in every if share_of_change(pair[0])]
+    if not changed:
         return sentence(report)
+    against = worst_first(pair for pair in every if counts_against(pair[0]))
+    # Of what does not hold, what has changed; else the largest change, one that is exact before one that is measured.
+    largest = sorted(changed, key=lambda pair: (_is_measured(pair[0]), -abs(share_of_change(pair[0]) or 0)))
+    first = next((pair for pair in against if pair in changed), (against or largest)[0])
     verdict = first[0]
     base, head = base_and_head(verdict)
+    if base in ("", head):
+        return f"{clean(verdict.metric.name)} {head}, {_counted(report)}" if head else sentence(report)
     before, _, unit = base.partition(" ")
     shown = f"{before} → {head}" if unit and head.endswith(f" {unit}") else f"{base} → {head}"
     return f"{clean(verdict.metric.name.removesuffix(SUFFIX))} {shown}, {_counted(report)}"
+
+
+def _is_measured(verdict: Verdict) -> bool:
+    return isinstance(verdict.finding, Measurement) and verdict.finding.provenance is Provenance.MEASURED
 
 
 def _counted(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""Projects (`project`, `project_model`, `toml_reader`): where a file is found, what it means, and what is wrong with one."""
+"""Projects (`project`, `project_model`, `toml_reader`): where a file is found, what it means, what is wrong."""
 
 from __future__ import annotations
 

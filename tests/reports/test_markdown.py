@@ -225,6 +225,14 @@ def test_the_status_in_a_line(size: int, base: int, line: str) -> None:
     assert render("markdown", against(size, base, rule=9)).splitlines()[1] == f"### {line}"
 
 
+def test_what_fails_as_before_is_not_blamed_on_what_has_changed() -> None:
+    grown = against(500_000, 600_000, rule=9).results[0]
+    new = report(grown, replace(result(None), verdicts=result(None).verdicts[:1]))
+    assert wording.status_line(new) == "size 1.50 MB, 1 limit does not hold"
+    same = report(grown, *against(2_000_000, 2_000_000, rule=9).results)
+    assert wording.status_line(same) == "size 2.00 MB, 1 limit does not hold"
+
+
 @pytest.mark.parametrize(
     ("size", "base", "change"),
     [(2, 1, "+100%"), (1, 2, "-50%"), (1000, 1001, "-under 0.1%"), (5, 5, "±0%"), (5, 0, ""), (1030, 1000, "+3.0%")],
