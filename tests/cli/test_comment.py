@@ -1,4 +1,4 @@
-"""`edgecheck comment`: one comment on a pull request, by APIs that answer as GitHub's and GitLab's do."""
+"""`edgecheck comment`: one comment on a pull request, by APIs that answer as those of GitHub and GitLab do (`forges`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgecheck.yaml` (`project`, `project_model`): where it is found, what it means, and what is wrong with one."""
+"""`edgecheck.yaml` and `[tool.edgecheck]` (`project`, `project_model`, `toml_reader`): where, what it means, what is wrong."""
 
 from __future__ import annotations
 
