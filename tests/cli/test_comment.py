@@ -1,4 +1,4 @@
-"""`edgecheck comment`: one comment on a pull request, by APIs that answer as those of GitHub and GitLab do (`forges`)."""
+"""`edgecheck comment` and `forges`: one comment on a pull request, by APIs that answer as GitHub and GitLab do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgecheck.yaml` and `[tool.edgecheck]` (`project`, `project_model`, `toml_reader`): where, what it means, what is wrong."""
+"""The project file or `[tool.edgecheck]` (`project`, `project_model`, `toml_reader`): place, meaning, mistakes."""
 
 from __future__ import annotations
 
