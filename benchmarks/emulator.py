@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edgecheck import bundles
-from edgecheck.deadline import Deadline
 from edgecheck.emulator import build, disks, machine, saved
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Hardware, MachineSpec, Memory
+from edgecheck.emulator.patience import Patience
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.targets.interface import START, agent_folder
@@ -167,9 +167,8 @@ def _cold(spec: MachineSpec, state: saved.Saved, model: Path) -> float:
             disks=spec.disks,
             scratch={"job": place},
         )
-        deadline = Deadline.after(SECONDS)
         with Qemu(hardware) as qemu:
-            running = Running(qemu, deadline)
+            running = Running(qemu, Patience(SECONDS, qemu.pid))
             running.ready()
             running.start(("python3", f"/agent/{START}", "-"))
             running.mount()

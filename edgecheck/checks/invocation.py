@@ -20,6 +20,7 @@ from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
 from edgecheck.config import Project
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
+from edgecheck.targets import Reuse
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
@@ -38,6 +39,8 @@ class InvocationRequest:
     """The most emulated machines at the same time."""
     shard: Shard | None = None
     """The part of the checks to do; None: all."""
+    fresh: bool = False
+    """Whether results of earlier invocations are measured again on emulated devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
     checks = plan(budgets, addresses(request.targets, project, budgets))
     if request.shard is not None:
         checks = request.shard.of(checks)
+    reuse = Reuse(time.time(), request.fresh)
+    checks = tuple(replace(check, reuse=reuse) for check in checks)
     empty = Report(
         results=(), version=__version__, host=this_host(), started=now(), seconds=0.0, shard=str(request.shard or "")
     )

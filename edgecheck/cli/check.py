@@ -86,6 +86,7 @@ Examples:
 )
 @options.TRUST
 @options.MACHINES
+@options.FRESH
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
 @options.QUIET
@@ -105,6 +106,7 @@ def command(
     shard: Shard | None,
     *,
     trust: bool,
+    fresh: bool,
     resuming: bool,
     quiet: bool,
 ) -> int:
@@ -124,7 +126,13 @@ def command(
         variants=variants,
     )
     request = InvocationRequest(
-        selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
+        selection=selection,
+        targets=targets,
+        baseline=baseline,
+        merge_base=merge_base,
+        machines=machines,
+        shard=shard,
+        fresh=fresh,
     )
     planned, interrupted = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
     report = planned.empty

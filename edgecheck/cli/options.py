@@ -137,6 +137,7 @@ TRUST = click.option("--trust", is_flag=True, help="Allow model files and factor
 MACHINES = click.option(
     "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines to run at once. [default: 1]"
 )
+FRESH = click.option("--fresh", is_flag=True, help="Measure emulated devices again, although nothing has changed.")
 MERGE_BASE = click.option(
     "--merge-base",
     type=click.Path(path_type=Path, allow_dash=True),
