@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,8 +21,13 @@ from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.report import exit_code
 from edgecheck.reports import FORMATS
 
+if TYPE_CHECKING:
+    ShardType = click.ParamType[Shard]
+else:  # generic from click 8.3 on; Debian 13 has 8.2
+    ShardType = click.ParamType
 
-class ShardParam(click.ParamType[Shard]):
+
+class ShardParam(ShardType):
     """`K/N`: the K-th of N parts."""
 
     name = "K/N"

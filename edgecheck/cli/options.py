@@ -13,8 +13,13 @@ from edgecheck.core.units import Unit, parse
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    ShareType = click.ParamType[float]
+    FormatType = click.ParamType[tuple[str, str]]
+else:  # generic from click 8.3 on; Debian 13 has 8.2
+    ShareType = FormatType = click.ParamType
 
-class ShareParam(click.ParamType[float]):
+
+class ShareParam(ShareType):
     """A share such as `5%` or `0.05`."""
 
     name = "SHARE"
@@ -30,7 +35,7 @@ class ShareParam(click.ParamType[float]):
         return share
 
 
-class FormatParam(click.ParamType[tuple[str, str]]):
+class FormatParam(FormatType):
     """`NAME` or `NAME=FILE`."""
 
     name = "NAME[=FILE]"
