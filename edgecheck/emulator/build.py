@@ -43,6 +43,17 @@ def ensure(progress: Progress, *, python: str = "", cache: Cache | None = None) 
     return _with_scripts(entry, cache, progress)
 
 
+def python_of(python: str, *, cache: Cache | None = None) -> str:
+    """The Python of the system that `ensure` returns, which may not be built yet.
+
+    Raises:
+        EmulatorError: QEMU or mke2fs is missing.
+    """
+    programs.require(programs.QEMU, programs.MKE2FS)
+    entry = (cache or default_cache()).images.get(_key(python))
+    return lock.own().python if entry is None else str(entry.facts["python"])
+
+
 def import_tar(tar: Path, progress: Progress, *, cache: Cache | None = None) -> Image:
     """The system in a tar, which is used from now on for devices with the same Python.
 

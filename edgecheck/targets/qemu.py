@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,10 +115,12 @@ class QemuTarget:
         return self._spec(self._parts(requirements, progress), self._memory(model_size), progress, command)
 
     def _parts(self, requirements: Sequence[str], progress: Callable[[str], None]) -> Parts:
-        """The wheels are for the Python of the machine, whatever the host's is. Raises as `spec`."""
-        image = build.ensure(progress, python=self.profile.python)
-        platform = bundles.DevicePlatform(image.python, "aarch64")
-        return Parts(image, bundles.bundle_for(requirements, platform, progress=progress))
+        """The system, and wheels for its Python, whatever the host's is; side by side. Raises as `spec`."""
+        platform = bundles.DevicePlatform(build.python_of(self.profile.python), "aarch64")
+        with ThreadPoolExecutor(1) as pool:
+            image = pool.submit(build.ensure, progress, python=self.profile.python)
+            bundle = bundles.bundle_for(requirements, platform, progress=progress)
+            return Parts(image.result(), bundle)
 
     def _spec(self, parts: Parts, memory: int, progress: Callable[[str], None], command: Sequence[str]) -> MachineSpec:
         cache = default_cache()
