@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ from edgecheck.store import Progress
 _FILE = "disk.img"
 
 #: Part of every key: raised when a bundle's disk is made in another way.
-_RECIPE = 2
+_RECIPE = 3
 
 #: Of the cache, for all disks.
 _MOST_BYTES = 4 << 30
@@ -53,6 +54,8 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
         files = folder.parent / "files"
         progress("unpacking the runtime bundle")
         unpack(files)
+        for place in [*files.rglob("__pycache__")]:  # a host with the machine's Python compiles what it unpacks
+            shutil.rmtree(place)
         bare = folder.parent / "bare.img"
         ext4.write(files, bare)
         progress("compiling the runtime's modules in the machine")

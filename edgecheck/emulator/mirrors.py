@@ -6,6 +6,7 @@ that is fetched is trusted: digests are checked afterwards.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -61,7 +62,11 @@ class Mirror:
         return f"{self.security or self.address.rpartition('/')[0] + '/' + archive}/{path}"
 
     def fetch(self, wanted: Mapping[Path, str]) -> Fetched:
-        """Write files, by place and address; what could not be fetched has a reason."""
+        """Write files, by place and address; what could not be fetched has a reason.
+
+        Raises:
+            OSError: the disk is full.
+        """
         return _through_apt(wanted) if self.through_apt else _over_http(wanted)
 
 
@@ -145,6 +150,8 @@ def _through_apt(wanted: Mapping[Path, str]) -> Fetched:
         check=False, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
         env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
+    if (full := os.strerror(errno.ENOSPC)) in done.stderr:
+        raise OSError(errno.ENOSPC, full)
     reasons = _complaints(done.stderr + done.stdout)
     return {place: "" if place.is_file() else _reason(url, reasons, done.stderr) for place, url in wanted.items()}
 
