@@ -1,4 +1,7 @@
-"""Building the system: from the lock's packages, from a tar, and where it cannot be built. Also covers programs.py."""
+"""Building the system: from the lock's packages, from a tar, and where it cannot be built.
+
+Also covers `programs.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The lock file: what it holds, and what is not one. Also covers index.py."""
+"""The lock file: what it holds, and what is not one.
+
+Also covers `index.py`.
+"""
 
 from __future__ import annotations
 

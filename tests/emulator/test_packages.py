@@ -1,4 +1,7 @@
-"""The guest's packages from mirrors that work and that fail, and how they are unpacked. Also covers mirrors.py."""
+"""The guest's packages from mirrors that work and that fail, and how they are unpacked.
+
+Also covers `mirrors.py`.
+"""
 
 from __future__ import annotations
 
