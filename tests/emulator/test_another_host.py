@@ -74,7 +74,7 @@ def test_another_hosts_figures_are_this_ones(debian_13: Path, tmp_path: Path) ->
     wheels = bundle.path.parent
     shutil.copytree(wheels, debian_13 / "root/.cache/edgecheck/bundles/archives" / wheels.name)
     shutil.copy(model, debian_13 / "root/model.tflite")
-    check = ("check", "model.tflite", "--device", DEVICE, "--target", "qemu", "--limit", "instructions=200e6")
+    check = ("check", "model.tflite", "--device", DEVICE, "--target", "qemu", "--limit", "latency_p50=1s")
     inside = ["unshare", "--mount", "sh", "-c", ENTER, str(debian_13), "sh", "-c"]
     words = " ".join(("cd /root && exec python3 -m edgecheck", *check, "--format json"))
     done = subprocess.run(
@@ -84,7 +84,7 @@ def test_another_hosts_figures_are_this_ones(debian_13: Path, tmp_path: Path) ->
         text=True,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "PYTHONPATH": "/edgecheck", "LANG": "C.UTF-8"},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr or done.stdout[:500]
     there = json.loads(done.stdout)["checks"][0]
 
     shutil.copy(model, tmp_path / "model.tflite")
