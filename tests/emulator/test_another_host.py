@@ -21,7 +21,7 @@ from edgecheck.emulator.mirrors import mirrors
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Store, recorded
 from examples.real_models import fetch
-from tests.cli.command import edgecheck
+from tests.cli.command import EDGECHECK
 
 pytestmark = [pytest.mark.emulator, pytest.mark.timeout(900)]
 
@@ -88,8 +88,8 @@ def test_another_hosts_figures_are_this_ones(debian_13: Path, tmp_path: Path) ->
     there = json.loads(done.stdout)["checks"][0]
 
     shutil.copy(model, tmp_path / "model.tflite")
-    ours = edgecheck(*check, "--format", "json", cwd=tmp_path)
-    here = json.loads(ours.out)["checks"][0]
+    ours = subprocess.run([EDGECHECK, *check, "--format", "json"], check=True, cwd=tmp_path, capture_output=True).stdout
+    here = json.loads(ours)["checks"][0]
     for metric, margin in (("instructions", 0.001), ("ram_peak", 0.005)):
         value = there["figures"][metric]["value"]
         assert value == pytest.approx(here["figures"][metric]["value"], rel=margin), metric
