@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,12 @@ def test_its_content_is_its_packages_not_where_or_when_they_were_found() -> None
 
     assert replace(own, time="20300101T000000Z").content == own.content
     assert replace(own, packages=own.packages[1:]).content != own.content
+
+
+def test_the_gitlab_templates_cache_is_named_for_it(root: Path) -> None:
+    text = (root / "templates/edgecheck.gitlab-ci.yml").read_text(encoding="utf-8")
+
+    assert f"EDGECHECK_GUEST: {lock.own().content[:16]}\n" in text  # tools/lock_guest.py writes both
 
 
 @pytest.mark.parametrize(
