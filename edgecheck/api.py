@@ -34,6 +34,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     merge_base: AnyPath | None = None,
     on_unknown: str | None = None,
     machines: int = 1,
+    fresh: bool = False,
     trust: bool = False,
     root: AnyPath | None = None,
     tell: Callable[[str], None] = _ignore,
@@ -52,6 +53,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         merge_base: A file with results at the merge base, to separate earlier drift from this change.
         on_unknown: What an undecided limit counts as: `fail`, `warn` or `ignore`; None: what its budget says.
         machines: Emulated machines to run at once.
+        fresh: Whether results of earlier invocations are measured again on emulated devices.
         trust: Whether model files and factories may execute code.
         root: The project's folder: relative paths and `edgecheck.yaml` are in it; None: the working directory.
         tell: Called with a few words about each step, also from other threads.
@@ -81,6 +83,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         baseline=_in(home, baseline),
         merge_base=_in(home, merge_base),
         machines=machines,
+        fresh=fresh,
     )
     planned = plan_invocation(request, load_project(home))
     report = planned.empty

@@ -63,6 +63,7 @@ def _check(budget: str, *options: str, must: int) -> None:
         str(GATE / budget),
         "--target",
         "qemu",
+        "--fresh",
         *options,
     ]
     code = subprocess.run(command, check=False, cwd=ROOT).returncode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedError
-from edgecheck.targets import open_target
+from edgecheck.targets import Reuse, open_target
 
 if TYPE_CHECKING:
     from edgecheck.converters.interface import ConversionSettings
@@ -50,6 +50,8 @@ class Check:
     """The address to run on; None: only files are judged."""
     candidates: tuple[Variant, ...] = ()
     """The variants to choose from, where `variant` is `auto`."""
+    reuse: Reuse = field(default_factory=Reuse)
+    """Which earlier results of emulated devices may be taken."""
     fingerprint: str = ""
     """A hash of everything that decides the result, for `--resume`; empty where nothing is resumed."""
 
@@ -98,7 +100,11 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
         bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
         pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
         needs = Needs(
-            budget=check.budget, limits=check.limits, requirements=pins, device_memory=check.profile.ram.available
+            budget=check.budget,
+            limits=check.limits,
+            requirements=pins,
+            device_memory=check.profile.ram.available,
+            reuse=check.reuse,
         )
         seen = run_on(target, evidence.artifact, needs, tell=tell)
     except (UndecidedError, ModelError) as error:

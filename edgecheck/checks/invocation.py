@@ -21,6 +21,7 @@ from edgecheck.config import Project
 from edgecheck.config.repository import folder_in_repository
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
+from edgecheck.targets import Reuse
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
@@ -39,6 +40,8 @@ class InvocationRequest:
     """The most emulated machines at the same time."""
     shard: Shard | None = None
     """The part of the checks to do; None: all."""
+    fresh: bool = False
+    """Whether results of earlier invocations are measured again on emulated devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,8 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
     checks = plan(budgets, addresses(request.targets, project, budgets))
     if request.shard is not None:
         checks = request.shard.of(checks)
+    reuse = Reuse(time.time(), request.fresh)
+    checks = tuple(replace(check, reuse=reuse) for check in checks)
     empty = Report(
         results=(),
         version=__version__,

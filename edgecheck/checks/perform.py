@@ -41,7 +41,7 @@ def perform(
             result = check_variant(check, settings, tell)
         return replace(result, tried=tried, tiles=_tiles(result), seconds=time.monotonic() - started)
 
-    return in_order(checks, run, _lane, _lanes(checks, machines))
+    return in_order(checks, run, _lane, _lanes(checks, machines), _first)
 
 
 def fit(
@@ -58,7 +58,29 @@ def fit(
     def run(check: Check) -> Fit:
         return search(check, settings, tell, every=every).fit
 
-    return in_order(checks, run, _lane, _lanes(checks, machines))
+    return in_order(checks, run, _lane, _lanes(checks, machines), _first)
+
+
+def _first(checks: Sequence[Check]) -> list[int]:
+    """The order in which to start checks that run side by side: the longest first, by the size of the model.
+
+    Those whose run another one will have done by then, on a device with the same core, come last.
+    """
+    seen: set[tuple[object, ...]] = set()
+    again: dict[int, bool] = {}
+    for number, check in enumerate(checks):
+        same = (check.budget.model.path, check.variant, check.profile.emulation_cpu, str(check.target))
+        again[number] = check.target is not None and check.target.kind.emulated and same in seen
+        seen.add(same)
+    sizes = [_size(Path(check.budget.model.path)) for check in checks]
+    return sorted(range(len(checks)), key=lambda number: (again[number], -sizes[number], number))
+
+
+def _size(path: Path) -> int:
+    """Bytes; of a folder those of its files, and 0 for anything else."""
+    with contextlib.suppress(OSError):
+        return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else (path,)))
+    return 0
 
 
 def _tiles(result: CheckResult) -> Tiles | None:
@@ -91,6 +113,7 @@ def in_order(
     run: Callable[[Item], Result],
     lane_of: Callable[[Item], str],
     widths: Mapping[str, int],
+    first: Callable[[Sequence[Item]], Sequence[int]] = lambda items: range(len(items)),
 ) -> Iterator[Result]:
     """The results of `run` over `items`, in order, each as soon as it and all before it are done.
 
@@ -100,6 +123,7 @@ def in_order(
         lane_of: The lane of an item.
         widths: How many items of a lane may run at the same time. An item in any other lane runs alone: after all
             items that have a lane, one by one, in the calling thread.
+        first: The positions of the items, in the order in which to start them.
 
     Leaving early, by an interruption or otherwise, ends every child process, so that the threads end too.
     """
@@ -119,7 +143,8 @@ def in_order(
             return run(item)
 
     with ThreadPoolExecutor(max_workers=len(items)) as pool:
-        futures = [pool.submit(in_lane, item) if lane_of(item) in widths else None for item in items]
+        started = {at: pool.submit(in_lane, items[at]) for at in first(items) if lane_of(items[at]) in widths}
+        futures = [started.get(at) for at in range(len(items))]
         try:
             for item, future in zip(items, futures, strict=True):
                 yield future.result() if future is not None else _alone(item, run, futures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from edgecheck.core.limits import Limit
 from edgecheck.core.looks import for_agent, least_time
 from edgecheck.core.metrics import LATENCY_MEAN, Family
 from edgecheck.core.readers import FRESH_LOADS
-from edgecheck.core.run import Run
+from edgecheck.core.run import Outcome, Run
 from edgecheck.errors import TargetError
-from edgecheck.targets import Target, Workload
+from edgecheck.targets import Reuse, Target, Workload
 
 #: The fewest and the most fresh processes for a memory peak, and the share by which their peaks may differ.
 MEMORY_PROCESSES = (2, 5)
@@ -52,6 +52,8 @@ class Needs:
     """The runtime to install; empty: the one on the device."""
     device_memory: int = 0
     """Bytes available to the model on the device."""
+    reuse: Reuse = field(default_factory=Reuse)
+    """Which earlier results may be taken where runs repeat exactly."""
 
 
 def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[str], None]) -> Run:
@@ -73,10 +75,16 @@ def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[
         time.sleep(COOL_DOWN)
         run = _run(target, workload, tell)
         run = replace(run, throttled=", ".join(throttling(run)))
-    smaller = target.tight
-    if smaller is not None and _may_not_fit(run, needs.device_memory):
+    exact = target.tight
+    if exact is None:
+        return run
+    available = run.before.ram_available
+    if available is not None and available < needs.device_memory and _may_not_fit(run, available):
+        tell("running it again in a machine with the device's RAM, which is larger")
+        return _run(exact, workload, tell)
+    if _may_not_fit(run, needs.device_memory):
         tell("running it again in a machine with the device's RAM")
-        again = _run(smaller, replace(workload, job={**workload.job, "deterministic": None}), tell)
+        again = _run(exact, replace(workload, job={**workload.job, "deterministic": None}), tell)
         run = replace(run, fit=again.workers, broken=run.broken or again.broken)
     return run
 
@@ -96,6 +104,7 @@ def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
         model=tuple(Path(file) for file in artifact.files),
         samples=Path(needs.budget.samples) if needs.budget.samples else None,
         requirements=needs.requirements,
+        reuse=needs.reuse,
     )
 
 
@@ -107,7 +116,10 @@ def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run
 
 
 def _may_not_fit(run: Run, device_memory: int) -> bool:
-    """Whether the model needs so much that it must also run in a machine with no more memory than the device."""
+    """Whether the model needs so much that it must also run in a machine with this memory and no more."""
+    endings = [worker.ending for worker in run.memory_workers]
+    if any(end.outcome is Outcome.KILLED_FOR_MEMORY or end.reason == "out-of-memory" for end in endings):
+        return True
     peaks = [worker.peak for worker in run.memory_workers if worker.peak is not None]
     return max(peaks, default=0) > MUCH_OF_MEMORY * device_memory
 

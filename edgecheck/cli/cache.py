@@ -22,7 +22,7 @@ _PARTS = {
     PLACE: "converted models, and outputs of models for their samples",
     "downloads": "sizes of artifacts after gzip",
     "bundles": "runtimes for devices",
-    "emulator": "the emulated machine: system, disks, saved states",
+    "emulator": "the emulated machine: system, disks, saved states, results",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +22,13 @@ from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
+if TYPE_CHECKING:
+    ShardType = click.ParamType[Shard]
+else:  # generic from click 8.3 on; Debian 13 has 8.2
+    ShardType = click.ParamType
 
-class ShardParam(click.ParamType[Shard]):
+
+class ShardParam(ShardType):
     """`K/N`: the K-th of N parts."""
 
     name = "K/N"
@@ -87,6 +93,7 @@ Examples:
 )
 @options.TRUST
 @options.MACHINES
+@options.FRESH
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
 @options.QUIET
@@ -106,6 +113,7 @@ def command(
     shard: Shard | None,
     *,
     trust: bool,
+    fresh: bool,
     resuming: bool,
     quiet: bool,
 ) -> int:
@@ -125,7 +133,13 @@ def command(
         variants=variants,
     )
     request = InvocationRequest(
-        selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
+        selection=selection,
+        targets=targets,
+        baseline=baseline,
+        merge_base=merge_base,
+        machines=machines,
+        shard=shard,
+        fresh=fresh,
     )
     planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
     report = planned.empty

@@ -37,11 +37,7 @@ _RUNTIMES = {
 }
 
 #: Program -> (what it is for, the Debian package).
-_PROGRAMS = {
-    "qemu-system-aarch64": ("emulated devices", "qemu-system-arm"),
-    "mke2fs": ("emulated devices", "e2fsprogs"),
-    "ssh": ("devices over SSH", "openssh-client"),
-}
+_PROGRAMS = {"ssh": ("devices over SSH", "openssh-client")}
 
 #: Seconds that one trial may take.
 _TIMEOUT = 60
@@ -67,6 +63,7 @@ def command() -> None:
     for title, lines in (
         ("Runtimes on this machine", _runtimes()),
         ("Converters", _converters()),
+        ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
         ("Cache", _cache()),
     ):
@@ -137,6 +134,13 @@ def _installed(package: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def _emulated_devices() -> Iterator[Line]:
+    from edgecheck.cli.emulated_device import findings
+
+    for works, what, found in findings():
+        yield Line(works=works, what=what, found=found)
 
 
 def _programs() -> Iterator[Line]:

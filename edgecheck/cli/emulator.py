@@ -41,7 +41,7 @@ def command() -> None:
 
 @command.command("build", epilog="\b\nExample:\n  edgecheck emulator build")
 def build_command() -> None:
-    """Build the system from arm64 packages of this host's apt sources."""
+    """Build the system from Debian's packages, as edgecheck's lock names them."""
     from edgecheck.emulator import build
 
     with Progress(1) as progress:
@@ -70,11 +70,13 @@ def _show_ready(image: Image) -> None:
 @command.command("info", epilog="\b\nExample:\n  edgecheck emulator info")
 def info_command() -> None:
     """Show what is built, where, and how much disk it takes."""
-    from edgecheck.emulator import build
+    from edgecheck.emulator import build, lock, programs
 
     built = build.info()
+    own = lock.own()
     click.echo(f"folder   {built.folder}")
-    click.echo(f"qemu     {built.qemu or 'not found: sudo apt-get install --no-install-recommends qemu-system-arm'}")
+    click.echo(f"qemu     {built.qemu or f'not found: {programs.remedy(programs.QEMU)}'}")
+    click.echo(f"lock     {own.content[:16]}, {len(own.packages)} packages of Debian's {own.release}")
     for image in built.images:
         click.echo(f"system   Python {image.python}, {show(image.bytes, Unit.BYTES)}, {image.origin}")
         click.echo(f"         {_packages(image.versions)}")

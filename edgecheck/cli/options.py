@@ -14,8 +14,13 @@ from edgecheck.core.units import Unit, parse
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    ShareType = click.ParamType[float]
+    FormatType = click.ParamType[tuple[str, str]]
+else:  # generic from click 8.3 on; Debian 13 has 8.2
+    ShareType = FormatType = click.ParamType
 
-class ShareParam(click.ParamType[float]):
+
+class ShareParam(ShareType):
     """A share such as `5%` or `0.05`."""
 
     name = "SHARE"
@@ -31,7 +36,7 @@ class ShareParam(click.ParamType[float]):
         return share
 
 
-class FormatParam(click.ParamType[tuple[str, str]]):
+class FormatParam(FormatType):
     """`NAME` or `NAME=FILE`."""
 
     name = "NAME[=FILE]"
@@ -137,6 +142,7 @@ TRUST = click.option("--trust", is_flag=True, help="Allow model files and factor
 MACHINES = click.option(
     "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines to run at once. [default: 1]"
 )
+FRESH = click.option("--fresh", is_flag=True, help="Measure emulated devices again, although nothing has changed.")
 MERGE_BASE = click.option(
     "--merge-base",
     type=click.Path(path_type=Path, allow_dash=True),

@@ -175,6 +175,9 @@ _ADVICE = {
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
     "no-lock": "Make sure that nothing else measures there now.",
+    "measured-earlier": "Measure again with --fresh.",
+    "newer-package": "Compare figures only with those of the same packages.",
+    "other-python": "Import a system with the device's Python (edgecheck emulator import), if that matters.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Build the emulated machine's system: a disk with Python, a kernel and an initramfs, from packages or from a tar."""
+"""Build the emulated machine's system: a disk with Python, a kernel and an initramfs, from the lock or from a tar."""
 
 from __future__ import annotations
 
@@ -10,35 +10,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecheck.emulator import boot, disks, packages, programs, rootfs
+from edgecheck.emulator import boot, ext4, lock, mirrors, packages, programs, rootfs
 from edgecheck.emulator.cache import Cache, default_cache
 from edgecheck.emulator.hardware import Image
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Entry, Progress
 
-#: The Python of a system that no profile asks for.
-PYTHON = "3.11"
-
 #: Part of every key: raised when a system is built in another way.
-_RECIPE = 1
+_RECIPE = 2
 
 _SYSTEM, _KERNEL, _DRIVERS, _INITRAMFS = "system.img", "kernel", "drivers.cpio", "initramfs"
 
 
-def ensure(progress: Progress, *, python: str = PYTHON, cache: Cache | None = None) -> Image:
-    """The system with the given Python, built from the host's packages if the cache has none that is intact.
+def ensure(progress: Progress, *, python: str = "", cache: Cache | None = None) -> Image:
+    """The system: one that was imported and has the Python, else that of the lock, built now if the cache has none.
+
+    Args:
+        progress: Called with what is being done.
+        python: The device's, as `3.11`; the lock's system has its own, whatever the device has.
+        cache: Where the system is kept.
 
     Raises:
-        EmulatorError: QEMU or mke2fs is missing, or the host cannot build it; the hint says what to do.
+        EmulatorError: QEMU or mke2fs is missing, or the packages cannot be fetched; the hint says what to do.
     """
     programs.require(programs.QEMU, programs.MKE2FS)
     cache = cache or default_cache()
-    entry = cache.images.ensure(_key(python), lambda folder: _from_packages(folder, python, progress), progress)
+    own = lock.own()
+    entry = cache.images.get(_key(python or own.python))
+    if entry is None:
+        key = f"guest-{own.content[:16]}-{_RECIPE}"
+        entry = cache.images.ensure(key, lambda folder: _from_lock(folder, progress), progress)
     return _with_scripts(entry, cache, progress)
 
 
+def python_of(python: str, *, cache: Cache | None = None) -> str:
+    """The Python of the system that `ensure` returns, which may not be built yet.
+
+    Raises:
+        EmulatorError: QEMU or mke2fs is missing.
+    """
+    programs.require(programs.QEMU, programs.MKE2FS)
+    entry = (cache or default_cache()).images.get(_key(python))
+    return lock.own().python if entry is None else str(entry.facts["python"])
+
+
 def import_tar(tar: Path, progress: Progress, *, cache: Cache | None = None) -> Image:
-    """The system in a tar, which replaces the one that was built for the same Python.
+    """The system in a tar, which is used from now on for devices with the same Python.
 
     Raises:
         EmulatorError: the tar is missing or does not hold a usable system.
@@ -106,40 +123,19 @@ def _with_scripts(entry: Entry, cache: Cache, progress: Progress) -> Image:
     )
 
 
-#: Python's packages bring the C library; the rest is what wheels for the device link against, and init's busybox.
-_PACKAGES = ("libpython3-stdlib", "libstdc++6", "libgomp1", "busybox-static")
-
-#: The smallest of Debian's kernels: virtio and little else.
-_KERNEL_PACKAGE = "linux-image-cloud-arm64"
-
-
-def _from_packages(folder: Path, python: str, progress: Progress) -> dict[str, Any]:
-    """Build into `folder` from the host's apt sources.
+def _from_lock(folder: Path, progress: Progress) -> dict[str, Any]:
+    """Build into `folder` from the packages of the lock.
 
     Raises:
-        EmulatorError: not a Debian host, no arm64 packages, another Python than `python`, no network, no space.
+        EmulatorError: no mirror answers, or what one sends is not what the lock names.
     """
     scratch = folder.parent
-    archive = packages.Archive(scratch / "apt")
-    progress("reading the package lists for arm64")
-    archive.refresh()
-    _require_python(archive.version("python3-minimal"), python)
-    newest = archive.dependency(_KERNEL_PACKAGE, r"linux-image-[0-9]\S*-cloud-arm64")
-    progress(f"downloading Python {python} and {newest}")
-    files = archive.download((f"python{python}-minimal", *_PACKAGES), closure=True)
-    files = sorted({*files, *archive.download((newest,), closure=False)})
-    progress(f"unpacking {len(files)} packages")
-    packages.unpack(files, scratch / "tree")
-    versions = packages.versions(files)
-    return _assemble(scratch / "tree", folder, versions, progress) | {"origin": "packages"}
-
-
-def _require_python(version: str, python: str) -> None:
-    if not version.startswith(f"{python}."):
-        raise EmulatorError(
-            f"The device has Python {python}; this host's package sources have {version.partition('-')[0]}.",
-            packages.HINT,
-        )
+    own = lock.own()
+    found = packages.obtain(own, mirrors.mirrors(own.time), scratch / "packages", progress)
+    progress(f"unpacking {len(found.files)} packages")
+    packages.unpack(found.files, scratch / "tree")
+    versions = {package.name: package.version for package in found.packages}
+    return _assemble(scratch / "tree", folder, versions, progress) | {"origin": "packages", "replaced": found.replaced}
 
 
 def _from_tar(tar: Path, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -175,7 +171,7 @@ def _assemble(tree: Path, folder: Path, versions: dict[str, str], progress: Prog
     (folder / _DRIVERS).write_bytes(boot.drivers(busybox(tree), modules))
     furnish(tree, python)
     progress("writing the system disk")
-    disks.make(tree, folder / _SYSTEM)
+    ext4.write(tree, folder / _SYSTEM)
     return {"python": python, "versions": {**versions, "linux": kernel.release}}
 
 

@@ -1,4 +1,4 @@
-"""The emulator's part of the cache: systems, their boot archives, disks and saved machines."""
+"""The emulator's part of the cache: systems, their boot archives, disks, saved machines and results."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ class Cache:
     def states(self) -> Store:
         """Saved machines."""
         return self._store("states", "machine")
+
+    @property
+    def results(self) -> Store:
+        """What agents reported, by everything that decides it."""
+        return self._store("results", "measurement")
 
     def _store(self, kind: str, what: str) -> Store:
         return Store(folder=self.root / kind, what=what, error=EmulatorError, digest=sparse_digest)

@@ -1,4 +1,4 @@
-"""Disks of a machine: ext4 images without root and without a loop device, and those of the runtime and the agent.
+"""Disks of a machine, made without root and without a loop device: those for jobs, of the runtime and of the agent.
 
 The disks of a runtime bundle and of an agent are read-only, and built once per content.
 """
@@ -6,15 +6,18 @@ The disks of a runtime bundle and of an agent are read-only, and built once per 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import shutil
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgecheck.deadline import Deadline
-from edgecheck.emulator import programs
+from edgecheck.emulator import ext4, programs
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Hardware, Image, Memory
+from edgecheck.emulator.patience import Patience
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import How, Running
 from edgecheck.errors import EmulatorError
@@ -22,18 +25,19 @@ from edgecheck.store import Progress
 
 _FILE = "disk.img"
 
+#: Part of every key: raised when a bundle's disk is made in another way.
+_RECIPE = 3
+
 #: Of the cache, for all disks.
 _MOST_BYTES = 4 << 30
-
-#: Room for compiled modules; those of a runtime and the standard library take 10 MB.
-_COMPILED_BYTES = 64 << 20
 
 
 def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache, progress: Progress) -> Path:
     """The disk of a runtime bundle.
 
-    Importing a module from source costs ten times what its compiled form does, so the machine is started once with the
-    disk writable and imports the runtime, which leaves the compiled modules on it.
+    Importing a module from source costs ten times what its compiled form does, so the machine is started once and
+    imports the runtime; the modules that it compiles are put on the disk, too. Its Python compiles them, whatever
+    Python the host has: the disk is the same on every host, and so are the figures.
 
     Args:
         key: Names the bundle's content; the same key means the same disk.
@@ -50,12 +54,16 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
         files = folder.parent / "files"
         progress("unpacking the runtime bundle")
         unpack(files)
-        make(files, folder / _FILE, free_bytes=_COMPILED_BYTES)
+        for place in [*files.rglob("__pycache__")]:  # a host with the machine's Python compiles what it unpacks
+            shutil.rmtree(place)
+        bare = folder.parent / "bare.img"
+        ext4.write(files, bare)
         progress("compiling the runtime's modules in the machine")
-        _compile(image, folder / _FILE)
+        _unpack(_compiled(image, bare), files)
+        ext4.write(files, folder / _FILE)
         return {"bundle": key}
 
-    name = hashlib.sha256(f"{key} {image.python}".encode()).hexdigest()
+    name = hashlib.sha256(f"{_RECIPE} {key} {image.content}".encode()).hexdigest()
     found = cache.disks.ensure(f"bundle-{name[:16]}", build, progress).folder / _FILE
     cache.disks.trim(_MOST_BYTES)
     return found
@@ -63,23 +71,32 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
 
 def agent(folder: Path, cache: Cache, progress: Progress) -> Path:
     """The disk with the Python package in `folder`: a folder of the same name."""
-    files = {f"{folder.name}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
-    content = hashlib.sha256()
-    for name, text in files.items():
-        content.update(name.encode() + b"\0" + text + b"\0")
+    files = _modules(folder)
 
     def build(place: Path) -> Mapping[str, Any]:
         copy = place.parent / "files"
         (copy / folder.name).mkdir(parents=True)
         for name, text in files.items():
             (copy / name).write_bytes(text)
-        make(copy, place / _FILE)
+        ext4.write(copy, place / _FILE)
         return {}
 
-    return cache.disks.ensure(f"agent-{content.hexdigest()[:16]}", build, progress).folder / _FILE
+    return cache.disks.ensure(f"agent-{agent_content(folder)[:16]}", build, progress).folder / _FILE
 
 
-#: Seconds, on a busy host.
+def agent_content(folder: Path) -> str:
+    """A digest of the Python package in `folder`, in hexadecimal."""
+    content = hashlib.sha256()
+    for name, text in _modules(folder).items():
+        content.update(name.encode() + b"\0" + text + b"\0")
+    return content.hexdigest()
+
+
+def _modules(folder: Path) -> dict[str, bytes]:
+    return {f"{folder.name}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
+
+
+#: Seconds, apart from those in which QEMU waits for a processor.
 _COMPILING = 300.0
 
 _COMPILING_RAM = 1 << 30
@@ -88,23 +105,42 @@ _COMPILING_RAM = 1 << 30
 _COMPILING_CPU = "max,pauth=off,sve=off,sme=off"
 
 
-def _compile(image: Image, path: Path) -> None:
+#: In the machine: packs the compiled modules and sends them, as `Running.file` reads them.
+_PACK = "cd /tmp && busybox tar -cf t .pycache && busybox wc -c < t && busybox cat t && read -r _"
+
+
+def _compiled(image: Image, path: Path) -> bytes:
+    """A tar of the modules that the machine compiles when it imports the runtime on a disk."""
     hardware = Hardware(
         image=image,
         cpu=_COMPILING_CPU,
         memory=Memory(_COMPILING_RAM),
-        disks={},
-        scratch={"bundle": path},
-        options=("edgecheck.bundle=rw",),
+        disks={"bundle": path},
+        scratch={},
+        options=("edgecheck.compile=yes",),
     )
     with Qemu(hardware) as qemu:
-        running = Running(qemu, Deadline.after(_COMPILING))
+        running = Running(qemu, Patience(_COMPILING, qemu.pid))
         running.ready()
-        running.start(("true",))
+        running.start(("busybox", "sh", "-c", _PACK))
         running.go(b"")
+        packed = running.file()
         ending = running.ending()
-    if ending.how is not How.FINISHED:
-        raise EmulatorError(f"The runtime's modules could not be compiled: {ending.reason}")
+    if ending.how is not How.FINISHED or ending.status != 0:
+        reason = ending.reason or ending.errors.strip() or f"exit status {ending.status}."
+        raise EmulatorError(f"The runtime's modules could not be compiled: {reason}")
+    return packed
+
+
+def _unpack(packed: bytes, folder: Path) -> None:
+    """Write the compiled modules into `folder`."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is not None:
+                place = folder / member.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content.read())
 
 
 _BLOCK = 4096
@@ -115,7 +151,8 @@ _SPARE_FILES = 512
 def make(folder: Path, image: Path, *, free_bytes: int = 0) -> None:
     """Write `image`, an ext4 file system with the content of `folder` and `free_bytes` of free space.
 
-    No journal: the image is either read-only or thrown away.
+    For disks that the machine writes to; others are written by `ext4.write`. No journal: the image is thrown away, or
+    read-only afterwards.
 
     Raises:
         EmulatorError: mke2fs is missing, or the disk is full.

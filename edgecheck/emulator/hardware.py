@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Image:
     """`packages`, or the name of the tar."""
     bytes: int
     """What it takes of the disk."""
+    replaced: Sequence[str] = ()
+    """A sentence for each package that is a newer one than the lock names."""
 
 
 #: Part of every key: raised when a machine is saved in another way.
@@ -68,7 +70,6 @@ class MachineSpec:
 
     def key(self) -> str:
         """Names everything that a saved state depends on, QEMU's build included."""
-        qemu = Path(programs.path(programs.QEMU)).resolve()
         parts = {
             "format": _FORMAT,
             "image": self.image.content,
@@ -76,11 +77,21 @@ class MachineSpec:
             "available": self.available_bytes,
             # By content: a disk that was made again has its files elsewhere than a saved machine remembers.
             "disks": {name: recorded(path) for name, path in self.disks.items()},
-            "qemu": [str(qemu), qemu.stat().st_size, qemu.stat().st_mtime_ns],
+            "qemu": qemu_identity(),
             "kernel": KERNEL_ARGUMENTS,
             "command": self.command,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def qemu_identity() -> list[str | int]:
+    """Distinguishes builds of QEMU without starting one: path, bytes, time of its last change.
+
+    Raises:
+        EmulatorError: it is not installed.
+    """
+    qemu = Path(programs.path(programs.QEMU)).resolve()
+    return [str(qemu), qemu.stat().st_size, qemu.stat().st_mtime_ns]
 
 
 #: The share of the host's memory that a machine may hold at most.

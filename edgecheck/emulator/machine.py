@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecheck.deadline import Deadline
 from edgecheck.emulator import disks, saved
 from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory, command
+from edgecheck.emulator.patience import Patience
 from edgecheck.emulator.qemu import Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.emulator.saved import Saved
@@ -28,7 +28,7 @@ class Job:
     """Copied to /job in the machine; what is written there is lost."""
     stdin: bytes
     seconds: float
-    """The time allowed on the host, which includes the machine's start and end."""
+    """The time allowed on the host, from the machine's start to its end, when QEMU has a processor."""
 
 
 @contextlib.contextmanager
@@ -40,14 +40,14 @@ def run(spec: MachineSpec, state: Saved, job: Job) -> Iterator[Running]:
     Raises:
         EmulatorError: QEMU does not start or does not accept the state, or there is no space for the job's disk.
     """
-    deadline = Deadline.after(job.seconds)
     with scratch() as folder:
         disk = folder / "job.img"
         disks.make(job.folder, disk, free_bytes=_JOB_ROOM_BYTES)
         os.truncate(disk, JOB_DISK_BYTES)
         with Qemu(state.hardware(spec, disk), *saved.RESUMING) as qemu:
-            saved.resume(qemu, state, deadline)
-            running = Running(qemu, deadline)
+            patience = Patience(job.seconds, qemu.pid)
+            saved.resume(qemu, state, patience)
+            running = Running(qemu, patience)
             running.mount()
             running.go(job.stdin)
             yield running

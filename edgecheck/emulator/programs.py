@@ -13,11 +13,25 @@ from edgecheck.errors import EmulatorError
 QEMU = "qemu-system-aarch64"
 MKE2FS = "mke2fs"
 
-#: Debian's names; other distributions use the program's name or a similar one.
-_PACKAGES = {QEMU: "qemu-system-arm", MKE2FS: "e2fsprogs", "tar": "tar"}
+#: By the program that installs packages, in the order of looking for one: its command, and its packages by program.
+_INSTALLERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "apt-get": (
+        "sudo apt-get install --no-install-recommends",
+        {QEMU: "qemu-system-arm", MKE2FS: "e2fsprogs"},
+    ),
+    "dnf": ("sudo dnf install", {QEMU: "qemu-system-aarch64-core", MKE2FS: "e2fsprogs"}),
+    "zypper": ("sudo zypper install", {QEMU: "qemu-arm", MKE2FS: "e2fsprogs"}),
+    "pacman": ("sudo pacman -S", {QEMU: "qemu-system-aarch64", MKE2FS: "e2fsprogs"}),
+    "apk": ("sudo apk add", {QEMU: "qemu-system-aarch64", MKE2FS: "e2fsprogs"}),
+    "brew": ("brew install", {QEMU: "qemu", MKE2FS: "e2fsprogs"}),
+}
 
-#: mke2fs is in a folder that is not on an ordinary user's PATH.
-_PLACES = (*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin")
+#: mke2fs is in a folder that is not on an ordinary user's PATH; Homebrew does not link it.
+_PLACES = (
+    *os.get_exec_path(),
+    *("/usr/local/sbin", "/usr/sbin", "/sbin"),
+    *("/opt/homebrew/opt/e2fsprogs/sbin", "/usr/local/opt/e2fsprogs/sbin"),
+)
 
 
 def find(name: str) -> str | None:
@@ -32,11 +46,16 @@ def require(*names: str) -> None:
         EmulatorError: it names all programs that are missing.
     """
     if missing := [name for name in names if find(name) is None]:
-        packages = " ".join(_PACKAGES.get(name, name) for name in missing)
         raise EmulatorError(
-            f"The emulated machine needs {' and '.join(missing)}, which this host does not have.",
-            f"sudo apt-get install --no-install-recommends {packages}",
+            f"The emulated machine needs {' and '.join(missing)}, which this host does not have.", remedy(*missing)
         )
+
+
+def remedy(*names: str) -> str:
+    """The command that installs programs here; on a host without a known installer, Debian's."""
+    installer = next((each for each in _INSTALLERS if find(each)), "apt-get")
+    command, packages = _INSTALLERS[installer]
+    return " ".join((command, *dict.fromkeys(packages.get(name, name) for name in names)))
 
 
 def path(name: str) -> str:

@@ -16,10 +16,14 @@ from typing import Any
 from edgecheck.deadline import Deadline
 from edgecheck.emulator import programs
 from edgecheck.emulator.hardware import WIRES, Hardware, command
+from edgecheck.emulator.patience import Patience
 from edgecheck.errors import EmulatorError
 
-#: Seconds until a killed QEMU must be gone.
-_DYING = 10.0
+#: When a wait for QEMU ends.
+Limit = Deadline | Patience
+
+#: Seconds until a killed QEMU must be gone, on a host that is very busy.
+_DYING = 120.0
 
 
 class Qemu:
@@ -73,11 +77,11 @@ class Qemu:
         """The process, which leads a process group."""
         return self._process.pid
 
-    def receive(self, deadline: Deadline) -> Iterator[tuple[str, bytes]]:
+    def receive(self, deadline: Limit) -> Iterator[tuple[str, bytes]]:
         """Wire and bytes, as they come, until QEMU has closed all wires or the deadline has passed."""
         while self._selector.get_map():
             ready = self._selector.select(deadline.remaining())
-            if not ready:
+            if not ready and deadline.passed():
                 return
             for key, _ in ready:
                 data = _received(key.fileobj)
@@ -91,7 +95,7 @@ class Qemu:
         with contextlib.suppress(OSError):
             self._sockets[wire].sendall(data)
 
-    def ask(self, name: str, deadline: Deadline, **arguments: Any) -> Any:
+    def ask(self, name: str, deadline: Limit, **arguments: Any) -> Any:
         """The reply to a command of QEMU's machine protocol.
 
         Raises:
@@ -100,13 +104,13 @@ class Qemu:
         self.send("qmp", _request(name, arguments))
         return self._answer(name, deadline)
 
-    def lend(self, name: str, descriptor: int, deadline: Deadline) -> None:
+    def lend(self, name: str, descriptor: int, deadline: Limit) -> None:
         """Pass a descriptor to QEMU, which its protocol then calls `fd:name`. Raises as `ask`."""
         with contextlib.suppress(OSError):  # as in `send`
             socket.send_fds(self._sockets["qmp"], [_request("getfd", {"fdname": name})], [descriptor])
         self._answer("getfd", deadline)
 
-    def end(self, deadline: Deadline) -> int:
+    def end(self, deadline: Limit) -> int:
         """Wait for QEMU to exit; returns its exit status, or minus the number of the signal that killed it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(deadline.remaining())
@@ -127,7 +131,7 @@ class Qemu:
         lines = self._process.stderr.read().decode(errors="replace").splitlines()
         return " / ".join(line.removeprefix("qemu-system-aarch64: ") for line in lines[-3:])
 
-    def _answer(self, name: str, deadline: Deadline) -> Any:
+    def _answer(self, name: str, deadline: Limit) -> Any:
         while True:
             reply = json.loads(self._line(deadline))
             if "error" in reply:
@@ -135,13 +139,15 @@ class Qemu:
             if "return" in reply:
                 return reply["return"]
 
-    def _line(self, deadline: Deadline) -> bytes:
+    def _line(self, deadline: Limit) -> bytes:
         wire = self._sockets["qmp"]
         while b"\n" not in self._replies:
             wire.settimeout(max(deadline.remaining(), 0.001))
             try:
                 data = wire.recv(65536)
             except TimeoutError as error:
+                if not deadline.passed():
+                    continue
                 raise EmulatorError("QEMU does not answer.") from error
             except OSError:
                 data = b""  # its end was closed before it read our last message

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgecheck.deadline import Deadline
+from edgecheck.emulator.patience import Patience
 from edgecheck.emulator.qemu import Qemu, ended
 from edgecheck.errors import EmulatorError
 
-#: Seconds from the command's end to QEMU's.
-_POWER_OFF = 20.0
+#: Seconds from the command's end to QEMU's, on a busy host; its result is there by then.
+_POWER_OFF = 60.0
 
 
 class How(Enum):
@@ -51,12 +52,12 @@ class Running:
 
     Args:
         qemu: The process; its creator kills it.
-        deadline: When every wait ends.
+        patience: When every wait ends.
     """
 
-    def __init__(self, qemu: Qemu, deadline: Deadline) -> None:
+    def __init__(self, qemu: Qemu, patience: Patience) -> None:
         self._qemu = qemu
-        self._deadline = deadline
+        self._patience = patience
         self._text = {"console": b"", "control": b"", "errors": b"", "output": b""}
 
     def ready(self) -> int:
@@ -86,6 +87,19 @@ class Running:
         """Send the command more standard input."""
         self._qemu.send("input", data)
 
+    def file(self) -> bytes:
+        """A file that the command writes to its standard output after a line with its size.
+
+        The command then waits for a line of input: a machine that powers off loses what the host has not read yet. Less
+        than the size is returned where the machine ended before.
+        """
+        for _ in self._hear():
+            size, newline, content = self._text["output"].partition(b"\n")
+            if newline and len(content) >= int(size):
+                self.feed(b"\n")
+                return content
+        return b""
+
     def lines(self) -> Iterator[str]:
         """The lines that the command writes to its standard output, as they come; ends when the machine does."""
         for _ in self._hear():
@@ -110,11 +124,12 @@ class Running:
         """Wait for the end of the machine; at the deadline it is killed."""
         for _ in self._hear():
             pass
-        late = self._deadline.passed() and self._said("exit") is None
+        late = self._patience.passed() and self._said("exit") is None
         status = self._qemu.end(Deadline.after(0.0 if late else _POWER_OFF))
         text = {name: data.decode(errors="replace").replace("\r", "") for name, data in self._text.items()}
         exit_status = self._said("exit")
-        how, reason = _how(text["console"], finished=exit_status is not None, late=late, status=status)
+        spent = self._patience.account() if late else ""
+        how, reason = _how(text["console"], finished=exit_status is not None, late=spent, status=status)
         if how is How.DIED and (complaint := self._qemu.complaint()):
             reason = f"{reason} {complaint}."
         return Ending(
@@ -128,7 +143,7 @@ class Running:
 
     def _hear(self) -> Iterator[None]:
         """Collect what comes, until QEMU is gone or the time is up; powering off has separate time."""
-        for wire, data in self._qemu.receive(self._deadline):
+        for wire, data in self._qemu.receive(self._patience):
             self._text[wire] += data
             yield
         if self._said("exit") is not None:
@@ -148,14 +163,14 @@ class Running:
         return None
 
 
-def _how(text: str, *, finished: bool, late: bool, status: int) -> tuple[How, str]:
+def _how(text: str, *, finished: bool, late: str, status: int) -> tuple[How, str]:
     """The way in which it ended, and the reason in a sentence."""
     if finished:
         return How.FINISHED, ""
     if panicked := panic(text):
         return How.PANIC, f"its kernel stopped: {panicked}."
     if late:
-        return How.DEADLINE, "the time allowed was used up."
+        return How.DEADLINE, f"the time allowed was used up {late}."
     return How.DIED, ended(status)
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgecheck.deadline import Deadline
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory
-from edgecheck.emulator.qemu import Qemu
+from edgecheck.emulator.patience import Patience
+from edgecheck.emulator.qemu import Limit, Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Progress
@@ -78,7 +78,7 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def resume(qemu: Qemu, saved: Saved, deadline: Deadline) -> None:
+def resume(qemu: Qemu, saved: Saved, deadline: Limit) -> None:
     """Load the saved state into a QEMU that was started with `RESUMING`, and let the machine go on.
 
     Raises:
@@ -115,18 +115,18 @@ def _boot(spec: MachineSpec, folder: Path) -> dict[str, Any]:
     )
 
 
-#: Seconds, on a busy host.
+#: Seconds, apart from those in which QEMU waits for a processor.
 _STARTING = 120.0
 
 
 def _boot_and_save(spec: MachineSpec, ram_bytes: int, folder: Path) -> int:
     """Boot, and save if MemAvailable is near enough; returns MemAvailable."""
-    deadline = Deadline.after(_STARTING)
     ram, empty_job = folder / _RAM, folder.parent / "job.img"
     ram.unlink(missing_ok=True)
     empty_job.touch()
     os.truncate(empty_job, JOB_DISK_BYTES)
     with Qemu(_hardware(spec, Memory(ram_bytes, ram, writable=True), empty_job)) as qemu:
+        deadline = Patience(_STARTING, qemu.pid)
         running = Running(qemu, deadline)
         available = running.ready()
         if _near(available, spec.available_bytes):
@@ -136,7 +136,7 @@ def _boot_and_save(spec: MachineSpec, ram_bytes: int, folder: Path) -> int:
     return available
 
 
-def _save(qemu: Qemu, devices: Path, deadline: Deadline) -> None:
+def _save(qemu: Qemu, devices: Path, deadline: Limit) -> None:
     with devices.open("wb") as file:
         _prepare(qemu, file, deadline)
         qemu.ask("stop", deadline)
@@ -146,7 +146,7 @@ def _save(qemu: Qemu, devices: Path, deadline: Deadline) -> None:
         qemu.end(deadline)
 
 
-def _prepare(qemu: Qemu, file: IO[bytes], deadline: Deadline) -> None:
+def _prepare(qemu: Qemu, file: IO[bytes], deadline: Limit) -> None:
     qemu.ask("qmp_capabilities", deadline)
     qemu.ask("migrate-set-capabilities", deadline, capabilities=[{"capability": "x-ignore-shared", "state": True}])
     qemu.lend("state", file.fileno(), deadline)
@@ -156,7 +156,7 @@ def _prepare(qemu: Qemu, file: IO[bytes], deadline: Deadline) -> None:
 _PAUSE = 0.002
 
 
-def _finish(qemu: Qemu, deadline: Deadline) -> None:
+def _finish(qemu: Qemu, deadline: Limit) -> None:
     """Wait until a state is written or read; QEMU has no call that waits."""
     while not deadline.passed():
         status = qemu.ask("query-migrate", deadline).get("status")

@@ -7,9 +7,9 @@ from typing import cast
 
 from edgecheck.core.address import EMULATED, LOCAL, Address
 from edgecheck.core.device import DeviceProfile
-from edgecheck.targets.interface import Target, Workload
+from edgecheck.targets.interface import Reuse, Target, Workload
 
-__all__ = ["Target", "Workload", "nearest", "open_target"]
+__all__ = ["Reuse", "Target", "Workload", "nearest", "open_target"]
 
 
 def nearest(profile: DeviceProfile) -> Address:

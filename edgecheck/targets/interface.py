@@ -5,6 +5,7 @@ And where the agent is on this machine: a separate package, which targets copy t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,16 @@ from edgecheck.core.address import Address
 _DEADLINE = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Which earlier results may take the place of a run that would repeat them."""
+
+    began: float = math.inf
+    """When this invocation began, in seconds since 1970: an earlier result says when it was measured."""
+    fresh: bool = False
+    """Whether only results of this invocation are taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Everything that one start of the agent needs."""
@@ -31,6 +42,8 @@ class Workload:
     """An .npz on the host."""
     requirements: tuple[str, ...] = ()
     """What the runtime bundle contains; empty: the device's own runtime is used."""
+    reuse: Reuse = Reuse()
+    """For targets whose runs repeat exactly."""
 
     @property
     def deadline(self) -> float:
@@ -55,7 +68,7 @@ class Target(Protocol):
 
     @property
     def tight(self) -> Target | None:
-        """The same device with only the memory that it really has, if `self` was given more; else None."""
+        """The same device with the memory that it really has, if `self` has more or less; else None."""
 
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> AbstractContextManager[Iterator[bytes]]:
         """Start the agent; the iterator yields its lines as they come.

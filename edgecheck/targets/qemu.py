@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from edgecheck import bundles
 from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.device import DeviceProfile
-from edgecheck.emulator import build, disks, machine, saved
+from edgecheck.emulator import build, disks, machine, results, saved
 from edgecheck.emulator.cache import default_cache
-from edgecheck.emulator.hardware import MachineSpec, affordable
+from edgecheck.emulator.hardware import Image, MachineSpec, affordable
+from edgecheck.emulator.results import Answer, Question
 from edgecheck.emulator.running import Ending, How, Running
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
 #: Bytes of RAM for every machine at least, and for each byte of the model: enough that the kernel reclaims none of it.
-#: If that is more than the device has, the fit is tried once more in a machine of the device's size.
+#: Every device gets this much first, so that those with the same core share their runs; a model that needs much of it,
+#: or of what the device has, is run in a machine of the device's size.
 LEAST_ROOM = 2**30
 ROOM_PER_BYTE = 4
 
@@ -54,8 +58,8 @@ class QemuTarget:
     """See `Target`."""
 
     profile: DeviceProfile
-    with_room: bool = True
-    """Whether the machine may have more memory than the device."""
+    shared: bool = True
+    """Whether the machine has the memory that suits the model, and not the device's."""
     address: Address = EMULATED
     has_runtime: bool = False
     emulated: bool = True
@@ -63,13 +67,34 @@ class QemuTarget:
     @property
     def tight(self) -> QemuTarget | None:
         """See `Target.tight`."""
-        return replace(self, with_room=False) if self.with_room else None
+        return replace(self, shared=False) if self.shared else None
 
     @contextmanager
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
-        """See `Target.launch`."""
-        model_size = sum(path.stat().st_size for path in workload.model)
-        spec = self.spec(workload.requirements, model_size, progress, command_for(workload.job))
+        """See `Target.launch`. A run that would repeat an earlier one yields what that one reported."""
+        cache = default_cache()
+        parts = self._parts(workload.requirements, progress)
+        memory = self._memory(sum(path.stat().st_size for path in workload.model))
+        key = self._question(workload, parts, memory).key()
+        notes = list(self._notes(parts.image))
+        with cache.results.locked(key, progress):
+            reuse = workload.reuse
+            kept = results.find(cache, key, reuse.began if reuse.fresh else 0.0)
+            if kept is not None:
+                yield iter([*notes, *_dated(kept, reuse.began), *kept.lines])
+                return
+            lines: list[bytes] = []
+            with self._measured(workload, parts, memory, progress) as coming:
+                yield chain(notes, results.heard(coming, lines))
+            results.keep(cache, key, lines)
+        results.trim(cache)
+
+    @contextmanager
+    def _measured(
+        self, workload: Workload, parts: Parts, memory: int, progress: Callable[[str], None]
+    ) -> Iterator[Iterator[bytes]]:
+        """Run the workload in a machine."""
+        spec = self._spec(parts, memory, progress, command_for(workload.job))
         state = saved.ensure(spec, default_cache(), progress)
         with scratch() as folder:
             job = _laid_out(workload, folder)
@@ -85,30 +110,76 @@ class QemuTarget:
 
         Raises:
             EmulatorError: it cannot be built here; the hint says what is missing.
-            BundleError: no wheels fit the profile's Python.
+            BundleError: no wheels fit the machine's Python.
         """
+        return self._spec(self._parts(requirements, progress), self._memory(model_size), progress, command)
+
+    def _parts(self, requirements: Sequence[str], progress: Callable[[str], None]) -> Parts:
+        """The system, and wheels for its Python, whatever the host's is; side by side. Raises as `spec`."""
+        platform = bundles.DevicePlatform(build.python_of(self.profile.python), "aarch64")
+        with ThreadPoolExecutor(1) as pool:
+            image = pool.submit(build.ensure, progress, python=self.profile.python)
+            bundle = bundles.bundle_for(requirements, platform, progress=progress)
+            return Parts(image.result(), bundle)
+
+    def _spec(self, parts: Parts, memory: int, progress: Callable[[str], None], command: Sequence[str]) -> MachineSpec:
         cache = default_cache()
-        image = build.ensure(progress, python=self.profile.python)
-        platform = bundles.DevicePlatform(self.profile.python, "aarch64")
-        bundle = bundles.bundle_for(requirements, platform, progress=progress)
-        parts = {
-            "bundle": disks.bundle(bundle.digest, partial(bundles.unpack, bundle), image, cache, progress),
-            "agent": disks.agent(agent_folder(), cache, progress),
-        }
+        unpack = partial(bundles.unpack, parts.bundle)
         return MachineSpec(
-            image=image,
+            image=parts.image,
             cpu=self.profile.emulation_cpu,
-            available_bytes=self._memory(model_size),
-            disks=parts,
+            available_bytes=memory,
+            disks={
+                "bundle": disks.bundle(parts.bundle.digest, unpack, parts.image, cache, progress),
+                "agent": disks.agent(agent_folder(), cache, progress),
+            },
             command=tuple(command),
         )
 
+    def _question(self, workload: Workload, parts: Parts, memory: int) -> Question:
+        return Question(
+            image=parts.image,
+            bundle=parts.bundle.digest,
+            agent=disks.agent_content(agent_folder()),
+            cpu=self.profile.emulation_cpu,
+            available_bytes=memory,
+            job=workload.job,
+            model=workload.model,
+            samples=workload.samples,
+        )
+
     def _memory(self, model_size: int) -> int:
-        own = self.profile.ram.available
-        if not self.with_room:
-            return affordable(own)
-        room = -(-(LEAST_ROOM + ROOM_PER_BYTE * model_size) // ROOM_STEP) * ROOM_STEP
-        return affordable(max(own, room))
+        if not self.shared:
+            return affordable(self.profile.ram.available)
+        return affordable(-(-(LEAST_ROOM + ROOM_PER_BYTE * model_size) // ROOM_STEP) * ROOM_STEP)
+
+    def _notes(self, image: Image) -> Iterator[bytes]:
+        """Where the machine is not what the profile or the lock says."""
+        if image.python != self.profile.python:
+            yield results.note(
+                "other-python",
+                f"The emulated machine has Python {image.python}; the profile of {self.profile.name} says "
+                f"{self.profile.python}",
+            )
+        for sentence in image.replaced:
+            yield results.note("newer-package", sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a machine is built from: its system, and the runtime for its Python."""
+
+    image: Image
+    bundle: bundles.Bundle
+
+
+def _dated(kept: Answer, began: float) -> Iterator[bytes]:
+    """A note for a result of an earlier invocation."""
+    if kept.measured < began:
+        yield results.note(
+            "measured-earlier",
+            f"Measured on {results.when(kept.measured)}; nothing that decides the result has changed since",
+        )
 
 
 def command_for(job: Mapping[str, object]) -> tuple[str, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from edgecheck.emulator import boot, build, packages, programs
+from edgecheck.emulator import boot, build, index, lock, mirrors, packages, programs
 from edgecheck.emulator.cache import sparse_digest
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Store
@@ -106,11 +107,8 @@ def ensure() -> System:
 
 def _build(folder: Path) -> Mapping[str, Any]:
     tree = folder.parent / "tree"
-    archive = packages.Archive(folder.parent / "apt")
-    archive.refresh()
-    newest = archive.dependency("linux-image-cloud-arm64", r"linux-image-[0-9]\S*-cloud-arm64")
-    files = {*archive.download(PACKAGES, closure=True), *archive.download((newest,), closure=False)}
-    packages.unpack(sorted(files), tree)
+    found = packages.obtain(_lock(folder.parent), mirrors.mirrors(lock.own().time), folder.parent / "packages", print)
+    packages.unpack(found.files, tree, re.compile("usr/share/doc/"))
     kernel = boot.find_kernel(tree)
     (folder / "kernel").write_bytes(kernel.image.read_bytes())
     (folder / "initramfs").write_bytes(boot.drivers(build.busybox(tree), boot.modules(kernel, MODULES)) + _init())
@@ -119,6 +117,15 @@ def _build(folder: Path) -> Mapping[str, Any]:
     _furnish(tree, folder)
     programs.run((programs.MKE2FS, "-q", "-F", "-t", "ext4", "-d", str(tree), str(folder / "system.img"), DISK))
     return {"linux": kernel.release}
+
+
+def _lock(folder: Path) -> lock.Lock:
+    """The newest of the packages that a board has, and the emulated machine's kernel."""
+    own = lock.own()
+    mirror = next(iter(mirrors.mirrors(own.time)))
+    indexes = [index.read(mirror, archive, own.release, folder) for archive in ("debian", "debian-security")]
+    packages = index.closure(PACKAGES, indexes, leave_out={"debconf"})
+    return replace(own, packages=(*packages, own.packages[-1]))
 
 
 def _init() -> bytes:

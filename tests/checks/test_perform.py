@@ -2,10 +2,19 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from edgecheck.checks.perform import in_order
+from edgecheck.checks.check import Check
+from edgecheck.checks.perform import _first, in_order
+from edgecheck.core.address import EMULATED
+from tests.builders import budget, profile
+
+#: Two devices have the same core.
+CORES = {"a": "cortex-a72", "b": "cortex-a72", "c": "cortex-a76"}
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -36,6 +45,36 @@ def test_a_lane_is_as_wide_as_it_says() -> None:
 
     list(in_order(range(6), run, lambda _: "lane", {"lane": 2}))
     assert most == 2
+
+
+def test_items_start_in_the_order_that_is_asked_for() -> None:
+    started: list[int] = []
+    in_lane = [3, 1, 2]
+
+    def run(item: int) -> int:
+        started.append(item)
+        return item
+
+    def largest(items: Sequence[int]) -> list[int]:
+        return sorted(range(len(items)), key=lambda at: -items[at])
+
+    found = list(in_order([*in_lane, 0], run, lambda item: "lane" if item else "alone", {"lane": 1}, largest))
+    assert found == [*in_lane, 0]
+    assert started == [3, 2, 1, 0]
+
+
+def test_the_largest_model_is_first_and_a_run_that_another_check_does_is_last(tmp_path: Path) -> None:
+    def check(name: str, device: str) -> Check:
+        path = tmp_path / name
+        path.write_bytes(bytes(len(name)))
+        board = profile(device, emulation_cpu=CORES[device])
+        whole = budget((board, ()))
+        whole = replace(whole, model=replace(whole.model, path=path))
+        (variant, *_) = whole.variants
+        return Check(budget=whole, variant=variant, profile=board, limits=(), source="tflite", target=EMULATED)
+
+    checks = [check("small", "a"), check("small", "b"), check("much-larger", "a"), check("larger", "c")]
+    assert _first(checks) == [2, 3, 0, 1]
 
 
 def test_what_must_be_alone_runs_in_the_calling_thread_after_the_others() -> None:

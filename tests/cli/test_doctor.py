@@ -1,12 +1,19 @@
-"""`edgecheck doctor`."""
+"""`edgecheck doctor`.
+
+Also covers `emulated_device.py`.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
+from edgecheck.cli import emulated_device
 from edgecheck.cli.doctor import _SOURCES
 from edgecheck.converters.routes import ROUTES
+from edgecheck.emulator import programs
 from tests.cli.command import edgecheck
 
 
@@ -25,3 +32,36 @@ def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> N
         assert line.startswith("  ✔") or "missing: pip install 'edgecheck-ml[" in line
         if "litert-torch" in line and line.startswith("  ✘"):
             assert line.endswith("pip install 'edgecheck-ml[litert-torch]', in a separate environment")
+
+
+def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None:
+    done = edgecheck("doctor", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    lines = done.out.partition("Emulated devices\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[1] for line in lines] == ["qemu-system-aarch64", "mke2fs", "system"]
+    assert re.search(r"built on first use: \d+ packages, \d+ MB, from the mirror of Debian", lines[2])
+
+    done = edgecheck("doctor", cwd=tmp_path, PATH="/nowhere", EDGECHECK_DEBIAN_MIRRORS="http://127.0.0.1:9/debian")
+    assert re.search(r"✘ qemu-system-aarch64 .* not found: (sudo|brew) .*qemu", done.out)
+
+
+@pytest.mark.parametrize(
+    ("version", "works", "words"),
+    [
+        ("QEMU emulator version 10.0.13 (Debian 1:10.0.13)", True, "10.0.13"),
+        ("QEMU emulator version 7.2.22", True, "7.2.22; QEMU 10 takes a fifth less time"),
+        ("QEMU emulator version 6.1.0", False, "6.1.0 is too old; 6.2 or later is needed"),
+        ("what?", False, "its version is unknown: what?"),
+    ],
+)
+def test_the_version_of_qemu(
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    works: bool,  # noqa: FBT001 - a column of the table
+    words: str,
+) -> None:
+    monkeypatch.setattr(programs, "find", lambda name: name)
+    monkeypatch.setattr(programs, "run", lambda _argv: version)
+
+    found = emulated_device._qemu()
+    assert found[0] is works
+    assert found[2].startswith(words)

@@ -280,7 +280,7 @@ def test_the_cache_is_saved_when_it_has_changed_and_only_then(repository: Projec
     one = use(on_change(repository, cache), root)
     assert not one.failed, one.log
     assert len(cache.keys) == 1
-    assert re.fullmatch(r"edgecheck-[\w.]+-Linux-X64-qemu-[\w.]+-[0-9a-f]{16}", cache.keys[0])
+    assert re.fullmatch(r"edgecheck-[\w.]+-Linux-X64-qemu-[\w.]+-[0-9a-f]{16}-[0-9a-f]{16}", cache.keys[0])
     two = use(on_change(repository, cache), root)
     assert not two.failed, two.log
     assert "Save the cache" in one.ran

@@ -1,8 +1,6 @@
-"""Building the system: from this host's packages, from a tar, and where it cannot be built.
+"""Building the system: from the lock's packages, from a tar, and where it cannot be built.
 
-Also covers packages.py and programs.py.
-
-Also covers `packages.py`.
+Also covers `programs.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.emulator import boot, build, machine, packages, programs, saved
+from edgecheck.emulator import boot, build, lock, machine, mirrors, packages, programs, saved
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.errors import EmulatorError
+from tests.emulator import debian_mirror
 
 pytestmark = pytest.mark.emulator
+
+KERNEL = lock.own().packages[-1].name.removeprefix("linux-image-")
 
 
 @pytest.fixture
@@ -27,21 +28,17 @@ def empty(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> packages.Archive:
-    """The package lists for arm64, which take seconds to read."""
-    archive = packages.Archive(tmp_path_factory.mktemp("apt"))
-    archive.refresh()
-    return archive
+def obtained(tmp_path_factory: pytest.TempPathFactory) -> packages.Obtained:
+    """The packages of the lock, from the mirror that this host uses."""
+    own = lock.own()
+    return packages.obtain(own, mirrors.mirrors(own.time), tmp_path_factory.mktemp("packages"), print)
 
 
 @pytest.fixture(scope="module")
-def tar(archive: packages.Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tar(obtained: packages.Obtained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What stage `machine` of Dockerfile.arm64 makes, without what the machine does not need."""
     place = tmp_path_factory.mktemp("tar")
-    newest = archive.dependency("linux-image-cloud-arm64", r"linux-image-[0-9]\S*-cloud-arm64")
-    names = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1", "busybox-static")
-    files = {*archive.download(names, closure=True), *archive.download((newest,), closure=False)}
-    packages.unpack(sorted(files), place / "tree")
+    packages.unpack(obtained.files, place / "tree")
     status = place / "tree/var/lib/dpkg/status"
     status.parent.mkdir(parents=True, exist_ok=True)
     status.write_text("Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\n\nPackage: x\nVersion: 1\n")
@@ -49,19 +46,23 @@ def tar(archive: packages.Archive, tmp_path_factory: pytest.TempPathFactory) -> 
     return place / "rootfs.tar"
 
 
-def test_a_second_start_builds_nothing(empty: Cache) -> None:
+def test_a_second_start_builds_nothing(empty: Cache, obtained: packages.Obtained, tmp_path: Path) -> None:
+    """Every host builds the same bytes: a second cache, and packages from another mirror, make no difference."""
     said: list[str] = []
     first = build.ensure(said.append, cache=empty)
-    assert said[0] == "reading the package lists for arm64"
+    assert said[0] == f"fetching {len(lock.own().packages)} of Debian's packages for the emulated machine"
     assert said[-1] == "writing the system disk"
     said.clear()
 
-    assert build.ensure(said.append, cache=empty) == first
+    assert build.ensure(said.append, python="3.99", cache=empty) == first
     assert said == []
     assert first.python == "3.11"
-    assert first.versions["linux"].endswith("-cloud-arm64")
+    assert first.versions == {**{each.name: each.version for each in lock.own().packages}, "linux": KERNEL}
+    assert not first.replaced
     assert build.info(cache=empty).images == (first,)
-    assert [entry.folder.name for entry in empty.images.entries()] == ["python3.11-1"]
+    again = build.ensure(print, cache=Cache(tmp_path / "other"))
+    assert again.content == first.content
+    assert again.system.read_bytes() == first.system.read_bytes()
 
 
 def test_a_damaged_system_is_not_used(empty: Cache, tar: Path) -> None:
@@ -103,22 +104,15 @@ def test_a_file_without_a_system_is_refused(empty: Cache, tmp_path: Path, conten
         build.import_tar(path, print, cache=empty)
 
 
-def test_another_python_than_the_hosts_sources_have(empty: Cache) -> None:
-    with pytest.raises(EmulatorError, match=r"has Python 3\.99; this host's package sources have 3\.") as caught:
-        build.ensure(print, python="3.99", cache=empty)
+def test_a_mirror_without_packages_leaves_nothing_behind(
+    empty: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with debian_mirror.serving() as mirror:
+        monkeypatch.setenv(mirrors.VARIABLE, mirror.address)
+        with pytest.raises(EmulatorError, match=r"is on no mirror any more, and no successor was found: .*HTTP 404"):
+            build.ensure(print, cache=empty)
 
-    assert caught.value.hint == packages.HINT
     assert [path.name for path in (empty.root / "images").iterdir()] == [".locks"]
-
-
-def test_a_host_without_apt_is_sent_to_the_tar(empty: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = programs.find
-    monkeypatch.setattr(programs, "find", lambda name: None if name == "apt-get" else find(name))
-
-    with pytest.raises(EmulatorError, match="needs a Debian host") as caught:
-        build.ensure(print, cache=empty)
-
-    assert caught.value.hint == packages.HINT
 
 
 def test_everything_that_is_missing_is_reported_together(empty: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +124,17 @@ def test_everything_that_is_missing_is_reported_together(empty: Cache, monkeypat
     assert caught.value.hint == "sudo apt-get install --no-install-recommends qemu-system-arm e2fsprogs"
 
 
-def test_a_package_that_is_nowhere(archive: packages.Archive) -> None:
-    with pytest.raises(EmulatorError, match="have no edgecheck-nonsense for arm64"):
-        archive.version("edgecheck-nonsense")
+@pytest.mark.parametrize(
+    ("installer", "command"),
+    [
+        ("dnf", "sudo dnf install qemu-system-aarch64-core e2fsprogs"),
+        ("brew", "brew install qemu e2fsprogs"),
+    ],
+)
+def test_the_command_that_installs_is_the_hosts(monkeypatch: pytest.MonkeyPatch, installer: str, command: str) -> None:
+    monkeypatch.setattr(programs, "find", lambda name: name if name == installer else None)
+
+    assert programs.remedy(programs.QEMU, programs.MKE2FS) == command
 
 
 def test_another_script_is_another_machine(empty: Cache, tar: Path, monkeypatch: pytest.MonkeyPatch) -> None:

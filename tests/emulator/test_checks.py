@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ LIMITS = ("--limit", "instructions=200e6", "--limit", "ram_model=64MiB", "--limi
 
 
 def figures(folder: Path, *arguments: str | Path) -> dict[str, Any]:
-    done = edgecheck("check", *arguments, "--format", "json", cwd=folder)
+    done = edgecheck("check", *arguments, "--fresh", "--format", "json", cwd=folder)
     assert done.code in (0, 1, 3), done.err
     found: dict[str, Any] = json.loads(done.out)["checks"][0]
     return found
@@ -82,6 +83,31 @@ def test_the_same_check_has_the_same_figures_however_busy_the_host_is(first: dic
     for other in (loaded, again):
         for metric, margin in (("instructions", 0.001), ("ram_peak", 0.005)):
             assert other["figures"][metric]["value"] == pytest.approx(first["figures"][metric]["value"], rel=margin)
+
+
+def test_a_figure_is_measured_once(first: dict[str, Any], tmp_path: Path) -> None:
+    """The second time the report is about the first run, to its last sample, and has its date."""
+    model = shutil.copy(fetch("face_detection_short_range.tflite"), tmp_path / "renamed.tflite")
+    arguments = ("check", model, "--device", "raspberry-pi-4-2gb", *LIMITS, "--format", "json")
+    kept = edgecheck(*arguments, cwd=tmp_path)
+    assert kept.code == 0, kept.err
+    (check,) = json.loads(kept.out)["checks"]
+    assert check["figures"] == first["figures"]
+    assert {**check["run"], "notes": []} == first["run"]
+    (caveat,) = (each for each in check["caveats"] if each["code"] == "measured-earlier")
+    assert re.match(r"Measured on \d{4}-\d\d-\d\d \d\d:\d\d UTC; nothing that decides the result", caveat["message"])
+
+
+def test_devices_with_the_same_core_share_a_run(tmp_path: Path) -> None:
+    """Measured in this invocation, so without a date; each is judged with its own constants."""
+    model = fetch("face_detection_short_range.tflite")
+    devices = ("--device", "raspberry-pi-4-2gb", "--device", "raspberry-pi-4-4gb")
+    done = edgecheck("check", model, *devices, *LIMITS, "--fresh", "-j", "2", "--format", "json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    checks = json.loads(done.out)["checks"]
+    assert [check["device"] for check in checks] == ["raspberry-pi-4-2gb", "raspberry-pi-4-4gb"]
+    assert checks[0]["run"] == checks[1]["run"]  # to the last sample and load average
+    assert not [each for check in checks for each in check["caveats"] if each["code"] == "measured-earlier"]
 
 
 def read_anew(*places: Path) -> None:
@@ -135,7 +161,7 @@ def hungry(path: Path) -> Path:
 def test_a_model_that_does_not_fit_meets_the_real_oom_killer(tmp_path: Path) -> None:
     done = edgecheck(
         "check", hungry(tmp_path / "hungry.onnx"), "--device", "raspberry-pi-zero-2-w", "--limit", "ram_peak=2GiB",
-        cwd=tmp_path,
+        "--fresh", cwd=tmp_path,
     )  # fmt: skip
     assert done.code == 1, done.out + done.err
     text = re.sub(r"\s+", " ", done.out)
@@ -147,7 +173,7 @@ def test_a_model_that_does_not_fit_meets_the_real_oom_killer(tmp_path: Path) -> 
 def a_check_in_the_machine(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """A check that runs, and the processes of its machine."""
     process = subprocess.Popen(
-        [EDGECHECK, "check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb"],
+        [EDGECHECK, "check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", "--fresh"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -182,7 +208,7 @@ def test_qemu_killed_in_the_middle_is_no_verdict_and_the_next_check_works(tmp_pa
     assert process.returncode == 3, out + errors
     assert "QEMU was killed by signal 9" in re.sub(r"\s+", " ", out)
     assert not list(tmp_path.glob("edgecheck-*"))
-    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", cwd=tmp_path)
+    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", "--fresh", cwd=tmp_path)
     assert done.code == 0, done.out + done.err
 
 
@@ -195,7 +221,7 @@ def test_a_damaged_state_is_made_again(tmp_path: Path) -> None:
         with ram.open("r+b") as file:
             file.seek(ram.stat().st_size // 2)
             file.write(b"\0damage\0" * 512)
-    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", cwd=tmp_path)
+    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", "--fresh", cwd=tmp_path)
     assert done.code == 0, done.out + done.err
     assert [ram for ram, file in before.items() if ram.exists() and ram.stat().st_ino != file]
 

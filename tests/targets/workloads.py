@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecheck.errors import TargetError
-from edgecheck.targets import Workload
+from edgecheck.targets import Reuse, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,9 +46,13 @@ def _saved(path: Path, nodes: list[Any], weights: list[Any]) -> Path:
 
 
 def workload(*model: Path, samples: Path | None = None, requirements: tuple[str, ...] = (), **job: object) -> Workload:
-    """One that runs nothing but what `job` asks for."""
+    """One that runs nothing but what `job` asks for, and always runs."""
     return Workload(
-        job={"protocol": 1, "format": "onnx", **job}, model=model, samples=samples, requirements=requirements
+        job={"protocol": 1, "format": "onnx", **job},
+        model=model,
+        samples=samples,
+        requirements=requirements,
+        reuse=Reuse(fresh=True),
     )
 
 

@@ -13,13 +13,13 @@ bb=/bin/busybox
 $bb hostname edgecheck
 
 for word in $($bb cat /proc/cmdline); do
-    case $word in edgecheck.*) eval "${word#edgecheck.}" ;; esac    # available=KIB, bundle=rw, shell=yes
+    case $word in edgecheck.*) eval "${word#edgecheck.}" ;; esac    # available=KIB, compile=yes, shell=yes
 done
 
 for disk in /sys/block/vd*; do
     device=/dev/${disk##*/}
     case $($bb cat "$disk/serial") in
-        bundle) $bb mount -t ext4 -o "${bundle:-ro},noatime" "$device" /bundle && warm=yes ;;
+        bundle) $bb mount -t ext4 -o ro,noatime "$device" /bundle && warm=yes ;;
         agent) $bb mount -t ext4 -o ro,noatime "$device" /agent ;;
         job) job=$device ;;
     esac
@@ -37,6 +37,7 @@ for port in /sys/class/virtio-ports/*; do
 done
 exec 3<> "$control"
 
+[ "$compile" ] && export PYTHONPYCACHEPREFIX=/tmp/.pycache    # the command takes them from there to the host
 [ "$warm" ] && PYTHONPATH=/bundle python3 /tmp/.guest/warm.py
 
 mem_available() {
@@ -81,5 +82,4 @@ while read -r word rest <&3; do
             ;;
     esac
 done
-$bb umount /bundle
 exec $bb poweroff -f

@@ -1,4 +1,4 @@
-"""Import what jobs import, to fill the page cache and, where the bundle is writable, to compile the modules."""
+"""Import what jobs import, to fill the page cache and, where the bundle has no compiled modules, to compile them."""
 
 import contextlib
 import importlib
