@@ -175,6 +175,7 @@ _ADVICE = {
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
     "no-lock": "Make sure that nothing else measures there now.",
+    "unsealed": "Check models that you do not trust on Linux with Landlock, or on another device.",
 }
 
 
