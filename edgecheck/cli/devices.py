@@ -66,7 +66,7 @@ def probe_command(profiles: Profiles, address: str) -> None:
     nearest known profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
-    from edgecheck.targets.ssh.cache import probe
+    from edgecheck.targets.shell.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
