@@ -151,7 +151,7 @@ class _Named:
             return
         path = _from_here(folder / text)
         self.files[path_text(parts)] = path
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 - pathlib's raises for a name that is too long
             message = f"{shown_path(path)} does not exist (paths are relative to the budget's folder)"
             self.absent.append(Problem(node.mark.place, path_text(parts), message))
 

@@ -357,6 +357,8 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
          ['1:8: model: found 5, which YAML reads as a number (it is text in quotes: "5"); expected text on one line']),
         (f"model: [net.tflite]\n{PI}", ["1:8: model: found a list; expected text on one line"]),
         (f"model: net.onnx\n{PI}", ["1:8: model: net.onnx does not exist (paths are relative to the budget's folder)"]),
+        (f"model: {'n' * 300}.onnx\n{PI}",
+         [f"1:8: model: {'n' * 300}.onnx does not exist (paths are relative to the budget's folder)"]),
         (f"model: {{factory: build, weights: net.tflite, weight: 1}}\n{PI}",
          ["1:18: model.factory: found build; expected package.module:function, such as nets.face:build",
           "1:46: model.weight: unknown key; did you mean weights?"]),
