@@ -141,6 +141,15 @@ def test_hostile_files_end_in_bounded_time_and_memory(name: str, tmp_path: Path)
     assert int(peak) < 340
 
 
+@pytest.mark.slow
+def test_a_million_words_are_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "words.pkl", pickled({f"word {number}": number for number in range(1_000_000)}))
+    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=False)
+    peak, _, said = done.stdout.partition(" ")
+    assert said == "read\n", done.stderr[-500:]
+    assert int(peak) < 340
+
+
 LONG_NUMBERS = {
     "key.pkl": pickled({10**5000: np.zeros(300)}),
     "shape.pkl": pickled(np.zeros(3)).replace(b"K\x03\x85", HUGE_INTEGER + b"\x85"),
