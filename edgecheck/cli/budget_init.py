@@ -78,7 +78,7 @@ def command(
             f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
         )
     project = load_project(Path.cwd())
-    profile = Profiles(project.profiles).get(device)
+    profile = Profiles((), project.profiles).get(device)
     ready = model.suffix.lstrip(".") in READY
     budget = Budget(
         name=model.stem,
