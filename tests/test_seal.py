@@ -1,16 +1,16 @@
-"""What a sealed process can and cannot do, tried in real ones."""
+"""What a sealed process can and cannot do, tried in real ones. Covers `sealing`."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edgecheck import seal
+from edgecheck import seal, sealing
 
 #: Does one thing, and prints how it went.
 _TRY = """
@@ -22,6 +22,21 @@ try:
 except OSError as error:
     print(type(error).__name__)
 """
+
+
+#: What a refused system call raises. With bubblewrap, other processes are not even there.
+REFUSALS = ("PermissionError", "OSError", "FileNotFoundError", "ProcessLookupError")
+
+
+@pytest.fixture(params=["landlock", "bubblewrap"], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Both kinds of seal: for bubblewrap, the kernel is taken to have no Landlock."""
+    if request.param == "bubblewrap":
+        monkeypatch.setattr(sealing, "version", lambda: 0)
+    seal.kind.cache_clear()
+    yield request.param
+    monkeypatch.undo()
+    seal.kind.cache_clear()
 
 
 @pytest.fixture
@@ -46,8 +61,9 @@ def sealed(body: str, own: Path, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def test_this_machine_can_seal() -> None:
-    assert seal.kind() == "landlock"
+@pytest.mark.slow
+def test_this_machine_can_seal(kind: str) -> None:
+    assert seal.kind() == kind, "`make system` installs bubblewrap"
 
 
 def test_it_writes_into_its_own_folder(own: Path) -> None:
@@ -68,9 +84,10 @@ def test_it_writes_into_its_own_folder(own: Path) -> None:
         "os.symlink({other!r}, {own!r} + '/link'); open({own!r} + '/link', 'w')",
         "os.mkdir({folder!r} + '/new')",
         "os.mkfifo({folder!r} + '/new')",
-        "open('/proc/self/../' + str(os.getppid()) + '/environ', 'rb').read()",
-        "open('/proc/' + str(os.getppid()) + '/mem', 'rb')",
-        "os.kill(os.getppid(), 0)",
+        "open('/proc/{test}/environ', 'rb').read()",
+        "open('/proc/{test}/mem', 'rb')",
+        "os.mknod({own!r} + '/disk', 0o60600, os.makedev(8, 0)); open({own!r} + '/disk', 'rb')",
+        "os.kill({test}, 0)",
         "socket.socket()",
         "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
         "socket.socket(socket.AF_UNIX)",
@@ -80,8 +97,8 @@ def test_it_writes_into_its_own_folder(own: Path) -> None:
     ],
 )
 def test_it_reaches_nothing_else(body: str, own: Path, others: Path) -> None:
-    said = sealed(body.format(other=str(others), own=str(own), folder=str(others.parent)), own)
-    assert said in ("PermissionError", "OSError"), said
+    said = sealed(body.format(other=str(others), own=str(own), folder=str(others.parent), test=os.getpid()), own)
+    assert said in REFUSALS, said
     assert others.read_text() == "theirs"
     assert sorted(others.parent.iterdir()) == [others, own]
 
@@ -125,10 +142,24 @@ def test_what_steers_computing_gets_in(name: str, own: Path) -> None:
     assert sealed(f"return os.environ.get({name!r})", own, **{name: "1"}) == "did 1"
 
 
+def test_how_it_ended_is_seen_through_the_seal(own: Path) -> None:
+    for body, code in (("os._exit(7)", 7), ("os.kill(os.getpid(), 9)", -9), ("os.abort()", -6)):
+        line = seal.command([sys.executable, "-c", f"import os; {body}"], [str(own)])
+        done = subprocess.run(line, capture_output=True, check=False, env=seal.environment(os.environ))
+        assert seal.exit_code(done.returncode) == code
+
+
+def test_without_any_seal_a_command_is_as_it_was(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "version", lambda: 0)
+    monkeypatch.setenv("PATH", str(own))
+    seal.kind.cache_clear()
+    assert seal.kind() == ""
+    assert seal.command(["/bin/true"], [str(own)]) == ["/bin/true"]
+
+
 def test_a_seal_that_fails_starts_nothing(own: Path) -> None:
-    script = Path(seal.__file__)
-    spec = json.dumps({"write": ["x" * 300]})  # a name too long for the kernel
-    line = [sys.executable, "-I", "-S", str(script), spec, "/bin/touch", str(own / "started")]
+    (too_long,) = ["x" * 300]  # a name that the kernel refuses
+    line = [*seal._script([too_long], 0), "/bin/touch", str(own / "started")]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == seal.UNSEALED
     assert done.stderr.startswith("edgecheck: the process could not be sealed: ")

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from edgecheck import seal
+from edgecheck.core.budget import Effort
+from edgecheck.core.caveats import caveats
+from edgecheck.core.events import RunReader
 from edgecheck.targets.local import LocalTarget
 from examples.real_models import fetch
+from tests.builders import profile
 from tests.cli.command import edgecheck
 from tests.targets.workloads import LONG, events, identity, silent, workload
 
@@ -74,6 +78,22 @@ def test_neither_supervisor_nor_worker_sees_a_secret(tmp_path: Path) -> None:
         assert b"secret" not in each
     assert b"ORT_DISABLE_TELEMETRY=1" in environments[0]
     assert fields["Seccomp"] == "2", "the worker has a filter of system calls"
+
+
+def test_a_run_without_a_seal_has_one_caveat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = workload(identity(tmp_path / "model.onnx"))
+    found = []
+    for kind in ("landlock", "bubblewrap", ""):
+        monkeypatch.setattr(seal, "kind", lambda kind=kind: kind)
+        with LocalTarget().launch(work, silent) as lines:
+            reader = RunReader("local:")
+            for line in lines:
+                reader.hear(line)
+        assert reader.done
+        seen = caveats(reader.run(), profile(runtimes={}), "onnx", Effort())
+        found.append([each.message for each in seen if each.code == "unsealed"])
+    said = "The model ran without a seal, since this system has no Landlock: it could write files and connect."
+    assert found == [[], [said], [said]]
 
 
 @pytest.mark.usefixtures("_secrets")

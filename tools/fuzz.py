@@ -1,4 +1,4 @@
-"""Changes files that edgecheck reads, until one is read badly: model files, budgets and saved reports.
+"""Changes what edgecheck reads, until something is read badly: see `fuzz_subjects`.
 
 python tools/fuzz.py [--seconds 600] [--seed 0]     # prints each finding, and keeps its file in .edgecheck/fuzz
 python tools/fuzz.py --keep FILE                    # makes a finding a case of tests/anatomy/test_fuzzed.py
@@ -10,10 +10,12 @@ the file, or a message that cannot be printed safely.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+import traceback
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -21,37 +23,59 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from edgecheck.anatomy.reading import read
-from edgecheck.config import lint
-from edgecheck.core.text import clean
+from edgecheck.core.text import clean, middle_cut
 from edgecheck.errors import EdgecheckError
-from edgecheck.reports.reading import read_report
-from tests.anatomy.test_fuzz import MADE, NUMBERS, byte, changed, cut, drop, move, repeat, u32, u64
+from tests.anatomy.test_fuzz import NUMBERS, Edit, byte, changed, cut, drop, move, repeat, u32, u64
+from tools import fuzz_subjects as subjects
 
 ROOT = Path(__file__).parents[1]
 #: Cases that were found, each a file that a test reads.
 KEPT = ROOT / "tests" / "anatomy" / "data" / "fuzzed"
 _FOUND = ROOT / ".edgecheck" / "fuzz"
 _MOST_SECONDS, _MOST_MEBIBYTES = 10, 300
+_LONGEST = 200
+#: Kinds of files that are texts: their words and values are changed, too.
+_TEXTS = (".yaml", ".json", ".events", ".answers", "model.json", "m.safetensors")
+_WORD = re.compile(rb'"(?:[^"\\]|\\.)*"|[\w.+-]+|[\[\]{}:,]')
+_VALUES = (
+    b"null", b"true", b"-1", b"0", b"1e999", b"-1e308", b"NaN", b"Infinity", b"0.1", b"[]", b"{}", b'""', b"9" * 5000,
+    b'"\\ud800"', b'"\\u001b[31m\\u202e"', b"18446744073709551616", b"[" * 5000, b"? ", b"&a", b"*a", b"<<", b"!!x",
+    b"\xff\xfe", b"\x1b[2J", "\u202e".encode(), b'"' + b"x" * 100_000 + b'"',
+)  # fmt: skip
+
+
+def word(data: bytearray, at: int, number: int) -> None:
+    """Another value in the place of a word or value of a text."""
+    found = _WORD.search(data, at) or _WORD.search(data)
+    if found:
+        data[found.start() : found.end()] = _VALUES[number % len(_VALUES)]
+
+
+def line(data: bytearray, at: int, number: int) -> None:
+    """A line of a text again, in another place, or not at all."""
+    lines = bytes(data).split(b"\n")
+    taken = lines[at % len(lines)]
+    if number % 2:
+        lines.insert(number % len(lines), taken)
+    else:
+        del lines[at % len(lines)]
+    data[:] = b"\n".join(lines)
+
+
 _EDITS = (byte, u32, u64, cut, drop, repeat, move)
-
-
-def corpus() -> dict[str, bytes]:
-    """By name: files to change. The name's suffix says what reads them."""
-    h5 = {path.name: path.read_bytes() for path in (ROOT / "tests" / "anatomy" / "data").glob("*.h5")}
-    budgets = {path.name: path.read_bytes() for path in (ROOT / "budgets").glob("*.yaml")}
-    return MADE | h5 | budgets | {"report.json": b'{"schema": "edgecheck/report-1", "results": []}'}
 
 
 def examine(path: Path) -> str:
     """What is wrong with how the file at `path` is read; "" for nothing."""
     started, before = time.process_time(), _peak()
     try:
-        wrong = _READERS.get(path.suffix, _read_model)(path)
+        wrong = subjects.reading(path)
     except EdgecheckError as error:
-        wrong = "" if error.message == "\n".join(map(clean, error.message.split("\n"))) else "a message is not clean"
+        wrong = subjects.unclean(error)
     except Exception as error:  # noqa: BLE001 - any other exception is a finding
-        wrong = f"{type(error).__name__}: {error}"
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        said = middle_cut(str(error), _LONGEST)
+        wrong = f"{type(error).__name__}: {said} ({Path(last.filename).name}, {last.name})"
     if time.process_time() - started > _MOST_SECONDS:
         wrong = wrong or f"it takes more than {_MOST_SECONDS} s"
     return wrong or (f"it takes more than {_MOST_MEBIBYTES} MB" if _peak() - before > _MOST_MEBIBYTES else "")
@@ -59,43 +83,39 @@ def examine(path: Path) -> str:
 
 def fuzz(seconds: float, seed: int, folder: Path) -> tuple[int, dict[str, Path]]:
     """Change files for some time; returns how many, and the findings, one of each kind."""
-    random, files, found = Random(seed), corpus(), dict[str, Path]()  # noqa: S311 - not for secrets
-    names, count = sorted(files), 0
+    random, files, found = Random(seed), subjects.corpus(), dict[str, Path]()  # noqa: S311 - not for secrets
+    kinds: dict[str, list[str]] = {}
+    for name in sorted(files):
+        kinds.setdefault(name.partition(".")[2], []).append(name)
+    endings, known, count = sorted(kinds), set[str](), 0
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        name = random.choice(names)
-        edits: list[tuple[Callable[[bytearray, int, int], None], int, int]] = [
-            (random.choice(_EDITS), random.randrange(1 << 32), random.choice((*NUMBERS, *range(256))))
-            for _ in range(random.randint(1, 4))
-        ]
-        content = changed(files[name], edits)
-        path = folder / name
-        path.write_bytes(content)
-        wrong = examine(path)
-        count += 1
-        if wrong and wrong not in found:
-            found[wrong] = path.rename(folder / f"{sha256(content).hexdigest()[:12]}-{name}")
+    with tempfile.TemporaryDirectory() as scratch:
+        while time.monotonic() < end:
+            name = random.choice(kinds[random.choice(endings)])
+            content = _changed(name, files[name], random)
+            path = Path(scratch, name)
+            path.write_bytes(content)
+            wrong = examine(path)
+            count += 1
+            kind = wrong[:20] + wrong.rpartition("(")[2]
+            if wrong and kind not in known:
+                known.add(kind)
+                found[wrong] = Path(shutil.copy(path, folder / f"{sha256(content).hexdigest()[:12]}-{name}"))
     return count, found
 
 
-def _read_model(path: Path) -> str:
-    found = read(path)
-    if found.totals.size != found.size or sum(tensor.stored for tensor in found.tensors) != found.totals.tensors:
-        return "rows do not add up to the file"
-    return "" if all(tensor.memory >= 0 and tensor.params >= 0 for tensor in found.tensors) else "a figure is negative"
-
-
-def _read_budget(path: Path) -> str:
-    lint([path])
-    return ""
-
-
-def _read_report(path: Path) -> str:
-    read_report(path.read_bytes().decode("utf-8", "replace"), path.name)
-    return ""
-
-
-_READERS: dict[str, Callable[[Path], str]] = {".yaml": _read_budget, ".json": _read_report}
+def _changed(name: str, content: bytes, random: Random) -> bytes:
+    """Some bytes, words or lines of a file changed; of a folder, those of one of its files."""
+    if name.endswith(".folder"):
+        files = subjects.unpacked(content)
+        one = random.choice(sorted(files))
+        return subjects.packed({**files, one: _changed(one, files[one], random)})
+    edits = (*_EDITS, word, word, word, line) if name.endswith(_TEXTS) else _EDITS
+    changes: list[Edit] = [
+        (random.choice(edits), random.randrange(1 << 32), random.choice((*NUMBERS, *range(256))))
+        for _ in range(random.randint(1, 4))
+    ]
+    return changed(content, changes)
 
 
 def _peak() -> int:

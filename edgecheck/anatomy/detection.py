@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgecheck.anatomy.accounting.limits import cut
 from edgecheck.anatomy.encodings.span import Span
 from edgecheck.anatomy.encodings.streams import compression, unpacked_head
 from edgecheck.anatomy.encodings.ziparchive import STORED, Member, read_archive
@@ -92,7 +93,9 @@ def _not_a_model(path: Path, names: list[str]) -> ModelError:
         return ModelError(f"{path} is a zip archive of an .mlpackage.", "Unpack it and name the folder.")
     models = [name for name in names if name.lower().endswith(_MODEL_SUFFIXES)]
     if models:
-        return ModelError(f"{path} is a zip archive that holds {models[0]}.", "Unpack it and name the file inside.")
+        return ModelError(
+            f"{path} is a zip archive that holds {cut(models[0])}.", "Unpack it and name the file inside."
+        )
     return ModelError(f"{path} is a zip archive, but not a model.", "Name the model's own file.")
 
 

@@ -8,6 +8,7 @@ import stat
 from enum import Enum
 from pathlib import Path
 
+from edgecheck.anatomy.accounting.limits import cut
 from edgecheck.anatomy.detection import compressed_pickle, foreign, pickle_format, zip_format
 from edgecheck.anatomy.encodings.span import Damage, Span, explained, mapped
 from edgecheck.anatomy.encodings.wire import BYTES, VARINT, fields, varint
@@ -122,7 +123,7 @@ def _folder_format(path: Path) -> ModelFormat:
         usual = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
         inside = sorted(each.name for each in path.iterdir() if each.suffix.lower() in usual)
     if inside:
-        raise ModelError(f"{path} is a folder.", f"Name the model inside, for example {path / inside[0]}.")
+        raise ModelError(f"{path} is a folder.", f"Name the model inside, for example {path / cut(inside[0])}.")
     raise ModelError(
         f"{path} is a folder, but neither a SavedModel (no saved_model.pb) nor an .mlpackage.",
         "Name the model's file, or the folder that holds saved_model.pb.",

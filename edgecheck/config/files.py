@@ -58,7 +58,7 @@ def matching_paths(text: str, folder: Path) -> list[Path]:
 
     A path is returned even if nothing is there; a pattern that nothing matches gives an empty list.
     """
-    if not glob.has_magic(text) or (folder / text).exists():
+    if not glob.has_magic(text) or os.path.exists(folder / text):  # noqa: PTH110 - pathlib's raises for a long name
         return [folder / text]
     found = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - pathlib's takes no absolute pattern
     return [folder / name for name in sorted(found)]

@@ -40,7 +40,7 @@ _DEATH = re.compile("Check failed|Assertion|Fatal|terminate called|Aborted")
 _TAIL = 65_536
 
 #: Note on an artifact where nothing can seal a process.
-_NOT_SEALED = "Opened without a seal: this system has no Landlock, and bubblewrap is not installed."
+_NOT_SEALED = "Opened without a seal: this system has neither Landlock nor a bubblewrap that works."
 
 #: Bytes of the largest file that a child may write: several times the largest artifact that has been seen.
 _LARGEST_FILE = 64 << 30
@@ -99,7 +99,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
     if not (out / ANSWER).exists():
-        raise _crash(process.returncode, errors, peak)
+        raise _crash(seal.exit_code(process.returncode), errors, peak)
     answer = read_answer(out)
     if isinstance(answer, Failure):
         raise (ConversionError if answer.final else RouteError)(answer.message, answer.hint)
@@ -139,7 +139,7 @@ def _environment(request: Request, temporary: Path) -> dict[str, str]:
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[float], None]) -> int:
-    """Wait for the end, or the deadline; returns the child's peak memory in bytes."""
+    """Wait for the end, or the deadline; returns the peak memory of its largest process in bytes."""
     started, peak = time.monotonic(), 0
     while True:
         seconds = time.monotonic() - started
@@ -151,8 +151,9 @@ def _watch(process: subprocess.Popen[bytes], deadline: float, tick: Callable[[fl
             )
         if _has_ended(process, min(_TICK, deadline - seconds)):
             return peak
-        peak = max(peak, _resident(process.pid))
-        _ensure_modest(_family(process.pid))
+        family = _family(process.pid)
+        peak = max([peak, _resident(process.pid), *(_resident(each.pid) for each in family)])
+        _ensure_modest(family)
 
 
 class _Relative(NamedTuple):

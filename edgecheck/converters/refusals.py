@@ -36,6 +36,11 @@ def holds_code(title: str, named: str, hint: str) -> ConversionError:
     return ConversionError(f"{title} holds {named}, which opening it would run.", hint)
 
 
+def leads_elsewhere(title: str, named: str, hint: str) -> ConversionError:
+    """The model has parts in other files, which its author chose: `named` says which parts."""
+    return ConversionError(f"{title} would read other files when it is opened, by {named}.", hint)
+
+
 def already_converted(title: str, weights: str) -> ConversionError:
     """The file's weights are not float32 any more; `weights` says what they are: `no float32 weights`."""
     return ConversionError(

@@ -178,6 +178,7 @@ _ADVICE = {
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",
     "other-python": "Import a system with the device's Python (edgecheck emulator import), if that matters.",
+    "unsealed": "Check models that you do not trust on Linux with Landlock, or on another device.",
 }
 
 

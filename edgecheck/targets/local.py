@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from edgecheck import seal
@@ -52,7 +53,15 @@ class LocalTarget:
             job.write_text(json.dumps(_job(workload, temporary, progress)), encoding="utf-8")
             with _started(job, temporary) as process:
                 assert process.stdout is not None  # noqa: S101 - a pipe was requested
-                yield iter(partial(process.stdout.readline, LONGEST_LINE + 1), b"")
+                lines = iter(partial(process.stdout.readline, LONGEST_LINE + 1), b"")
+                yield chain(_unsealed(), lines)
+
+
+def _unsealed() -> Iterator[bytes]:
+    """A note on a run whose workers nothing seals, as a line of the agent's."""
+    if seal.kind() != "landlock":
+        message = "the model ran without a seal, since this system has no Landlock: it could write files and connect"
+        yield json.dumps({"event": "note", "code": "unsealed", "message": message}).encode() + b"\n"
 
 
 def _job(workload: Workload, temporary: Path, progress: Callable[[str], None]) -> dict[str, object]:

@@ -109,6 +109,15 @@ def save(path: Path, content: bytes | onnx.ModelProto) -> Path:
     return path
 
 
+def save_folder(path: Path, files: Mapping[str, bytes]) -> Path:
+    """Write the files of a folder, by their paths in it."""
+    for name, content in files.items():
+        place = path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    return path
+
+
 def pickled(value: object, protocol: int = 4) -> bytes:
     """A pickle."""
     return pickle.dumps(value, protocol)

@@ -15,14 +15,19 @@ from onnx import TensorProto, helper
 
 from edgecheck.anatomy.accounting.ledger import divide
 from edgecheck.anatomy.reading import read
+from edgecheck.errors import ModelError
+from tests.anatomy import hdf5_by_hand as by_hand
+from tests.anatomy.saved_models import entry, number, saved_model, table
 from tests.anatomy.small_files import (
     FLOAT,
     float_tensor,
     int_opcode,
+    keras_archive,
     onnx_model,
     pickled,
     safetensors,
     save,
+    save_folder,
     text_opcode,
     torch_archive,
     torch_tensor,
@@ -65,34 +70,56 @@ def many_values() -> bytes:
     return struct.pack("<Q", len(header)) + header
 
 
-def shared_names(count: int, size: int) -> bytes:
-    """A TFLite file of so many tensors that share one name."""
+def shared_vector(count: int, slot: int, vector: bytes) -> bytes:
+    """A TFLite file of so many tensors that share one vector: the shape in slot 4, or the name in slot 10."""
     tables = struct.pack("<HHHHH", 10, 8, 0, 0, 4) + struct.pack("<HHH", 6, 8, 4)
-    tables += struct.pack("<HHHHHH", 12, 12, 0, 0, 0, 4)  # a tensor's: name at 4
+    tables += struct.pack("<HHHHHH", 12, 12, *(4 if each == slot else 0 for each in (4, 6, 8, 10)))  # a tensor's
     head = (struct.pack("<I4s", 40, b"TFL3") + tables).ljust(40, b"\0")
-    vector = 64
-    first = vector + 4 + 4 * count
-    name = first + 12 * count
+    start = 64
+    first = start + 4 + 4 * count
+    place = first + 12 * count
     body = struct.pack("<iI", 40 - 8, 4) + struct.pack("<II", 1, 4) + struct.pack("<iI", 56 - 18, 4)
     body += struct.pack("<I", count)
-    body += b"".join(struct.pack("<I", first + 12 * each - vector - 4 - 4 * each) for each in range(count))
+    body += b"".join(struct.pack("<I", first + 12 * each - start - 4 - 4 * each) for each in range(count))
     body += b"".join(
-        struct.pack("<iII", first + 12 * each - 24, name - first - 12 * each - 4, 0) for each in range(count)
+        struct.pack("<iII", first + 12 * each - 24, place - first - 12 * each - 4, 0) for each in range(count)
     )
-    return head + body + struct.pack("<I", size) + b"n" * size + bytes(4)
+    return head + body + vector + bytes(4)
+
+
+def shared_names(count: int, size: int) -> bytes:
+    return shared_vector(count, 10, struct.pack("<I", size) + b"n" * size)
+
+
+def shared_shapes(count: int, dimensions: int) -> bytes:
+    return shared_vector(count, 4, struct.pack(f"<I{dimensions}i", dimensions, *[1] * dimensions))
+
+
+def shared_beginnings(count: int, size: int) -> dict[str, bytes]:
+    """A SavedModel so many of whose variables share the beginning of their key, which the file holds once."""
+    value = entry((1,), 0, 4)
+    keys = [(0, b"", number(1, 1)), (0, b"k" * size, value)]
+    keys += [(size, b"%06d" % each, value) for each in range(count)]
+    return saved_model() | {"variables/variables.index": table(keys)}
 
 
 def many_dimensions() -> bytes:
     return onnx_bytes(message(5, message(1, varint(2**62) * 200_000) + b"\x10\x01" + message(8, b"w")))
 
 
-BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+BOMBS: dict[str, tuple[Callable[[], bytes | dict[str, bytes]], str]] = {
     "memo.pkl": (memo_bomb, "whose name is not a text"),
     "lists.pkl": (lambda: nested(20_000), "more than"),
     "name.pkl": (lambda: b"\x80\x04" + b"]" * 5000 + b"a" * 4999 + b"\x8c\x01a\x93.", "whose name is not a text"),
     "dicts.pkl": (lambda: b"\x80\x04](" + b"}" * 4_900_000 + b"e.", "more than"),
     "values.safetensors": (many_values, "has more than"),
     "names.tflite": (lambda: shared_names(2000, 1_000_000), "more than"),
+    "shapes.tflite": (lambda: shared_shapes(240_000, 128), "more than"),
+    "dimensions.tflite": (lambda: shared_shapes(50_000, 50_000), "more than"),
+    "keys": (lambda: shared_beginnings(60_000, 300_000), "more than"),
+    "itself.h5": (by_hand.continues_in_itself, "is used twice, or its tree has no end"),
+    "names.h5": (lambda: by_hand.overlapping_names(3000, 1_000_000), "more than"),
+    "leaf.h5": (lambda: by_hand.shared_leaf(60), "is used twice, or its tree has no end"),
     "dimensions.onnx": (many_dimensions, "more than 128 dimensions"),
     "fields.onnx": (lambda: onnx_bytes(b"\x6a\x00" * 8_000_000), "more than"),
 }
@@ -102,11 +129,24 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_files_end_in_bounded_time_and_memory(name: str, tmp_path: Path) -> None:
     build, sentence = BOMBS[name]
-    path = save(tmp_path / name, build())
+    path, content = tmp_path / name, build()
+    if isinstance(content, dict):
+        save_folder(path, content)
+    else:
+        save(path, content)
     done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
     peak, _, said = done.stdout.partition(" ")
     assert sentence in said
+    assert int(peak) < 340
+
+
+@pytest.mark.slow
+def test_a_million_words_are_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "words.pkl", pickled({f"word {number}": number for number in range(1_000_000)}))
+    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=False)
+    peak, _, said = done.stdout.partition(" ")
+    assert said == "read\n", done.stderr[-500:]
     assert int(peak) < 340
 
 
@@ -160,6 +200,55 @@ def test_overlapping_tensors_divide_their_bytes(tmp_path: Path) -> None:
     path = save(tmp_path / "m.safetensors", safetensors(json.loads(json.dumps(header)), bytes(24)))
     assert rows(path) == 24
     assert [(tensor.stored, tensor.shares) for tensor in read(path).tensors] == [(16, ""), (8, ""), (0, "a")]
+
+
+def overlapping_onnx(path: Path) -> Path:
+    """Two tensors in another file, the second of which begins in the middle of the first."""
+    tensors = []
+    for name, offset in (("a", 0), ("b", 200)):
+        tensor = TensorProto(name=name, data_type=FLOAT, dims=[100], data_location=TensorProto.EXTERNAL)
+        for key, value in (("location", "w.bin"), ("offset", str(offset)), ("length", "400")):
+            tensor.external_data.add(key=key, value=value)
+        tensors.append(tensor)
+    save(path.parent / "w.bin", bytes(600))
+    return save(path, onnx_model([helper.make_node("Add", ["a", "b"], ["y"])], tensors))
+
+
+def overlapping_variables(path: Path) -> Path:
+    """Two variables of four numbers, the second of which begins in the middle of the first."""
+    index = table([(0, b"", number(1, 1)), (0, b"a", entry((4,), 0, 16)), (0, b"b", entry((4,), 8, 16))])
+    files = {"variables/variables.index": index, "variables/variables.data-00000-of-00001": bytes(24)}
+    return save_folder(path, saved_model() | files)
+
+
+def overlapping_views(path: Path) -> Path:
+    """Two tensors of a torch archive in one storage of six numbers."""
+    views = {name: torch_tensor("0", "FloatStorage", 6, (offset, (4,), (1,))) for name, offset in (("a", 0), ("b", 2))}
+    return save(path, torch_archive(views, {"0": bytes(24)}))
+
+
+OVERLAPS: dict[str, tuple[Callable[[Path], Path], int]] = {
+    "m.onnx": (overlapping_onnx, 600),
+    "m.h5": (lambda path: save(path, by_hand.overlapping()), 24),
+    "m.keras": (lambda path: save(path, keras_archive(by_hand.overlapping())), 24),
+    "saved": (overlapping_variables, 24 + 2 * 24),  # and a constant of the graph and of its function
+    "m.pt": (overlapping_views, 24),
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_overlapping_tensors_of_every_format_add_up(name: str, tmp_path: Path) -> None:
+    build, size = OVERLAPS[name]
+    path = build(tmp_path / name)
+    assert rows(path) == size
+    assert {tensor.name for tensor in read(path).tensors} >= {"a", "b"}
+
+
+def test_half_a_surrogate_pair_is_no_name_of_a_file(tmp_path: Path) -> None:
+    manifest = {"itemInfoEntries": {"a": {"path": "\ud800"}}, "rootModelIdentifier": "a"}
+    path = save_folder(tmp_path / "m.mlpackage", {"Manifest.json": json.dumps(manifest).encode(), "Data/m": b""})
+    with pytest.raises(ModelError, match="which cannot be the name of a file"):
+        read(path)
 
 
 def test_bytes_belong_to_the_first_user() -> None:

@@ -199,3 +199,17 @@ def test_a_zip_comment_that_looks_like_an_end_record_does_not_confuse(tmp_path: 
     with zipfile.ZipFile(path, "a") as opened:
         opened.comment = b"PK\x05\x06 is not the end"
     assert identify(path) is ModelFormat.TORCH_ZIP
+
+
+def test_names_in_messages_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    name = "\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}.onnx"
+    archived = save(tmp_path / "m.zip", archive({name: b""}))
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / name).write_bytes(b"")
+    for path in (archived, folder):
+        with pytest.raises(ModelError) as caught:
+            identify(path)
+        said = caught.value.message + caught.value.hint
+        assert ".onnx" in said
+        assert said.isprintable()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools import fuzz
+from tools import fuzz_subjects as subjects
 
 #: Files that were read badly.
 FOUND = {
@@ -17,8 +18,8 @@ FOUND = {
 
 
 def test_changed_files_are_read_well(tmp_path: Path) -> None:
-    count, found = fuzz.fuzz(10, 0, tmp_path)
-    assert count > 20
+    count, found = fuzz.fuzz(20, 0, tmp_path)
+    assert count > 60
     assert found == {}
 
 
@@ -33,7 +34,18 @@ def test_kept_files_stay_mended(tmp_path: Path) -> None:
     assert [fuzz.examine(Path(shutil.copy(path, tmp_path))) for path in kept] == [""] * len(kept)
 
 
+def test_unchanged_files_are_read(tmp_path: Path) -> None:
+    files = subjects.corpus()
+    del files["ordered.h5"]  # of a kind that is not read
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        assert subjects.reading(tmp_path / name) == "", name
+
+
 def test_bad_files_are_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fuzz._READERS, ".pkl", lambda _: str(1 // 0))
+    monkeypatch.setitem(subjects.READERS, ".pkl", lambda _: str(1 // 0))
     (tmp_path / "m.pkl").write_bytes(b"")
-    assert fuzz.examine(tmp_path / "m.pkl") == "ZeroDivisionError: integer division or modulo by zero"
+    assert (
+        fuzz.examine(tmp_path / "m.pkl")
+        == "ZeroDivisionError: integer division or modulo by zero (test_fuzzed.py, <lambda>)"
+    )

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from edgecheck.anatomy.contents import Contents
+from edgecheck.anatomy.encodings.span import Span
+from edgecheck.anatomy.pickles.machine import Machine
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.values import Anatomy, Role
 from edgecheck.errors import ModelError
@@ -179,3 +181,15 @@ def test_a_skops_array_of_another_size_is_refused(tmp_path: Path) -> None:
     members = {"1.npy": npy(ARRAY)[:-8], "schema.json": json.dumps({"coef_": {"file": "1.npy"}}).encode()}
     with pytest.raises(ModelError, match=r"an array of shape \(3, 4\) and type float64 has 88 bytes"):
         read(save(tmp_path / "m.skops", archive(members)))
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"\x8c\x01aq\x020\x8c\x01bq\x000\x8c\x01cq\x010\x8c\x01dq\x020h\x02.",  # out of order, and again
+        b"\x8c\x01aq\x050\x8c\x01b\x940\x8c\x01d\x940h\x02.",  # MEMOIZE counts what was put elsewhere
+        b"\x8c\x01aq\x000\x8c\x01dq\x000h\x00.",
+    ],
+)
+def test_the_memo_is_pythons(opcodes: bytes) -> None:
+    assert Machine(Span(b"\x80\x04" + opcodes)).run() == pickle.loads(b"\x80\x04" + opcodes) == "d"

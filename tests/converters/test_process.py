@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from edgecheck import seal, sealing
 from edgecheck.converters import cache, process
 from edgecheck.converters.interface import Answer, Request, Task
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -122,9 +123,22 @@ def test_how_it_ends_is_reported(tmp_path: Path, maker: str, kind: type[Exceptio
     assert caught.value.message == message
 
 
+@pytest.fixture(params=["landlock", "bubblewrap"])
+def _kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both kinds of seal: for bubblewrap, the kernel is taken to have no Landlock."""
+    if request.param == "bubblewrap":
+        monkeypatch.setattr(sealing, "version", lambda: 0)
+    seal.kind.cache_clear()
+    yield
+    monkeypatch.undo()
+    seal.kind.cache_clear()
+
+
+@pytest.mark.usefixtures("_kind")
 def test_it_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws secret")
+    monkeypatch.setenv("EDGECHECK_TESTER", str(os.getpid()))
     (tmp_path / "model").write_bytes(b"before")
     with cache.making(tmp_path / "artifacts" / "key") as scratch:
         out, answer = process.perform(task("reaching_out", tmp_path / "model"), scratch, 60.0, lambda _: None)
@@ -133,6 +147,34 @@ def test_it_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "model").read_bytes() == b"before"
     assert b"secret" not in environment
     assert b"ORT_DISABLE_TELEMETRY=1" in environment.split(b"\0")
+
+
+@pytest.mark.usefixtures("_kind")
+def test_a_crash_is_seen_through_the_seal(tmp_path: Path) -> None:
+    with pytest.raises(process.RouteError, match=r"The converter crashed with SIGSEGV\."):
+        perform("crash", tmp_path)
+
+
+@pytest.mark.usefixtures("_kind")
+def test_the_end_of_its_time_ends_all_that_it_started(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="took over 2 s and was stopped"):
+        perform("slow", tmp_path, deadline=2.0)
+    assert [each for each in psutil.process_iter() if str(tmp_path) in " ".join(command_line(each))] == []
+
+
+def command_line(of: psutil.Process) -> list[str]:
+    try:
+        return of.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_an_artifact_says_that_nothing_sealed_its_making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "kind", lambda: "")
+    assert perform("well", tmp_path).notes == (
+        "a note",
+        "Opened without a seal: this system has neither Landlock nor a bubblewrap that works.",
+    )
 
 
 def test_it_may_not_start_any_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +235,7 @@ _PARENT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
+from edgecheck import seal, sealing
 from edgecheck.converters import cache, process
 from edgecheck.converters.interface import Request, Task
 request = Request(model=Path("model"), source="onnx", format="onnx", variant="int8")

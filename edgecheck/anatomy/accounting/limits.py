@@ -20,6 +20,8 @@ MOST_UNPACKED = 2 << 30
 MOST_TENSORS = 250_000
 #: Nodes, records and members: a few for each tensor.
 MOST_PARTS = 8 * MOST_TENSORS
+#: Opcodes of all of a model's pickles, and values in them that are looked at: some microseconds each.
+MOST_STEPS = 12_000_000
 #: Twice as many as NumPy allows.
 MOST_DIMENSIONS = 128
 #: Sizes and places in files have 64 bits, with a sign in most formats.
@@ -44,11 +46,12 @@ class Unread(Damage):
 class Work:
     """The budget for reading one model; its files and their parts share it."""
 
-    __slots__ = ("_left", "_packed_left")
+    __slots__ = ("_left", "_packed_left", "_steps_left")
 
     def __init__(self) -> None:
         self._left = MOST_MEMORY
         self._packed_left = MOST_UNPACKED
+        self._steps_left = MOST_STEPS
 
     def spend(self, cost: int) -> None:
         """Charge `cost` bytes.
@@ -59,6 +62,16 @@ class Work:
         self._left -= cost
         if self._left < 0:
             raise Unread(f"its names, shapes and records take more than {MOST_MEMORY:,} bytes of memory")
+
+    def step(self, count: int) -> None:
+        """Charge `count` steps that keep nothing, where a model may honestly take millions.
+
+        Raises:
+            Unread: the budget is spent.
+        """
+        self._steps_left -= count
+        if self._steps_left < 0:
+            raise Unread(f"its pickles take more than {MOST_STEPS:,} steps")
 
     def unpack(self, size: int, slowness: int) -> None:
         """Charge `size` unpacked bytes of a stream, whose kind takes `slowness` times as long as zlib's.

@@ -15,8 +15,8 @@ from edgecheck.anatomy.values import Kind
 
 _GROUPS = Label(Kind.STRUCTURE, "groups")
 _NAMES = Label(Kind.STRUCTURE, "names")
-#: Link type of a link message; soft and external links have no address.
-_HARD_LINK = 0
+#: Link types of a link message; links of other types, external ones among them, lead to other files.
+_HARD_LINK, _SOFT_LINK = 0, 1
 #: Levels of a B-tree.
 _DEEPEST = 32
 
@@ -106,8 +106,27 @@ def _name(h5: H5, heap: tuple[int, int], offset: int) -> str:
     return h5.span.text(start + offset, min(size - offset, 1024)).partition("\0")[0]
 
 
+def foreign_links(h5: H5, messages: list[Message]) -> Iterator[str]:
+    """The names of the group's links that lead to other files.
+
+    Groups with a table of symbols cannot have any; a heap of links is refused by `group_entries`.
+    """
+    for message in messages:
+        if message.kind == LINK:
+            kind, name, _ = _parts(h5, message)
+            if kind not in (_HARD_LINK, _SOFT_LINK):
+                yield name
+
+
 def _link(h5: H5, message: Message) -> Iterator[tuple[str, int]]:
-    """The entry of a link message (IV.A.2.g), which newer groups have."""
+    kind, name, value_at = _parts(h5, message)
+    address = h5.address(value_at) if kind == _HARD_LINK else None
+    if address is not None:
+        yield name, address
+
+
+def _parts(h5: H5, message: Message) -> tuple[int, str, int]:
+    """Type, name and the place of the value of a link message (IV.A.2.g), which newer groups have."""
     at = message.at
     flags = h5.span.u8(at + 1)  # after the version
     at += 2
@@ -118,10 +137,7 @@ def _link(h5: H5, message: Message) -> Iterator[tuple[str, int]]:
     at += 1 if flags & (1 << 4) else 0  # the character set of the name is stored
     width = 1 << (flags & 0b11)  # bytes of the field "length of link name"
     size = h5.span.uint(at, width)
-    name = h5.span.text(at + width, size)
-    address = h5.address(at + width + size) if kind == _HARD_LINK else None
-    if address is not None:
-        yield name, address
+    return kind, h5.span.text(at + width, size), at + width + size
 
 
 def _is_dense(h5: H5, message: Message) -> bool:

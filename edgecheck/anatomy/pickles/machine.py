@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from edgecheck.anatomy.accounting.limits import ITEM, RECORD, STEP, TABLE, TEXT
+from edgecheck.anatomy.accounting.limits import ITEM, RECORD, TABLE, TEXT
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value, index_in, number_in
 
@@ -84,7 +84,8 @@ class Machine:
         self._span = span
         self._on_build = on_build
         self._stack: list[Value] = []
-        self._memo: dict[int, Value] = {}
+        self._memo: list[Value] = []  # in the order of MEMOIZE, which needs no index
+        self._scattered: dict[int, Value] = {}  # what other opcodes put elsewhere
         self._handlers = _handlers(self)
 
     def run(self) -> Value:
@@ -97,7 +98,7 @@ class Machine:
         table, span = self._handlers, self._span
         for step in range(_MOST_STEPS):
             if not step % _CHARGED:
-                span.work.spend(STEP * _CHARGED)
+                span.work.step(_CHARGED)
             code = span.u8(self.at)
             self.at += 1
             if code == _STOP:
@@ -166,7 +167,7 @@ class Machine:
         if code in _TEXTS and size <= _LONGEST_TEXT:
             text = Text(self._span.text(at, size))
             text.at, text.size = at, size
-            self._span.work.spend(TEXT)
+            self._span.work.spend(TEXT + 4 * ITEM)  # with the integer that says where it is
             self.push(text)
         else:
             self._span.work.spend(2 * RECORD)
@@ -242,18 +243,29 @@ class Machine:
         """PUT, BINPUT and LONG_BINPUT: remember the last operand."""
         if not self._stack:
             raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
-        self._span.work.spend(RECORD)
-        self._memo[index] = self._stack[-1]
+        if index in self._scattered:
+            self._scattered[index] = self._stack[-1]
+        elif index == len(self._memo):
+            self._span.work.spend(ITEM)
+            self._memo.append(self._stack[-1])
+        elif index < len(self._memo):
+            self._memo[index] = self._stack[-1]
+        else:
+            self._span.work.spend(2 * RECORD)
+            self._scattered[index] = self._stack[-1]
 
     def memoize(self) -> None:
         """MEMOIZE."""
-        self.put(len(self._memo))
+        self.put(len(self._memo) + len(self._scattered))
 
     def get(self, index: int) -> None:
         """GET, BINGET and LONG_BINGET: push a remembered operand."""
-        if index not in self._memo:
+        if index in self._scattered:
+            self.push(self._scattered[index])
+        elif index < len(self._memo):
+            self.push(self._memo[index])
+        else:
             raise Damage(f"its pickle repeats what was never there, at byte {self.at - 1:,}")
-        self.push(self._memo[index])
 
 
 def _handlers(machine: Machine) -> dict[int, Callable[[], None]]:

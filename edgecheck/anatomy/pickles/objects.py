@@ -129,7 +129,7 @@ def leaves(root: Value, recognise: Callable[[Value], LeafT | None], work: Work) 
             check_tensors(count)
             yield Leaf(_path(step, work), found)
         elif is_new and not isinstance(value, Blob):
-            below = list(_children(step, value))
+            below = [each for each in _children(step, value, work) if isinstance(each[1], _CONTAINERS)]
             work.spend(2 * RECORD * len(below))
             waiting += reversed(below)
 
@@ -151,16 +151,19 @@ def _path(step: _Step | None, work: Work) -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
-def _children(step: _Step | None, value: Value) -> Iterator[tuple[_Step | None, Value]]:
+def _children(step: _Step | None, value: Value, work: Work) -> Iterator[tuple[_Step | None, Value]]:
     if isinstance(value, Mapping):
+        work.step(len(value.pairs))
         for key, child in value.pairs:
             yield (step if key in _TRANSPARENT else _Step(step, _component(key))), child
     elif isinstance(value, Made):
+        work.step(len(value.items))
         yield from ((step, child) for child in _parts(value))
         plain = (item for item in value.items if not isinstance(item, Mapping))
         yield from ((_Step(step, str(index)), child) for index, child in enumerate(plain))
         yield from ((step, item) for item in value.items if isinstance(item, Mapping))
     elif isinstance(value, (list, tuple)):
+        work.step(len(value))
         for index, child in enumerate(value):
             yield _Step(step, _item_name(index, child)), child
 

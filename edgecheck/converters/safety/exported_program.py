@@ -17,9 +17,16 @@ from collections.abc import Iterator
 from typing import Any
 
 #: Namespaces of operators whose members compute and nothing else, but for those in `_TOUCHES_FILES`.
-_NAMESPACES = "aten|prims|prim|quantized|quantized_decomposed|higher_order|torchvision"
+_NAMESPACES = "aten|prims|prim|quantized|quantized_decomposed|torchvision"
+#: Operators on graphs inside the program; others call compiled libraries or objects, or assemble machine code.
+_ON_GRAPHS = (
+    "_export_tracepoint|associative_scan|auto_functionalized(?:_v2)?|cond|flex_attention(?:_backward)?|foreach_map"
+    "|hints_wrapper|invoke_quant(?:_packed)?|invoke_subgraph|map_impl|out_dtype|print|run_const_graph|scan|strict_mode"
+    "|tag_activation_checkpoint|while_loop(?:_stack_output)?|with_effects|wrap|wrap_activation_checkpoint"
+    "|wrap_with_autocast|wrap_with_set_grad_enabled"
+)
 _TOUCHES_FILES = re.compile(r"(from_file|save|load|_save|_load)\b")
-_OPERATOR = re.compile(rf"torch\.ops\.(?:{_NAMESPACES})\.(\w+)(?:\.\w+)?")
+_OPERATOR = re.compile(rf"torch\.ops\.(?:(?:{_NAMESPACES})\.(\w+)(?:\.\w+)?|higher_order\.(?:{_ON_GRAPHS}))")
 #: What else a node may call: arithmetic on sizes.
 _ARITHMETIC = re.compile(
     r"_operator\.(?:add|sub|mul|floordiv|truediv|mod|neg|pos|pow|abs|index|getitem|eq|ne|ge|gt|le|lt|and_|or_|xor|not_"
@@ -138,7 +145,7 @@ def _is_small(value: object) -> bool:
 
 def _only_computes(target: str) -> bool:
     if found := _OPERATOR.fullmatch(target):
-        return _TOUCHES_FILES.match(found[1]) is None
+        return _TOUCHES_FILES.match(found[1] or "") is None
     return _ARITHMETIC.fullmatch(target) is not None
 
 

@@ -13,7 +13,7 @@ from edgecheck.anatomy.encodings.span import Damage, Unread
 from edgecheck.anatomy.reading import read
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import TRUST_ALL, Request
-from edgecheck.converters.refusals import holds_code, trust_hint, would_import, would_run_when_opened
+from edgecheck.converters.refusals import holds_code, leads_elsewhere, trust_hint, would_import, would_run_when_opened
 from edgecheck.converters.safety import factories, pickled_imports, programs
 from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
 from edgecheck.errors import ConversionError, ModelError
@@ -66,9 +66,9 @@ def admit(request: Request) -> Admitted:
         ConversionError: opening the model would run untrusted code.
         ModelError: it is damaged.
     """
+    seen = _state(request)  # before anything is hashed
     if request.factory:
         _admit_factory(request)
-    seen = _state(request)
     trusted = request.trusted == TRUST_ALL or (
         request.trusted != "" and request.trusted == f"sha256:{_digest(request)}"
     )
@@ -82,7 +82,7 @@ def admit(request: Request) -> Admitted:
 
 
 def ensure_unchanged(request: Request, seen: tuple[object, ...]) -> None:
-    """Check that what a child has opened is what was examined.
+    """Check that what a child has opened, and the code of a factory that it ran, is what was examined.
 
     Times of change are compared instead of hashes: a file that was replaced and put back has another one.
 
@@ -90,19 +90,21 @@ def ensure_unchanged(request: Request, seen: tuple[object, ...]) -> None:
         ConversionError: it is another file, or it was written to.
     """
     if _state(request) != seen:
+        what = f"{request.title} or {request.factory}" if request.factory else request.title
         raise ConversionError(
-            f"{request.title} changed after it had been examined, so the result was discarded.",
+            f"{what} changed after it had been examined, so the result was discarded.",
             "Try again once nothing writes to it.",
         )
 
 
 def _state(request: Request) -> tuple[object, ...]:
-    if request.source not in _EXAMINERS:  # opening it runs nothing, and its artifact's hash says what it is
-        return ()
     try:
-        files = model_files.files_of(request.model, request.source)
+        # opening any other file runs nothing, and its artifact's hash says what it is
+        files = model_files.files_of(request.model, request.source) if request.source in _EXAMINERS else ()
+        if request.factory:
+            files += factories.code(request.factory, request.home).files
         states = [file.stat() for file in files]
-    except OSError:
+    except (OSError, ConversionError):
         return ("unreadable",)
     return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in states)
 
@@ -138,6 +140,8 @@ def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> Non
     if found.runs:
         refusal = holds_code if request.source in _KERAS else would_run_when_opened
         raise refusal(request.title, _listed(found.runs), f"{hint}.")
+    if found.reads:
+        raise leads_elsewhere(request.title, _listed(found.reads), f"{hint}.")
     if found.doubt:
         ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(

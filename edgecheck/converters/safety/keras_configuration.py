@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from edgecheck.anatomy.accounting.files import Files
+from edgecheck.anatomy.accounting.limits import quoted
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.hdf5.headers import H5, read_header
 from edgecheck.anatomy.hdf5.heaps import GlobalHeaps
 
 #: What holds bytecode, or a program of another framework.
 _CODE = ("Lambda", "__lambda__")
-_PROGRAMS = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+_PROGRAMS = ("TFOpLambda", "SlicingOpLambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 #: Layers whose `vocabulary` may be a list or the path of a file.
 _READS_FILES = ("StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup")
 #: Keras' own modules that hold layers and what belongs to them, under their names of all versions.
@@ -31,7 +32,7 @@ _MODULES = re.compile(
     r"|dtype_policies|mixed_precision|quantizers|feature_column)(\.\w+)*)?"
 )
 #: What the module `builtins` stands for: functions and values that Keras finds by name in its own tables.
-_BUILT_IN = re.compile(r"function|slice|__\w+__")
+_BUILT_IN = re.compile(r"function|slice|__(?!typespec__)\w+__")
 _CONFIG, _ATTRIBUTE = "config.json", "model_config"
 _LONGEST = 256 << 20
 
@@ -45,10 +46,16 @@ def of_keras(path: Path) -> Iterator[str]:
     """
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():  # not by name: there may be several
+            if _leads_out(member.filename):
+                raise Damage(f"its member {quoted(member.filename)} would be unpacked outside of its folder")
             if member.filename == _CONFIG:
                 if member.file_size > _LONGEST:
                     raise ValueError(f"its {_CONFIG} claims {member.file_size:,} bytes")
                 yield from what_runs(archive.read(member).decode("utf-8"))
+
+
+def _leads_out(name: str) -> bool:
+    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name
 
 
 def of_hdf5(path: Path) -> Iterator[str]:

@@ -40,6 +40,8 @@ class PickledImports:
     """Modules and names."""
     runs: tuple[str, ...] = ()
     """What else it would run, in words, where the file is more than a pickle."""
+    reads: tuple[str, ...] = ()
+    """What leads to other files, in words."""
     version: str = ""
     """The scikit-learn that wrote the file; empty if it does not say."""
     doubt: str = ""

@@ -6,20 +6,29 @@ Each collects what its reader finds. A file that cannot be read to its end is in
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
+from edgecheck.anatomy.accounting.limits import cut
 from edgecheck.anatomy.encodings.span import Damage, Unread
-from edgecheck.converters.safety import exported_program, keras_configuration, tensorflow_graph, torchscript
+from edgecheck.converters.safety import (
+    exported_program,
+    keras_configuration,
+    keras_storage,
+    tensorflow_graph,
+    torchscript,
+)
 from edgecheck.converters.safety.pickled_imports import PickledImports, of_archive
 
 #: What reading a damaged or hostile file raises.
 _EXPECTED = (
     Damage, Unread, zipfile.BadZipFile, OSError, ValueError, KeyError, RecursionError, NotImplementedError,
-    RuntimeError, EOFError, struct.error,
+    RuntimeError, EOFError, SyntaxError, struct.error, zlib.error,
 )  # fmt: skip
 #: Findings that are kept; a message names fewer.
 _MOST = 1000
@@ -43,8 +52,15 @@ def of_pt2(path: Path) -> PickledImports:
 
 
 def of_torchscript(path: Path) -> PickledImports:
-    """The operators of a TorchScript that do more than compute. Its pickles are read without Python."""
-    return _collected(_in_torchscript(path))
+    """The operators of a TorchScript that do more than compute, and the classes of its objects.
+
+    torch reads its pickles without Python: they name classes of the script, and those that C++ code brings along.
+    """
+    found = of_archive(path)
+    if found.doubt:
+        return found
+    classes = [f"the class {module}.{name}" for module, name in sorted(found.names) if torchscript.is_foreign(module)]
+    return _collected(chain(classes, _in_torchscript(path)))
 
 
 def of_saved_model(folder: Path) -> PickledImports:
@@ -53,25 +69,37 @@ def of_saved_model(folder: Path) -> PickledImports:
 
 
 def of_keras(path: Path) -> PickledImports:
-    """The classes of a `.keras` that do more than compute."""
-    return _collected(keras_configuration.of_keras(path))
+    """The classes of a `.keras` that do more than compute, and what in its weights leads to other files."""
+    found = _collected(chain(keras_configuration.of_keras(path), keras_storage.pickles_of(path)))
+    return found if found.doubt else _with_files(keras_storage.of_archive(path), found)
 
 
 def of_hdf5(path: Path) -> PickledImports:
-    """The classes of a complete model in HDF5 that do more than compute."""
-    return _collected(keras_configuration.of_hdf5(path))
+    """The same for a complete model in HDF5."""
+    found = _collected(keras_configuration.of_hdf5(path))
+    return found if found.doubt else _with_files(keras_storage.of_hdf5(path), found)
 
 
 def _collected(findings: Iterator[str], found: PickledImports | None = None) -> PickledImports:
     found = found or PickledImports()
-    runs: dict[str, None] = {}
+    found.runs, found.doubt = _all(findings)
+    return found
+
+
+def _with_files(findings: Iterator[str], found: PickledImports) -> PickledImports:
+    found.reads, found.doubt = _all(findings)
+    return found
+
+
+def _all(findings: Iterator[str]) -> tuple[tuple[str, ...], str]:
+    """The findings, each once, and why there may be more."""
+    every: dict[str, None] = {}
     try:
         for each in islice(findings, _MOST):
-            runs[each] = None
+            every[each] = None
     except _EXPECTED as error:
-        found.doubt = " ".join(str(error).split()) or type(error).__name__
-    found.runs = tuple(runs)
-    return found
+        return tuple(every), " ".join(str(error).split()) or type(error).__name__
+    return tuple(every), ""
 
 
 def _in_pt2(path: Path) -> Iterator[str]:
@@ -96,6 +124,10 @@ def _in_saved_model(folder: Path) -> Iterator[str]:
     for other in _OTHER_GRAPHS:
         if (folder / other).exists():
             raise Damage(f"it holds {other} besides {_SERIALIZED_GRAPH}")
+    inside = os.path.realpath(folder)
+    for place in folder.rglob("*"):
+        if not Path(os.path.realpath(place)).is_relative_to(inside):
+            raise Damage(f"its {cut(place.name)} is a link that leads out of its folder")
     data = (folder / _SERIALIZED_GRAPH).read_bytes()
     yield from (f"the operator {each}" for each in tensorflow_graph.of_saved_model(data))
 

@@ -6,11 +6,13 @@ node_def.proto, function.proto, attr_value.proto, tensor.proto; core/protobuf/me
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from edgecheck.anatomy.accounting.limits import Damage, quoted
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 
 #: Operators that compute and nothing else, one word each; what is neither here nor below asks for trust.
@@ -28,6 +30,9 @@ _TABLES = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFile
 _PASSES_ON = frozenset(
     ("Identity", "ShardedFilename", "StringJoin", "Pack", "Select", "SelectV2", "Reshape", "ExpandDims")
 )  # fmt: skip
+
+#: A function of such a name could hide a use of the operator of that name; TensorFlow's own have others.
+_LIKE_OPERATOR = re.compile(r"_?[A-Z][A-Za-z0-9>]*")
 
 _TEXT_OF = {"Const": b"value", "PrintV2": b"output_stream"}
 
@@ -53,8 +58,16 @@ def of_saved_model(data: bytes) -> Iterator[str]:
             for tensor in _messages(data, asset.start, asset.stop, 1)  # AssetFileDef.tensor_info
             for name in _messages(data, tensor.start, tensor.stop, 1)  # TensorInfo.name
         }
+        for asset in _messages(data, meta.start, meta.stop, 6):
+            for name in _messages(data, asset.start, asset.stop, 2):  # AssetFileDef.filename, below assets/
+                if _leads_out(file := text(data, name)):
+                    raise Damage(f"its asset {quoted(file)} is not in its folder")
         for graph in _messages(data, meta.start, meta.stop, 2):  # MetaGraphDef.graph_def
             yield from _of_graph(data, graph.start, graph.stop, assets)
+
+
+def _leads_out(file: str) -> bool:
+    return PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or "\\" in file or "://" in file
 
 
 def of_graph(data: bytes) -> Iterator[str]:
@@ -69,10 +82,11 @@ def _of_graph(data: bytes, start: int, stop: int, assets: set[str]) -> Iterator[
         for function in _messages(data, library.start, library.stop, 1)  # FunctionDefLibrary.function
     ]
     called = {
-        text(data, name)
+        called
         for function in functions
         for signature in _messages(data, function.start, function.stop, 1)  # FunctionDef.signature
         for name in _messages(data, signature.start, signature.stop, 1)  # OpDef.name
+        if not _LIKE_OPERATOR.fullmatch(called := text(data, name))
     }
     yield from _of_nodes(data, _messages(data, start, stop, 1), assets, called)  # GraphDef.node
     for function in functions:

@@ -7,18 +7,23 @@ is the library's (https://docs.pytorch.org/docs/stable/jit_language_reference.ht
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from collections.abc import Iterator, Sequence
 
 #: Namespaces of operators that compute and nothing else, but for those below.
 _NAMESPACES = frozenset(
     ("aten", "prim", "prims", "quantized", "_quantized", "quantization", "sparse", "mkl", "mkldnn",
-    "mkldnn_prepacked", "onednn", "rngprims", "torchvision", "torchaudio", "prepacked", "profiler")
+    "mkldnn_prepacked", "onednn", "rngprims", "torchvision", "prepacked", "profiler")
 )  # fmt: skip
 #: aten::save, aten::from_file, and the operators that call other machines (prim::rpc_*).
 _REACHES_OUT = frozenset(["save", "load", "from_file", "rpc_async", "rpc_sync", "rpc_remote"])
 #: Classes that C++ code brings along; those of quantised layers hold weights.
 _CLASSES = frozenset(("quantized", "sparse", "xnnpack", "mkldnn"))
+
+
+#: How pickles in the archive name the classes that C++ code brings along.
+_CLASS = re.compile(r"__torch__\.torch\.classes\.(\w+)")
 
 
 def what_runs(text: str) -> Iterator[str]:
@@ -38,6 +43,12 @@ def what_runs(text: str) -> Iterator[str]:
             continue  # a part of a longer name: __torch__.torch.nn.functional
         elif (word == "ops" and path[1:2] and path[1] not in _NAMESPACES) or path[-1] in _REACHES_OUT:
             yield ".".join(path)
+
+
+def is_foreign(module: str) -> bool:
+    """Whether a pickle in the archive that names this module makes an object of a class that may do anything."""
+    found = _CLASS.match(module)
+    return found is not None and found[1] not in _CLASSES
 
 
 def _words(text: str) -> list[str]:

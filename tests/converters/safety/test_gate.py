@@ -153,6 +153,28 @@ class TestFactories:
             in refused(empty_bench, weights, factory="building:build", home=home, trusted=pin).message
         )
 
+    @pytest.mark.parametrize("change", ["rewritten", "added", "removed"])
+    def test_code_that_changes_meanwhile_is_refused(self, tmp_path: Path, weights: Path, change: str) -> None:
+        package = tmp_path / "nets"
+        package.mkdir()
+        (package / "__init__.py").write_text("", encoding="utf-8")
+        (package / "wide.py").write_text("def build(): ...\n", encoding="utf-8")
+        pin = f"sha256:{factories.sha256('nets.wide:build', tmp_path)}"
+        request = Request(
+            model=weights, source="safetensors", format="onnx", variant="float32", factory="nets.wide:build",
+            home=tmp_path, trusted=pin,
+        )  # fmt: skip
+        admitted = admit(request)
+        ensure_unchanged(request, admitted.seen)
+        if change == "rewritten":
+            (package / "wide.py").write_text("def build(): ...\n", encoding="utf-8")
+        elif change == "added":
+            (package / "more.py").write_text("", encoding="utf-8")
+        else:
+            (package / "__init__.py").unlink()
+        with pytest.raises(ConversionError, match=r"net\.safetensors or nets\.wide:build changed after it had been"):
+            ensure_unchanged(request, admitted.seen)
+
     def test_every_file_of_its_package_counts(self, tmp_path: Path) -> None:
         package = tmp_path / "nets"
         package.mkdir()

@@ -74,7 +74,7 @@ def test_a_second_directory_is_in_doubt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["m/code/__torch__.py", "m/code/a/b.py", "m/CODE/__torch__.PY"])
 def test_operators_of_scripts_are_found(tmp_path: Path, name: str) -> None:
-    found = programs.of_torchscript(archive(tmp_path / "model.pt", ("m/data.pkl", ""), (name, _WRITES)))
+    found = programs.of_torchscript(archive(tmp_path / "model.pt", ("m/data.pkl", "N."), (name, _WRITES)))
     assert found.runs == ("the operator torch.save",)
 
 
