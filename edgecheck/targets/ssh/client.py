@@ -41,7 +41,7 @@ _FACTS_IN_WORDS = ("system", "implementation", "python", "machine", "libc", "lib
 
 #: By what the courier is asked to do: its answer. The greeting, and an error, which may come in place of any of them.
 _ANSWERS: Mapping[str, Shape] = {
-    "offer": record({"missing": many(text())}),
+    "offer": record({"missing": many(text())}, {"arrived": by_name(whole())}),
     **dict.fromkeys(("start", "resume"), record({"started": flag})),
     "installed": record({"installed": by_name(text())}),
     "cache": record(
@@ -117,13 +117,14 @@ class CourierClient:
         for digest in dict.fromkeys(answer["missing"]):
             if digest not in wanted:
                 raise _does_not_fit(self.opener, "missing: a digest that was not offered")
-            self._put(wanted[digest], progress)
+            self._put(wanted[digest], answer.get("arrived", {}).get(digest, 0), progress)
 
-    def _put(self, item: Item, progress: Callable[[str], None]) -> None:
+    def _put(self, item: Item, done: int, progress: Callable[[str], None]) -> None:
+        """Send an item without its first `done` bytes, which are there from an earlier connection."""
         total, step = show(item.size, Unit.BYTES), max(item.size // 10, _WORTH_REPORTING)
         extra = {"unpacker": _text("edgecheck.bundles.unpacker")} if item.kind == "tree" else {}
-        progress(f"sending {item.what}, {total}")
-        done = 0
+        done = min(done, item.size)
+        progress(f"sending {item.what}, {f'the rest after {show(done, Unit.BYTES)} of {total}' if done else total}")
 
         def sent(size: int) -> None:
             nonlocal done
@@ -132,11 +133,14 @@ class CourierClient:
                 progress(f"sending {item.what}, {show(done, Unit.BYTES)} of {total}")
 
         with item.open() as content:
+            content.seek(done)
             try:
-                self.wire.put({"do": "put", **item.offer, **extra}, content, sent)
+                self.wire.put({"do": "put", **item.offer, "sent": done, **extra}, content, sent)
             except WireBrokenError:
                 self.answer(record({}))  # the device may have said why it takes no more
                 raise
+        if item.kind == "tree":
+            progress(f"unpacking {item.what} on the device")
 
     def start(self, token: str, upload: Upload, *arguments: str) -> None:
         """Start the agent, whose lines follow; raises as `ask` does."""
@@ -176,7 +180,10 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
 
 def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     """The broken wire as a clause, for a person."""
-    return TargetError(f"the connection to {opener.address.login} was lost: {printable(broken.message)}")
+    return TargetError(
+        f"the connection to {opener.address.login} was lost: {printable(broken.message)}",
+        "Run it again: what has arrived there is not sent again.",
+    )
 
 
 def fitting(opener: Opener, shape: Shape, message: object, path: str = "") -> Any:
@@ -209,9 +216,12 @@ def _failure(opener: Opener, folder: str, error: Mapping[str, Any]) -> TargetErr
                 f"{device} has no room: {needed} are needed in {folder}, {free} are free.", _room(opener)
             )
         case "full":
-            return TargetError(f"The disk of {device} is full: {message}.", _room(opener))
+            return TargetError(f"The disk of {device} is full.", _room(opener))
         case "no-place":
-            return TargetError(f"Nothing can be kept on {device}: {message}.", "Make one of these folders writable.")
+            return TargetError(
+                f"Nothing can be kept on {device}: {message}.",
+                "Make one of these folders writable, on a disk that is mounted without noexec; or set XDG_CACHE_HOME there.",
+            )
         case "busy":
             return TargetError(f"The cache of {device} is in use by a check.", "Try again when it is done.")
         case "damaged":

@@ -82,7 +82,7 @@ class NoGreetingError(TargetError):
     """The process ended with `code` before the courier had said anything; `said` is its stderr."""
 
     def __init__(self, name: str, code: int, said: str) -> None:
-        super().__init__(f"{name} ended with exit code {code}")
+        super().__init__(_ended(name, code))
         self.code = code
         self.said = said
 
@@ -165,7 +165,7 @@ class Wire:
             self._midway = True
             self.pipes.write(json.dumps(message).encode() + b"\n")
             while piece := content.read(_PIECE):
-                self.pipes.write(piece)
+                self.pipes.write(piece, hearing=True)
                 sent(len(piece))
             self._midway = False
 
@@ -189,7 +189,7 @@ class Wire:
                 raise WireBrokenError(f"over {_MOST_STDERR / 2**20:.0f} MiB of complaints came")
         if not line:
             code, said = self._code(), self._said().strip()
-            raise WireBrokenError(said.splitlines()[-1] if said else f"{self._name} ended with exit code {code}")
+            raise WireBrokenError(said.splitlines()[-1].rstrip(".") if said else _ended(self._name, code))
         return line
 
     def _beat(self) -> None:
@@ -243,6 +243,16 @@ def _started(argv: Sequence[str], stderr: IO[bytes], package: str) -> subprocess
     except OSError as error:
         stderr.close()
         raise TargetError(f"{argv[0]} cannot be started: {error.strerror}.", package) from error
+
+
+def _ended(name: str, code: int) -> str:
+    """How a process ended, as a clause."""
+    if code >= 0:
+        return f"{name} ended with exit code {code}"
+    try:
+        return f"{name} was killed ({signal.Signals(-code).name})"
+    except ValueError:  # a signal without a name
+        return f"{name} was killed by signal {-code}"
 
 
 def message_in(line: bytes) -> dict[str, Any]:
@@ -312,17 +322,27 @@ class Pipes:
         self._buffer += data
         return bool(data)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, hearing: bool = False) -> None:
         """Write all of it.
+
+        Args:
+            data: What to write.
+            hearing: Have patience with an end that takes nothing for as long as it gives signs of life; only for the
+                thread that reads lines.
 
         Raises:
             WireBrokenError: the process does not take it, or has ended.
         """
         rest = memoryview(data)
         while rest:
-            _, ready, _ = select.select([], [self._stdin], [], self._silence)
-            if not ready:
+            ears = [self._stdout] if hearing else []
+            heard, ready, _ = select.select(ears, [self._stdin], [], self._silence)
+            if heard and not self._fill(None):
+                raise WireBrokenError("the connection has ended")
+            if not ready and not heard:
                 raise WireBrokenError(f"nothing was taken for {self._silence:.0f} s")
+            if not ready:
+                continue
             try:
                 taken = os.write(self._stdin, rest)
             except BlockingIOError:
