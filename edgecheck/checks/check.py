@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecheck.checks import open_dimensions
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
 from edgecheck.converters.interface import READY, Request
@@ -14,7 +15,7 @@ from edgecheck.converters.routes import formats_of
 from edgecheck.core import device_match, measurement, verdict
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
-from edgecheck.core.caveats import caveats
+from edgecheck.core.caveats import Caveat, caveats, low_agreement
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
@@ -94,6 +95,7 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
     if evidence is None or attempt.error is not None or not check.target:
         return attempt
     try:
+        open_dimensions.ensure_known(check, evidence.artifact)
         target = open_target(check.target, check.profile)
         bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
         pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
@@ -132,14 +134,25 @@ def judge(attempt: Attempt, findings: Mapping[str, Finding]) -> CheckResult:
         artifact=evidence.artifact if evidence is not None else None,
         run=seen,
         findings=findings or None,
-        caveats=caveats(seen, check.profile, evidence.artifact.format, check.budget.effort)
-        if evidence and seen
-        else (),
+        caveats=(*_doubts_of_files(check, evidence), *_doubts_of_run(check, evidence)),
         problem=message,
         hint=hint,
         ways_out=_ways_out(verdicts, evidence) if evidence is not None else (),
         fingerprint=check.fingerprint,
     )
+
+
+def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...]:
+    if evidence is None or evidence.run is None:
+        return ()
+    return caveats(evidence.run, check.profile, evidence.artifact.format, check.budget.effort)
+
+
+def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat]:
+    """What the artifact itself gives reason to doubt, unless a limit judges it."""
+    judged = any(limit.metric == AGREEMENT for limit in check.limits)
+    if evidence is not None and evidence.likeness is not None and not judged:
+        yield from low_agreement(evidence.likeness)
 
 
 def request_of(check: Check) -> Request:

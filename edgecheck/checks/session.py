@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -124,7 +125,7 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
-        "runtime": None,
+        "runtime": re.split("[=<>~! ]", budget.runtime)[0].lower().replace("_", "-") or None,
         "threads": budget.threads,
         "seed": 0,
         "inputs": {name: list(shape) for name, shape in budget.inputs.items()},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.invocation import InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
@@ -84,6 +85,7 @@ Examples:
     help="How to convert a model without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8; or "
     "auto, the least lossy that fits.",
 )
+@options.model_options
 @options.TRUST
 @options.MACHINES
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
@@ -103,6 +105,7 @@ def command(
     variants: tuple[str, ...],
     machines: int,
     shard: Shard | None,
+    given: ModelSettings,
     *,
     trust: bool,
     resuming: bool,
@@ -122,11 +125,14 @@ def command(
         on_unknown=on_unknown,
         trust=trust,
         variants=variants,
+        given=given,
     )
     request = InvocationRequest(
         selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
     )
-    planned, interrupted = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
+    with Progress(1) as progress:
+        planned = plan_invocation(request, load_project(Path.cwd()), progress.show)
+    planned, interrupted = resumable(planned, Path.cwd(), resuming=resuming)
     report = planned.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))

@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from edgecheck import __version__
 from edgecheck.checks import perform
+from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.invocation import now, this_host
 from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
@@ -47,12 +48,7 @@ _PATH = click.Path(path_type=Path)
 @options.DEVICE
 @options.TARGET
 @options.LIMIT
-@click.option(
-    "--samples",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Real inputs (.npz) for a model without a budget.",
-)
+@options.model_options
 @click.option(
     "--variant",
     "variants",
@@ -71,11 +67,11 @@ def command(
     devices: tuple[str, ...],
     targets: tuple[str, ...],
     limits: tuple[str, ...],
-    samples: Path | None,
     variants: tuple[str, ...],
     profiles: tuple[Path, ...],
     formats: tuple[tuple[str, str], ...],
     machines: int,
+    given: ModelSettings,
     *,
     every: bool,
     trust: bool,
@@ -98,9 +94,10 @@ def command(
         profiles=profiles,
         trust=trust,
         variants=(AUTO,),
-        samples=samples,
+        given=given,
     )
-    budgets = select(selection, project)
+    with Progress(1) as progress:
+        budgets = select(selection, project, targets, progress.show)
     _ensure_limits(budgets)
     checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     started = now()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgecheck.config.files import shown_path
 from edgecheck.config.problems import PROJECT_HINT
-from edgecheck.core.address import Address
-from edgecheck.errors import ConfigError
+from edgecheck.core.address import Address, kind_of, parse
+from edgecheck.errors import ConfigError, UsageError
 
 _NAME = "edgecheck.yaml"
 _BUDGETS = "budgets"
@@ -27,6 +27,22 @@ class Project:
     profiles: tuple[Path, ...] = ()
     #: Addresses by device.
     targets: Mapping[str, Address] = field(default_factory=dict)
+
+    def address(self, text: str) -> Address:
+        """The address that `text` is, or that is saved under this name of a device.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        if text in self.targets:
+            return self.targets[text]
+        try:
+            return parse(text)
+        except UsageError as error:
+            if kind_of(text) is not None or not self.targets:
+                raise
+            saved = ", ".join(sorted(self.targets))
+            raise UsageError(error.message, f"{error.hint} Saved in {_NAME}: {saved}.") from error
 
 
 def load_project(start: Path) -> Project:

@@ -73,3 +73,5 @@ class Budget:
     """How much each metric may grow from a baseline, in the order of reports."""
     bundle: str = ""
     """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""
+    runtime: str = ""
+    """The runtime to use, such as `ai-edge-litert==2.3.0` or a name alone; empty: the first that works."""

@@ -64,7 +64,8 @@ class Courier:
             wanted = {item["digest"] for item in message["items"]}
             coming = sum(item["room"] - self._store.arrived(item) for item in missing.values())
             self._link.during(lambda: self._store.make_room(wanted, coming, message["limit"]))
-        self._link.say(missing=list(missing), arrived={digest: self._store.arrived(missing[digest]) for digest in missing})
+        arrived = {digest: self._store.arrived(item) for digest, item in missing.items()}
+        self._link.say(missing=list(missing), arrived=arrived)
 
     def _missing(self, message: "dict[str, Any]") -> "dict[str, dict[str, Any]]":
         return {item["digest"]: item for item in message["items"] if not self._store.has(item)}

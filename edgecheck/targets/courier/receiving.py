@@ -45,7 +45,7 @@ def _receive_file(link: links.Link, store: stores.Store, item: "dict[str, Any]")
     found = link.during(lambda: _sha256(coming))
     if found != item["digest"]:
         coming.unlink()
-        raise Damaged("%s changed on the way" % item["what"])
+        raise Damaged(f"{item['what']} changed on the way")
     coming.replace(store.file(item["digest"]))
 
 

@@ -220,7 +220,7 @@ def _failure(opener: Opener, folder: str, error: Mapping[str, Any]) -> TargetErr
         case "no-place":
             return TargetError(
                 f"Nothing can be kept on {device}: {message}.",
-                "Make one of these folders writable, on a disk that is mounted without noexec; or set XDG_CACHE_HOME there.",
+                "Make one of these folders writable, on a disk without noexec, or set XDG_CACHE_HOME there.",
             )
         case "busy":
             return TargetError(f"The cache of {device} is in use by a check.", "Try again when it is done.")
