@@ -19,6 +19,7 @@ from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
 from edgecheck.converters.interface import AS_IS, TRUST_ALL, VARIANTS, ConversionSettings
+from edgecheck.core.address import forms
 from edgecheck.core.budget import Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.finding import Unmeasured
@@ -52,7 +53,7 @@ Examples:
     "--target",
     metavar="ADDRESS",
     shell_complete=options.complete_targets,
-    help="Where to run: local, qemu or ssh://USER@HOST.",
+    help=f"Where to run: {forms()}.",
 )
 @click.option(
     "--variant",

@@ -71,7 +71,7 @@ def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
     profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
-    from edgecheck.targets.ssh.cache import probe
+    from edgecheck.targets.shell.cache import probe
 
     place = _place(save) if save is not None else None
     address = str(load_project(Path.cwd()).address(address))

@@ -14,7 +14,7 @@ import pytest
 from edgecheck.config import Profiles
 from edgecheck.core.device import Identity
 from edgecheck.core.profile_draft import draft, fastest, nearest, probed
-from edgecheck.targets.ssh.cache import probe
+from edgecheck.targets.shell.cache import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK
 

@@ -17,11 +17,11 @@ from edgecheck.bundles import unpacker as unpacker_module
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
-from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
-from edgecheck.targets.ssh.client import connected
-from edgecheck.targets.ssh.openssh import OpenSsh
-from edgecheck.targets.ssh.upload import Item, agent_item, upload_for
-from edgecheck.targets.ssh.wire import PATIENCE
+from edgecheck.targets.shell.cache import clear_device_cache, device_cache
+from edgecheck.targets.shell.client import connected
+from edgecheck.targets.shell.upload import Item, agent_item, upload_for
+from edgecheck.targets.shell.wire import PATIENCE
+from edgecheck.targets.ssh import OpenSsh
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
