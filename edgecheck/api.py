@@ -40,6 +40,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     on_unknown: str | None = None,
     machines: int = 1,
     trust: bool = False,
+    pin: bool = False,
     root: AnyPath | None = None,
     tell: Callable[[str], None] = _ignore,
 ) -> Report:
@@ -63,6 +64,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         on_unknown: What an undecided limit counts as: `fail`, `warn` or `ignore`; None: what its budget says.
         machines: Emulated machines to run at once.
         trust: Whether model files and factories may execute code.
+        pin: Whether to hold clock and cores of the device meanwhile.
         root: The project's folder: relative paths and `edgecheck.yaml` are in it; None: the working directory.
         tell: Called with a few words about each step, also from other threads.
 
@@ -83,6 +85,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         profiles=tuple(home / folder for folder in _several(profiles)),
         on_unknown=on_unknown,
         trust=trust,
+        pin=pin,
         variants=_several(variants),
         given=ModelSettings(
             inputs=tuple(f"{name}={','.join(map(str, shape))}" for name, shape in (inputs or {}).items()),

@@ -56,6 +56,16 @@ def state(when: str) -> Dict[str, Any]:
     }
 
 
+def passing() -> Dict[str, Any]:
+    """What changes while a device works: clocks in hertz, degrees by thermal zone, and the flags that are set now."""
+    throttled = _throttled() or {"flags": []}
+    return {
+        "clocks": [_hertz(at, "scaling_cur_freq") for at in range(os.cpu_count() or 1)],
+        "temperatures": _temperatures(),
+        "throttled": [flag for flag in throttled["flags"] if "occurred" not in flag],
+    }
+
+
 def firmware_name(folder: str) -> Optional[str]:
     """What the firmware of a PC or an x86 board calls it, maker first; None where it says nothing.
 

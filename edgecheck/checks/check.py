@@ -16,13 +16,14 @@ from edgecheck.core import device_match, measurement, verdict
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.caveats import Caveat, caveats, low_agreement
+from edgecheck.core.command_line import check_command
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedError
+from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.targets import open_target
 
 if TYPE_CHECKING:
@@ -103,6 +104,12 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
             budget=check.budget, limits=check.limits, requirements=pins, device_memory=check.profile.ram.available
         )
         seen = run_on(target, evidence.artifact, needs, tell=tell)
+    except ConnectionLostError as error:
+        command = check_command(
+            check.budget, check.profile, target=str(check.target), variant=check.variant, limits=check.limits
+        )
+        hint = f"Run it again, which sends only what has not arrived: {command}"
+        return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
     return replace(attempt, evidence=replace(evidence, run=seen))

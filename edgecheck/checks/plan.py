@@ -41,6 +41,8 @@ class Selection:
     """Whether code in model files and factories may run."""
     variants: tuple[str, ...] = ()
     """For models without a budget; `auto` chooses among all."""
+    pin: bool = False
+    """Whether to hold the clock and the cores of devices meanwhile."""
     given: ModelSettings = field(default_factory=ModelSettings)
     """For models without a budget: inputs, samples, factory, runtime and threads."""
 
@@ -88,7 +90,8 @@ def select(
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]
     chosen = (_with_on_unknown(budget, selection.on_unknown) for budget in budgets if budget.devices)
-    return tuple(_trusted(budget) if selection.trust else budget for budget in chosen)
+    held = (_pinned(budget) if selection.pin else budget for budget in chosen)
+    return tuple(_trusted(budget) if selection.trust else budget for budget in held)
 
 
 def _is_model(path: Path) -> bool:
@@ -120,6 +123,10 @@ def _on_devices(budget: Budget, devices: tuple[str, ...]) -> Budget:
     if missing := [name for name in devices if name not in known]:
         raise UsageError(f"{budget.path} has no device {missing[0]!r}.", f"It has: {', '.join(sorted(known))}.")
     return replace(budget, devices=tuple(entry for entry in budget.devices if entry[0].id in devices))
+
+
+def _pinned(budget: Budget) -> Budget:
+    return replace(budget, effort=replace(budget.effort, pin=True))
 
 
 def _trusted(budget: Budget) -> Budget:

@@ -86,6 +86,7 @@ Examples:
     "auto, the least lossy that fits.",
 )
 @options.model_options
+@options.PIN
 @options.TRUST
 @options.MACHINES
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
@@ -107,6 +108,7 @@ def command(
     shard: Shard | None,
     given: ModelSettings,
     *,
+    pin: bool,
     trust: bool,
     resuming: bool,
     quiet: bool,
@@ -126,6 +128,7 @@ def command(
         trust=trust,
         variants=variants,
         given=given,
+        pin=pin,
     )
     request = InvocationRequest(
         selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard

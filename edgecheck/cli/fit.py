@@ -60,6 +60,7 @@ _PATH = click.Path(path_type=Path)
 @options.PROFILES
 @options.format_option(FORMATS)
 @click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one fits.")
+@options.PIN
 @options.TRUST
 @options.MACHINES
 def command(
@@ -74,6 +75,7 @@ def command(
     given: ModelSettings,
     *,
     every: bool,
+    pin: bool,
     trust: bool,
 ) -> int:
     """Find the variant that fits a device with the least loss.
@@ -95,6 +97,7 @@ def command(
         trust=trust,
         variants=(AUTO,),
         given=given,
+        pin=pin,
     )
     with Progress(1) as progress:
         budgets = select(selection, project, targets, progress.show)

@@ -134,6 +134,11 @@ PROFILES = click.option(
     metavar="FOLDER",
     help="Search this folder for device profiles first.",
 )
+PIN = click.option(
+    "--pin",
+    is_flag=True,
+    help="Hold clock and cores of the device meanwhile (governor, affinity, jetson_clocks); they are restored.",
+)
 TRUST = click.option("--trust", is_flag=True, help="Allow model files and factories to execute code.")
 MACHINES = click.option(
     "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines to run at once. [default: 1]"

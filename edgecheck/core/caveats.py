@@ -14,6 +14,7 @@ from edgecheck.core.device import DeviceProfile, holding
 from edgecheck.core.finding import Likeness
 from edgecheck.core.metrics import AGREEMENT
 from edgecheck.core.run import Purpose, Run, RuntimeFacts, WorkerRun
+from edgecheck.core.sustained import in_words, settled
 
 #: A latency is called noisy beyond this robust coefficient of variation (trtexec warns at 2.5 % on a locked GPU clock;
 #: a shared CPU without locked clocks shows three times that at rest).
@@ -75,8 +76,8 @@ def low_agreement(likeness: Likeness) -> Iterator[Caveat]:
     if likeness.failure or likeness.cosine >= AGREES:
         return
     advice = (
-        "Random inputs say less than real ones, in either direction: only samples show which (--samples FILE, or `samples:` "
-        "in a budget)."
+        "These are random inputs: real ones may agree better or worse, and only samples show it (--samples FILE, or "
+        "`samples:` in a budget)."
         if "random" in likeness.basis
         else "Choose a less lossy variant, or set a limit on agreement if this is enough."
     )
@@ -86,7 +87,7 @@ def low_agreement(likeness: Likeness) -> Iterator[Caveat]:
 
 def _broken(run: Run) -> Iterator[Caveat]:
     if run.broken:
-        yield Caveat("broken", f"The run is incomplete: {run.broken}.", "Run it again.")
+        yield Caveat("broken", f"The run is incomplete: {run.broken.rstrip('.')}.", "Run it again.")
 
 
 def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> Iterator[Caveat]:
@@ -137,7 +138,9 @@ def throttling(run: Run) -> tuple[str, ...]:
 
 
 def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
-    for worker in run.of(Purpose.LATENCY):
+    for worker in map(settled, run.of(Purpose.LATENCY)):
+        if worker.states:
+            yield Caveat("sustained", in_words(next(each for each in run.of(Purpose.LATENCY) if each.states)))
         if len(worker.latencies) >= statistics.ENOUGH_FOR_SPREAD:
             yield from _noise(worker)
             yield from _outliers(worker)
@@ -207,6 +210,7 @@ def _memory(run: Run) -> Iterator[Caveat]:
 _ADVICE = {
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
+    "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
     "no-lock": "Make sure that nothing else measures there now.",
 }
 

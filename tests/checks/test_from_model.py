@@ -56,7 +56,7 @@ def test_a_name_alone_may_be_what_the_device_has() -> None:
 )
 def test_runtimes_that_cannot_be(given: ModelSettings, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        given.budget(Path("net.onnx"), variants=(), devices=()) and given.on(profile())
+        given.budget(Path("net.onnx"), variants=(), devices=((given.on(profile()), ()),))
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,13 @@ def test_an_upload_that_was_cut_short_is_not_taken_for_complete(board: Board) ->
 @pytest.mark.parametrize("kind", ["file", "tree"])
 def test_an_upload_that_was_cut_short_is_resumed(board: Board, kind: Literal["file", "tree"]) -> None:
     whole = replace(agent_item(), room=2_000_000)
-    assert isinstance(whole.content, bytes)
+    content = whole.content
+    assert isinstance(content, bytes)
     if kind == "file":
-        whole = item(sha256(whole.content).hexdigest(), whole.content)
+        whole = item(sha256(content).hexdigest(), content)
     most = whole.size // 2
     with connected(OpenSsh(parse(board.address)), PATIENCE) as reached:
-        reached.bring([replace(whole, content=whole.content[:most])], print)
+        reached.bring([replace(whole, content=content[:most])], print)
         coming = board.cache / "device" / "files" / f".coming-{whole.digest}"
         assert comes_true(lambda: coming.exists() and coming.stat().st_size > 0)
         reached.wire.kill()

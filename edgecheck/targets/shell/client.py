@@ -13,11 +13,11 @@ from typing import Any
 
 from edgecheck.core.protocol import MisfitError, Shape, by_name, flag, many, number, parsed, record, text, whole
 from edgecheck.core.units import Unit, show
-from edgecheck.errors import TargetError
+from edgecheck.errors import ConnectionLostError, TargetError
 from edgecheck.interrupts import held
 from edgecheck.targets.shell.opener import Opener, printable
 from edgecheck.targets.shell.upload import Item, Upload
-from edgecheck.targets.shell.wire import NoGreetingError, Patience, Wire, WireBrokenError
+from edgecheck.targets.shell.wire import NoAnswerError, NoGreetingError, Patience, Wire, WireBrokenError
 
 #: As in courier/courier.py, which is only imported where it runs.
 _GREETING = b"edgecheck-courier "
@@ -155,7 +155,7 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
     Raises:
         TargetError: the device cannot be reached, or lacks something; the hint says how to fix it.
     """
-    login, program = opener.address.login, _program(patience.silence)
+    program = _program(patience.silence)
     with ExitStack() as stack:
         with held():
             wire = stack.enter_context(Wire(opener, _boot(opener.address.python, program), patience))
@@ -165,9 +165,8 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
             raise _does_not_fit(opener, str(misfit)) from misfit
         except NoGreetingError as error:
             raise opener.refusal(error.code, error.said) from error
-        except WireBrokenError as error:
-            message = f"{login} did not answer within {patience.greeting:.0f} s."
-            raise TargetError(message, f"Try it by hand: {opener.try_it()}") from error
+        except NoAnswerError as error:
+            raise _no_answer(opener, patience, error.said) from error
         client = CourierClient(wire, opener, fitting(opener, _GREETED, greeting))
         try:
             if "facts" not in client.greeting:
@@ -178,9 +177,22 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
             raise lost(opener, error) from error
 
 
+def _no_answer(opener: Opener, patience: Patience, said: str) -> TargetError:
+    login, seconds = opener.address.login, f"{patience.greeting:.0f} s"
+    lines = printable(said).splitlines()
+    if not lines:
+        return TargetError(f"{login} did not answer within {seconds}.", f"Try it by hand: {opener.try_it()}")
+    return TargetError(
+        f"{login} printed {lines[-1].strip()!r} and did not start {opener.address.python} within {seconds}: its start "
+        "files, such as ~/.bashrc, may wait for input or start another program.",
+        "Let them do that in terminals only (case $- in *i*) ;; *) return ;; esac), and try it by hand: "
+        f"{opener.try_it()}",
+    )
+
+
 def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     """The broken wire as a clause, for a person."""
-    return TargetError(
+    return ConnectionLostError(
         f"the connection to {opener.address.login} was lost: {printable(broken.message)}",
         "Run it again: what has arrived there is not sent again.",
     )

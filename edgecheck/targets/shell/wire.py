@@ -62,6 +62,14 @@ class NoGreetingError(TargetError):
         self.said = said
 
 
+class NoAnswerError(WireBrokenError):
+    """No greeting came in time; `said` is what came instead, a prompt without an end of line too."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 class Wire:
     """A context manager around the process; leaving it makes the courier clean up, and waits until it has.
 
@@ -110,19 +118,23 @@ class Wire:
 
         Raises:
             NoGreetingError: the process ended before that.
-            WireBrokenError: no such line came in time.
+            NoAnswerError: no such line came in time.
         """
         limit = time.monotonic() + self._patience.greeting
         with suppress(WireBrokenError):  # if the process has ended already, its exit code says more
             self.pipes.write(program)
         last = b""
-        while line := self.pipes.line(limit):
-            if line.startswith(greeting):
-                self._greeted = True
-                self._heard_before = self._stderr.seek(0, os.SEEK_END)
-                self._beats.start()
-                return line[len(greeting) :].strip()
-            last = line
+        try:
+            while line := self.pipes.line(limit):
+                if line.startswith(greeting):
+                    self._greeted = True
+                    self._heard_before = self._stderr.seek(0, os.SEEK_END)
+                    self._beats.start()
+                    return line[len(greeting) :].strip()
+                last = line
+        except WireBrokenError as error:
+            printed = last + self.pipes.partial
+            raise NoAnswerError(error.message, printed.decode("utf-8", "replace") + self._said()) from error
         raise NoGreetingError(self._name, self._code(), last.decode("utf-8", "replace") + self._said())
 
     def say(self, **message: object) -> None:
@@ -279,6 +291,11 @@ class Pipes:
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         return line
+
+    @property
+    def partial(self) -> bytes:
+        """The beginning of a line whose end has not come."""
+        return bytes(self._buffer[:_TAIL])
 
     def drain(self, limit: float) -> None:
         """Read and discard until no more comes; raises as `line` does."""
