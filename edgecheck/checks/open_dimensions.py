@@ -95,7 +95,9 @@ def _batches(ports: Sequence[Port]) -> set[tuple[str, int]]:
 
 
 def _symbol(port: Port, axis: int) -> str:
-    return port.symbols[axis] if axis < len(port.symbols) else ""
+    """The name of an open dimension; empty where it has none, or one that only says that it is open, such as `?`."""
+    symbol = port.symbols[axis] if axis < len(port.symbols) else ""
+    return symbol if any(character.isalpha() for character in symbol) else ""
 
 
 def _may_be_batch(port: Port) -> bool:
@@ -110,7 +112,7 @@ class _Words:
         self._of: dict[object, str] = {}
 
     def word(self, port: Port, axis: int) -> str:
-        """The word for an open dimension: its name in capitals, H and W of a picture, else D1, D2, ..."""
+        """The word for an open dimension: H and W of a picture, its name in capitals, else D1, D2, ..."""
         symbol = _symbol(port, axis)
         key: object = symbol or (port.name, axis)
         if key not in self._of:
@@ -118,13 +120,13 @@ class _Words:
         return self._of[key]
 
     def _new(self, symbol: str, port: Port, axis: int) -> str:
-        named = re.sub(r"\W+", "_", symbol).strip("_").upper()
-        if named and not named[0].isdigit() and named not in self._of.values():
-            return named
         if len(port.shape) == _PICTURE and axis:
             letter = ("CHW" if port.shape[1] is not None else "HWC")[axis - 1]
             if letter not in self._of.values():
                 return letter
+        named = re.sub(r"\W+", "_", symbol).strip("_").upper()
+        if named and not named[0].isdigit() and named not in self._of.values():
+            return named
         return next(word for at in range(1, 1000) if (word := f"D{at}") not in self._of.values())
 
 

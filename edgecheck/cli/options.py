@@ -81,8 +81,19 @@ def complete_limits(_context: click.Context, _option: click.Parameter, incomplet
 
 
 def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """The kinds of address."""
-    return _items(incomplete, beginnings())
+    """The kinds of address, and the devices whose addresses are saved; `ID=` where a device's name was begun."""
+    kinds = _items(incomplete, beginnings())
+    if not incomplete or kinds:
+        return kinds
+    from edgecheck.config import load_project
+    from edgecheck.errors import EdgecheckError
+
+    try:
+        saved = {name: str(address) for name, address in load_project(Path.cwd()).targets.items()}
+    except EdgecheckError:  # the command itself reports it
+        saved = {}
+    devices = {f"{item.value}=": "" for item in complete_devices(_context, _option, incomplete)}
+    return _items(incomplete, {**saved, **devices})
 
 
 def _items(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem[str]]:

@@ -50,19 +50,21 @@ def check_command(  # noqa: PLR0913 - each is a part of the command
 
 def _of_a_model(budget: Budget, variant: Variant | None, limits: Sequence[Limit]) -> Iterator[str]:
     usual = "as-is" if PurePath(budget.model.path).suffix in (".onnx", ".tflite") else "float32"
-    if variant is not None and str(variant) != usual:
-        yield from ("--variant", variant.name)
-    for limit in limits:
-        if limit.source.kind == "command line" and limit.error is not None:
-            yield from ("--limit", f"{limit.metric.name}={_typed(limit.error, limit.metric.unit)}")
-    for name, shape in budget.inputs.items():
-        yield from ("--input", f"{name}={','.join(map(str, shape))}")
-    options = {"--samples": budget.samples, "--factory": budget.model.factory, "--runtime": budget.runtime}
-    for option, value in (*options.items(), ("--bundle", budget.bundle)):
+    chosen = "" if variant is None or str(variant) == usual else variant.name
+    written = [limit for limit in limits if limit.source.kind == "command line" and limit.error is not None]
+    options: list[tuple[str, object]] = [
+        ("--variant", chosen if budget.variants else "auto"),
+        *(("--limit", f"{each.metric.name}={_typed(each.error or 0.0, each.metric.unit)}") for each in written),
+        *(("--input", f"{name}={','.join(map(str, shape))}") for name, shape in budget.inputs.items()),
+        ("--samples", budget.samples),
+        ("--factory", budget.model.factory),
+        ("--runtime", budget.runtime),
+        ("--bundle", budget.bundle),
+        ("--threads", budget.threads if budget.threads != 1 else ""),
+    ]
+    for option, value in options:
         if value:
             yield from (option, str(value))
-    if budget.threads != 1:
-        yield from ("--threads", str(budget.threads))
 
 
 def _typed(value: float, unit: Unit) -> str:

@@ -16,6 +16,8 @@ from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import DeviceState
+from edgecheck.core.units import Unit, show
 from edgecheck.core.verdict import Status, Verdict, show_pair
 
 #: The core's: anatomy's tiles are made of the same text.
@@ -134,7 +136,23 @@ def details(result: CheckResult) -> str:
     if result.run is not None and result.run.runtime is not None:
         threads = result.budget.threads
         parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
+        if is_a_device(result.target):
+            parts += _state(result.run.before)
     return clean("; ".join(parts))
+
+
+def _state(state: DeviceState) -> list[str]:
+    """The state in which a board was found: `1.80 GHz, ondemand, 52 °C`; what it does not report is left out."""
+    clock = max((clock for clock in state.clocks if clock), default=None)
+    hottest = max((degrees for _, degrees in state.temperatures), default=None)
+    facts = [
+        show(clock, Unit.HERTZ) if clock else "",
+        *state.governors,
+        f"{hottest:.0f} °C" if hottest is not None else "",
+        state.power_mode.splitlines()[0] if state.power_mode else "",
+    ]
+    found = ", ".join(fact for fact in facts if fact)
+    return [f"board at {found}"] if found else []
 
 
 def problem(result: CheckResult) -> str:

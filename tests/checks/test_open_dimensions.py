@@ -43,6 +43,8 @@ def test_an_open_batch_is_one(ports: list[Port]) -> None:
         ([port("image", None, 3, None, None)], {"image": "1,3,H,W"}),
         ([port("image", None, None, None, 3)], {"image": "1,H,W,3"}),
         ([port("ids", "batch", "seq"), port("mask", "batch", "seq")], {"ids": "1,SEQ", "mask": "1,SEQ"}),
+        ([port("image", "?", 3, "?", "?")], {"image": "1,3,H,W"}),
+        ([port("image", "p2o.0", 3, "p2o.1", "p2o.2")], {"image": "1,3,H,W"}),
         ([port("sound", None)], {"sound": "D1"}),
         ([port("frames", "time", 1, 40)], {"frames": "TIME,1,40"}),
     ],
