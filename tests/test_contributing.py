@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -151,6 +152,21 @@ def listed(names: set[str], but: tuple[str, ...]) -> list[str]:
                 values = [each.value for each in each_in if isinstance(each, ast.Constant)]
                 found += [f"edgecheck/{inside}:{node.lineno}: {value}" for value in values if value in names]
     return found
+
+
+def test_the_tests_of_every_module_are_found() -> None:
+    """By the file's name, or where the first lines of a test file name the module in backticks."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    names = {path.stem for path in files}
+    said = {each for path in files for each in CODE.findall(ast.get_docstring(ast.parse(text_of(str(path)))) or "")}
+    lost = []
+    for path in sorted((ROOT / "edgecheck").rglob("*.py")):
+        here = path.relative_to(ROOT).with_suffix("").as_posix()
+        expected = {f"test_{path.stem}", f"test_{path.parent.name}_{path.stem}", f"test_{path.parent.name}"}
+        known = expected & names or any(fnmatch(f"/{here}", f"*/{each.removesuffix('.py')}") for each in said)
+        if not known and not path.stem.startswith("__"):
+            lost.append(here)
+    assert lost == []
 
 
 def test_the_page_stays_short() -> None:

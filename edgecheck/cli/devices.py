@@ -103,7 +103,7 @@ def _place(name: str) -> Path:
 
 
 def _list(profiles: Profiles) -> None:
-    rows = [_row(profiles.get(name)) for name in profiles.ids()]
+    rows = [("DEVICE", "CPU", "RAM", "LIMITS"), *(_row(profiles.get(name)) for name in profiles.ids())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,4 +1,7 @@
-"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`)."""
+"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`).
+
+Covers `problems.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Each conversion runs alone in a process: however it ends is reported, and nothing is left behind. Covers `child`."""
+"""Each conversion runs alone in a process: however it ends is reported, and nothing is left behind. Covers `child`.
+
+Also covers `interface.py`.
+"""
 
 from __future__ import annotations
 

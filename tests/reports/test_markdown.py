@@ -1,4 +1,7 @@
-"""Markdown as a CommonMark parser with GitHub's tables reads it."""
+"""Markdown as a CommonMark parser with GitHub's tables reads it.
+
+Covers `wording.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The command that starts ssh: nothing in an address or in what runs on the device ever reaches a shell."""
+"""The command that starts ssh: nothing in an address or in what runs on the device ever reaches a shell.
+
+Covers `ssh.py`.
+"""
 
 from __future__ import annotations
 

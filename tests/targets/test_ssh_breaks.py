@@ -1,4 +1,7 @@
-"""Whatever happens to the connection, the agent ends itself, its job goes, and results that were made are fetched."""
+"""Whatever happens to the connection, the agent ends itself, its job goes, and results that were made are fetched.
+
+Covers `shell/target.py`, `shell/wire.py`, `courier/courier.py`, `courier/link.py`, `courier/relay.py`.
+"""
 
 from __future__ import annotations
 

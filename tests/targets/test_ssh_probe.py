@@ -1,4 +1,7 @@
-"""`devices probe`: what a device says of itself becomes a profile that validates."""
+"""`devices probe`: what a device says of itself becomes a profile that validates.
+
+Covers `core/profile_draft.py`, `shell/opener.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is on the device is not sent again, and what should be there is complete."""
+"""What is on the device is not sent again, and what should be there is complete.
+
+Covers `shell/client.py`, `shell/upload.py`, `courier/job_folder.py`.
+"""
 
 from __future__ import annotations
 

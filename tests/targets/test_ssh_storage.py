@@ -1,4 +1,7 @@
-"""Where things are kept on the device, and what happens when there is no room for them."""
+"""Where things are kept on the device, and what happens when there is no room for them.
+
+Covers `courier/place.py`, `courier/receiving.py`.
+"""
 
 from __future__ import annotations
 
