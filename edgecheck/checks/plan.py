@@ -83,9 +83,9 @@ def select(
         raise UsageError(
             "--variant auto chooses among all variants and cannot be combined with others.", "Leave the others out."
         )
-    if models and not selection.devices:
-        selection = with_devices(replace(selection, paths=tuple(models)), targets, project, profiles, tell)
     files = [path for path in paths if path not in models]
+    if models and not files and not selection.devices:  # a budget names its devices
+        selection = with_devices(selection, targets, project, profiles, tell)
     loaded = load_budgets(files, profiles=profiles) if files else ()
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]

@@ -12,7 +12,8 @@ from platformdirs import user_cache_path
 
 from edgecheck.checks import perform
 from edgecheck.checks.from_model import ModelSettings, usual_variant
-from edgecheck.checks.plan import Addresses, addresses, plan
+from edgecheck.checks.plan import Addresses, Selection, addresses, plan
+from edgecheck.checks.recognise import with_devices
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.progress import Progress
@@ -29,6 +30,9 @@ from edgecheck.errors import UndecidedError, UsageError
 from edgecheck.targets import nearest
 
 if TYPE_CHECKING:
+    from edgecheck.config import Project
+    from edgecheck.core.budget import Budget
+    from edgecheck.core.device import DeviceProfile
     from edgecheck.core.report import CheckResult
 
 _EXAMPLES = """
@@ -43,11 +47,9 @@ Examples:
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--device",
-    default=THIS_MACHINE,
-    show_default=True,
     metavar="ID",
     shell_complete=options.complete_devices,
-    help="The device that the model must fit.",
+    help="The device that the model must fit. [default: the one at --target, else this machine]",
 )
 @click.option(
     "--target",
@@ -79,7 +81,7 @@ Examples:
 )
 def command(
     model: Path,
-    device: str,
+    device: str | None,
     target: str | None,
     variant: str | None,
     headroom: float,
@@ -96,24 +98,13 @@ def command(
     Exit codes: 0 a budget, 1 the model does not run there, 3 not everything
     could be measured.
     """
-    if output is not None and (output.exists() or not output.parent.is_dir()):
-        why = "already exists" if output.exists() else "is in a folder that does not exist"
-        raise UsageError(
-            f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
-        )
-    project = load_project(Path.cwd())
-    profile = given.on(Profiles(project.profiles).get(device))
+    _ensure_new(output)
+    project, targets = load_project(Path.cwd()), (target,) if target else ()
+    profile = _profile(model, device, targets, project, given)
     budget = given.budget(model, variants=(Variant(variant or usual_variant(model)),), devices=((profile, ()),))
     if trust:
         budget = replace(budget, model=replace(budget.model, trusted=TRUST_ALL))
-    where = addresses([target] if target else [], project, [budget])
-    if not (where.default or where.by_device.get(device)):
-        where = Addresses({}, nearest(profile))
-    with Progress(1) as progress:
-        checks = plan([budget], where)
-        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.show)
-    if result.artifact is None or result.problem:
-        raise UndecidedError(result.problem, result.hint)
+    result = _checked(budget, targets, project)
     folder = output.parent if output is not None else Path.cwd()
     today = datetime.now(timezone.utc).date().isoformat()
     text = first_budget(result, folder, headroom, today)
@@ -123,6 +114,45 @@ def command(
         write_report(output, text)
         click.echo(f"Wrote {output}. Try it: edgecheck check {output}", err=True)
     return _left_out(result)
+
+
+def _ensure_new(output: Path | None) -> None:
+    if output is not None and (output.exists() or not output.parent.is_dir()):
+        why = "already exists" if output.exists() else "is in a folder that does not exist"
+        raise UsageError(
+            f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
+        )
+
+
+def _profile(
+    model: Path, device: str | None, targets: tuple[str, ...], project: Project, given: ModelSettings
+) -> DeviceProfile:
+    """The device's profile: the one named, else that of the board at the target, else this machine's."""
+    profiles = Profiles(project.profiles)
+    if device is None:
+        with Progress(1) as progress:
+            asked = with_devices(Selection(paths=(model,)), targets, project, profiles, progress.show)
+        device = next(iter(asked.devices), THIS_MACHINE)
+    return given.on(profiles.get(device))
+
+
+def _checked(budget: Budget, targets: tuple[str, ...], project: Project) -> CheckResult:
+    """What is found on the device.
+
+    Raises:
+        UndecidedError: there is no artifact, or no run.
+    """
+    ((profile, _),) = budget.devices
+    where = addresses(targets, project, [budget])
+    if not (where.default or where.by_device.get(profile.id)):
+        where = Addresses({}, nearest(profile))
+    with Progress(1) as progress:
+        checks = plan([budget], where)
+        (result,) = perform.perform(checks, ConversionSettings(user_cache_path("edgecheck")), progress.show)
+    if result.artifact is None or result.problem:
+        hint = result.hint.replace("edgecheck check ", "edgecheck budget init ", 1)
+        raise UndecidedError(result.problem, hint)
+    return result
 
 
 def _left_out(result: CheckResult) -> int:

@@ -178,7 +178,8 @@ def next_step(fit: Fit) -> str:
             ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
         case Outcome.UNDECIDED if result.hint:
-            return clean(f"Next: {result.hint}")
+            hint = result.hint.replace("edgecheck check ", "edgecheck fit ", 1).replace(" --variant auto", "", 1)
+            return clean(f"Next: {hint}")
         case _:
             return clean(f"Next: {where_to_measure(result)}".rstrip("."))
 

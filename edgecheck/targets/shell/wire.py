@@ -25,6 +25,9 @@ _PIECE = 1 << 16
 #: Bytes; a longer line comes neither from a courier nor from an agent.
 _LONGEST = 16 * 2**20
 
+#: How many times the usual silence a device may take nothing of a piece while it gives signs of life.
+_STALLED = 20
+
 #: Bytes of stderr: in a message, and after which a device only fills the disk.
 _TAIL, _MOST_STDERR = 2**16, 16 * 2**20
 
@@ -314,6 +317,15 @@ class Pipes:
         self._buffer += data
         return bool(data)
 
+    def _hear(self) -> None:
+        """Take what has come, which is signs of life, while nothing is asked for."""
+        data = os.read(self._stdout, _PIECE)
+        if not data:
+            raise WireBrokenError("the connection has ended")
+        self._buffer += data
+        if len(self._buffer) > _LONGEST:
+            raise WireBrokenError("the device kept sending without being asked")
+
     def write(self, data: bytes, *, hearing: bool = False) -> None:
         """Write all of it.
 
@@ -326,11 +338,12 @@ class Pipes:
             WireBrokenError: the process does not take it, or has ended.
         """
         rest = memoryview(data)
+        stalled = time.monotonic() + _STALLED * self._silence
         while rest:
-            ears = [self._stdout] if hearing else []
+            ears = [self._stdout] if hearing and time.monotonic() < stalled else []
             heard, ready, _ = select.select(ears, [self._stdin], [], self._silence)
-            if heard and not self._fill(None):
-                raise WireBrokenError("the connection has ended")
+            if heard:
+                self._hear()
             if not ready and not heard:
                 raise WireBrokenError(f"nothing was taken for {self._silence:.0f} s")
             if not ready:
