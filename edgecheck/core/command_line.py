@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
+from edgecheck.core.address import is_this_machine
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.limits import Limit
@@ -39,7 +40,7 @@ def check_command(  # noqa: PLR0913 - each is a part of the command
     words = ["edgecheck", "check", str(budget.path or budget.model.path)]
     if device or not profile.is_this_machine:
         words += ["--device", device or profile.id]
-    if target and target != "local":
+    if target and not is_this_machine(target):
         words += ["--target", target]
     if not budget.path:
         words += _of_a_model(budget, variant, limits)

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgecheck.core.address import is_a_device
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement
 from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
 from edgecheck.core.limits import Limit
@@ -180,6 +182,8 @@ def next_step(fit: Fit) -> str:
         case Outcome.UNDECIDED if result.hint:
             hint = result.hint.replace("edgecheck check ", "edgecheck fit ", 1).replace(" --variant auto", "", 1)
             return clean(f"Next: {hint}")
+        case _ if is_a_device(result.target) and not match(result.profile, result.run).mismatch:
+            return "Next: see the reasons above."
         case _:
             return clean(f"Next: {where_to_measure(result)}".rstrip("."))
 
