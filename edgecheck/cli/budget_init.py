@@ -128,7 +128,7 @@ def _profile(
     model: Path, device: str | None, targets: tuple[str, ...], project: Project, given: ModelSettings
 ) -> DeviceProfile:
     """The device's profile: the one named, else that of the board at the target, else this machine's."""
-    profiles = Profiles(project.profiles)
+    profiles = Profiles((), project.profiles)
     if device is None:
         with Progress(1) as progress:
             asked = with_devices(Selection(paths=(model,)), targets, project, profiles, progress.show)

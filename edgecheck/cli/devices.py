@@ -42,7 +42,7 @@ def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
     Profiles come from --profiles, then from ./device_profiles, then from
     those that come with edgecheck.
     """
-    context.obj = Profiles((*profiles, *load_project(Path.cwd()).profiles))
+    context.obj = Profiles(profiles, load_project(Path.cwd()).profiles)
     if context.invoked_subcommand is None:
         _list(context.obj)
 
