@@ -29,6 +29,11 @@ def check(  # noqa: PLR0913 - each is an option of the command
     targets: str | Sequence[str] = (),
     variants: str | Sequence[str] = (),
     samples: AnyPath | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    factory: str = "",
+    runtime: str = "",
+    bundle: str = "",
+    threads: int = 1,
     profiles: AnyPath | Sequence[AnyPath] = (),
     baseline: AnyPath | None = None,
     merge_base: AnyPath | None = None,
@@ -36,6 +41,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     machines: int = 1,
     fresh: bool = False,
     trust: bool = False,
+    pin: bool = False,
     root: AnyPath | None = None,
     tell: Callable[[str], None] = _ignore,
 ) -> Report:
@@ -48,6 +54,11 @@ def check(  # noqa: PLR0913 - each is an option of the command
         targets: Where to run: `ADDRESS` or `DEVICE=ADDRESS`.
         variants: How to convert models without a budget; `auto`: the least lossy variant that fits.
         samples: Real inputs for models without a budget.
+        inputs: For models without a budget: shapes of inputs that have open dimensions.
+        factory: For a file of weights: the function that builds the network, `package.module:function`.
+        runtime: For models without a budget: the runtime, such as `ai-edge-litert==2.3.0`; empty: the profile's.
+        bundle: For models without a budget: `system` or `profile`; empty: by target.
+        threads: For models without a budget: threads of the runtime.
         profiles: Folders to search for device profiles first.
         baseline: A file with baseline results (JSON).
         merge_base: A file with results at the merge base, to separate earlier drift from this change.
@@ -55,12 +66,14 @@ def check(  # noqa: PLR0913 - each is an option of the command
         machines: Emulated machines to run at once.
         fresh: Whether results of earlier invocations are measured again on emulated devices.
         trust: Whether model files and factories may execute code.
+        pin: Whether to hold clock and cores of the device meanwhile.
         root: The project's folder: relative paths and `edgecheck.yaml` are in it; None: the working directory.
         tell: Called with a few words about each step, also from other threads.
 
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. A problem of one check is in its result.
     """
+    from edgecheck.checks.from_model import ModelSettings
     from edgecheck.checks.invocation import InvocationRequest, plan_invocation
     from edgecheck.checks.plan import Selection
     from edgecheck.config import load_project
@@ -74,8 +87,16 @@ def check(  # noqa: PLR0913 - each is an option of the command
         profiles=tuple(home / folder for folder in _several(profiles)),
         on_unknown=on_unknown,
         trust=trust,
+        pin=pin,
         variants=_several(variants),
-        samples=_in(home, samples),
+        given=ModelSettings(
+            inputs=tuple(f"{name}={','.join(map(str, shape))}" for name, shape in (inputs or {}).items()),
+            samples=_in(home, samples),
+            factory=factory,
+            runtime=runtime,
+            bundle=bundle,
+            threads=threads,
+        ),
     )
     request = InvocationRequest(
         selection=selection,
@@ -85,7 +106,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         machines=machines,
         fresh=fresh,
     )
-    planned = plan_invocation(request, load_project(home))
+    planned = plan_invocation(request, load_project(home), tell)
     report = planned.empty
     for grown in planned.reports(tell):
         report = grown

@@ -71,6 +71,10 @@ class TargetError(UndecidedError):
     """The connection to the device is broken."""
 
 
+class ConnectionLostError(TargetError):
+    """The connection to a device broke in the middle."""
+
+
 class BundleError(UndecidedError):
     """No runtime fits the device's Python, machine and libc."""
 

@@ -20,6 +20,13 @@ THROTTLED = {
     18: "throttling has occurred",
     19: "soft temperature limit has occurred",
 }
+# What the firmware of a PC calls it; readable by everybody, unlike serial numbers.
+DMI = "/sys/class/dmi/id"
+PLACEHOLDER = re.compile(
+    "(to be filled|default string|system (manufacturer|product|name)|not (applicable|specified|available)|none|n/a|"
+    "o\\.?e\\.?m|unknown|undefined|type[0-9]|base ?board|invalid|empty|x\\.x)",
+    re.IGNORECASE,
+)
 _TOOL_S = 2.0
 _TOOL_FOLDERS = ("/usr/bin", "/usr/sbin", "/opt/vc/bin")  # over SSH, PATH may lack some of them
 _CPUFREQ = "/sys/devices/system/cpu/cpu%d/cpufreq/"
@@ -31,7 +38,7 @@ def state(when: str) -> Dict[str, Any]:
     system = os.uname()
     return {
         "when": when,
-        "model": procfs.text("/proc/device-tree/model") or None,
+        "model": procfs.text("/proc/device-tree/model") or firmware_name(DMI),
         "system": system.sysname,
         "kernel": system.release,
         "machine": system.machine,
@@ -47,6 +54,29 @@ def state(when: str) -> Dict[str, Any]:
         "power_mode": _tool("nvpmodel", "-q"),
         "load_average": list(os.getloadavg()),
     }
+
+
+def passing() -> Dict[str, Any]:
+    """What changes while a device works: clocks in hertz, degrees by thermal zone, and the flags that are set now."""
+    throttled = _throttled() or {"flags": []}
+    return {
+        "clocks": [_hertz(at, "scaling_cur_freq") for at in range(os.cpu_count() or 1)],
+        "temperatures": _temperatures(),
+        "throttled": [flag for flag in throttled["flags"] if "occurred" not in flag],
+    }
+
+
+def firmware_name(folder: str) -> Optional[str]:
+    """What the firmware of a PC or an x86 board calls it, maker first; None where it says nothing.
+
+    Makers of boards often leave the system's name as it came; then the board's own is used.
+    """
+    for maker, product in (("sys_vendor", "product_name"), ("board_vendor", "board_name")):
+        names = [procfs.text(os.path.join(folder, file)).strip() for file in (maker, product)]
+        if names[1] and not any(PLACEHOLDER.match(name) for name in names):
+            brand = names[0].split(" ")[0]
+            return names[1] if brand and names[1].startswith(brand) else " ".join(filter(None, names))
+    return None
 
 
 def _libc() -> Optional[str]:

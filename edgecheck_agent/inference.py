@@ -84,7 +84,11 @@ def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: ev
     """Do what the process was started for. Returns a function that returns the model's outputs."""
     if spec["purpose"] == "deterministic":  # an inference takes seconds there, so the last one's outputs are used
         return functools.partial(turns.model.named, timing.agree(turns, spec["deterministic"], report))
-    if spec["purpose"] == "latency":
+    if spec["purpose"] == "latency" and spec["latency"]["sustained_s"]:
+        from edgecheck_agent import sustaining  # other runs do not carry what it imports
+
+        sustaining.sustain(turns, spec["latency"], report)
+    elif spec["purpose"] == "latency":
         timing.measure(turns, spec["latency"], report)
     elif spec["purpose"] == "memory":
         _repeat(turns, spec["memory"])

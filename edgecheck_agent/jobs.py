@@ -54,6 +54,7 @@ KEYS = {
     "load": Key((dict, _NONE), None),
     "memory": Key((dict, _NONE), None),
     "outputs": Key((bool,), default=False),
+    "pin": Key((bool,), default=False),
 }
 PLANS = {
     "latency": {
@@ -63,6 +64,7 @@ PLANS = {
         "min_s": Key(_NUMBER, 1.0),
         "max_s": Key(_NUMBER, 30.0),
         "max_count": Key((int,), 100000),
+        "sustained_s": Key(_NUMBER, 0),
         "looks": Key((list,), []),
     },
     "deterministic": {

@@ -23,7 +23,7 @@ import json
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import child, device_lock, device_state, events, jobs, passes, watching
+from edgecheck_agent import child, device_lock, device_state, events, jobs, passes, pinning, watching
 
 #: Exit codes: the job could not be started; an internal error of the agent.
 BAD_JOB = 2
@@ -68,7 +68,7 @@ def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
 def _run(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout, waiting: child.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
-    with device_lock.taken(job, watch, out):
+    with device_lock.taken(job, watch, out), pinning.pinned(job["pin"] and job["threads"], out):
         out.emit("device", **device_state.state("before"))
         todo = passes.Passes(job, watch, out, waiting)
         todo.run()

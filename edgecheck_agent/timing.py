@@ -49,7 +49,7 @@ def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     """
     gc.collect()
     gc.disable()
-    _warm_up(turns, plan)
+    warm_up(turns, plan)
     looks = counting.Looks(plan["looks"])
     values: List[Any] = []
     begun = CLOCK()
@@ -71,7 +71,8 @@ def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     gc.enable()
 
 
-def _warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
+def warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
+    """Run inferences that are not measured, for the plan's time and count."""
     until = CLOCK() + plan["warmup_s"] * PER_SECOND
     count = 0
     with refusals.translated(turns.advice):

@@ -49,6 +49,8 @@ class Port:
     dtype: str
     shape: tuple[int | None, ...]
     """`None` for a dimension that the model leaves open."""
+    symbols: tuple[str, ...] = ()
+    """By dimension, the name that the model gives an open one; empty where it has none, or the format has no names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ def platform_of(facts: Mapping[str, object]) -> DevicePlatform:
     Raises:
         BundleError: no bundle can be made for the device: it is not Linux, not CPython, or has an unknown libc.
     """
-    hint = "Use `bundle: system` with a runtime that is installed there."
+    hint = "Use a runtime that is installed there (`bundle: system` in a budget, --bundle system)."
     if facts.get("system") != "Linux":
         raise BundleError(f"Runtime bundles are for Linux, and the device runs {facts.get('system')}.", hint)
     if facts.get("implementation") != "CPython":

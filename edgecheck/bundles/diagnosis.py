@@ -35,7 +35,7 @@ _NETWORK = re.compile(
     r"|RemoteDisconnected|Network is unreachable|Could not fetch URL|Connection (?:refused|reset|aborted)"
 )
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
-_SYSTEM = "use `bundle: system` with a runtime installed on the device"
+_SYSTEM = "use a runtime that is installed on the device (`bundle: system` in a budget, --bundle system)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,22 @@ def unmet(output: str) -> Unmet | None:
         return Unmet(Requirement(match[1]), canonicalize_name((match[2] or "").partition("==")[0]))
     except InvalidRequirement:
         return None
+
+
+def runtime_without_wheels(
+    failed: Unmet, lines: Sequence[str], platform: DevicePlatform, listing: Callable[[str], Listing]
+) -> Unmet:
+    """The runtime, where it has no wheel either: pip complains of what it looks at first, such as `numpy<2`.
+
+    Only of a runtime with a successor is that asked: it is the one that a new Python lacks.
+    """
+    for line in lines:
+        pinned = Requirement(line)
+        if canonicalize_name(pinned.name) in _SUCCESSORS and canonicalize_name(pinned.name) != failed.name:
+            known = listing(canonicalize_name(pinned.name))
+            if not any(pinned.specifier.contains(version) for version in known.fitting(platform)):
+                return Unmet(pinned, "")
+    return failed
 
 
 def unreachable(output: str) -> bool:
@@ -141,7 +157,7 @@ def _alternatives(
     ways = [f"pin `{failed.name}=={version}`, the newest that fits" for version in known.fitting(platform)[-1:]]
     name, praise = _SUCCESSORS.get(failed.name, ("", ""))
     if name and (fitting := listing(name).fitting(platform)):
-        ways.append(f"use `{name}=={fitting[-1]}`, {praise}")
+        ways.append(f"use `{name}=={fitting[-1]}`, {praise} (in the profile's `runtimes`, or --runtime)")
     if platform.is_32_bit_arm:
         ways.append(f"install the distribution's numpy (`sudo apt install python3-numpy`) and {_SYSTEM}")
     else:

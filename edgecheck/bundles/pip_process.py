@@ -130,7 +130,7 @@ def _borrowed_pip() -> Path | None:
     if not wheels:
         raise BundleError(
             "Making a runtime bundle needs pip, and the Python that runs edgecheck has none.",
-            "Install it there (`python -m ensurepip` or `uv pip install pip`), or use `bundle: system`.",
+            "Install it there (`python -m ensurepip` or `uv pip install pip`), or use --bundle system.",
         )
     return wheels[-1]
 

@@ -84,6 +84,7 @@ def _without_optional(required: Requirements, platform: DevicePlatform, pip: Pip
         log = pip.run(*_download(platform), "-vv", "--no-deps", f"{name}<0").output  # no release is below 0
         return read_listing(name, log)
 
+    failed = diagnosis.runtime_without_wheels(failed, required.lines, platform, listing)
     raise diagnosis.explain(failed, platform, listing)
 
 

@@ -16,7 +16,7 @@ from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import throttling
 from edgecheck.core.device import Constant, DeviceProfile
-from edgecheck.core.device_match import match
+from edgecheck.core.device_match import MEASURED_ON, match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Unmeasured
 from edgecheck.core.metrics import INSTRUCTIONS
@@ -164,7 +164,8 @@ def _complete_run(target: Target, artifact: Artifact, board: Board, tell: Callab
     """
     run = time_on(target, artifact, _needs(artifact, board), tell=tell)
     if (mismatch := match(board.profile, run).mismatch) and not run.broken:
-        raise TargetError(f"It was {mismatch}.", "Name the profile of the device at that address.")
+        ran = mismatch.replace(MEASURED_ON, "ran on ", 1)
+        raise TargetError(f"It {ran}.", "Name the profile of the device at that address: --profile ID.")
     if throttled := throttling(run):
         raise TargetError(
             f"The device throttled: {', '.join(throttled)}.",

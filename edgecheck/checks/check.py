@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecheck.checks import open_dimensions
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
 from edgecheck.converters.interface import READY, Request
@@ -14,14 +15,15 @@ from edgecheck.converters.routes import formats_of
 from edgecheck.core import device_match, measurement, verdict
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
-from edgecheck.core.caveats import caveats
+from edgecheck.core.caveats import Caveat, caveats, low_agreement
+from edgecheck.core.command_line import check_command
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.errors import BundleError, EdgecheckError, ModelError, UndecidedError
+from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.targets import Reuse, open_target
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
     if evidence is None or attempt.error is not None or not check.target:
         return attempt
     try:
+        open_dimensions.ensure_known(check, evidence.artifact)
         target = open_target(check.target, check.profile)
         bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
         pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
@@ -107,6 +110,12 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
             reuse=check.reuse,
         )
         seen = run_on(target, evidence.artifact, needs, tell=tell)
+    except ConnectionLostError as error:
+        command = check_command(
+            check.budget, check.profile, target=str(check.target), variant=check.variant, limits=check.limits
+        )
+        hint = f"Run it again, which sends only what has not arrived: {command}"
+        return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
     return replace(attempt, evidence=replace(evidence, run=seen))
@@ -138,14 +147,25 @@ def judge(attempt: Attempt, findings: Mapping[str, Finding]) -> CheckResult:
         artifact=evidence.artifact if evidence is not None else None,
         run=seen,
         findings=findings or None,
-        caveats=caveats(seen, check.profile, evidence.artifact.format, check.budget.effort)
-        if evidence and seen
-        else (),
+        caveats=(*_doubts_of_files(check, evidence), *_doubts_of_run(check, evidence)),
         problem=message,
         hint=hint,
         ways_out=_ways_out(verdicts, evidence) if evidence is not None else (),
         fingerprint=check.fingerprint,
     )
+
+
+def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...]:
+    if evidence is None or evidence.run is None:
+        return ()
+    return caveats(evidence.run, check.profile, evidence.artifact.format, check.budget.effort)
+
+
+def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat]:
+    """What the artifact itself gives reason to doubt, unless a limit judges it."""
+    judged = any(limit.metric == AGREEMENT for limit in check.limits)
+    if evidence is not None and evidence.likeness is not None and not judged:
+        yield from low_agreement(evidence.likeness)
 
 
 def request_of(check: Check) -> Request:

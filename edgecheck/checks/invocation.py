@@ -74,13 +74,17 @@ class Invocation:
         return self.baseline.judge(result, self.empty.host) if self.baseline is not None else result
 
 
-def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
-    """Read everything that the request names; nothing runs yet.
+def _silent(_words: str) -> None:
+    """Report no progress."""
+
+
+def plan_invocation(request: InvocationRequest, project: Project, tell: Callable[[str], None] = _silent) -> Invocation:
+    """Read everything that the request names; nothing runs yet, though a board may be asked who it is.
 
     Raises:
         UsageError: something that the request names does not exist, or its options do not go together.
     """
-    budgets = select(request.selection, project)
+    budgets = select(request.selection, project, request.targets, tell)
     baseline = None
     if request.baseline is not None or request.merge_base is not None:
         from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing

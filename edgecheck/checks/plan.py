@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.checks.check import Check, request_of
+from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
+from edgecheck.checks.recognise import with_devices
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
-from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
-from edgecheck.core.address import Address, parse
-from edgecheck.core.budget import Budget, Effort, Model, Variant
+from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.core.address import Address
+from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
 from edgecheck.core.limits import Limit, OnUnknown, combined
 from edgecheck.errors import UsageError
@@ -39,16 +41,31 @@ class Selection:
     """Whether code in model files and factories may run."""
     variants: tuple[str, ...] = ()
     """For models without a budget; `auto` chooses among all."""
-    samples: Path | None = None
-    """Real inputs for a model without a budget."""
+    pin: bool = False
+    """Whether to hold the clock and the cores of devices meanwhile."""
+    given: ModelSettings = field(default_factory=ModelSettings)
+    """For models without a budget: inputs, samples, factory, runtime and threads."""
 
 
-def select(selection: Selection, project: Project) -> tuple[Budget, ...]:
+def _silent(_words: str) -> None:
+    """Report no progress."""
+
+
+def select(
+    selection: Selection, project: Project, targets: Sequence[str] = (), tell: Callable[[str], None] = _silent
+) -> tuple[Budget, ...]:
     """The budgets to check.
+
+    Args:
+        selection: What to select.
+        project: Where budgets and profiles are.
+        targets: `ADDRESS` or `DEVICE=ADDRESS`: for models without a budget and a device, the device is asked for.
+        tell: Called with a few words about what is asked.
 
     Raises:
         UsageError: nothing is found, or the options do not go together.
         ConfigError: the budgets or profiles have problems.
+        TargetError: the device cannot be asked.
     """
     profiles = Profiles(selection.profiles, project.profiles)
     paths = selection.paths or project.budgets
@@ -60,18 +77,21 @@ def select(selection: Selection, project: Project) -> tuple[Budget, ...]:
     models = [path for path in paths if _is_model(path)]
     if selection.limits and len(models) < len(paths):
         raise UsageError("--limit goes with a model, not with a budget.", "Write the limit into the budget file.")
-    if selection.samples and len(models) < len(paths):
-        raise UsageError("--samples goes with a model, not with a budget.", "Write `samples:` into the budget file.")
+    if (option := selection.given.named()) and len(models) < len(paths):
+        raise UsageError(f"{option} goes with a model, not with a budget.", IN_A_BUDGET[option])
     if AUTO in selection.variants and len(selection.variants) > 1:
         raise UsageError(
             "--variant auto chooses among all variants and cannot be combined with others.", "Leave the others out."
         )
     files = [path for path in paths if path not in models]
+    if models and not files and not selection.devices:  # a budget names its devices
+        selection = with_devices(selection, targets, project, profiles, tell)
     loaded = load_budgets(files, profiles=profiles) if files else ()
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]
     chosen = (_with_on_unknown(budget, selection.on_unknown) for budget in budgets if budget.devices)
-    return tuple(_trusted(budget) if selection.trust else budget for budget in chosen)
+    held = (_pinned(budget) if selection.pin else budget for budget in chosen)
+    return tuple(_trusted(budget) if selection.trust else budget for budget in held)
 
 
 def _is_model(path: Path) -> bool:
@@ -82,25 +102,13 @@ def _is_model(path: Path) -> bool:
 
 def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
     given = limits_from_texts(selection.limits)
-    devices = tuple(profiles.get(name) for name in selection.devices or (THIS_MACHINE,))
-    names = selection.variants or (_usual_variant(path),)
-    return Budget(
-        name=path.name,
-        path="",
-        model=Model(path),
+    names = selection.variants or (usual_variant(path),)
+    profiles_given = (selection.given.on(profiles.get(name)) for name in selection.devices or (THIS_MACHINE,))
+    return selection.given.budget(
+        path,
         variants=() if AUTO in names else tuple(map(Variant, names)),
-        format="",
-        samples=selection.samples,
-        inputs={},
-        threads=1,
-        effort=Effort(),
-        devices=tuple((profile, combined([_limits_of(profile), given])) for profile in devices),
+        devices=tuple((profile, combined([_limits_of(profile), given])) for profile in profiles_given),
     )
-
-
-def _usual_variant(path: Path) -> str:
-    """A file that a device can open stays as it is; any other model is converted without loss."""
-    return AS_IS if identify(path).value in READY else "float32"
 
 
 def _limits_of(profile: DeviceProfile) -> dict[str, Limit]:
@@ -115,6 +123,10 @@ def _on_devices(budget: Budget, devices: tuple[str, ...]) -> Budget:
     if missing := [name for name in devices if name not in known]:
         raise UsageError(f"{budget.path} has no device {missing[0]!r}.", f"It has: {', '.join(sorted(known))}.")
     return replace(budget, devices=tuple(entry for entry in budget.devices if entry[0].id in devices))
+
+
+def _pinned(budget: Budget) -> Budget:
+    return replace(budget, effort=replace(budget.effort, pin=True))
 
 
 def _trusted(budget: Budget) -> Budget:
@@ -163,7 +175,9 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
     for text in texts:
         parts = _NAMED.fullmatch(text)
-        device, address = (parts[1], parse(parts[2])) if parts else ("", parse(text))
+        device, address = (parts[1], project.address(parts[2])) if parts else ("", project.address(text))
+        if not parts and text in project.targets:
+            device = text
         if device and device not in devices:
             raise UsageError(
                 f"--target {text}: no budget here has the device {device!r}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -70,7 +71,7 @@ def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[
     """
     workload = _workload(target, artifact, needs)
     run = _run(target, workload, tell)
-    if throttling(run):
+    if throttling(run) and not needs.budget.effort.sustained:  # which shows what throttling does
         tell(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
         time.sleep(COOL_DOWN)
         run = _run(target, workload, tell)
@@ -136,7 +137,7 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
-        "runtime": None,
+        "runtime": re.split("[=<>~! ]", budget.runtime)[0].lower().replace("_", "-") or None,
         "threads": budget.threads,
         "seed": 0,
         "inputs": {name: list(shape) for name, shape in budget.inputs.items()},
@@ -166,6 +167,7 @@ _EMULATED: dict[str, object] = {
 def _timed(needs: Needs) -> dict[str, object]:
     effort = needs.budget.effort
     return {
+        "pin": effort.pin,
         "deterministic": None,
         "latency": {
             "warmup_count": effort.warmup_count,
@@ -174,7 +176,8 @@ def _timed(needs: Needs) -> dict[str, object]:
             "min_s": _least_time(needs),
             "max_s": effort.max_time,
             "max_count": MOST_INFERENCES,
-            "looks": [look for limit in needs.limits for look in _looks(limit, effort)],
+            "looks": [] if effort.sustained else [look for limit in needs.limits for look in _looks(limit, effort)],
+            "sustained_s": effort.sustained,
         },
         "load": {"processes": FRESH_LOADS}
         if any(limit.metric.family is Family.LOAD for limit in needs.limits)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
+from edgecheck.config import load_project
 from edgecheck.converters.cache import PLACE, entries
 from edgecheck.core.address import device_forms
 from edgecheck.core.units import Unit, show
@@ -36,7 +37,7 @@ _PARTS = {
 def command(target: str | None, *, clear: bool) -> None:
     """Show or clear the cache, here or on a device."""
     if target is not None:
-        _on_device(target, clear=clear)
+        _on_device(str(load_project(Path.cwd()).address(target)), clear=clear)
         return
     folder = user_cache_path("edgecheck")
     click.echo(str(folder))

@@ -11,9 +11,9 @@ import click
 
 from edgecheck.cli import files
 from edgecheck.cli.progress import Progress
+from edgecheck.config import load_project
 from edgecheck.config.files import shown_path
 from edgecheck.config.profiles import is_packaged
-from edgecheck.core.address import parse
 from edgecheck.core.device import Constant
 from edgecheck.errors import UsageError
 
@@ -42,7 +42,7 @@ def command(profiles: Profiles, address: str, device: str, networks: tuple[str, 
     from edgecheck.checks.calibrate import Board, calibrate, ensure_possible
 
     profile = profiles.get(device)
-    board = Board(profile, parse(address))
+    board = Board(profile, load_project(Path.cwd()).address(address))
     ensure_possible(board, networks)
     _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.invocation import Invocation, InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
@@ -91,6 +92,8 @@ Examples:
     help="How to convert a model without a budget: as-is, float32, float16, int8-weights, int8-dynamic or int8; or "
     "auto, the least lossy that fits.",
 )
+@options.model_options
+@options.PIN
 @options.TRUST
 @options.MACHINES
 @options.FRESH
@@ -111,7 +114,9 @@ def command(
     variants: tuple[str, ...],
     machines: int,
     shard: Shard | None,
+    given: ModelSettings,
     *,
+    pin: bool,
     trust: bool,
     fresh: bool,
     resuming: bool,
@@ -131,6 +136,8 @@ def command(
         on_unknown=on_unknown,
         trust=trust,
         variants=variants,
+        given=given,
+        pin=pin,
     )
     request = InvocationRequest(
         selection=selection,
@@ -170,7 +177,8 @@ def _planned(request: InvocationRequest, formats: tuple[tuple[str, str], ...]) -
     """
     ensure_places(formats)
     try:
-        return plan_invocation(request, load_project(Path.cwd()))
+        with Progress(1) as progress:
+            return plan_invocation(request, load_project(Path.cwd()), progress.show)
     except UsageError as error:
         from edgecheck.cli import mistakes  # few checks have any
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or print their schema."),
     "fit": ("edgecheck.cli.fit", "Find the variant that fits a device with the least loss."),
     "convert": ("edgecheck.cli.convert", "Convert a model and report its size and accuracy loss."),
-    "devices": ("edgecheck.cli.devices", "List device profiles; show one, or make one."),
+    "devices": ("edgecheck.cli.devices", "List device profiles; show, make or calibrate one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or inspect the emulated machine."),
     "cache": ("edgecheck.cli.cache", "Show or clear the cache, here or on a device."),

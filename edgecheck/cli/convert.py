@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.cli.progress import Progress
+from edgecheck.config import shapes_from_texts
 from edgecheck.converters.convert import compressed, convert
 from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
 from edgecheck.core.units import Unit, show
@@ -97,7 +97,7 @@ def command(
         variant=variant,
         prune=prune,
         samples=samples,
-        inputs=_shapes(shapes),
+        inputs=shapes_from_texts(shapes),
         factory=factory,
         trusted=TRUST_ALL if trust else "",
     )
@@ -117,17 +117,6 @@ def command(
 
 #: Sources whose own framework writes .tflite; the others go to .onnx.
 _TO_TFLITE = ("keras", "hdf5", "savedmodel")
-
-
-def _shapes(written: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The shapes in `--input NAME=1,224,224,3`, by input."""
-    shapes = {}
-    for each in written:
-        name, separator, sizes = each.rpartition("=")
-        if not (separator and name and re.fullmatch(r"[0-9]+(,[0-9]+)*", sizes)):
-            raise UsageError(f"--input {each} has no shape.", "Write a name and its sizes: --input image=1,224,224,3")
-        shapes[name] = tuple(map(int, sizes.split(",")))
-    return shapes
 
 
 def _placed(artifact: Artifact, folder: Path, prune: float) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import click
 
 from edgecheck.cli import options
 from edgecheck.cli.commands import LazyGroup
+from edgecheck.cli.files import write_report
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import Unit, show
+from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecheck.core.device import Constant, DeviceProfile
@@ -55,22 +58,48 @@ def show_command(profiles: Profiles, device: str) -> None:
 
 @command.command(
     "probe",
-    epilog="\b\nExample:\n  edgecheck devices probe ssh://pi@raspberrypi.local > device_profiles/my-pi.yaml",
+    epilog="\b\nExample:\n  edgecheck devices probe ssh://pi@raspberrypi.local --save my-pi",
 )
 @click.argument("address")
+@click.option("--save", metavar="ID", help="Write it to device_profiles/ID.yaml instead of stdout.")
 @click.pass_obj
-def probe_command(profiles: Profiles, address: str) -> None:
-    """Print a profile for a device that is reached over SSH.
+def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
+    """Make a profile for a device that is reached over SSH.
 
-    Nothing is installed on it. What the device does not report comes from the
-    nearest known profile, and is marked.
+    ADDRESS may be the name of a device in edgecheck.yaml. Nothing is installed
+    on the device. What it does not report comes from the nearest known
+    profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
     from edgecheck.targets.shell.cache import probe
 
+    place = _place(save) if save is not None else None
+    address = str(load_project(Path.cwd()).address(address))
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
-    click.echo(draft(probe(address), known, address), nl=False)
+    text = draft(probe(address), known, address)
+    if place is None:
+        click.echo(text, nl=False)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_report(place, text)
+    use = f"edgecheck check MODEL --device {save} --target {address}"
+    click.echo(f"Wrote {place}. Review its limits, then: {use}", err=True)
+
+
+def _place(name: str) -> Path:
+    """The file of a new profile.
+
+    Raises:
+        UsageError: it exists, or the name cannot be a profile's.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) or name == THIS_MACHINE:
+        raise UsageError(f"--save {name}: that cannot be a profile's name.", "Letters, digits and dashes: my-pi")
+    folder = next(iter(load_project(Path.cwd()).profiles), Path("device_profiles"))
+    place = folder / f"{name}.yaml"
+    if place.exists():
+        raise UsageError(f"{place} already exists.", "Choose another name.")
+    return place
 
 
 def _list(profiles: Profiles) -> None:

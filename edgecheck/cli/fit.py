@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from edgecheck import __version__
 from edgecheck.checks import perform
+from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.invocation import now, this_host
 from edgecheck.checks.plan import AUTO, Selection, addresses, plan_fit, select
 from edgecheck.cli import options
@@ -47,12 +48,7 @@ _PATH = click.Path(path_type=Path)
 @options.DEVICE
 @options.TARGET
 @options.LIMIT
-@click.option(
-    "--samples",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Real inputs (.npz) for a model without a budget.",
-)
+@options.model_options
 @click.option(
     "--variant",
     "variants",
@@ -64,6 +60,7 @@ _PATH = click.Path(path_type=Path)
 @options.PROFILES
 @options.format_option(FORMATS)
 @click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one fits.")
+@options.PIN
 @options.TRUST
 @options.MACHINES
 def command(
@@ -71,13 +68,14 @@ def command(
     devices: tuple[str, ...],
     targets: tuple[str, ...],
     limits: tuple[str, ...],
-    samples: Path | None,
     variants: tuple[str, ...],
     profiles: tuple[Path, ...],
     formats: tuple[tuple[str, str], ...],
     machines: int,
+    given: ModelSettings,
     *,
     every: bool,
+    pin: bool,
     trust: bool,
 ) -> int:
     """Find the variant that fits a device with the least loss.
@@ -98,9 +96,11 @@ def command(
         profiles=profiles,
         trust=trust,
         variants=(AUTO,),
-        samples=samples,
+        given=given,
+        pin=pin,
     )
-    budgets = select(selection, project)
+    with Progress(1) as progress:
+        budgets = select(selection, project, targets, progress.show)
     _ensure_limits(budgets)
     checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
     started = now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,8 +86,19 @@ def complete_limits(_context: click.Context, _option: click.Parameter, incomplet
 
 
 def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """The kinds of address."""
-    return _items(incomplete, beginnings())
+    """The kinds of address, and the devices whose addresses are saved; `ID=` where a device's name was begun."""
+    kinds = _items(incomplete, beginnings())
+    if not incomplete or kinds:
+        return kinds
+    from edgecheck.config import load_project
+    from edgecheck.errors import EdgecheckError
+
+    try:
+        saved = {name: str(address) for name, address in load_project(Path.cwd()).targets.items()}
+    except EdgecheckError:  # the command itself reports it
+        saved = {}
+    devices = {f"{item.value}=": "" for item in complete_devices(_context, _option, incomplete)}
+    return _items(incomplete, {**saved, **devices})
 
 
 def _items(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem[str]]:
@@ -138,6 +150,11 @@ PROFILES = click.option(
     metavar="FOLDER",
     help="Search this folder for device profiles first.",
 )
+PIN = click.option(
+    "--pin",
+    is_flag=True,
+    help="Hold clock and cores of the device meanwhile (governor, affinity, jetson_clocks); they are restored.",
+)
 TRUST = click.option("--trust", is_flag=True, help="Allow model files and factories to execute code.")
 MACHINES = click.option(
     "-j", "machines", type=click.IntRange(1), default=1, help="Emulated machines to run at once. [default: 1]"
@@ -154,5 +171,56 @@ FAIL_ON = click.option(
     type=click.Choice(["fail", "warn"]),
     default="fail",
     help="Lowest status that makes the exit code 1. [default: fail]",
+)
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a budget says in YAML, for a model without one; the command gets it as `given`."""
+    from edgecheck.checks.from_model import ModelSettings
+
+    names = ("inputs", "samples", "factory", "runtime", "bundle", "threads")
+
+    @functools.wraps(command)
+    def collected(**values: Any) -> Any:
+        given = {name: value for name in names if (value := values.pop(name)) is not None}
+        return command(given=ModelSettings(**given), **values)
+
+    for option in reversed(_MODEL_OPTIONS):
+        collected = option(collected)
+    return collected
+
+
+_MODEL_OPTIONS = (
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=SHAPE",
+        help="The shape of an input that has an open dimension: image=1,224,224,3. May be repeated.",
+    ),
+    click.option(
+        "--samples",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="Real inputs (.npz) for a model without a budget.",
+    ),
+    click.option(
+        "--factory",
+        default="",
+        metavar="MODULE:FUNCTION",
+        help="The function that builds the network whose weights are in MODEL.",
+    ),
+    click.option(
+        "--runtime",
+        default="",
+        metavar="NAME[==VERSION]",
+        help="What runs the model: onnxruntime, ai-edge-litert or tflite-runtime. [default: the profile's]",
+    ),
+    click.option(
+        "--bundle",
+        type=click.Choice(["system", "profile"]),
+        help="Use the runtime installed on the device, or the profile's. [default: by target]",
+    ),
+    click.option("--threads", type=click.IntRange(1, 1024), default=1, help="Threads of the runtime. [default: 1]"),
 )
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print only checks that did not pass, and the summary.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,12 @@ from edgecheck.config import load_project
 from edgecheck.config.files import shown_path, yaml_files
 from edgecheck.config.problems import Problem, RefusedError
 from edgecheck.config.ratchet import Ratcheted, ratcheted
+from edgecheck.core.finding import Unmeasured
+from edgecheck.core.text import clean
 from edgecheck.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from edgecheck.core.report import Report
 
 _PATH = click.Path(path_type=Path, exists=True)
 
@@ -35,6 +41,8 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
 
     Only the values change: comments, order, quotes and units stay. No limit
     is loosened, and one that failed or could not be decided stays as it is.
+
+    Exit codes: 0 done, 1 a model does not run, 3 there are no results of one.
     """
     report = baseline.load(source)
     budgets = paths or load_project(Path.cwd()).budgets
@@ -56,7 +64,22 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
             files.write_edited(file, each.after)
     count = sum(len(each.changes) for each in done.values())
     click.echo(f"{count} limit{'s' if count != 1 else ''} {'would be ' if dry_run else ''}tightened.", err=True)
-    return 0
+    return _ran(report, [shown_path(file) for file in done])
+
+
+def _ran(report: Report, budgets: list[str]) -> int:
+    """Report models without results to tighten to, and return the exit code for that."""
+    code = 0
+    for result in report.results:
+        if result.budget.path not in budgets:
+            continue
+        findings = (result.findings or {}).values()
+        refused = [each.reason for each in findings if isinstance(each, Unmeasured) and each.fails]
+        if refused or result.problem:
+            why = clean((refused or [result.problem])[0])
+            click.echo(f"edgecheck: {clean(str(result.budget.model.path))} did not run: {why}", err=True)
+            code = 1 if refused else code or 3
+    return code
 
 
 def _show(file: Path, each: Ratcheted, *, dry_run: bool) -> None:
@@ -65,6 +88,6 @@ def _show(file: Path, each: Ratcheted, *, dry_run: bool) -> None:
         files.print_diff(file, each.before, each.after)
     else:
         for change in each.changes:
-            click.echo(f"{name}:{change.line}: {change.key}: {change.old} -> {change.new}")
+            click.echo(f"{name}:{change.line}: {change.key}: {change.old} -> {change.new} ({change.about})")
     for sentence in each.kept:
         click.echo(f"{sentence} (kept)", err=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecheck.config.command_line import limits_from_texts
+from edgecheck.config.command_line import limits_from_texts, shapes_from_texts
 from edgecheck.config.files import shown_path, yaml_files
 from edgecheck.config.problems import BUDGET_HINT, Findings, Place, Problem
 from edgecheck.config.profiles import Profiles
@@ -32,6 +32,7 @@ __all__ = [
     "load_budgets",
     "load_project",
     "profile_schema",
+    "shapes_from_texts",
 ]
 
 

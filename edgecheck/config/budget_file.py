@@ -104,7 +104,10 @@ def _effort(keys: MeasureKeys) -> Effort:
         min_count=keys.min_count,
         min_time=keys.min_time,
         max_time=keys.max_time,
-        deadline=max(usual.deadline, 4 * keys.max_time) if keys.deadline is None else keys.deadline,
+        deadline=max(usual.deadline, 4 * keys.max_time) + (keys.sustained or 0.0)
+        if keys.deadline is None
+        else keys.deadline,
+        sustained=keys.sustained or 0.0,
     )
 
 

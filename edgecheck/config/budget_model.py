@@ -81,6 +81,13 @@ class MeasureKeys(Section):
         default=None,
         at_least="max_time",
     )
+    sustained: float | None = key(
+        SECONDS,
+        "Run without a pause for this long, report clock, temperature and throttling over time, and judge latencies by "
+        "the last minute.",
+        "5 min",
+        default=None,
+    )
 
 
 _AUTO = one_of("auto")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from edgecheck.errors import UsageError
 if TYPE_CHECKING:
     from edgecheck.core.limits import Allowance
 
+#: How a limit is switched off, as in YAML.
+_OFF = ("off", "false")
+#: Sizes above zero.
+_SHAPE = re.compile(r"0*[1-9][0-9]{0,9}(,0*[1-9][0-9]{0,9})*")
+_SHAPE_EXAMPLE = "Write a name and its sizes: --input image=1,224,224,3"
 _SOURCE = Source("command line")
 _LIMIT_EXAMPLE = "Write a metric and its bound: --limit ram_peak=80MiB"
 _GROWTH_EXAMPLE = "Write a metric, a share, and a change that is always allowed: --growth latency_p50=10%,2ms"
@@ -23,14 +29,37 @@ def limits_from_texts(texts: Iterable[str]) -> dict[str, Limit | None]:
     """The limits of `--limit METRIC=VALUE`, by metric; None for one that is switched off.
 
     Raises:
-        UsageError: there is no such metric, or the value does not have its unit.
+        UsageError: there is no such metric, the value does not have its unit, or a metric is given twice.
     """
-    return dict(map(_limit, texts))
+    limits: dict[str, Limit | None] = {}
+    for text in texts:
+        name, limit = _limit(text)
+        if name in limits:
+            raise UsageError(f"--limit {text}: {name} is given twice.", "Leave one of them out.")
+        limits[name] = limit
+    return limits
+
+
+def shapes_from_texts(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes of `--input NAME=1,224,224,3`, by input.
+
+    Raises:
+        UsageError: a name or a size is missing, is zero, or a name is given twice.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not (name and _SHAPE.fullmatch(sizes)):
+            raise UsageError(f"--input {text} has no shape.", _SHAPE_EXAMPLE)
+        if name in shapes:
+            raise UsageError(f"--input {text}: {name} is given twice.", "Leave one of them out.")
+        shapes[name] = tuple(map(int, sizes.split(",")))
+    return shapes
 
 
 def _limit(text: str) -> tuple[str, Limit | None]:
     metric, bound = _metric_and_rest("--limit", text, _LIMIT_EXAMPLE)
-    if bound == "off":
+    if bound.lower() in _OFF:
         return metric.name, None
     try:
         value = parse(bound, metric.unit)

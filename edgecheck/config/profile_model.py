@@ -21,7 +21,8 @@ from edgecheck.config.limit_model import Limits
 from edgecheck.config.schema import Section, key
 
 _REQUIREMENT = text_like(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( *(==|!=|<=|>=|<|>|~=) *[A-Za-z0-9.*+!_-]+ *,?)*",
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( *(==|!=|<=|>=|<|>|~=) *[A-Za-z0-9.*+!_-]+ *,?)*"
+    r"( *; *python_version *(==|!=|<=|>=|<|>) *('3\.[0-9]{1,2}'|\"3\.[0-9]{1,2}\"))?",
     'a requirement as pip takes it, such as "numpy<2"',
 )
 
@@ -57,7 +58,7 @@ class CapacityKeys(Section):
 
 
 class RuntimesKeys(Section):
-    """Requirements to install on the device, by artifact format."""
+    """Requirements to install on the device, by artifact format; `; python_version < '3.12'` limits one to a Python."""
 
     tflite: list[str] = key(
         ListOf(_REQUIREMENT), "For .tflite files.", ["tflite-runtime==2.14.0", "numpy<2"], default=[]

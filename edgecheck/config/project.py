@@ -11,8 +11,8 @@ from pathlib import Path
 
 from edgecheck.config.files import matching_paths, shortest, shown_path, upwards
 from edgecheck.config.problems import PROJECT_HINT, Problem
-from edgecheck.core.address import Address
-from edgecheck.errors import ConfigError
+from edgecheck.core.address import Address, kind_of, parse
+from edgecheck.errors import ConfigError, UsageError
 
 #: The files of a project; the first counts where a folder has both.
 FILES = ("edgecheck.yaml", "pyproject.toml")
@@ -31,6 +31,22 @@ class Project:
     profiles: tuple[Path, ...] = ()
     #: Addresses by device.
     targets: Mapping[str, Address] = field(default_factory=dict)
+
+    def address(self, text: str) -> Address:
+        """The address that `text` is, or that is saved under this name of a device.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        if text in self.targets:
+            return self.targets[text]
+        try:
+            return parse(text)
+        except UsageError as error:
+            if kind_of(text) is not None or not self.targets:
+                raise
+            saved = ", ".join(sorted(self.targets))
+            raise UsageError(error.message, f"{error.hint} Saved in {FILES[0]}: {saved}.") from error
 
 
 def load_project(start: Path) -> Project:

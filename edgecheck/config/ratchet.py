@@ -36,6 +36,8 @@ class Change:
     #: As in the file, with its unit.
     old: str
     new: str
+    #: The worst figure, and the room that the new limit leaves: `found 1.56 MB, 5.1% room`.
+    about: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,16 @@ class _Judged:
     key: str
     mark: Mark
     verdict: Verdict
+    warn: Mark | None = None
+    """Where its warning is written, if it has one."""
 
 
 def ratcheted(path: Path, report: Report, headroom: float) -> Ratcheted:
     """The budget in `path` with each error bound at what `report` found plus a share of headroom.
 
     A limit is never loosened. It is tightened only if every verdict on it is decided and passes; of several variants
-    and devices the worst counts. It does not get tighter than its own warning.
+    and devices the worst counts. Where it would get tighter than its own warning, both move by the same factor, so that
+    the warning is what has the headroom.
 
     Raises:
         RefusedError: the file is not valid YAML.
@@ -73,14 +78,18 @@ def ratcheted(path: Path, report: Report, headroom: float) -> Ratcheted:
     kept: list[str] = []
     for seen in _verdicts(root, shown_path(path), report, kept):
         groups.setdefault((seen.mark.start, seen.mark.end), []).append(seen)
-    after, changes = text, list[Change]()
-    for (start, end), group in sorted(groups.items(), reverse=True):
-        old = text[start:end]
-        new = _tightened(old, group, headroom, kept)
-        if new is not None:
-            after = after[:start] + new + after[end:]
-            changes.append(Change(line=group[0].mark.place.line, key=group[0].key, old=old, new=new))
-    return Ratcheted(before=text, after=after, changes=tuple(reversed(changes)), kept=tuple(dict.fromkeys(kept)))
+    edits: dict[Mark, Change] = {}
+    least: dict[str, float] = {}
+    for group in sorted(groups.values(), key=lambda group: group[0].verdict.metric.quantile or 0.0):
+        for mark, new in _tightened(text, group, _bound(group, headroom, least), kept):
+            key = group[0].key if mark == group[0].mark else f"{group[0].key}.warn"
+            old = text[mark.start : mark.end]
+            edits[mark] = Change(line=mark.place.line, key=key, old=old, new=new, about=_about(group, new))
+    after = text
+    for mark in sorted(edits, key=lambda mark: mark.start, reverse=True):
+        after = after[: mark.start] + edits[mark].new + after[mark.end :]
+    changes = tuple(edits[mark] for mark in sorted(edits, key=lambda mark: mark.start))
+    return Ratcheted(before=text, after=after, changes=changes, kept=tuple(dict.fromkeys(kept)))
 
 
 def _verdicts(root: Node, file: str, report: Report, kept: list[str]) -> Iterator[_Judged]:
@@ -96,7 +105,7 @@ def _verdicts(root: Node, file: str, report: Report, kept: list[str]) -> Iterato
                 name = verdict.metric.name
                 kept.append(f"{file}:{verdict.limit.source.line}: {name}: the budget has changed since the check")
             elif isinstance(found[1], Scalar):
-                yield _Judged(found[0], found[1].mark, verdict)
+                yield _Judged(found[0], found[1].mark, verdict, found[2])
 
 
 def _is_as_checked(node: Scalar, verdict: Verdict) -> bool:
@@ -106,8 +115,11 @@ def _is_as_checked(node: Scalar, verdict: Verdict) -> bool:
         return False
 
 
-def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node] | None:
-    """The path and value of the limit that holds on `device`; None if the file does not have it any more."""
+def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node, Mark | None] | None:
+    """The path and value of the limit that holds on `device`, and where its warning is.
+
+    None if the file does not have it any more.
+    """
     name = verdict.metric.name
     for parts in (("devices", device), ("limits",)):
         section = _inside(root, parts)
@@ -117,7 +129,9 @@ def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node] | None
         if entry.key.place.line != verdict.limit.source.line:
             return None
         value = child(entry.node, "error") if isinstance(entry.node, MappingNode) else entry.node
-        return path_text([*parts, name]), value if value is not None else entry.node
+        warn = child(entry.node, "warn") if isinstance(entry.node, MappingNode) else None
+        mark = warn.mark if isinstance(warn, Scalar) else None
+        return path_text([*parts, name]), value if value is not None else entry.node, mark
     return None
 
 
@@ -128,28 +142,64 @@ def _inside(root: Node, parts: Iterable[str]) -> Node | None:
     return node
 
 
-def _tightened(old: str, group: list[_Judged], headroom: float, kept: list[str]) -> str | None:
+def _bound(group: list[_Judged], headroom: float, least: dict[str, float]) -> float:
+    """The worst figure with the headroom, in base units; NaN if there is none.
+
+    `least` has the bound of a lower percentile by section, and is updated: a higher one's does not come below it.
+    """
+    metric = group[0].verdict.metric
+    reached = [_reached(seen.verdict) for seen in group]
+    bound = max(reached) * (1 + headroom) if metric.direction is Direction.AT_MOST else min(reached) * (1 - headroom)
+    if metric.quantile is not None and math.isfinite(bound):
+        section = group[0].key.rpartition(".")[0]
+        bound = least[section] = max(bound, least.get(section, 0.0))
+    return bound
+
+
+def _tightened(text: str, group: list[_Judged], bound: float, kept: list[str]) -> list[tuple[Mark, str]]:
+    """The new values of a limit, and of its warning, at their places in `text`; none if the limit stays as it is."""
     first = group[0].verdict
     metric, place = first.metric, f"{group[0].mark.place.file}:{group[0].mark.place.line}: {group[0].key}"
     against = [seen.verdict for seen in group if seen.verdict.status not in (Status.PASS, Status.WARN)]
     if against:
         kept.append(f"{place}: a result is {against[0].status.value}")
-        return None
-    reached = [_reached(seen.verdict) for seen in group]
+        return []
     at_most = metric.direction is Direction.AT_MOST
-    worst = max(reached) if at_most else min(reached)
-    bound = worst * (1 + headroom) if at_most else worst * (1 - headroom)
-    if first.limit.warn is not None:
-        bound = max(bound, first.limit.warn) if at_most else min(bound, first.limit.warn)
-    current = first.limit.error
-    if current is None or not math.isfinite(bound) or (bound >= current if at_most else bound <= current):
-        return None
+    current, warn = first.limit.error, first.limit.warn
+    if current is None or not math.isfinite(bound):
+        return []
+    new = {group[0].mark: (current, bound)}
+    if warn and group[0].warn is not None and (bound <= warn if at_most else bound >= warn):
+        new = {group[0].mark: (current, current * bound / warn), group[0].warn: (warn, bound)}
     try:
-        new = rewritten(old, bound, metric)
-        return None if rewritten(old, current, metric) == new else new
+        return [edit for mark, values in new.items() if (edit := _edit(text, mark, *values, metric)) is not None]
     except ValueError as error:
         kept.append(f"{place}: {error}")
+        return []
+
+
+def _edit(text: str, mark: Mark, current: float, bound: float, metric: Metric) -> tuple[Mark, str] | None:
+    """`bound` at its place; None where it is not tighter than what is written there.
+
+    Raises:
+        ValueError: what is written there is not a number with a unit.
+    """
+    if bound >= current if metric.direction is Direction.AT_MOST else bound <= current:
         return None
+    old = text[mark.start : mark.end]
+    new = rewritten(old, bound, metric)
+    return None if rewritten(old, current, metric) == new else (mark, new)
+
+
+def _about(group: list[_Judged], new: str) -> str:
+    """The worst figure, and the room that the new limit really leaves beyond it, its interval and rounding included."""
+    metric = group[0].verdict.metric
+    figures = [seen.verdict.found for seen in group if seen.verdict.found is not None]
+    worst = max(figures) if metric.direction is Direction.AT_MOST else min(figures)
+    match = _WRITTEN.fullmatch(new)
+    bound = parse(f"{match[3]}{match[4]}{match[5]}", metric.unit) if match else math.nan
+    room = f", {abs(bound - worst) / worst:.1%} room" if worst and math.isfinite(bound) else ""
+    return f"found {metric.show(worst)}{room}"
 
 
 def _reached(verdict: Verdict) -> float:

@@ -61,7 +61,10 @@ def weights_without_network(title: str, hint: str) -> ConversionError:
 def unknown_inputs(title: str, what: str, example: str = "") -> ConversionError:
     """The model does not say `what` its inputs are; `example` is what to write into the budget's `inputs:`."""
     inputs = f"`inputs: {{{example}}}`" if example else "`inputs:`"
-    return ConversionError(f"{title} does not say {what}.", f"Give `samples`, or {inputs} in the budget.")
+    return ConversionError(
+        f"{title} does not say {what}.",
+        f"Give --samples FILE or --input NAME=SHAPE; in a budget `samples:` or {inputs}.",
+    )
 
 
 def other_names(given: str, names: Iterable[str], expected: Iterable[str], hint: str) -> ConversionError:

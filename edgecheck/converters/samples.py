@@ -90,7 +90,7 @@ def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, .
         elif not _fits(shape, port.dims):
             raise ConversionError(
                 f"Input {short(port.name)} has shape {_shown(port.dims)} and does not accept {list(shape)}.",
-                "Correct `inputs:` in the budget.",
+                "Correct --input, or `inputs:` in the budget.",
             )
         shapes[port.name] = shape
     if open_ports:
@@ -232,7 +232,10 @@ def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> 
     if kind.kind in "iu":
         low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.itemsize == 1 else (0, 1)
         return source.integers(low, high, shape, endpoint=True).astype(kind)
-    raise ConversionError(f"An input takes {dtype}, for which there are no random values.", "Give `samples`.")
+    raise ConversionError(
+        f"An input takes {dtype}, for which there are no random values.",
+        "Give samples: --samples FILE, or `samples:` in a budget.",
+    )
 
 
 def _wanted(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
@@ -264,7 +267,7 @@ def _open_dimension(ports: Sequence[Port]) -> ConversionError:
     options = " ".join(f"--input {short(port.name)}={','.join(_letters(port.dims))}" for port in ports)
     return ConversionError(
         f"The model leaves a dimension open: {seen}.",
-        f"Give `samples`, or `inputs: {{{asked}}}` in the budget (`edgecheck convert` takes {options}).",
+        f"Give --samples FILE or {options}; in a budget `samples:` or `inputs: {{{asked}}}`.",
     )
 
 

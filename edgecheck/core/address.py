@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,12 @@ _FORM = re.compile(
     r"(?P<scheme>[^:]*)://(?:(?P<user>.*)@)?(?P<host>\[[^\]]*\]|[^:@/?\[\]]*)(?::(?P<port>[^/?]*))?/?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
+#: A user and a host without a scheme.
+_LOGIN = re.compile(r"[^@/:=\s]+@[^@/\s]+")
+#: The rest of an address whose host is IPv6 without brackets: it has no port, which would be ambiguous.
+_BARE_IPV6 = re.compile(
+    r"(?P<scheme>[^:]*)://(?:(?P<user>[^@]*)@)?(?P<host>[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?)/?(?P<query>\?.*)?"
+)
 #: What OpenSSH itself refuses since 9.6: a ProxyCommand of the user's may pass names to a shell (CVE-2023-51385).
 _IN_HOST = re.compile(r"[^-'`\"$\\;&<>|(){}\s\x00-\x1f\x7f][^'`\"$\\;&<>|(){}\s\x00-\x1f\x7f]*")
 _IN_USER = re.compile(r"(?!-)[^'`\"$;&<>|(){}\x00-\x1f\x7f]+")
@@ -128,6 +135,7 @@ def parse(text: str) -> Address:
     Raises:
         UsageError: no target has such addresses, or a part of it is not one that can be.
     """
+    text = _completed(text)
     kind = kind_of(text)
     if kind is None:
         raise UsageError(f"No target is called {text!r}.", f"A target is written {forms()}.")
@@ -144,10 +152,19 @@ def parse_device(text: str) -> Address:
     Raises:
         UsageError: it is anything else.
     """
+    text = _completed(text)
     kind = kind_of(text)
     if kind is None or not kind.has_host:
         raise _wrong(text, "it is not of that form")
     return _with_host(text, kind)
+
+
+def _completed(text: str) -> str:
+    """An address as ssh and scp take it, `pi@board`, with its scheme; a scheme in capitals in small letters."""
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        return f"{scheme.lower()}{separator}{rest}"
+    return f"ssh://{text}" if _LOGIN.fullmatch(text) else text
 
 
 def kind_of(text: str) -> TargetKind | None:
@@ -165,6 +182,12 @@ def is_emulated(text: str) -> bool:
     """Whether an address, as text, is that of an emulated machine."""
     kind = kind_of(text)
     return kind is not None and kind.emulated
+
+
+def is_a_device(text: str) -> bool:
+    """Whether an address, as text, is that of one of several devices."""
+    kind = kind_of(text)
+    return kind is not None and kind.has_host
 
 
 def forms() -> str:
@@ -199,7 +222,7 @@ def on_an_emulated_one() -> str:
 
 
 def _with_host(text: str, kind: TargetKind) -> Address:
-    match = _FORM.fullmatch(text)
+    match = _FORM.fullmatch(_bracketed(text))
     if match is None or match["scheme"] != kind.scheme:
         raise _wrong(text, "it is not of that form")
     user, host = unquote(match["user"] or ""), unquote(match["host"]).strip("[]")
@@ -227,3 +250,18 @@ def _names_python(query: str, python: str) -> bool:
 def _wrong(text: str, why: str) -> UsageError:
     forms = [form for kind in TARGETS.values() if kind.has_host for form in (kind.form, f"{kind.form}:port")]
     return UsageError(f"{text!r} is not the address of a device: {why}.", f"It is written {_either(forms)}.")
+
+
+def _bracketed(text: str) -> str:
+    """The address with brackets around an IPv6 host."""
+    bare = _BARE_IPV6.fullmatch(text)
+    try:
+        if bare is None or ipaddress.ip_address(bare["host"]).version != _IPV6:
+            return text
+    except ValueError:
+        return text
+    user = f"{bare['user']}@" if bare["user"] is not None else ""
+    return f"{bare['scheme']}://{user}[{bare['host']}]{bare['query'] or ''}"
+
+
+_IPV6 = 6

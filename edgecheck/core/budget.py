@@ -48,6 +48,10 @@ class Effort:
     """A limit that is not decided by then is unknown."""
     deadline: float = 600.0
     """For all processes of one check together."""
+    pin: bool = False
+    """Whether to hold the device's clock and cores meanwhile."""
+    sustained: float = 0.0
+    """How long to run without a pause, to judge the last minute of that; 0: until the limits are decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +77,5 @@ class Budget:
     """How much each metric may grow from a baseline."""
     bundle: str = ""
     """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""
+    runtime: str = ""
+    """The runtime to use, such as `ai-edge-litert==2.3.0` or a name alone; empty: the first that works."""

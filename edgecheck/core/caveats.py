@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from edgecheck.core import statistics
 from edgecheck.core.budget import Effort
-from edgecheck.core.device import DeviceProfile
-from edgecheck.core.run import Purpose, Run, WorkerRun
+from edgecheck.core.device import DeviceProfile, holding
+from edgecheck.core.finding import Likeness
+from edgecheck.core.metrics import AGREEMENT
+from edgecheck.core.run import Purpose, Run, RuntimeFacts, WorkerRun
+from edgecheck.core.sustained import in_words, settled
 
 #: A latency is called noisy beyond this robust coefficient of variation (trtexec warns at 2.5 % on a locked GPU clock;
 #: a shared CPU without locked clocks shows three times that at rest).
@@ -29,6 +35,9 @@ SLOW_FIRST = 2.0
 
 #: The kernel's high-water mark and the highest sample may differ by this share without a caveat.
 MEMORY_AGREES = 0.05
+
+#: Outputs that agree less than this with the source model's raise a doubt, even where no limit asks for agreement.
+AGREES = 0.95
 
 #: Bytes by which swap in use may grow on a machine at rest.
 SWAPPED = 2**20
@@ -62,22 +71,47 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
     )
 
 
+def low_agreement(likeness: Likeness) -> Iterator[Caveat]:
+    """That an artifact computes something else than its source, whatever was asked about it."""
+    if likeness.failure or likeness.cosine >= AGREES:
+        return
+    advice = (
+        "These are random inputs: real ones may agree better or worse, and only samples show it (--samples FILE, or "
+        "`samples:` in a budget)."
+        if "random" in likeness.basis
+        else "Choose a less lossy variant, or set a limit on agreement if this is enough."
+    )
+    shown = AGREEMENT.show(likeness.cosine)
+    yield Caveat("low-agreement", f"The outputs agree with the source model's by {shown}, on {likeness.basis}.", advice)
+
+
 def _broken(run: Run) -> Iterator[Caveat]:
     if run.broken:
-        yield Caveat("broken", f"The run is incomplete: {run.broken}.", "Run it again.")
+        yield Caveat("broken", f"The run is incomplete: {run.broken.rstrip('.')}.", "Run it again.")
 
 
 def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> Iterator[Caveat]:
-    pins = profile.runtimes.get(artifact_format, ())
+    pins = holding(profile.runtimes.get(artifact_format, ()), run.before.python)
     if run.runtime is None or not pins:
         return
     pinned = pins[0]
-    if pinned != f"{run.runtime.name}=={run.runtime.version}":
+    if not _meets(run.runtime, pinned):
         yield Caveat(
             "other-runtime",
             f"Ran on {run.runtime}; the profile of {profile.name} pins {pinned}.",
-            "Latency and RAM differ between runtimes. Set `bundle: profile`, or change the pin.",
+            "Latency and RAM differ between runtimes. Use the profile's (`bundle: profile`, --bundle profile), or "
+            "change the pin.",
         )
+
+
+def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
+    """Whether the runtime is what a profile requires: `name`, `name==1.2`, `name>=1.2`, with or without extras."""
+    try:
+        pinned = Requirement(requirement)
+    except InvalidRequirement:
+        return False
+    same = canonicalize_name(pinned.name) == canonicalize_name(runtime.name)
+    return same and pinned.specifier.contains(runtime.version, prereleases=True)
 
 
 def _device_state(run: Run) -> Iterator[Caveat]:
@@ -104,7 +138,9 @@ def throttling(run: Run) -> tuple[str, ...]:
 
 
 def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
-    for worker in run.of(Purpose.LATENCY):
+    for worker in map(settled, run.of(Purpose.LATENCY)):
+        if worker.states:
+            yield Caveat("sustained", in_words(next(each for each in run.of(Purpose.LATENCY) if each.states)))
         if len(worker.latencies) >= statistics.ENOUGH_FOR_SPREAD:
             yield from _noise(worker)
             yield from _outliers(worker)
@@ -174,6 +210,7 @@ def _memory(run: Run) -> Iterator[Caveat]:
 _ADVICE = {
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
+    "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
     "no-lock": "Make sure that nothing else measures there now.",
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",

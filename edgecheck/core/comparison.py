@@ -21,6 +21,7 @@ from edgecheck.core.metrics import Direction, Family, Provenance
 from edgecheck.core.readers import LOADING, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
+from edgecheck.core.sustained import settled
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
 
@@ -271,7 +272,7 @@ def _observations(side: Side, allowance: Allowance) -> list[float]:
 
 def _latencies(side: Side) -> tuple[float, ...]:
     workers = side.result.run.of(Purpose.LATENCY) if side.result.run is not None else ()
-    return workers[-1].latencies if workers else ()
+    return settled(workers[-1]).latencies if workers else ()
 
 
 def _too_few(head: Side, base: Side, allowance: Allowance) -> str:

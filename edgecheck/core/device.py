@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from edgecheck.core.limits import Limit
 
@@ -16,7 +18,7 @@ class Identity:
     """How a device is recognised as the profile's; an empty text is not compared."""
 
     model: str = ""
-    """The start of the board's name in `/proc/device-tree/model`."""
+    """The start of the board's name: `/proc/device-tree/model`, or what its firmware calls it (DMI)."""
     cpu_part: str = ""
     """A `CPU part` of `/proc/cpuinfo`, such as `0xd08`."""
 
@@ -91,7 +93,7 @@ class DeviceProfile:
     limits: tuple[Limit, ...]
     python: str
     runtimes: Mapping[str, tuple[str, ...]]
-    """Requirements to install, by artifact format."""
+    """Requirements to install, by artifact format; see `holding`."""
     emulation_cpu: str = ""
     """QEMU's name for the core; empty where the device cannot be emulated."""
     projection: Projection = field(default_factory=Projection)
@@ -103,3 +105,21 @@ class DeviceProfile:
     def is_this_machine(self) -> bool:
         """Whether this is the profile that is generated for the machine edgecheck runs on."""
         return self.id == THIS_MACHINE
+
+
+def holding(requirements: Iterable[str], python: str) -> tuple[str, ...]:
+    """The requirements that hold under a version of Python, such as `3.13.5`, without their markers.
+
+    A profile may name a runtime for each Python: `tflite-runtime==2.14.0; python_version < '3.12'`. Where the version
+    is not known, all of them hold.
+    """
+    version = ".".join(python.split(".")[:2])
+    found = []
+    for text in requirements:
+        try:
+            marker = Requirement(text).marker
+        except InvalidRequirement:  # of a report that was read: it was checked when it was made
+            marker = None
+        if marker is None or not version or marker.evaluate({"python_version": version}):
+            found.append(text.partition(";")[0].strip())
+    return tuple(found)

@@ -17,6 +17,9 @@ class DeviceMatch:
     """`measured on x86-64, not on a Raspberry Pi 4`; empty where the target is the device."""
 
 
+#: Begins the reason why figures decide nothing.
+MEASURED_ON = "measured on "
+
 #: The target is the device, or nothing says that it is not.
 SAME_DEVICE = DeviceMatch()
 
@@ -28,18 +31,18 @@ def match(profile: DeviceProfile, run: Run | None) -> DeviceMatch:
     state = run.before
     if _FAMILIES.get(state.machine, state.cpu_kind) != state.cpu_kind and state.cpu_kind in _FAMILIES.values():
         return DeviceMatch(
-            f"measured on {state.cpu_kind}, by a translation of {state.machine} programs, not on any device"
+            f"{MEASURED_ON}{state.cpu_kind}, by a translation of {state.machine} programs, not on any device"
         )
     if profile.is_this_machine and is_this_machine(run.target):
         return SAME_DEVICE
     if profile.is_this_machine:
-        return DeviceMatch(f"measured on {run.target}, not on this machine")
+        return DeviceMatch(f"{MEASURED_ON}{run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
     if not (expected.model or expected.cpu_part):
-        return DeviceMatch(f"measured on {here}, and the profile {profile.id} has no `identity` to recognise it by")
+        return DeviceMatch(f"{MEASURED_ON}{here}, and the profile {profile.id} has no `identity` to recognise it by")
     same = state.model.startswith(expected.model) if expected.model else expected.cpu_part in state.cpu_parts
-    return SAME_DEVICE if same else DeviceMatch(f"measured on {here}, not on {_with_article(profile.name)}")
+    return SAME_DEVICE if same else DeviceMatch(f"{MEASURED_ON}{here}, not on {_with_article(profile.name)}")
 
 
 #: The processor's kind, as the kernel names it, by the machine, as `uname` names it.

@@ -19,6 +19,7 @@ from edgecheck.core.run import (
     Purpose,
     Run,
     RuntimeFacts,
+    StateMark,
     WorkerRun,
 )
 from edgecheck.errors import TargetError
@@ -27,6 +28,8 @@ from edgecheck.errors import TargetError
 PROTOCOL = 1
 
 #: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
+#: Readings of a sustained run, which come every few seconds.
+_MOST_STATES = 20_000
 _MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
@@ -47,6 +50,7 @@ class _Worker:
     agreed: bool = False
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
+    states: list[StateMark] = field(default_factory=list)
 
     def add_available(self, at: float, available: int | None) -> None:
         """Keep the machine's available memory if it is a new minimum."""
@@ -70,6 +74,7 @@ class _Worker:
             agreed=self.agreed,
             notes=tuple(self.notes),
             ending=ending,
+            states=tuple(self.states),
         )
 
 
@@ -196,6 +201,22 @@ class RunReader:
         worker.latencies.extend(ns / 1e9 for ns in event["values_ns"])
         _require(len(worker.latencies) <= _MOST_FIGURES, f"latencies: more than {_MOST_FIGURES:,}")
 
+    def _on_state(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        last = worker.states[-1] if worker.states else None
+        _require(event["n"] <= len(worker.latencies), "state: more inferences than latencies")
+        _require(last is None or (last.at <= event["at_s"] and last.inferences <= event["n"]), "state: goes back")
+        _require(len(worker.states) < _MOST_STATES, f"state: more than {_MOST_STATES:,}")
+        worker.states.append(
+            StateMark(
+                at=event["at_s"],
+                inferences=event["n"],
+                clock=max((clock for clock in event.get("clocks") or () if clock), default=None),
+                temperature=max((event.get("temperatures") or {}).values(), default=None),
+                throttled=tuple(event.get("throttled") or ()),
+            )
+        )
+
     def _on_look(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         for count in event["counts"]:
@@ -284,6 +305,7 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
 
 
 _HANDLERS = {
+    "state": RunReader._on_state,  # noqa: SLF001 - as below
     "start": RunReader._on_start,  # noqa: SLF001 - the table belongs to the class
     "waiting": RunReader._on_waiting,  # noqa: SLF001
     "device": RunReader._on_device,  # noqa: SLF001

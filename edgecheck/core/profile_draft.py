@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from edgecheck.core.device import DeviceProfile
+from edgecheck.core.device import DeviceProfile, holding
 
 _MIB, _GIB = 2**20, 2**30
 
@@ -20,6 +20,9 @@ _FEATURES = (
 )
 #: Distributions that run an artifact format; the last is the one for a new device.
 _RUNTIMES = {"tflite": ("tflite_runtime", "ai_edge_litert"), "onnx": ("onnxruntime",)}
+
+#: Machines, as `uname` names them, that firmware names whatever they are built into.
+_PC = ("x86_64", "i686", "i386")
 
 #: Hertz, for a device that does not report its clock.
 _GUESSED_CLOCK = 1e9
@@ -146,14 +149,16 @@ def _software(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]
 def _pins(form: str, device: ProbedDevice, near: DeviceProfile | None) -> str:
     """The requirement that runs `form`: what is installed, else what the nearest profile pins, else the newest."""
     installed = [f"{name}=={device.installed[name]}" for name in _RUNTIMES[form] if device.installed.get(name)]
-    pins = installed[:1] or (near.runtimes.get(form, ()) if near else ()) or _RUNTIMES[form][-1:]
+    known = holding(near.runtimes.get(form, ()), device.python) if near else ()
+    pins = installed[:1] or known or _RUNTIMES[form][-1:]
     return ", ".join(_quoted(pin.replace("_", "-")) for pin in pins)
 
 
 def _kind(device: ProbedDevice) -> str:
     if re.search("jetson|nvidia", device.model, re.IGNORECASE):
         return "jetson"
-    return "single-board-computer" if device.model else "computer"
+    is_board = bool(device.model) and device.machine not in _PC
+    return "single-board-computer" if is_board else "computer"
 
 
 def _mib(size: int) -> str:

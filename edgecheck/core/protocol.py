@@ -223,6 +223,10 @@ EVENTS: Mapping[str, Shape] = {
         {"available": many(_nullable(whole())), "source": text()},
     ),
     "latencies": record(_PROCESS | {"values_ns": many(whole(), _MOST_FIGURES)}),
+    "state": record(
+        _PROCESS | {"at_s": _MOMENT, "n": whole(0, _MOST_FIGURES)},
+        {"clocks": many(_nullable(whole())), "temperatures": by_name(number(-1e4, 1e4)), "throttled": _NAMES},
+    ),
     "look": record(
         _PROCESS
         | {

@@ -13,6 +13,7 @@ from edgecheck.core import looks, statistics
 from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
 from edgecheck.core.metrics import LOAD_TIME, METRICS, SIZE, Metric, Provenance
 from edgecheck.core.run import Phase, Purpose, WorkerRun
+from edgecheck.core.sustained import judged, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
 
 
 def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
-    latencies = workers[-1].latencies
+    worker = settled(workers[-1])
+    latencies = worker.latencies
     if not latencies or metric.quantile is None:
         return None
     counts = {count.limit: count for count in workers[-1].counts if count.limit.startswith(metric.name + ":")}
@@ -178,13 +180,15 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=_timed(latencies, max((count.seconds for count in workers[-1].counts), default=0.0)),
+        basis=judged(workers[-1]) or _timed(latencies, max((count.seconds for count in worker.counts), default=0.0)),
+        interval=bool(worker.states),  # without looks, since the last minute is known only at the end
         counts=counts,
     )
 
 
 def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
-    latencies = workers[-1].latencies
+    worker = settled(workers[-1])
+    latencies = worker.latencies
     if not latencies:
         return None
     bounds = statistics.mean_bounds(latencies, block=looks.block_length(latencies, 0.5), error=looks.ERROR)
@@ -196,7 +200,7 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         high=bounds[1] if bounds else None,
         interval=True,
         count=len(latencies),
-        basis=_timed(latencies),
+        basis=judged(workers[-1]) or _timed(latencies),
     )
 
 

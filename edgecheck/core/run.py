@@ -107,6 +107,22 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateMark:
+    """One reading of the device during a sustained run."""
+
+    at: float
+    """Seconds since the first timed inference."""
+    inferences: int
+    """Latencies that had been taken by then."""
+    clock: float | None
+    """Hertz of the fastest core; None where the kernel does not report clocks."""
+    temperature: float | None
+    """Degrees Celsius of the hottest zone; None where there is none."""
+    throttled: tuple[str, ...] = ()
+    """Flags that were set at that moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRun:
     """One fresh inference process."""
 
@@ -130,6 +146,8 @@ class WorkerRun:
     """Whether the last two batches agreed."""
     notes: tuple[Note, ...] = ()
     ending: Ending = Ending(outcome=Outcome.COMPLETED)
+    states: tuple[StateMark, ...] = ()
+    """Of a sustained run, the first before its first timed inference; otherwise empty."""
 
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""

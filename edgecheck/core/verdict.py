@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgecheck.core import looks
-from edgecheck.core.device_match import SAME_DEVICE, DeviceMatch
+from edgecheck.core.device_match import MEASURED_ON, SAME_DEVICE, DeviceMatch
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown
 from edgecheck.core.metrics import Direction, Metric, Provenance
@@ -106,7 +106,7 @@ def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match
     mismatch = match.mismatch if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
         if mismatch and finding.fails:
-            return _Answer(Status.UNKNOWN, f"{mismatch}: {finding.reason}")
+            return _Answer(Status.UNKNOWN, f"{mismatch.replace(MEASURED_ON, 'ran on ', 1)}: {finding.reason}")
         return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
     if mismatch and finding.provenance is not Provenance.STATIC:
         return _Answer(Status.UNKNOWN, mismatch)

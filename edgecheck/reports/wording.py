@@ -6,16 +6,21 @@ programs, pass through `clean` on their way into a report: they can hold anythin
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from pathlib import PurePath
 
 from edgecheck.core import text
-from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
+from edgecheck.core.address import is_a_device, is_emulated, on_an_emulated_one, on_the_device
+from edgecheck.core.command_line import check_command
+from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.run import DeviceState
+from edgecheck.core.units import Unit, show
 from edgecheck.core.verdict import Status, Verdict, show_pair
 
 #: The core's: anatomy's tiles are made of the same text.
@@ -171,7 +176,23 @@ def details(result: CheckResult) -> str:
     if result.run is not None and result.run.runtime is not None:
         threads = result.budget.threads
         parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
+        if is_a_device(result.target):
+            parts += _state(result.run.before)
     return clean("; ".join(parts))
+
+
+def _state(state: DeviceState) -> list[str]:
+    """The state in which a board was found: `1.80 GHz, ondemand, 52 °C`; what it does not report is left out."""
+    clock = max((clock for clock in state.clocks if clock), default=None)
+    hottest = max((degrees for _, degrees in state.temperatures), default=None)
+    facts = [
+        show(clock, Unit.HERTZ) if clock else "",
+        *state.governors,
+        f"{hottest:.0f} °C" if hottest is not None else "",
+        state.power_mode.splitlines()[0] if state.power_mode else "",
+    ]
+    found = ", ".join(fact for fact in facts if fact)
+    return [f"board at {found}"] if found else []
 
 
 def problem(result: CheckResult) -> str:
@@ -303,12 +324,37 @@ def _decide(report: Report) -> str:
         if result.hint:
             return clean(f"Next: {result.hint}")
     for result in report.results:
+        if result.run is not None and result.run.broken:
+            return clean(f"Next: run it again: {again(result)}")
+    for result in report.results:
         if result.target and any(_is_of_another_device(verdict) for verdict in result.verdicts):
-            emulated = "" if is_emulated(result.target) else f", or on an emulated one: {on_an_emulated_one()}"
-            return clean(f"Next: measure on the device itself: {on_the_device(result.profile.id)}{emulated}.")
+            return clean(f"Next: {where_to_measure(result)}")
     return "Next: see the reasons above; --on-unknown warn lets undecided limits pass with a warning."
 
 
+def again(result: CheckResult) -> str:
+    """The command that does the check again."""
+    limits = [verdict.limit for verdict in result.verdicts]
+    return check_command(result.budget, result.profile, target=result.target, variant=result.variant, limits=limits)
+
+
+def where_to_measure(result: CheckResult) -> str:
+    """What to do about figures of another device than the profile's, as a sentence."""
+    profile = result.profile
+    emulated = f", or on an emulated one: {on_an_emulated_one()}" if profile.emulation_cpu else ""
+    if is_emulated(result.target):
+        emulated = ""
+    if not is_a_device(result.target):
+        return f"measure on the device itself: {on_the_device(profile.id)}{emulated}."
+    save = f"edgecheck devices probe --save my-board {result.target}"
+    state = result.run.before if result.run is not None else None
+    if not (profile.identity.model or profile.identity.cpu_part) and state is not None and state.model and profile.path:
+        return f"write `identity: {{model: {json.dumps(state.model)}}}` into {profile.path}, if that is the device."
+    called = f" calls itself {state.model}" if state is not None and state.model else f" is not a {profile.name}"
+    return f"{result.target}{called}: name its profile with --device, or save one: {save}{emulated}"
+
+
 def _is_of_another_device(verdict: Verdict) -> bool:
-    """Whether there is a figure and it decides nothing, which is so for one measured on another device."""
-    return verdict.status is Status.UNKNOWN and not verdict.ignored and verdict.found is not None
+    """Whether there is a figure and it decides nothing since it was measured on another device."""
+    undecided = verdict.status is Status.UNKNOWN and not verdict.ignored and verdict.found is not None
+    return undecided and verdict.reason.startswith(MEASURED_ON)

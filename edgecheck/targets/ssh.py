@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path, PurePath
 
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
@@ -49,6 +52,11 @@ _OPTIONS = (
     "EscapeChar=none",
     "LogLevel=INFO",  # below that, ssh does not say why a connection ended
 )
+#: Options that would leave no stdin or no command; ssh knows them since OpenSSH 8.7, and fails on unknown ones.
+_LATER_OPTIONS = ("StdinNull=no", "ForkAfterAuthentication=no", "SessionType=default")
+_LATER = (8, 7)
+#: Flags of ssh that leave no stdin or no command, or put a terminal between; and those that take a value.
+_UNUSABLE, _WITH_VALUE = "nfNGWO", "BbcDEeFIiJLlmOopQRSWw"
 _UNVERIFIED = re.compile(r"stricthostkeychecking\W+(no|off)\b", re.IGNORECASE)
 
 
@@ -77,10 +85,12 @@ class OpenSsh:
         Raises:
             UsageError: the user's variable is not a command, or accepts any host key.
         """
-        options = [word for option in _OPTIONS for word in ("-o", option)]
+        command = program()
+        later = _LATER_OPTIONS if _version(command[0]) >= _LATER else ()
+        options = [word for option in (*_OPTIONS, *later) for word in ("-o", option)]
         user = ["-l", self.address.user] if self.address.user else []
         port = ["-p", str(self.address.port)] if self.address.port else []
-        return [*program(), *options, *user, *port, "--", self.address.host, quoted(remote)]
+        return [*command, *options, *user, *port, "--", self.address.host, quoted(remote)]
 
     def refusal(self, code: int, said: str) -> TargetError:
         """The error for an ssh that printed `said` and ended with `code` before the courier greeted."""
@@ -110,7 +120,41 @@ def program() -> list[str]:
             "edgecheck always checks them: put the device's key into a separate known_hosts file "
             "(-o UserKnownHostsFile=FILE).",
         )
+    if flag := _unusable(words[1:]):
+        raise UsageError(
+            f"{VARIABLE} has the option {flag}, with which ssh runs no command over a plain connection.",
+            "Leave it out: edgecheck talks to a program on the device.",
+        )
     return words or ["ssh"]
+
+
+def _unusable(words: Sequence[str]) -> str:
+    """An option of ssh with which it cannot be used here; empty where there is none."""
+    left = iter(words)
+    for word in left:
+        if not re.fullmatch(r"-[A-Za-z0-9].*", word):
+            continue
+        for at, flag in enumerate(word[1:], start=1):
+            if flag in _UNUSABLE or word[at:].startswith("tt"):
+                return "-tt" if flag == "t" else f"-{flag}"
+            if flag in _WITH_VALUE:
+                if at == len(word) - 1:
+                    next(left, None)
+                break
+    return ""
+
+
+@cache
+def _version(command: str) -> tuple[int, int]:
+    """The version of OpenSSH; (0, 0) for another program."""
+    if PurePath(command).name != "ssh":
+        return 0, 0
+    try:
+        done = subprocess.run([command, "-V"], capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0, 0
+    found = re.match(rb"OpenSSH\w*_(\d+)\.(\d+)", done.stderr)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +201,7 @@ _RULES = (
     ),
     _Rule(
         pattern=r"Connection refused",
-        message="{who} is there and runs no SSH server on that port.",
+        message="{who} is there and runs no SSH server on port {port}.",
         hint="On the device: sudo systemctl enable --now ssh "
         "(on a Raspberry Pi also: raspi-config, Interface Options).",
     ),
@@ -176,6 +220,24 @@ _RULES = (
         pattern=r"Connection (closed|reset)|kex_exchange_identification",
         message="{who} hung up before the login ({detail}).",
         hint="It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
+    ),
+    _Rule(
+        pattern=r"zlib\.error",
+        message="A start file of {who}, such as ~/.bashrc, reads what is meant for {python}.",
+        hint="Let it do that in terminals only, with this line above it: case $- in *i*) ;; *) return ;; esac",
+        by_ssh=False,
+    ),
+    _Rule(
+        pattern=r"Permission denied",
+        message="{python} on {who} may not be executed ({detail}).",
+        hint="Make it executable, or name another: {address}?python=/path/to/python3",
+        by_ssh=False,
+    ),
+    _Rule(
+        pattern=r"error while loading shared libraries",
+        message="{python} on {who} lacks a library ({detail}).",
+        hint="Repair it there, or name another: {address}?python=/path/to/python3",
+        by_ssh=False,
     ),
     _Rule(
         pattern=r"edgecheck needs Python",
@@ -219,14 +281,23 @@ def _words(address: Address, text: str, at: int) -> dict[str, str]:
         "who": address.login,
         "host": address.host,
         "python": address.python,
+        "port": str(address.port or (found[1] if (found := re.search(r"port (\d+)", text)) else 22)),
         "address": address.text.partition("?")[0],
         "detail": _line_at(text, at),
         "try_it": OpenSsh(address).try_it(),
         "verbose": _typed(address, *program(), "-v", rest=("true",)),
-        "copy_id": _typed(address, "ssh-copy-id", *program()[1:]),
+        "copy_id": _first_key() + _typed(address, "ssh-copy-id", *program()[1:]),
         "keyscan": _typed(replace(address, user=""), "ssh-keyscan"),
         "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
     }
+
+
+def _first_key() -> str:
+    """The command that makes a key, where there is none to copy."""
+    if len(program()) > 1:  # whose options may name another key
+        return ""
+    has_key = any(Path.home().joinpath(".ssh").glob("id_*.pub")) or "SSH_AUTH_SOCK" in os.environ
+    return "" if has_key else "ssh-keygen && "
 
 
 def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -159,3 +160,28 @@ def test_a_tool_that_fails_or_hangs_is_passed_over(
     event = probe()
     assert event["throttled"] is None
     assert event["power_mode"] is None
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"sys_vendor": "AAEON", "product_name": "UP-APL01"}, "AAEON UP-APL01"),
+        ({"sys_vendor": "LattePanda", "product_name": "LattePanda 3 Delta"}, "LattePanda 3 Delta"),
+        (
+            {
+                "sys_vendor": "To Be Filled By O.E.M.",
+                "product_name": "To be filled by O.E.M.",
+                "board_vendor": "Intel Corporation",
+                "board_name": "NUC8BEB",
+            },
+            "Intel Corporation NUC8BEB",
+        ),
+        ({"sys_vendor": "System manufacturer", "product_name": "System Product Name", "board_name": "PRIME"}, "PRIME"),
+        ({"sys_vendor": "Default string", "product_name": "Default string", "board_name": "Default string"}, None),
+        ({}, None),
+    ],
+)
+def test_a_pc_is_called_what_its_firmware_calls_it(files: dict[str, str], name: str | None, tmp_path: Path) -> None:
+    for file, text in files.items():
+        (tmp_path / file).write_text(f"{text}\n", encoding="utf-8")
+    assert device_state.firmware_name(str(tmp_path)) == name

@@ -30,11 +30,13 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
     runs = [
         run(job(model, latency=QUICK, memory=ONE_PROCESS, outputs=True)),
         run(job(model, deterministic=TWO_INFERENCES)),
+        run(job(model, latency={"warmup_s": 0, "sustained_s": 0.1}, inputs={"x": [1, 3, 48, 192]})),
     ]
     with Live(holding) as live:
         live.until("start")
         runs.append(run(job(model, lock=str(lock), lock_timeout_s=0.1)))
     events = {event["event"]: event for heard in runs for event in heard.events}
+    events["state"]["temperatures"] = {}  # which depend on the machine
     events["phase"] = runs[0].of("phase", phase="model-loaded")[0]
     return events
 

@@ -3,7 +3,15 @@ from __future__ import annotations
 from packaging.requirements import Requirement
 
 from edgecheck.bundles import DevicePlatform
-from edgecheck.bundles.diagnosis import Listing, Unmet, explain, other_failure, read_listing, unmet
+from edgecheck.bundles.diagnosis import (
+    Listing,
+    Unmet,
+    explain,
+    other_failure,
+    read_listing,
+    runtime_without_wheels,
+    unmet,
+)
 from edgecheck.bundles.requirements import requirements_for
 
 BULLSEYE = DevicePlatform("3.9", "aarch64", "glibc", (2, 31))
@@ -50,7 +58,7 @@ def explained(requirement: str, platform: DevicePlatform, needed_by: str = "", *
     return error.message, error.hint
 
 
-SYSTEM = "use `bundle: system` with a runtime installed on the device"
+SYSTEM = "use a runtime that is installed on the device (`bundle: system` in a budget, --bundle system)"
 
 
 def test_too_new_a_python_for_tflite_runtime() -> None:
@@ -59,7 +67,10 @@ def test_too_new_a_python_for_tflite_runtime() -> None:
         "No wheel of tflite-runtime==2.14.0 fits Python 3.13, aarch64, glibc 2.41: "
         "its wheels are for Python 3.9 to 3.11."
     )
-    assert hint == f"Use `ai-edge-litert==2.3.0`, which runs the same .tflite files, or {SYSTEM}."
+    assert hint == (
+        "Use `ai-edge-litert==2.3.0`, which runs the same .tflite files (in the profile's `runtimes`, or --runtime), "
+        f"or {SYSTEM}."
+    )
 
 
 def test_too_old_a_glibc_with_an_older_release_that_fits() -> None:
@@ -67,7 +78,7 @@ def test_too_old_a_glibc_with_an_older_release_that_fits() -> None:
     assert message.endswith("glibc 2.31: its wheels need glibc 2.34 or newer.")
     assert hint == (
         "Pin `tflite-runtime==2.13.0`, the newest that fits, or use `ai-edge-litert==2.3.0`, "
-        f"which runs the same .tflite files, or {SYSTEM}."
+        f"which runs the same .tflite files (in the profile's `runtimes`, or --runtime), or {SYSTEM}."
     )
 
 
@@ -97,7 +108,7 @@ def test_a_name_that_does_not_exist() -> None:
 def test_source_only() -> None:
     message, hint = explained("foo", BOOKWORM, foo=["foo-1.0.tar.gz"])
     assert message.endswith("foo is published as source only.")
-    assert hint == SYSTEM.capitalize() + "."
+    assert hint == SYSTEM[0].upper() + SYSTEM[1:] + "."
 
 
 def test_musl() -> None:
@@ -169,3 +180,14 @@ def test_other_failures_of_pip() -> None:
         "pip failed: HTTP error 403 and so on"
     )
     assert other_failure("Fatal Python error", asked).message == "pip failed: Fatal Python error"
+
+
+def test_the_runtime_is_named_and_not_what_was_pinned_along_with_it() -> None:
+    failed = Unmet(Requirement("numpy<2"), "")
+    known = listing(tflite_runtime=TFLITE, ai_edge_litert=LITERT)
+    pins = ["numpy<2", "psutil", "tflite-runtime==2.14.0"]
+    found = runtime_without_wheels(failed, pins, TRIXIE, known.__getitem__)
+    assert str(found.requirement) == "tflite-runtime==2.14.0"
+    error = explain(found, TRIXIE, known.__getitem__)
+    assert "Use `ai-edge-litert==2.3.0`, which runs the same .tflite files (in the profile's `runtimes`" in error.hint
+    assert runtime_without_wheels(failed, pins, BOOKWORM, known.__getitem__) is failed

@@ -16,7 +16,7 @@ from edgecheck.errors import BundleError
 
 Bundled = Callable[..., Bundle]
 
-SYSTEM = "use `bundle: system` with a runtime installed on the device"
+SYSTEM = "use a runtime that is installed on the device (`bundle: system` in a budget, --bundle system)"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,9 @@ def test_tflite_runtime_stops_at_python_3_11(bundled: Bundled, python: str, mach
         "its wheels are for Python 3.8 to 3.11."
     )
     assert caught.value.hint.startswith("Use `ai-edge-litert==2.")
-    assert caught.value.hint.endswith(f"`, which runs the same .tflite files, or {SYSTEM}.")
+    assert caught.value.hint.endswith(
+        f"`, which runs the same .tflite files (in the profile's `runtimes`, or --runtime), or {SYSTEM}."
+    )
 
 
 def test_what_the_message_names_works(bundled: Bundled) -> None:

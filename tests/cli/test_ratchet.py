@@ -90,7 +90,7 @@ def test_only_the_values_change(here: Path) -> None:
 def test_each_bound_is_what_was_found_and_the_headroom(here: Path) -> None:
     figures = found(here)
     done = edgecheck("budget", "ratchet", "net.yaml", "--from", "head.json", "--headroom", "10%", cwd=here)
-    lines = dict(re.findall(r"^net\.yaml:\d+: (\S+): .* -> (.*)$", done.out, re.MULTILINE))
+    lines = dict(re.findall(r"^net\.yaml:\d+: (\S+): .* -> (.*) \(found .* room\)$", done.out, re.MULTILINE))
     for key, metric in (
         ("limits.download", "download"),
         ("limits.size", "size"),
@@ -126,14 +126,20 @@ def test_a_dry_run_shows_a_diff_and_writes_nothing(here: Path) -> None:
     assert done.err.endswith("5 limits would be tightened.\n")
 
 
-def test_a_limit_does_not_get_tighter_than_its_warning(here: Path) -> None:
+def test_a_warning_in_the_way_moves_by_the_same_factor(here: Path) -> None:
     size = found(here)["size"]
+    assert size < 2_000_000
     text = (here / "net.yaml").read_bytes().decode().replace("warn: 1 kB", "warn: 60MB")
     (here / "net.yaml").write_bytes(text.encode())
     edgecheck("check", "net.yaml", "--format", "json=head.json", cwd=here)
     edgecheck("budget", "ratchet", "net.yaml", "--from", "head.json", cwd=here)
-    assert size < 60_000_000
-    assert "size: {warn: 60MB, error: 60MB}" in (here / "net.yaml").read_text(encoding="utf-8")
+    written = re.search(r"size: {warn: ([\d.]+)MB, error: ([\d.]+)MB}", (here / "net.yaml").read_text(encoding="utf-8"))
+    assert written
+    assert size < float(written[1]) * 1e6 < 1.06 * size
+    assert float(written[2]) / float(written[1]) == pytest.approx(100 / 60, rel=0.01)
+    linted = edgecheck("budget", "lint", "net.yaml", cwd=here)
+    assert "never warns" not in linted.out + linted.err
+    assert edgecheck("check", "net.yaml", "--device", "this-machine", cwd=here).code in (0, 3)
 
 
 def test_rules_on_growth_are_left_alone(here: Path) -> None:

@@ -126,8 +126,7 @@ def test_open_dimensions_are_named_in_the_error(tmp_path: Path) -> None:
         shapes_of(ports, request(tmp_path))
     assert caught.value.message == "The model leaves a dimension open: input x has shape [?, 3, ?, ?]."
     assert caught.value.hint == (
-        "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget "
-        "(`edgecheck convert` takes --input x=1,3,D2,D3)."
+        "Give --samples FILE or --input x=1,3,D2,D3; in a budget `samples:` or `inputs: {x: [1, 3, D2, D3]}`."
     )
 
 

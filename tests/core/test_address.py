@@ -95,7 +95,26 @@ def test_what_no_target_has_is_refused(text: str, message: str, hint: str) -> No
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-@pytest.mark.parametrize("text", ["local", "qemu", "pi@board", "usb://1"])
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("pi@raspberrypi.local", "ssh://pi@raspberrypi.local"),
+        ("SSH://pi@board", "ssh://pi@board"),
+        ("ssh://pi@fd77:1::2", "ssh://pi@[fd77:1::2]"),
+        ("ssh://fd77:1::2?python=py", "ssh://[fd77:1::2]?python=py"),
+        ("pi@::1", "ssh://pi@[::1]"),
+    ],
+)
+def test_what_people_type_works(text: str, same: str) -> None:
+    found, expected = parse(text), parse(same)
+    assert (found.scheme, found.user, found.host, found.port, found.python) == (
+        *(expected.scheme, expected.user, expected.host),
+        *(expected.port, expected.python),
+    )
+    assert found.kind.has_host
+
+
+@pytest.mark.parametrize("text", ["local", "qemu", "board", "usb://1"])
 def test_a_device_is_not_this_machine_or_a_word(text: str) -> None:
     with pytest.raises(UsageError, match="is not the address of a device: it is not of that form"):
         parse_device(text)

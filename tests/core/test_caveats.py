@@ -6,7 +6,8 @@ import pytest
 
 from edgecheck.core import statistics
 from edgecheck.core.budget import Effort
-from edgecheck.core.caveats import caveats
+from edgecheck.core.caveats import caveats, low_agreement
+from edgecheck.core.finding import Likeness
 from edgecheck.core.run import DeviceState, Note, Run, RuntimeFacts
 from tests.builders import MIB, latency_worker, memory_worker, profile, run
 
@@ -27,6 +28,41 @@ def test_other_runtime_than_the_profiles() -> None:
     )
     assert codes(run(runtime=None)) == []
     assert [one.code for one in caveats(seen, profile(runtimes={}), "onnx", Effort())] == []
+
+
+@pytest.mark.parametrize(
+    ("pins", "code"),
+    [
+        (("onnxruntime",), []),
+        (("onnxruntime>=1.19",), []),
+        (("onnxruntime[extra]==1.20.0",), []),
+        (("ONNXRuntime ==1.20.*",), []),
+        (("onnxruntime<1.20",), ["other-runtime"]),
+        (("onnxruntime==1.19.0; python_version < '3.12'", "onnxruntime==1.20.0; python_version >= '3.12'"), []),
+        (
+            ("onnxruntime==1.20.0; python_version < '3.12'", "onnxruntime==1.19.0; python_version >= '3.12'"),
+            ["other-runtime"],
+        ),
+    ],
+)
+def test_a_runtime_is_what_its_requirement_asks_for(pins: tuple[str, ...], code: list[str]) -> None:
+    seen = run(runtime=RuntimeFacts(name="onnxruntime", version="1.20.0"), before=DeviceState(python="3.13.5"))
+    found = caveats(seen, profile(runtimes={"onnx": pins}), "onnx", Effort())
+    assert [one.code for one in found] == code
+
+
+@pytest.mark.parametrize(
+    ("cosine", "basis", "words"),
+    [
+        (0.13, "16 random samples, seeded", "only samples show it"),
+        (0.13, "40 samples", "Choose a less lossy variant"),
+        (0.95, "40 samples", ""),
+    ],
+)
+def test_outputs_that_hardly_agree_are_a_doubt(cosine: float, basis: str, words: str) -> None:
+    found = list(low_agreement(Likeness(cosine=cosine, top1=None, samples=16, basis=basis)))
+    assert [one.code for one in found] == (["low-agreement"] if words else [])
+    assert all(words in one.advice and basis in one.message for one in found)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,19 @@ from pathlib import PurePath
 import pytest
 from rich.cells import cell_len
 
+from edgecheck.core import device_match
 from edgecheck.core.budget import Model
+from edgecheck.core.device import Identity
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import Provenance
 from edgecheck.core.report import Part, WayOut
+from edgecheck.core.run import DeviceState
+from edgecheck.core.verdict import Status, judge
 from edgecheck.reports import Style, render
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result
+
+PROFILE_STEP = "name its profile with --device, or save one: edgecheck devices probe --save my-board ssh://pi@rack-1"
 
 
 def test_a_mixed_check() -> None:
@@ -30,9 +36,48 @@ def test_a_crash_says_where() -> None:
 
 def test_a_figure_from_another_device_is_named_and_the_next_step_is_the_device() -> None:
     checked = result(PC)
-    text = render("terminal", report(replace(checked, verdicts=checked.verdicts[1:])), Style(width=110))
+    able = replace(checked, profile=replace(checked.profile, emulation_cpu="cortex-a72"), verdicts=checked.verdicts[1:])
+    text = render("terminal", report(able), Style(width=110))
     assert "measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)" in text
     assert "Next: measure on the device itself: --target raspberry-pi-4-2gb=ssh://user@host, or on" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "identity", "step"),
+    [
+        (
+            "Raspberry Pi 5 Model B",
+            Identity(model="Raspberry Pi 4 Model B"),
+            f"Next: ssh://pi@rack-1 calls itself Raspberry Pi 5 Model B: {PROFILE_STEP}",
+        ),
+        (
+            "UP Squared",
+            Identity(),
+            'Next: write `identity: {model: "UP Squared"}` into device_profiles/up.yaml, if that is the device.',
+        ),
+        (
+            "",
+            Identity(cpu_part="0xd08"),
+            f"Next: ssh://pi@rack-1 is not a Raspberry Pi 4 Model B (2 GB): {PROFILE_STEP}",
+        ),
+    ],
+)
+def test_the_next_step_is_not_the_one_that_was_just_done(model: str, identity: Identity, step: str) -> None:
+    on_board = replace(PC, target="ssh://pi@rack-1", before=DeviceState(system="Linux", machine="x", model=model))
+    some = result(on_board)
+    other = replace(some.profile, identity=identity, path="device_profiles/up.yaml", emulation_cpu="")
+    mismatch = device_match.match(other, on_board)
+    verdicts = tuple(judge(each.limit, each.finding, mismatch) for each in some.verdicts[1:])
+    checked = replace(some, profile=other, target="ssh://pi@rack-1", verdicts=verdicts)
+    assert render("terminal", report(checked), Style(width=300)).splitlines()[-1] == step
+
+
+def test_a_lost_connection_is_followed_by_the_command() -> None:
+    lost = result(replace(SEEN, broken="the connection to pi@rack-1 was lost: ssh was killed (SIGKILL)"))
+    verdicts = tuple(replace(each, status=Status.UNKNOWN) for each in lost.verdicts)
+    text = render("terminal", report(replace(lost, target="ssh://pi@rack-1", verdicts=verdicts)), Style(width=300))
+    path = lost.budget.path or lost.budget.model.path
+    assert f"Next: run it again: edgecheck check {path} --device raspberry-pi-4-2gb --target ssh://pi@rack-1" in text
 
 
 def test_every_limit_holds() -> None:

@@ -171,7 +171,7 @@ def test_an_upload_that_is_interrupted_ends_at_once_at_both_ends(board: Board, m
     with pytest.raises(KeyboardInterrupt), patient.launch(workload(model, samples=samples), interrupt):
         pass
     assert comes_true(lambda: not board.processes())
-    for path in (board.cache / "device" / "files").iterdir():
+    for path in (board.cache / "device" / "files").glob("[!.]*"):
         assert sha256(path.read_bytes()).hexdigest() == path.name
 
 

@@ -97,7 +97,8 @@ def test_a_configuration_for_people_does_not_stand_in_the_way(board: Board, mode
         board,
         "RemoteCommand tmux attach\nRequestTTY force\nForwardX11 yes\nForwardAgent yes\n"
         f"LocalForward 127.0.0.1:{board.port} 127.0.0.1:1\nExitOnForwardFailure yes\n"
-        "PermitLocalCommand yes\nLocalCommand touch pwned\n",
+        "PermitLocalCommand yes\nLocalCommand touch pwned\n"
+        "StdinNull yes\nForkAfterAuthentication yes\nSessionType none\n",
     )
     assert check(board.address, model) == "done"
     assert not Path("pwned").exists()

@@ -64,7 +64,7 @@ storage: {total: 31.0 GB, reserved: 6.0 GB}
 # storage and at most 500 MB, ten answers a second. Make them what your product needs.
 limits: {ram_peak: 468 MiB, footprint: 500 MB, latency_p50: 100 ms}
 python: "3.13"
-runtimes: {tflite: ["tflite-runtime==2.14.0", "numpy<2"], onnx: ["onnxruntime==1.22.0"]}
+runtimes: {tflite: ["ai-edge-litert==2.3.0"], onnx: ["onnxruntime==1.22.0"]}
 emulation: {cpu: "cortex-a72"}
 # edgecheck devices calibrate adds the projection: nanoseconds per instruction, measured on this device
 sources: ["the device itself"]

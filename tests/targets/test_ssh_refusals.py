@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from edgecheck.core.address import parse
 from edgecheck.errors import EdgecheckError, TargetError, UsageError
 from edgecheck.targets import open_target
 from edgecheck.targets.shell.opener import printable
-from edgecheck.targets.ssh import refusal
+from edgecheck.targets.shell.wire import Patience
+from edgecheck.targets.ssh import open_target as ssh_target
+from edgecheck.targets.ssh import program, refusal
 from tests.builders import profile
 from tests.targets.sshd import USER, free_port, new_key
 from tests.targets.workloads import LONG, events, rest_of, silent, until, workload
@@ -94,8 +97,9 @@ def test_a_device_that_wants_a_password(boards: Callable[..., Board], model: Pat
 
 
 def test_no_server_on_that_port(model: Path) -> None:
-    error = refused(f"ssh://pi@127.0.0.1:{free_port()}", model)
-    assert error.message == "pi@127.0.0.1 is there and runs no SSH server on that port."
+    port = free_port()
+    error = refused(f"ssh://pi@127.0.0.1:{port}", model)
+    assert error.message == f"pi@127.0.0.1 is there and runs no SSH server on port {port}."
     assert "systemctl enable --now ssh" in error.hint
 
 
@@ -206,6 +210,48 @@ def test_a_login_that_is_not_a_shell(board: Board, model: Path) -> None:
     board.force("echo This account is currently not available. >&2; exit 1")
     error = refused(board.address, model)
     assert error.message == f"{USER}@127.0.0.1 did not start python3: This account is currently not available."
+
+
+def test_a_start_file_that_waits_for_input_is_shown(board: Board, model: Path) -> None:
+    board.force("printf 'Press enter '; sleep 60")
+    impatient = replace(ssh_target(parse(board.address), profile()), patience=Patience(greeting=2.0))
+    with pytest.raises(TargetError) as caught, impatient.launch(workload(model), silent):
+        pass
+    assert "printed 'Press enter' and did not start python3 within 2 s" in caught.value.message
+    assert "in terminals only" in caught.value.hint
+
+
+def test_a_start_file_that_reads_what_is_meant_for_python(board: Board, model: Path) -> None:
+    board.force('head -c 100 > /dev/null; exec sh -c "$SSH_ORIGINAL_COMMAND" < /dev/null')
+    error = refused(board.address, model)
+    assert error.message == f"A start file of {USER}@127.0.0.1, such as ~/.bashrc, reads what is meant for python3."
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "message"),
+    [
+        ("sh: /opt/python3: Permission denied", 126, "python3 on pi@board may not be executed"),
+        ("python3: error while loading shared libraries: libz.so.1: cannot open: No such file", 127, "lacks a library"),
+        ("ssh: connect to host board port 2222: Connection refused", 255, "runs no SSH server on port 2222"),
+    ],
+)
+def test_each_cause_has_its_own_sentence(said: str, code: int, message: str) -> None:
+    assert message in refusal(parse("ssh://pi@board"), code, said).message
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"), [("ssh -n", "-n"), ("ssh -4fN", "-f"), ("ssh -F conf -tt", "-tt"), ("ssh -o A=b -N", "-N")]
+)
+def test_an_ssh_that_cannot_run_a_command_is_refused(command: str, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", command)
+    with pytest.raises(UsageError, match=f"has the option {flag}, with which"):
+        program()
+
+
+@pytest.mark.parametrize("command", ["ssh -F nfN", "ssh -Fconf -p 22 -4 -q -v", "ssh -i -n", "wrapper"])
+def test_values_of_options_are_not_flags(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECHECK_SSH", command)
+    assert program() == command.split()
 
 
 def test_files_in_the_home_do_not_shadow_pythons_own(board: Board, model: Path) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 
+from edgecheck.bundles import unpacker as unpacker_module
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from edgecheck.targets.shell.cache import clear_device_cache, device_cache
 from edgecheck.targets.shell.client import connected
-from edgecheck.targets.shell.upload import Item, upload_for
+from edgecheck.targets.shell.upload import Item, agent_item, upload_for
 from edgecheck.targets.shell.wire import PATIENCE
 from edgecheck.targets.ssh import OpenSsh
 from tests.builders import profile
@@ -91,7 +93,41 @@ def test_an_upload_that_was_cut_short_is_not_taken_for_complete(board: Board) ->
         reached.wire.kill()
     with connected(OpenSsh(address), PATIENCE) as reached:
         assert reached.ask("offer", items=[half.offer], limit=10**9)["missing"] == [half.digest]
-    assert list((board.cache / "device" / "files").iterdir()) == []
+    assert [path.name for path in (board.cache / "device" / "files").iterdir()] == [f".coming-{half.digest}"]
+    assert device_cache(board.address).kept == ()
+
+
+@pytest.mark.parametrize("kind", ["file", "tree"])
+def test_an_upload_that_was_cut_short_is_resumed(board: Board, kind: Literal["file", "tree"]) -> None:
+    whole = replace(agent_item(), room=2_000_000)
+    content = whole.content
+    assert isinstance(content, bytes)
+    if kind == "file":
+        whole = item(sha256(content).hexdigest(), content)
+    most = whole.size // 2
+    with connected(OpenSsh(parse(board.address)), PATIENCE) as reached:
+        reached.bring([replace(whole, content=content[:most])], print)
+        coming = board.cache / "device" / "files" / f".coming-{whole.digest}"
+        assert comes_true(lambda: coming.exists() and coming.stat().st_size > 0)
+        reached.wire.kill()
+    words: list[str] = []
+    with connected(OpenSsh(parse(board.address)), PATIENCE) as reached:
+        reached.bring([whole], words.append)
+        assert reached.ask("cache")["entries"][0]["digest"] == whole.digest
+    assert "the rest after" in words[0]
+    assert not coming.exists()
+
+
+def test_a_board_that_takes_long_to_unpack_is_not_taken_for_dead(board: Board) -> None:
+    agent = agent_item()
+    unpacker = "import time\ntime.sleep(3)\n" + Path(unpacker_module.__file__).read_text(encoding="utf-8")
+    impatient = replace(PATIENCE, beat=0.1, silence=1.0)
+    with connected(OpenSsh(parse(board.address)), impatient) as reached:
+        reached.ask("offer", items=[agent.offer], limit=10**9)
+        with agent.open() as content:
+            reached.wire.put({"do": "put", **agent.offer, "sent": 0, "unpacker": unpacker}, content, lambda _size: None)
+        (kept,) = reached.ask("cache")["entries"]  # a line that lies in front of the signs of life
+    assert kept["label"] == "the agent"
 
 
 def test_bytes_that_changed_on_the_way_are_refused(board: Board) -> None:
@@ -148,7 +184,7 @@ def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(board: Board) 
             missing = reached.ask("offer", items=[item.offer for item in these], limit=2500)["missing"]
             for item in these:
                 if item.digest in missing:
-                    reached._put(item, print)
+                    reached._put(item, 0, print)
             reached.ask("cache")
         return {path.name for path in kept.iterdir()}
 

@@ -111,7 +111,7 @@ def read_signature(files: Files) -> Signature:
 
 def _port(data: mmap.mmap | bytes, message: Field) -> Port:
     """A ValueInfoProto; anything but a tensor has the type "" and no shape."""
-    name, dtype, shape = "", "", tuple[int | None, ...]()
+    name, dtype, shape, symbols = "", "", tuple[int | None, ...](), tuple[str, ...]()
     for field in fields(data, message.start, message.stop):
         if field.number == 1:  # name
             name = text(data, field)
@@ -119,8 +119,10 @@ def _port(data: mmap.mmap | bytes, message: Field) -> Port:
             if tensor.number == 1:  # elem_type
                 dtype = tensor_type(tensor.value)
             elif tensor.number == 2:  # noqa: PLR2004 - shape
-                shape = tuple(_dimension(data, each) for each in fields(data, tensor.start, tensor.stop))
-    return Port(name, dtype, shape)
+                sizes = tuple(fields(data, tensor.start, tensor.stop))
+                shape = tuple(_dimension(data, each) for each in sizes)
+                symbols = tuple(_symbol(data, each) for each in sizes)
+    return Port(name, dtype, shape, symbols)
 
 
 def _nested(data: mmap.mmap | bytes, field: Field, outer: int, inner: int) -> Iterator[Field]:
@@ -137,3 +139,11 @@ def _dimension(data: mmap.mmap | bytes, message: Field) -> int | None:
         if field.number == 1 and signed(field.value) >= 0:  # dim_value
             return signed(field.value)
     return None
+
+
+def _symbol(data: mmap.mmap | bytes, message: Field) -> str:
+    """The name of a Dimension without a size."""
+    for field in fields(data, message.start, message.stop):
+        if field.number == 2:  # noqa: PLR2004 - dim_param
+            return text(data, field)
+    return ""

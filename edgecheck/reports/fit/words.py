@@ -7,14 +7,15 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
+from edgecheck.core.address import is_a_device
+from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement
 from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
 from edgecheck.core.limits import Limit
 from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports.wording import clean, source
+from edgecheck.reports.wording import clean, source, where_to_measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +180,12 @@ def next_step(fit: Fit) -> str:
             ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
         case Outcome.UNDECIDED if result.hint:
-            return clean(f"Next: {result.hint}")
+            hint = result.hint.replace("edgecheck check ", "edgecheck fit ", 1).replace(" --variant auto", "", 1)
+            return clean(f"Next: {hint}")
+        case _ if is_a_device(result.target) and not match(result.profile, result.run).mismatch:
+            return "Next: see the reasons above."
         case _:
-            can_emulate = bool(result.profile.emulation_cpu) and not is_emulated(result.target)
-            emulated = f", or on an emulated one: {on_an_emulated_one()}" if can_emulate else ""
-            return clean(f"Next: measure on the device itself: {on_the_device(result.profile.id)}{emulated}")
+            return clean(f"Next: {where_to_measure(result)}".rstrip("."))
 
 
 def _is_ready_alone(fit: Fit) -> bool:

@@ -62,9 +62,10 @@ class Courier:
             missing = self._missing(message)  # another courier brought some meanwhile
         if missing:
             wanted = {item["digest"] for item in message["items"]}
-            coming = sum(item["room"] for item in missing.values())
+            coming = sum(item["room"] - self._store.arrived(item) for item in missing.values())
             self._link.during(lambda: self._store.make_room(wanted, coming, message["limit"]))
-        self._link.say(missing=list(missing))
+        arrived = {digest: self._store.arrived(item) for digest, item in missing.items()}
+        self._link.say(missing=list(missing), arrived=arrived)
 
     def _missing(self, message: "dict[str, Any]") -> "dict[str, dict[str, Any]]":
         return {item["digest"]: item for item in message["items"] if not self._store.has(item)}

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 LEAVING = b"!"
 _PIECE = 65536
 _POLL_S = 0.1
-#: How many signs of life to send during an upload, in the time after which the host would give up.
+#: How many signs of life to send unasked, in the time after which the host would give up: what the host has sent ahead
+#: lies in front of the signs that it asks for.
 _SIGNS = 6
 #: Bytes that are read ahead: an upload must not fill the device's memory.
 _MOST = 1 << 20
@@ -75,19 +76,23 @@ class Link:
     def piece(self, most: int) -> bytes:
         """Up to `most` bytes, at least one, of what follows the last line.
 
-        Sends a sign of life now and then: what a slow device takes in for half a minute may have been sent completely,
-        while the host waits for the answer.
+        Shows now and then that this end is alive: what a slow device takes in for half a minute may have been sent
+        completely, while the host waits for the answer.
 
         Raises:
             Gone: see there.
         """
         while not self._buffer:
             self.wait()
+        self.show()
+        piece, self._buffer = self._buffer[:most], self._buffer[most:]
+        return piece
+
+    def show(self) -> None:
+        """Send a sign of life unasked, if the last one was some time ago; raises as `write` does."""
         if time.monotonic() - self._shown >= self.silence_s / _SIGNS:
             self._shown = time.monotonic()
             self.write(b"\n")
-        piece, self._buffer = self._buffer[:most], self._buffer[most:]
-        return piece
 
     def wait(
         self, readers: "Sequence[int]" = (), writers: "Sequence[int]" = (), until: "float | None" = None
@@ -147,7 +152,10 @@ class Link:
             return future.result()
 
     def until(self, what: "Callable[[], bool]", limit: float = math.inf) -> bool:
-        """Wait, answering signs of life, until `what` holds or the monotonic clock reaches `limit`; whether it holds.
+        """Wait until `what` holds or the monotonic clock reaches `limit`; whether it holds.
+
+        Signs of life are answered, and some are sent unasked: behind a line that the host has sent ahead, its own are
+        not seen.
 
         Raises:
             Gone: see there.
@@ -158,6 +166,7 @@ class Link:
                 return False
             self.wait(until=time.monotonic() + _POLL_S)
             self.write(b"\n" * self.beats())
+            self.show()
         return True
 
 

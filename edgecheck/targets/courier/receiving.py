@@ -1,16 +1,19 @@
-"""Takes a file or an archive from the host into the cache: complete and checked, or not at all."""
+"""Takes a file or an archive from the host into the cache: complete and checked, or not at all.
+
+What has come when the connection breaks is kept apart, and the next host that offers the same sends only the rest.
+"""
 
 import errno
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from edgecheck.targets.courier import link as links
 from edgecheck.targets.courier import store as stores
@@ -38,65 +41,77 @@ def receive(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> No
 
 
 def _receive_file(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> None:
-    place = store.file(item["digest"])
-    with tempfile.NamedTemporaryFile(dir=str(place.parent), prefix=".coming-", delete=False) as file:
-        try:
-            _copy(link, cast("IO[bytes]", file), item)
-            file.flush()
-            os.fsync(file.fileno())  # a board that loses power must not keep a name without its content
-            Path(file.name).replace(place)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                Path(file.name).unlink()
-            raise
-
-
-def _copy(link: links.Link, file: "IO[bytes]", item: "dict[str, Any]") -> None:
-    digest, size = hashlib.sha256(), item["size"]
-    while size:
-        piece = link.piece(min(size, _PIECE))
-        size -= len(piece)
-        digest.update(piece)
-        file.write(piece)
-    if digest.hexdigest() != item["digest"]:
+    coming = _spooled(link, store, item)
+    found = link.during(lambda: _sha256(coming))
+    if found != item["digest"]:
+        coming.unlink()
         raise Damaged(f"{item['what']} changed on the way")
+    coming.replace(store.file(item["digest"]))
+
+
+def _spooled(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> Path:
+    """The file with all of the item's bytes, after those that came over an earlier connection.
+
+    It is on the disk: a board that loses power must not keep a name without its content.
+    """
+    coming = store.coming(item["digest"])
+    with coming.open("ab") as file:
+        file.truncate(item["sent"])
+        size = item["size"] - item["sent"]
+        try:
+            while size:
+                piece = link.piece(min(size, _PIECE))
+                size -= len(piece)
+                file.write(piece)
+            file.flush()
+            link.during(lambda: os.fsync(file.fileno()))
+        except OSError:  # the disk is full: what is there takes room and is of no use
+            coming.unlink()
+            raise
+    return coming
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(_PIECE), b""):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _receive_tree(link: links.Link, store: stores.Store, item: "dict[str, Any]") -> None:
-    """Unpack it as it comes: the archive takes no room on the disk."""
+    coming = _spooled(link, store, item)
     folder = store.tree(item["digest"])
-    if not store.mark(item["digest"]).exists():
-        shutil.rmtree(str(folder), ignore_errors=True)
+    try:
+        if not store.mark(item["digest"]).exists():
+            link.during(lambda: shutil.rmtree(str(folder), ignore_errors=True))
+        _unpack(link, store, item, coming)
+    except (Damaged, OSError):
+        coming.unlink()
+        raise
+    link.during(os.sync)  # after a loss of power, the mark below must not be there without its files
+    store.mark(item["digest"]).write_text(str(_size(folder)), encoding="ascii")
+    coming.unlink()
+
+
+def _unpack(link: links.Link, store: stores.Store, item: "dict[str, Any]", archive: Path) -> None:
     # -I: a file of the user's may be called `tarfile.py`
-    argv = [sys.executable, "-I", "-c", item["unpacker"], "-", str(folder), item["digest"]]
-    with tempfile.TemporaryFile(dir=str(store.folder)) as said:
-        unpacker = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=said, stderr=said, start_new_session=True)
+    argv = [sys.executable, "-I", "-c", item["unpacker"], "-", str(store.tree(item["digest"])), item["digest"]]
+    with tempfile.TemporaryFile(dir=str(store.folder)) as said, archive.open("rb") as content:
+        unpacker = subprocess.Popen(argv, stdin=content, stdout=said, stderr=said, start_new_session=True)
         try:
-            _feed(link, unpacker, item["size"])
             link.during(unpacker.wait)
         finally:
             _end(unpacker)
         if unpacker.returncode != 0:
             said.seek(0)
             _refuse(said.read().decode("utf-8", "replace").strip())
-    link.during(os.sync)  # after a loss of power, the mark below must not be there without its files
-    store.mark(item["digest"]).write_text(str(_size(folder)), encoding="ascii")
-
-
-def _feed(link: links.Link, unpacker: "subprocess.Popen[bytes]", size: int) -> None:
-    assert unpacker.stdin is not None  # noqa: S101 - a pipe was requested
-    with suppress(BrokenPipeError), unpacker.stdin as pipe:
-        while size:
-            piece = link.piece(min(size, _PIECE))
-            size -= len(piece)
-            pipe.write(piece)
 
 
 def _end(unpacker: "subprocess.Popen[bytes]") -> None:
-    """Let it notice that no more comes, so that it removes what it has unpacked."""
-    with suppress(OSError):
-        if unpacker.stdin is not None:
-            unpacker.stdin.close()
+    """End it if it still runs, so that it removes what it has unpacked."""
+    if unpacker.poll() is None:
+        unpacker.send_signal(signal.SIGINT)
     try:
         unpacker.wait(10)
     except subprocess.TimeoutExpired:

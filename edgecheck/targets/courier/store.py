@@ -1,6 +1,7 @@
 """The device's cache: files and unpacked archives by the sha256 of their content; what was used last is kept longest.
 
 files/DIGEST           what was sent as it is
+files/.coming-DIGEST   the beginning of something, until the rest has come; of an archive, too
 trees/DIGEST/          what was sent as an archive; `DIGEST.whole` next to it holds its size and is made last
 jobs/TOKEN/            one check, while it runs
 left/TOKEN             the agent's lines of a check whose connection broke
@@ -26,6 +27,8 @@ LINES = "lines"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 #: Seconds for which the lines of a broken check are kept for the host to come back.
 KEPT_S = 900.0
+#: Seconds for which the beginning of an upload is kept.
+COMING_S = 86400.0
 #: Bytes that are left free: a device with no room at all gets into trouble.
 MARGIN = 16 * 2**20
 
@@ -76,6 +79,17 @@ class Store:
     def tree(self, digest: str) -> Path:
         """The folder of an unpacked archive, whether or not it is there."""
         return self.folder / "trees" / digest
+
+    def coming(self, digest: str) -> Path:
+        """The path of what has come of an item, whether or not it is there."""
+        return self.folder / "files" / (".coming-" + digest)
+
+    def arrived(self, item: "dict[str, Any]") -> int:
+        """Bytes of an item that came over an earlier connection."""
+        try:
+            return min(self.coming(item["digest"]).stat().st_size, int(item["size"]))
+        except OSError:
+            return 0
 
     def mark(self, digest: str) -> Path:
         """The path of the file that marks a tree as complete."""
@@ -136,7 +150,7 @@ class Store:
 
     def entries(self) -> "Iterator[Entry]":
         """Everything that is complete."""
-        for path in (self.folder / "files").iterdir():
+        for path in (self.folder / "files").glob("[!.]*"):
             with suppress(FileNotFoundError):
                 status = path.stat()
                 yield Entry("file", path.name, status.st_size, status.st_mtime, "a model or samples")
@@ -193,7 +207,8 @@ class Store:
             if time.time() - path.stat().st_mtime > KEPT_S:
                 _remove(path)
         for path in (self.folder / "files").glob(".*"):
-            _remove(path)
+            if time.time() - path.stat().st_mtime > COMING_S:
+                _remove(path)
         for path in (self.folder / "trees").iterdir():
             if path.suffix != ".whole" and not self.mark(path.name).exists():
                 _remove(path)

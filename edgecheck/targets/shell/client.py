@@ -13,11 +13,11 @@ from typing import Any
 
 from edgecheck.core.protocol import MisfitError, Shape, by_name, flag, many, number, parsed, record, text, whole
 from edgecheck.core.units import Unit, show
-from edgecheck.errors import TargetError
+from edgecheck.errors import ConnectionLostError, TargetError
 from edgecheck.interrupts import held
 from edgecheck.targets.shell.opener import Opener, printable
 from edgecheck.targets.shell.upload import Item, Upload
-from edgecheck.targets.shell.wire import NoGreetingError, Patience, Wire, WireBrokenError
+from edgecheck.targets.shell.wire import NoAnswerError, NoGreetingError, Patience, Wire, WireBrokenError
 
 #: As in courier/courier.py, which is only imported where it runs.
 _GREETING = b"edgecheck-courier "
@@ -41,7 +41,7 @@ _FACTS_IN_WORDS = ("system", "implementation", "python", "machine", "libc", "lib
 
 #: By what the courier is asked to do: its answer. The greeting, and an error, which may come in place of any of them.
 _ANSWERS: Mapping[str, Shape] = {
-    "offer": record({"missing": many(text())}),
+    "offer": record({"missing": many(text())}, {"arrived": by_name(whole())}),
     **dict.fromkeys(("start", "resume"), record({"started": flag})),
     "installed": record({"installed": by_name(text())}),
     "cache": record(
@@ -117,13 +117,14 @@ class CourierClient:
         for digest in dict.fromkeys(answer["missing"]):
             if digest not in wanted:
                 raise _does_not_fit(self.opener, "missing: a digest that was not offered")
-            self._put(wanted[digest], progress)
+            self._put(wanted[digest], answer.get("arrived", {}).get(digest, 0), progress)
 
-    def _put(self, item: Item, progress: Callable[[str], None]) -> None:
+    def _put(self, item: Item, done: int, progress: Callable[[str], None]) -> None:
+        """Send an item without its first `done` bytes, which are there from an earlier connection."""
         total, step = show(item.size, Unit.BYTES), max(item.size // 10, _WORTH_REPORTING)
         extra = {"unpacker": _text("edgecheck.bundles.unpacker")} if item.kind == "tree" else {}
-        progress(f"sending {item.what}, {total}")
-        done = 0
+        done = min(done, item.size)
+        progress(f"sending {item.what}, {f'the rest after {show(done, Unit.BYTES)} of {total}' if done else total}")
 
         def sent(size: int) -> None:
             nonlocal done
@@ -132,11 +133,14 @@ class CourierClient:
                 progress(f"sending {item.what}, {show(done, Unit.BYTES)} of {total}")
 
         with item.open() as content:
+            content.seek(done)
             try:
-                self.wire.put({"do": "put", **item.offer, **extra}, content, sent)
+                self.wire.put({"do": "put", **item.offer, "sent": done, **extra}, content, sent)
             except WireBrokenError:
                 self.answer(record({}))  # the device may have said why it takes no more
                 raise
+        if item.kind == "tree":
+            progress(f"unpacking {item.what} on the device")
 
     def start(self, token: str, upload: Upload, *arguments: str) -> None:
         """Start the agent, whose lines follow; raises as `ask` does."""
@@ -151,7 +155,7 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
     Raises:
         TargetError: the device cannot be reached, or lacks something; the hint says how to fix it.
     """
-    login, program = opener.address.login, _program(patience.silence)
+    program = _program(patience.silence)
     with ExitStack() as stack:
         with held():
             wire = stack.enter_context(Wire(opener, _boot(opener.address.python, program), patience))
@@ -161,9 +165,8 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
             raise _does_not_fit(opener, str(misfit)) from misfit
         except NoGreetingError as error:
             raise opener.refusal(error.code, error.said) from error
-        except WireBrokenError as error:
-            message = f"{login} did not answer within {patience.greeting:.0f} s."
-            raise TargetError(message, f"Try it by hand: {opener.try_it()}") from error
+        except NoAnswerError as error:
+            raise _no_answer(opener, patience, error.said) from error
         client = CourierClient(wire, opener, fitting(opener, _GREETED, greeting))
         try:
             if "facts" not in client.greeting:
@@ -174,9 +177,25 @@ def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
             raise lost(opener, error) from error
 
 
+def _no_answer(opener: Opener, patience: Patience, said: str) -> TargetError:
+    login, seconds = opener.address.login, f"{patience.greeting:.0f} s"
+    lines = printable(said).splitlines()
+    if not lines:
+        return TargetError(f"{login} did not answer within {seconds}.", f"Try it by hand: {opener.try_it()}")
+    return TargetError(
+        f"{login} printed {lines[-1].strip()!r} and did not start {opener.address.python} within {seconds}: its start "
+        "files, such as ~/.bashrc, may wait for input or start another program.",
+        "Let them do that in terminals only (case $- in *i*) ;; *) return ;; esac), and try it by hand: "
+        f"{opener.try_it()}",
+    )
+
+
 def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     """The broken wire as a clause, for a person."""
-    return TargetError(f"the connection to {opener.address.login} was lost: {printable(broken.message)}")
+    return ConnectionLostError(
+        f"the connection to {opener.address.login} was lost: {printable(broken.message)}",
+        "Run it again: what has arrived there is not sent again.",
+    )
 
 
 def fitting(opener: Opener, shape: Shape, message: object, path: str = "") -> Any:
@@ -209,9 +228,12 @@ def _failure(opener: Opener, folder: str, error: Mapping[str, Any]) -> TargetErr
                 f"{device} has no room: {needed} are needed in {folder}, {free} are free.", _room(opener)
             )
         case "full":
-            return TargetError(f"The disk of {device} is full: {message}.", _room(opener))
+            return TargetError(f"The disk of {device} is full.", _room(opener))
         case "no-place":
-            return TargetError(f"Nothing can be kept on {device}: {message}.", "Make one of these folders writable.")
+            return TargetError(
+                f"Nothing can be kept on {device}: {message}.",
+                "Make one of these folders writable, on a disk without noexec, or set XDG_CACHE_HOME there.",
+            )
         case "busy":
             return TargetError(f"The cache of {device} is in use by a check.", "Try again when it is done.")
         case "damaged":

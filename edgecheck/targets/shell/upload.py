@@ -45,7 +45,8 @@ class Item:
     @property
     def offer(self) -> dict[str, object]:
         """What the courier needs to know about it."""
-        return {"kind": self.kind, "digest": self.digest, "size": self.size, "room": self.room, "what": self.what}
+        room = self.room + (self.size if self.kind == "tree" else 0)  # the archive lies next to its files for a while
+        return {"kind": self.kind, "digest": self.digest, "size": self.size, "room": room, "what": self.what}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ _PIECE = 1 << 16
 #: Bytes; a longer line comes neither from a courier nor from an agent.
 _LONGEST = 16 * 2**20
 
+#: How many times the usual silence a device may take nothing of a piece while it gives signs of life.
+_STALLED = 20
+
 #: Bytes of stderr: in a message, and after which a device only fills the disk.
 _TAIL, _MOST_STDERR = 2**16, 16 * 2**20
 
@@ -57,8 +60,16 @@ class NoGreetingError(TargetError):
     """The process ended with `code` before the courier had said anything; `said` is its stderr."""
 
     def __init__(self, name: str, code: int, said: str) -> None:
-        super().__init__(f"{name} ended with exit code {code}")
+        super().__init__(_ended(name, code))
         self.code = code
+        self.said = said
+
+
+class NoAnswerError(WireBrokenError):
+    """No greeting came in time; `said` is what came instead, a prompt without an end of line too."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
         self.said = said
 
 
@@ -110,19 +121,23 @@ class Wire:
 
         Raises:
             NoGreetingError: the process ended before that.
-            WireBrokenError: no such line came in time.
+            NoAnswerError: no such line came in time.
         """
         limit = time.monotonic() + self._patience.greeting
         with suppress(WireBrokenError):  # if the process has ended already, its exit code says more
             self.pipes.write(program)
         last = b""
-        while line := self.pipes.line(limit):
-            if line.startswith(greeting):
-                self._greeted = True
-                self._heard_before = self._stderr.seek(0, os.SEEK_END)
-                self._beats.start()
-                return line[len(greeting) :].strip()
-            last = line
+        try:
+            while line := self.pipes.line(limit):
+                if line.startswith(greeting):
+                    self._greeted = True
+                    self._heard_before = self._stderr.seek(0, os.SEEK_END)
+                    self._beats.start()
+                    return line[len(greeting) :].strip()
+                last = line
+        except WireBrokenError as error:
+            printed = last + self.pipes.partial
+            raise NoAnswerError(error.message, printed.decode("utf-8", "replace") + self._said()) from error
         raise NoGreetingError(self._name, self._code(), last.decode("utf-8", "replace") + self._said())
 
     def say(self, **message: object) -> None:
@@ -140,7 +155,7 @@ class Wire:
             self._midway = True
             self.pipes.write(json.dumps(message).encode() + b"\n")
             while piece := content.read(_PIECE):
-                self.pipes.write(piece)
+                self.pipes.write(piece, hearing=True)
                 sent(len(piece))
             self._midway = False
 
@@ -164,7 +179,7 @@ class Wire:
                 raise WireBrokenError(f"over {_MOST_STDERR / 2**20:.0f} MiB of complaints came")
         if not line:
             code, said = self._code(), self._said().strip()
-            raise WireBrokenError(said.splitlines()[-1] if said else f"{self._name} ended with exit code {code}")
+            raise WireBrokenError(said.splitlines()[-1].rstrip(".") if said else _ended(self._name, code))
         return line
 
     def _beat(self) -> None:
@@ -220,6 +235,16 @@ def _started(argv: Sequence[str], stderr: IO[bytes], package: str) -> subprocess
         raise TargetError(f"{argv[0]} cannot be started: {error.strerror}.", package) from error
 
 
+def _ended(name: str, code: int) -> str:
+    """How a process ended, as a clause."""
+    if code >= 0:
+        return f"{name} ended with exit code {code}"
+    try:
+        return f"{name} was killed ({signal.Signals(-code).name})"
+    except ValueError:  # a signal without a name
+        return f"{name} was killed by signal {-code}"
+
+
 def message_in(line: bytes) -> dict[str, Any]:
     """The JSON object on a line.
 
@@ -270,6 +295,11 @@ class Pipes:
         del self._buffer[: end + 1]
         return line
 
+    @property
+    def partial(self) -> bytes:
+        """The beginning of a line whose end has not come."""
+        return bytes(self._buffer[:_TAIL])
+
     def drain(self, limit: float) -> None:
         """Read and discard until no more comes; raises as `line` does."""
         while self._fill(limit):
@@ -287,17 +317,37 @@ class Pipes:
         self._buffer += data
         return bool(data)
 
-    def write(self, data: bytes) -> None:
+    def _hear(self) -> None:
+        """Take what has come, which is signs of life, while nothing is asked for."""
+        data = os.read(self._stdout, _PIECE)
+        if not data:
+            raise WireBrokenError("the connection has ended")
+        self._buffer += data
+        if len(self._buffer) > _LONGEST:
+            raise WireBrokenError("the device kept sending without being asked")
+
+    def write(self, data: bytes, *, hearing: bool = False) -> None:
         """Write all of it.
+
+        Args:
+            data: What to write.
+            hearing: Have patience with an end that takes nothing for as long as it gives signs of life; only for the
+                thread that reads lines.
 
         Raises:
             WireBrokenError: the process does not take it, or has ended.
         """
         rest = memoryview(data)
+        stalled = time.monotonic() + _STALLED * self._silence
         while rest:
-            _, ready, _ = select.select([], [self._stdin], [], self._silence)
-            if not ready:
+            ears = [self._stdout] if hearing and time.monotonic() < stalled else []
+            heard, ready, _ = select.select(ears, [self._stdin], [], self._silence)
+            if heard:
+                self._hear()
+            if not ready and not heard:
                 raise WireBrokenError(f"nothing was taken for {self._silence:.0f} s")
+            if not ready:
+                continue
             try:
                 taken = os.write(self._stdin, rest)
             except BlockingIOError:

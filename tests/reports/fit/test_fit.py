@@ -70,7 +70,8 @@ def test_what_no_conversion_changes() -> None:
 def test_where_nothing_can_be_decided() -> None:
     text = render_fit("terminal", report(ELSEWHERE), Style(width=300))
     assert "Undecided for Raspberry Pi 4 Model B (2 GB). float32: no variant can be decided here: measured on" in text
-    assert text.endswith("Next: measure on the device itself: --target raspberry-pi-4-2gb=ssh://user@host\n")
+    step = "name its profile with --device, or save one: edgecheck devices probe --save my-board ssh://pi@desk"
+    assert text.endswith(f"Next: ssh://pi@desk is not a Raspberry Pi 4 Model B (2 GB): {step}\n")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
