@@ -69,13 +69,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-converters: $(VENV)/.set-up-converters  ## install what the tests of conversions need: TensorFlow, torch, scikit-learn
+converters: $(VENV)/.set-up-converters  ## install what the tests of conversions need: TensorFlow, torch, scikit-learn, boosted trees
 
 # torch first and alone: a plain `torch` in one resolve with the rest takes a CUDA build of several gigabytes.
 $(VENV)/.set-up-converters: $(STAMP)
 	@echo 'Installing TensorFlow, torch and scikit-learn for the tests: about two minutes, the first time only.'
 	@$(BIN)/python -m pip install -qq 'torch==2.13.0'
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn,xgboost,lightgbm,catboost]'
 	@touch $@
 
 system:  ## install the Debian packages that the tests of the emulator, SSH and the HTML report need

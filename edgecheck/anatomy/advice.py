@@ -19,8 +19,10 @@ _SMALLEST_SHARE = 0.005
 _MANY_ROWS = 1000
 #: Operators that look up rows of a table, in lower case and without underscores.
 _LOOKUPS = ("gather", "embedding", "embeddinglookup", "hashtablelookup", "gatherv2", "resourcegather")
-#: Formats whose floats have no smaller variant: scikit-learn computes in the types in which it learned.
-_FIXED_TYPES = (ModelFormat.PICKLE, ModelFormat.JOBLIB, ModelFormat.SKOPS)
+#: Files of boosted trees, which their libraries write in one way.
+_BOOSTERS = (ModelFormat.XGBOOST, ModelFormat.LIGHTGBM, ModelFormat.CATBOOST)
+#: Formats whose floats have no smaller variant: their libraries compute in the types in which they learned.
+_FIXED_TYPES = (ModelFormat.PICKLE, ModelFormat.JOBLIB, ModelFormat.SKOPS, *_BOOSTERS)
 #: Domain of the operators of trees and linear models: their numbers are attributes, which have only one float type.
 _TREES = "ai.onnx.ml."
 #: Formats whose filters have their output channels on the last axis; the others have them on the first.
@@ -186,6 +188,8 @@ def _is_table(tensor: Tensor) -> bool:
 
 
 def _strip(anatomy: Anatomy) -> Advice:
+    if anatomy.format in _BOOSTERS:
+        return _no_advice(Means.STRIP_METADATA)
     parts = [part for file in anatomy.files for part in file.parts if part.kind is Kind.METADATA]
     largest = sorted(parts, key=lambda part: -part.size)[:3]
     sentence = "Nothing at run time needs its metadata: " + ", ".join(part.what for part in largest) + "."

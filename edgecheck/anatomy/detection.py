@@ -1,10 +1,11 @@
-"""Recognises zip archives and pickles of models, and files that are often taken for a model but are not one.
+"""Recognises zip archives and pickles of models, and the files of libraries for boosted trees.
 
 Part of `formats`, on the way of every command: it imports no reader.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from edgecheck.anatomy.accounting.limits import cut
@@ -25,31 +26,10 @@ _SHORTEST = b"\x80\x02N."
 _LOOK_AHEAD = 4 << 20
 #: Opcodes with which an object may begin.
 _PLAUSIBLE_NEXT = b"}])(NKJMGXUcVTCB\x88\x89\x8a\x8c\x95\x96\x8e\x8d\x8f\x91FILS"
+#: How XGBoost's document begins, as JSON and as UBJSON.
+_XGBOOST = re.compile(rb'\s*\{\s*"(?:learner"\s*:\s*\{|version"\s*:\s*\[)|\{L\0{7}\x07(?:learner\{|version\[)')
 #: How writers of protocol 0 and 1 begin: a dict or a list (put into the memo at once), or an old instance.
 _TEXT_BEGINNINGS = (b"(dp", b"(lp", b"(i", b"}q", b"]q")
-
-#: How other files begin; what they are; what to do.
-_SIGNATURES = (
-    (b"GGUF", "a GGUF file for llama.cpp", "edgecheck reads models for LiteRT and ONNX Runtime"),
-    (b"\x93NUMPY", "a NumPy array", "Name the model; an array like this may be its `samples`"),
-    (b"\x89PNG", "a PNG picture", "Name the model's file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "Name the model's file"),
-    (b"%PDF", "a PDF document", "Name the model's file"),
-    (b"\x7fELF", "a program for Linux", "Name the model's file"),
-    (b"7z\xbc\xaf", "a 7z archive", "Unpack it and name the file inside"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it and name the file inside"),
-)
-#: Other flatbuffers, by the identifier in bytes 4 to 8.
-_FLATBUFFERS = {
-    b"ORTM": ("ONNX Runtime's own .ort format", "Name the .onnx file that it was made from"),
-    b"ET12": ("an ExecuTorch program", "Name the .pt2 file that it was made from"),
-}
-#: Where a tar archive has its magic string.
-_TAR_AT = slice(257, 262)
-#: How a SavedModel message begins: saved_model_schema_version (field 1) is 1, then meta_graphs (field 2).
-_SAVED_MODEL_PB = b"\x08\x01\x12"
-#: Bytes of the longest character in UTF-8.
-_LONGEST_CHARACTER = 4
 
 
 def zip_format(path: Path, span: Span) -> str:
@@ -147,41 +127,13 @@ def _dotted(name: bytes) -> bool:
     return name.replace(b".", b"_").decode("ascii", "replace").isidentifier()
 
 
-def foreign(path: Path, head: bytes) -> ModelError | None:
-    """The error for a file that is known not to be a model, by its first bytes, or `None`."""
-    lowered = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith(b"version https://git-lfs"):
-        return ModelError(f"{path} is a git-lfs pointer, not the model itself.", "Run `git lfs pull`.")
-    if lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml", b"<error")):
-        return ModelError(
-            f"{path} is a web page that was saved under a model's name.",
-            "The download led to an error or a login page; download the model itself.",
-        )
-    for signature, what, advice in _SIGNATURES:
-        if head.startswith(signature):
-            return ModelError(f"{path} is not a model: it is {what}.", f"{advice}.")
-    if head[4:8] in _FLATBUFFERS:
-        what, advice = _FLATBUFFERS[head[4:8]]
-        return ModelError(f"{path} is {what}, which edgecheck does not read.", f"{advice}.")
-    if head[_TAR_AT] == b"ustar":
-        return ModelError(f"{path} is a tar archive.", "Unpack it and name the model inside.")
-    if path.name == "saved_model.pb" and head.startswith(_SAVED_MODEL_PB):
-        return ModelError(f"{path} is one file of a SavedModel.", f"Name its folder: {path.parent}.")
-    return _text(path, head)
+def boosters_format(head: bytes) -> str | None:
+    """The value of the `ModelFormat` of a file by XGBoost, LightGBM or CatBoost, or `None` for other files.
 
-
-def _text(path: Path, head: bytes) -> ModelError | None:
-    """The error for a text file, or `None`."""
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(head) - error.start >= _LONGEST_CHARACTER:  # otherwise the last character is only cut off
-            return None
-        text = head[: error.start].decode("utf-8")
-    if not text or any(letter < " " and letter not in "\t\n\r\f" for letter in text):
-        return None
-    line = text.strip().partition("\n")[0][:60].rstrip()
-    return ModelError(
-        f"{path} is a text file, not a model; it begins with {line!r}." if line else f"{path} contains only blanks.",
-        "Name the file that the training or the export wrote.",
-    )
+    XGBoost's document begins with one of its two members, in UBJSON with the length of its name as an int64.
+    """
+    if head.startswith(b"CBM1"):
+        return "catboost"
+    if head.startswith((b"tree\n", b"tree\r\n")) and b"\nnum_class=" in head.replace(b"\r", b""):
+        return "lightgbm"
+    return "xgboost" if _XGBOOST.match(head) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from edgecheck.anatomy.tables import By, table
+from edgecheck.anatomy.trees import memory_of_trees
 from edgecheck.anatomy.values import Anatomy, Kind, Role
 
 #: The share of the weights that "most" stands for.
@@ -93,6 +94,11 @@ def _vocabulary(anatomy: Anatomy) -> str:
 
 def _generated_on_loading(anatomy: Anatomy) -> str:
     totals = anatomy.totals
+    if trees := memory_of_trees(anatomy):
+        return (
+            f"ONNX Runtime takes about {trees:,} bytes for its trees, {trees / max(1, anatomy.size):.0f} times the"
+            " file: it builds an object for each node. Projected; `edgecheck check` measures it."
+        )
     if totals.memory < 2 * max(1, totals.tensors):
         return ""
     return (

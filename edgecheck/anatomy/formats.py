@@ -9,9 +9,10 @@ from enum import Enum
 from pathlib import Path
 
 from edgecheck.anatomy.accounting.limits import cut
-from edgecheck.anatomy.detection import compressed_pickle, foreign, pickle_format, zip_format
+from edgecheck.anatomy.detection import boosters_format, compressed_pickle, pickle_format, zip_format
 from edgecheck.anatomy.encodings.span import Damage, Span, explained, mapped
 from edgecheck.anatomy.encodings.wire import BYTES, VARINT, fields, varint
+from edgecheck.anatomy.foreign import compiled_folder, foreign, is_mlmodel, mlmodel
 from edgecheck.errors import ModelError
 
 
@@ -34,6 +35,12 @@ class ModelFormat(str, Enum):
     JOBLIB = "joblib"
     SKOPS = "skops"
     MLPACKAGE = "mlpackage"
+    XGBOOST = "xgboost"
+    """XGBoost's `save_model`, as JSON or UBJSON."""
+    LIGHTGBM = "lightgbm"
+    """LightGBM's `save_model`, a text."""
+    CATBOOST = "catboost"
+    """CatBoost's `save_model` in its own binary format."""
 
 
 #: The usual suffixes of each format; the first is the recommended one.
@@ -52,6 +59,9 @@ SUFFIXES = {
     ModelFormat.JOBLIB: (".joblib", ".pkl", ".pickle", ".sav"),
     ModelFormat.SKOPS: (".skops",),
     ModelFormat.MLPACKAGE: (".mlpackage",),
+    ModelFormat.XGBOOST: (".ubj", ".json", ".model", ".xgb"),
+    ModelFormat.LIGHTGBM: (".txt", ".model", ".lgb"),
+    ModelFormat.CATBOOST: (".cbm",),
 }
 
 #: Fields of onnx's ModelProto and their wire types: ir_version, producer_name, producer_version, domain, model_version,
@@ -120,6 +130,8 @@ def _folder_format(path: Path) -> ModelFormat:
             return ModelFormat.SAVED_MODEL
         if (path / "Manifest.json").is_file() and (path / "Data").is_dir():
             return ModelFormat.MLPACKAGE
+        if (error := compiled_folder(path)) is not None:
+            raise error
         usual = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
         inside = sorted(each.name for each in path.iterdir() if each.suffix.lower() in usual)
     if inside:
@@ -144,13 +156,14 @@ def _file_format(path: Path, span: Span) -> ModelFormat:
     ):
         if recognises(span, head):
             return found
-    if (name := pickle_format(span, head) or compressed_pickle(path, span, head)) is not None:
+    name = boosters_format(head) or pickle_format(span, head) or compressed_pickle(path, span, head)
+    if name is not None:
         return ModelFormat(name)
     if (error := foreign(path, head)) is not None:
         raise error
     if _is_onnx(span):
         return ModelFormat.ONNX
-    raise _unknown(path, span)
+    raise mlmodel(path) if is_mlmodel(span) else _unknown(path, span)
 
 
 def _is_tflite(span: Span, head: bytes) -> bool:

@@ -32,6 +32,9 @@ _READERS = {
     ModelFormat.SAFETENSORS: "torch.safetensors:read_safetensors",
     ModelFormat.PICKLE: "pickles.pickled:read_pickled",
     ModelFormat.JOBLIB: "pickles.pickled:read_pickled",
+    ModelFormat.XGBOOST: "boosters.xgboost_model:read_xgboost",
+    ModelFormat.LIGHTGBM: "boosters.lightgbm_text:read_lightgbm",
+    ModelFormat.CATBOOST: "boosters.catboost_binary:read_catboost",
 }
 
 

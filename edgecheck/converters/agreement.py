@@ -90,3 +90,20 @@ def _recorded(
                 ensure_unchanged(request, seen)
                 cache.keep(out, kept, replace(answer, model=request.title, what=f"outputs of .{request.source}"))
     return kept
+
+
+def agreement_between(
+    reference: Request, other: Request, settings: ConversionSettings, *, tell: Callable[[str], None]
+) -> Agreement:
+    """Compare two given models, such as a teacher and its student: both run with their own frameworks.
+
+    `other` runs on the samples of `reference`, its inputs matched by position where they have other names.
+
+    Raises:
+        ConversionError: one of them cannot be run here, or their outputs cannot be paired.
+        ModelError: files that belong to a model are missing.
+    """
+    known = reference_of(reference, settings, tell=tell)
+    admitted, _, seen = admit(other)
+    source = replace(admitted, format=other.source, variant=AS_IS, prune=0.0, samples=known.samples, ordered=True)
+    return compared(known.recording, recording.load(_recorded(source, settings, tell, seen)))

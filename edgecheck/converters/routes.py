@@ -54,6 +54,7 @@ _LITERT_TORCH = ("litert-torch", "litert-converter", "torch")
 _ONNXRUNTIME = ("onnxruntime", "onnx")
 _QUANTIZER = ("ai-edge-quantizer", "ai-edge-litert")
 _SKL2ONNX = ("skl2onnx", "scikit-learn", "onnx")
+_BOOSTERS = (*_SKL2ONNX, "onnxmltools", "xgboost", "lightgbm", "catboost")
 
 #: Formats that may hold weights without their network, which a factory builds.
 WEIGHT_FORMATS = ("torch-zip", "torch-legacy", "safetensors")
@@ -150,7 +151,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         sources=_SKLEARN, format="onnx", variants=("float32",), title="skl2onnx",
-        maker="to_onnx.sklearn.from_sklearn:convert", packages=_SKL2ONNX, extra="sklearn",
+        maker="to_onnx.sklearn.from_sklearn:convert", packages=_BOOSTERS, extra="sklearn",
+    ),
+    *(
+        Route(
+            sources=(library,), format="onnx", variants=("float32",), title=title,
+            maker="to_onnx.sklearn.from_sklearn:convert", packages=_BOOSTERS, extra=library,
+        )
+        for library, title in (
+            ("xgboost", "onnxmltools"), ("lightgbm", "onnxmltools"), ("catboost", "CatBoost's export")
+        )
     ),
 )  # fmt: skip
 

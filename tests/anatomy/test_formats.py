@@ -104,13 +104,47 @@ REFUSED = {
     ),
     "text": (b"# Weights\nSee below.\n", "is a text file, not a model; it begins with '# Weights'.", "Name the file"),
     "cut UTF-8": ("Gewichte für".encode()[:-2] + "ü".encode()[:1], "is a text file", "Name the file"),
-    "GGUF": (b"GGUF\x03\0\0\0" + bytes(99), "is not a model: it is a GGUF file for llama.cpp.", "edgecheck reads"),
+    "GGUF": (b"GGUF\x03\0\0\0" + bytes(99), "is a GGUF file for llama.cpp, which", "Give the .safetensors"),
+    "OpenVINO": (
+        b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- by mo -->\n<net name="n" version="11"><layers>',
+        "is the graph of an OpenVINO IR model",
+        "Give the .onnx",
+    ),
+    "OpenVINO without a declaration": (b'<net name="n" version="10">', "OpenVINO IR", "Give the .onnx"),
+    "TensorRT": (b"ftrt" + bytes(99), "is a TensorRT engine, compiled for one GPU, which", "Give the .onnx"),
+    "TensorRT by Ultralytics": (b'\x40\x01\0\0{"description": "x"}ftrt' + bytes(99), "a TensorRT engine", "Give the"),
+    "RKNN": (b"RKNN" + bytes(99), "is an RKNN model for Rockchip's NPU", "Give the .onnx"),
+    "Hailo": (b"\x01HEF\0\0\0\x02" + bytes(99), "is a HEF file for Hailo's accelerators", "Give the .onnx"),
+    "ncnn": (b"7767517\n75 83\nInput data 0 1 data\n", "is an ncnn .param file", "Give the .onnx"),
+    "Core ML": (b"\x08\x05\x12\x02\x0a\0\xa2\x1f\x03abc", "is a Core ML .mlmodel", "Save it as .mlpackage"),
+    "TensorFlow.js": (
+        b'{"format": "layers-model", "generatedBy": "keras v3", "modelTopology": {}}',
+        "is a TensorFlow.js model",
+        "Give the .keras",
+    ),
+    "TensorFlow.js, old": (
+        b'{"modelTopology": {"node": []}, "weightsManifest": []}',
+        "TensorFlow.js",
+        "tensorflowjs_con",
+    ),
+    "CatBoost JSON": (
+        b'{\n "features_info": {}, "oblivious_trees": []}',
+        "is a CatBoost model as JSON",
+        "Save it as .cbm",
+    ),
+    "LightGBM dump": (
+        b'{"name": "tree", "version": "v4", "tree_info": []}',
+        "a dump of a LightGBM",
+        "booster.save_model",
+    ),
+    "XGBoost dump": (b'[\n  { "nodeid": 0, "depth": 0}]', "a dump of an XGBoost model", "model.save_model"),
     "array": (npy(np.zeros(3)), "is not a model: it is a NumPy array.", "`samples`"),
     "arrays": (archive({"a.npy": b"", "b.npy": b""}), "is a NumPy archive of arrays, not a model.", "`samples`"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "it is a PNG picture.", "Name the model's file."),
     "program": (b"\x7fELF" + bytes(99), "it is a program for Linux.", "Name the model's file."),
-    "ORT": (b"\x10\0\0\0ORTM" + bytes(99), "is ONNX Runtime's own .ort format", "Name the .onnx file"),
-    "ExecuTorch": (b"\x10\0\0\0ET12" + bytes(99), "is an ExecuTorch program", "Name the .pt2 file"),
+    "ORT": (b"\x10\0\0\0ORTM" + bytes(99), "is ONNX Runtime's own .ort format", "Give the .onnx file"),
+    "ExecuTorch": (b"\x10\0\0\0ET12" + bytes(99), "is an ExecuTorch program", "Give the .pt2 file"),
+    "ExecuTorch, later": (b"\x10\0\0\0ET13" + bytes(99), "is an ExecuTorch program", "Give the .pt2 file"),
     "tar": (bytes(257) + b"ustar" + bytes(250), "is a tar archive.", "Unpack it"),
     "gzip": (gzip.compress(b"nothing"), "is compressed with gzip.", "Unpack it"),
     "zipped model": (archive({"a/net.onnx": b""}), "is a zip archive that holds a/net.onnx.", "Unpack it"),
@@ -213,3 +247,9 @@ def test_names_in_messages_cannot_steer_the_terminal(tmp_path: Path) -> None:
         said = caught.value.message + caught.value.hint
         assert ".onnx" in said
         assert said.isprintable()
+
+
+def test_a_compiled_core_ml_folder_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "coremldata.bin", b"\0")
+    with pytest.raises(ModelError, match="is a compiled Core ML model"):
+        identify(tmp_path)

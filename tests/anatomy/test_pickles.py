@@ -193,3 +193,16 @@ def test_a_skops_array_of_another_size_is_refused(tmp_path: Path) -> None:
 )
 def test_the_memo_is_pythons(opcodes: bytes) -> None:
     assert Machine(Span(b"\x80\x04" + opcodes)).run() == pickle.loads(b"\x80\x04" + opcodes) == "d"
+
+
+def test_what_an_mlp_keeps_of_its_training_is_not_a_parameter(tmp_path: Path) -> None:
+    weights = [np.ones((4, 3)), np.zeros(3)]
+    content = {
+        "coefs_": weights,
+        "_optimizer": {"params": weights, "ms": [np.zeros((4, 3))], "velocities": [np.zeros(3)]},
+        "_best_coefs": [np.ones((4, 3))],
+    }
+    anatomy = read(save(tmp_path / "mlp.pkl", pickled(content)))
+    assert anatomy.totals.params == 15
+    kept = {tensor.name for tensor in anatomy.tensors if tensor.role is Role.OPTIMIZER}
+    assert kept == {"_optimizer.ms.0", "_optimizer.velocities.0", "_best_coefs.0"}

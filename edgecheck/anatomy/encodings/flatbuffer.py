@@ -147,6 +147,13 @@ class Table:
         self._flat.span.sub(at + 4, self._flat.span.u32(at))
         return at + 4, self._flat.span.u32(at)
 
+    def numbers(self, slot: int, width: int, label: Label) -> tuple[int, int]:
+        """Where the numbers of a vector begin, and their count; only the length is claimed. (0, 0) by default."""
+        at, count = self.content(slot, label)
+        if count:
+            self._flat.span.sub(at, count * width)
+        return at, count
+
     def ints(self, slot: int, label: Label) -> tuple[int, ...]:
         """A vector of signed 32-bit integers, () by default."""
         at, count = self.vector(slot, 4, label)

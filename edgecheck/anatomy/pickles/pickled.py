@@ -27,6 +27,14 @@ _PADDING = Label(Kind.PADDING, "alignment")
 _WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 #: Byte strings of this size and more are taken for a model that another library wrote into the pickle.
 _SMALLEST_OPAQUE = 1024
+#: What scikit-learn keeps of early stopping: the best weights so far, which `coefs_` has as well.
+_TRAINING = frozenset({"_best_coefs", "_best_intercepts"})
+#: Libraries whose pickles hold their model as opaque bytes: what to save to see inside.
+_OWN_FORMATS = {
+    "xgboost": "XGBoost: save_model('model.ubj')",
+    "lightgbm": "LightGBM: booster_.save_model('model.txt')",
+    "catboost": "CatBoost: save_model('model.cbm')",
+}
 
 
 class _Reading:
@@ -63,6 +71,8 @@ class _Reading:
         """A leaf as a tensor; its bytes are claimed unless another tensor has them."""
         name = ".".join(leaf.path)
         dtype, shape, role, memory, encoding, extents = _described(leaf.found)
+        if role is Role.WEIGHT and _is_training_state(leaf.path):
+            role = Role.OPTIMIZER
         held = self._owners.hold(name, self._region, *extents)
         if not held.shares:
             self.holes += extents
@@ -79,6 +89,16 @@ class _Reading:
             shares=held.shares,
             encoding=encoding,
         )
+
+
+def _is_training_state(path: tuple[str, ...]) -> bool:
+    """Whether an array belongs to the training of scikit-learn's MLPs: an optimiser's moments, or earlier weights.
+
+    `_optimizer.params` are the weights themselves.
+    """
+    if not _TRAINING.isdisjoint(path):
+        return True
+    return "_optimizer" in path and "params" not in path
 
 
 def _recognise(value: Value) -> Array | Mapping | Blob | None:
@@ -129,7 +149,14 @@ def _read(region: Region) -> Inside:
     found: Iterator[Leaf[Array | Mapping | Blob]] = leaves(machine.run(), _recognise, region.span.work)
     tensors = tuple(reading.tensor(leaf) for leaf in found)
     region.claim_around(0, machine.at, reading.holes, _OBJECTS)
-    return Inside(tensors, notes=_notes(tensors))
+    libraries = {name.module.partition(".")[0] for name in machine.names}
+    return Inside(tensors, notes=(*_notes(tensors), *_own_formats(libraries)))
+
+
+def _own_formats(libraries: set[str]) -> Iterator[str]:
+    for library, how in _OWN_FORMATS.items():
+        if library in libraries:
+            yield f"Its trees are bytes of the library's own. To see them, give the file that it writes itself: {how}."
 
 
 def _notes(tensors: tuple[Tensor, ...]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecheck.anatomy.advice import Means, advise
+from edgecheck.anatomy.trees import memory_of_trees
 from edgecheck.anatomy.values import Anatomy
 from edgecheck.checks.explain.activations import Activations, activations
 from edgecheck.core.finding import Evidence
@@ -24,7 +25,7 @@ def memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Ev
         ModelError: the artifact no longer exists.
     """
     found = activations(Path(evidence.artifact.path))
-    weights = anatomy.totals.memory
+    weights = memory_of_trees(anatomy) or anatomy.totals.memory
     worker = _highest(evidence.run)
     parts = _phases(worker, weights, found) if worker is not None else _by_file(weights, found)
     return WayOut(

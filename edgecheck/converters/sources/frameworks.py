@@ -53,7 +53,12 @@ _KERAS = Framework(
     title="Keras", module="keras_model", packages=("keras", "tensorflow", "tensorflow-cpu"), extra="tensorflow"
 )
 _TORCH = Framework(title="PyTorch", module="torch_model", packages=("torch",), extra="torch")
-_SKLEARN = Framework(title="scikit-learn", module="sklearn_model", packages=("scikit-learn", "numpy"), extra="sklearn")
+_SKLEARN = Framework(
+    title="scikit-learn",
+    module="sklearn_model",
+    packages=("scikit-learn", "numpy", "xgboost", "lightgbm", "catboost"),
+    extra="sklearn",
+)
 
 #: By source format; models of other formats cannot be run.
 FRAMEWORKS = {
@@ -72,6 +77,9 @@ FRAMEWORKS = {
     "joblib": _SKLEARN,
     "pickle": _SKLEARN,
     "skops": _SKLEARN,
+    "xgboost": Framework(title="XGBoost", module="sklearn_model", packages=("xgboost",), extra="xgboost"),
+    "lightgbm": Framework(title="LightGBM", module="sklearn_model", packages=("lightgbm",), extra="lightgbm"),
+    "catboost": Framework(title="CatBoost", module="sklearn_model", packages=("catboost",), extra="catboost"),
 }
 
 

@@ -19,6 +19,7 @@ from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.refusals import DO_NOT_OPEN, would_import
 from edgecheck.converters.safety.pickled_imports import is_harmless
 from edgecheck.converters.samples import Port
+from edgecheck.converters.sources import boosters
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
@@ -33,7 +34,7 @@ class SklearnModel:
     """A fitted model; its input is one row of numbers."""
 
     def __init__(self, request: Request) -> None:
-        self.model = _loaded(request)
+        self.model = boosters.as_estimator(_loaded(request), request.title)
         self.ports = (Port(FEATURES, (None, _features(self.model, request)), "float32"),)
         self.is_classifier = is_classifier(self.model)
         self._scores: tuple[str, ...] = ()
@@ -61,7 +62,10 @@ class SklearnModel:
 
     def _predicted(self, rows: NDArray[Any]) -> tuple[NDArray[Any], Any]:
         scores = next((getattr(self.model, each)(rows) for each in self._scores if hasattr(self.model, each)), None)
-        return np.asarray(self.model.predict(rows)), scores
+        predicted = np.asarray(self.model.predict(rows))
+        if predicted.ndim > 1 and boosters.library_of(self.model):  # CatBoost's labels are a column
+            predicted = predicted[:, 0] if predicted.shape[1] == 1 else predicted
+        return predicted, scores
 
 
 def _stacked(scores: Any) -> NDArray[Any]:
@@ -95,14 +99,31 @@ def _loaded(request: Request) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the version that wrote it, which is in the artifact's notes
-            return _skops(request) if request.source == "skops" else _pickled(request)
+            return _opened(request)
     except ConversionError:
         raise
+    except ModuleNotFoundError as error:
+        raise _missing(request, error) from error
     except Exception as error:
+        library = boosters.LIBRARIES.get(request.source)
+        name = f"scikit-learn {sklearn.__version__}" if library is None else library.title
         raise ConversionError(
-            f"scikit-learn {sklearn.__version__} does not open {request.title}: {' '.join(str(error).split())[:200]}",
-            "Open and save it again with the scikit-learn that wrote it, or train it with this version.",
+            f"{name} does not open {request.title}: {' '.join(str(error).split())[:200]}",
+            f"Open and save it again with the {name.partition(' ')[0]} that wrote it, or train it with this version.",
         ) from error
+
+
+def _missing(request: Request, error: ModuleNotFoundError) -> ConversionError:
+    package = (error.name or "A package").partition(".")[0]
+    return boosters.missing_library(request.title, package) or ConversionError(
+        f"{request.title} needs the package {package}, which is not installed here.", f"Install {package}."
+    )
+
+
+def _opened(request: Request) -> Any:
+    if request.source in boosters.LIBRARIES:
+        return boosters.of_file(request)
+    return _skops(request) if request.source == "skops" else _pickled(request)
 
 
 def _pickled(request: Request) -> Any:
@@ -128,8 +149,9 @@ def _features(model: Any, request: Request) -> int:
     Raises:
         ConversionError: the model does not predict from a row of numbers.
     """
-    kind = type(model).__name__
-    if not isinstance(model, BaseEstimator):
+    library = boosters.library_of(next(steps(model)))
+    kind = f"{library.title} {type(model).__name__}" if library else type(model).__name__
+    if not isinstance(model, BaseEstimator) and library is None:
         raise ConversionError(
             f"{request.title} holds a {kind}, not an estimator.", "Save the estimator itself: joblib.dump(model, path)."
         )
@@ -138,7 +160,10 @@ def _features(model: Any, request: Request) -> int:
             f"{request.title} holds a {kind}, which prepares data and predicts nothing.",
             "Save the entire pipeline, with the model at its end.",
         )
-    count = getattr(next(steps(model)), "n_features_in_", None)
+    try:
+        count = boosters.width(next(steps(model)))
+    except Exception:  # noqa: BLE001 - XGBoost and LightGBM raise their own errors where a model was never fitted
+        count = None
     if not isinstance(count, (int, np.integer)):
         raise ConversionError(
             f"{request.title} holds a {kind} that does not take rows of numbers, or was never fitted.",

@@ -10,6 +10,7 @@ from edgecheck.anatomy.advice import Advice, Saved
 from edgecheck.anatomy.comparing import Change, Status
 from edgecheck.anatomy.duplicates import Repeated
 from edgecheck.anatomy.tables import By, Row, top
+from edgecheck.anatomy.trees import memory_of_trees
 from edgecheck.anatomy.values import Anatomy, FileBytes, Kind
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.size import Growth, SizeReport
@@ -79,7 +80,9 @@ def title(report: SizeReport) -> str:
     parts = [model_name(anatomy), anatomy.format.value, size(anatomy.size)]
     if totals.params:
         parts.append(f"{totals.params:,} parameters")
-    if totals.memory != totals.tensors:
+    if trees := memory_of_trees(anatomy):
+        parts.append(f"trees take about {size(trees)} once loaded (projected)")
+    elif totals.memory != totals.tensors:
         parts.append(f"weights take {size(totals.memory)} once loaded")
     return " · ".join(parts)
 

@@ -15,7 +15,7 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel, steps
-from edgecheck.converters.to_onnx.sklearn import precision
+from edgecheck.converters.to_onnx.sklearn import boosters, precision, same_answers
 from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
 from edgecheck.converters.to_onnx.sklearn.equivalents import equivalent
 from edgecheck.errors import ConversionError
@@ -35,24 +35,39 @@ def convert(request: Request, folder: Path) -> Made:
     """
     source = SklearnModel(request)
     estimator = equivalent(source.model, request.title)
+    libraries = boosters.register(estimator)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = _converted(source, estimator)
     except (MissingConverter, MissingShapeCalculator, *_REFUSALS) as error:
-        raise ConversionError(
-            f"skl2onnx does not convert the {_name(source.model)} in {request.title}: {_reason(error)}.",
-            "Train a model that it converts: forests, boosting, linear models, SVMs, MLPs and pipelines of them.",
-        ) from error
+        raise _not_converted(source, request.title, error) from error
+    except Exception as error:
+        if not libraries:
+            raise
+        raise _not_converted(source, request.title, error, boosters.INSTEAD) from error
     for part in steps(estimator):
         precision.round_thresholds_down(model, part)
+    boosters.round_down(model, estimator)
     if source.is_classifier:
         match_decisions(model, source, request.title)
+    for library in libraries:
+        same_answers.ensure_same(model, source, request.title, library)
     made = folder / "model.onnx"
     onnx.save(model, made)
     sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
-    route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}"
+    used = "".join(f", {each.title} {version(each.module)}" for each in libraries)
+    route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}{used}"
     return Made((made,), route, (*precision.float32_notes(source.model), sizes))
+
+
+def _not_converted(
+    source: SklearnModel,
+    title: str,
+    error: Exception,
+    hint: str = "Train a model that it converts: forests, boosting, linear models, SVMs, MLPs and pipelines of them.",
+) -> ConversionError:
+    return ConversionError(f"skl2onnx does not convert the {_name(source.model)} in {title}: {_reason(error)}.", hint)
 
 
 def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
@@ -85,4 +100,6 @@ def _name(model: Any) -> str:
 
 def _reason(error: Exception) -> str:
     """The first line of what skl2onnx says, without its invitation to open an issue."""
+    if isinstance(error, KeyError):  # XGBoost's configuration of other boosters lacks what onnxmltools reads
+        return f"its configuration has no {error}"
     return str(error).partition("\n")[0].partition(" You may raise")[0][:160].rstrip(".")

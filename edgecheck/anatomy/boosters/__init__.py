@@ -1,0 +1,1 @@
+"""Readers of what XGBoost, LightGBM and CatBoost write."""
