@@ -44,31 +44,72 @@ class Turns:
 def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
 
-    Between two timed inferences nothing is written, collected or allocated but the number itself. Of a model so quick
-    that `max_count` would be reached before the looks' least time is over, only one inference in several is timed.
+    Between two timed inferences nothing is written, collected or allocated but the number itself; the pause of each
+    look is measured and counted against a pass. Of a model so quick that `max_count` would be reached before the
+    looks' least time is over, only one inference in several is timed.
     """
     gc.collect()
     gc.disable()
     _warm_up(turns, plan)
     looks = counting.Looks(plan["looks"])
-    values: List[Any] = []
-    begun = CLOCK()
-    until = begun + plan["max_s"] * PER_SECOND
-    sent = skip = 0
+    timed = _Timed(plan["max_s"])
+    skip = 0
     while True:
-        due = min(_due(looks, len(values), plan, (CLOCK() - begun) / PER_SECOND), plan["max_count"])
-        _stretch(turns, values, (due, until), skip)
-        found = [round(value * NANOSECONDS) for value in values]
-        report.send("latencies", values_ns=found[sent:])
-        counts = looks.feed(found, int((CLOCK() - begun) * NANOSECONDS))
-        report.send("look", n=len(found), counts=counts)
-        skip = skip or _skipped(found, looks.least_s, plan["max_count"])
-        sent = len(found)
-        now = CLOCK()
-        settled = looks.done and sent >= plan["min_count"] and (now - begun) / PER_SECOND >= plan["min_s"]
-        if settled or now >= until or sent >= plan["max_count"]:
+        n = len(timed.found)
+        due = min(_due(looks, n, plan, (CLOCK() - timed.begun) / PER_SECOND), plan["max_count"])
+        timed.stretch(turns, due, skip)
+        report.send("latencies", values_ns=timed.found[n:])
+        counts = looks.feed(timed.found, timed.span_ns, timed.pauses)
+        report.send("look", n=len(timed.found), over_s=round(timed.span_ns / 1e9, 3), counts=counts)
+        skip = skip or _skipped(timed.found, looks.least_s, plan["max_count"])
+        enough = len(timed.found) >= plan["min_count"] and timed.span_ns >= plan["min_s"] * 1e9
+        if (looks.done and enough) or timed.over or len(timed.found) >= plan["max_count"]:
             break
     gc.enable()
+
+
+class _Timed:
+    """The inferences timed so far, in nanoseconds: `found`, and the `pauses` between them in which none was."""
+
+    def __init__(self, most_s: float) -> None:
+        self.found: List[int] = []
+        self.pauses: List[int] = []
+        self.begun = self._stopped = CLOCK()
+        self._until = self.begun + most_s * PER_SECOND
+
+    @property
+    def span_ns(self) -> int:
+        """From the first inference's start to the last one's end."""
+        return round((self._stopped - self.begun) * NANOSECONDS)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time allowed is over."""
+        return bool(self._stopped >= self._until)
+
+    def stretch(self, turns: Turns, due: int, skip: int) -> None:
+        """Time inferences until there are `due`, or the time is over. Before each one, `skip` others run untimed."""
+        clock, run, advance, until = CLOCK, turns.model.invoke, turns.next, self._until
+        values: List[Any] = []
+        keep = values.append
+        with refusals.translated(turns.advice):
+            if self.found and self.found[-1] < SLOW_S * 1e9:
+                run()  # untimed: evaluating the look has cooled the caches
+            resumed = stop = clock()
+            for _ in range(due - len(self.found)):
+                for _ in range(skip):
+                    run()
+                start = clock()
+                run()
+                stop = clock()
+                keep(stop - start)
+                if stop >= until:
+                    break
+                advance()
+        if self.found:
+            self.pauses.append(round((resumed - self._stopped) * NANOSECONDS))
+        self._stopped = stop
+        self.found += [round(value * NANOSECONDS) for value in values]
 
 
 def _warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
@@ -94,28 +135,6 @@ def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) 
 def _skipped(latencies: Sequence[int], time_s: float, most: int) -> int:
     """Inferences to leave untimed between two timed ones, so that half of `most` timed ones fill `time_s`."""
     return int(time_s * 1e9 / max(statistics.median(latencies), 1) / max(most / 2, 1))
-
-
-def _stretch(turns: Turns, values: List[Any], end: Any, skip: int) -> None:
-    """Time inferences until there are as many as `end` says, or until its moment is reached.
-
-    Before each one, `skip` others run untimed.
-    """
-    due, until = end
-    clock, run, advance, keep = CLOCK, turns.model.invoke, turns.next, values.append
-    with refusals.translated(turns.advice):
-        if values and values[-1] < SLOW_S * PER_SECOND:
-            run()  # untimed: evaluating the look has cooled the caches
-        for _ in range(due - len(values)):
-            for _ in range(skip):
-                run()
-            start = clock()
-            run()
-            stop = clock()
-            keep(stop - start)
-            if stop >= until:
-                break
-            advance()
 
 
 def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from edgecheck.config.kinds import (
@@ -22,6 +23,7 @@ from edgecheck.config.limit_model import Limits, Regressions
 from edgecheck.config.problems import nearest
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import Node, text_of
+from edgecheck.core.budget import Effort
 
 _NAME = one_of("as-is", "float32", "float16", "int8-dynamic", "int8-weights", "int8")
 _TRUSTED = text_like(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints")
@@ -47,6 +49,11 @@ class VariantKeys(Section):
     prune: float = key(SHARE, "Share of the weights set to zero, the smallest first.", 0.5, default=0.0)
 
 
+def most_time(seconds: Mapping[str, float | None]) -> float:
+    """`max_time` where it is not given: enough for `min_time`, and for a limit that is not decided by then."""
+    return max(Effort().max_time, 2 * (seconds["min_time"] or 0.0))
+
+
 class MeasureKeys(Section):
     """How long a latency is measured."""
 
@@ -59,16 +66,17 @@ class MeasureKeys(Section):
     )
     min_time: float | None = key(
         SECONDS,
-        "Time measured before a limit may pass; by default 9 to 11.5 s by the percentile, or max_time if less.",
+        "Time measured before a limit may pass; by default 9.5 s, or max_time if less.",
         "10 s",
         default=None,
     )
-    max_time: float = key(
+    max_time: float | None = key(
         SECONDS,
-        "Time after which an undecided limit is unknown; by default 30 s.",
+        "Time after which an undecided limit is unknown; by default 30 s, or twice min_time if more.",
         "30 s",
-        default=30.0,
+        default=None,
         at_least="min_time",
+        follows=most_time,
     )
     deadline: float | None = key(
         SECONDS,

@@ -42,6 +42,7 @@ class _Worker:
     load_time: float | None = None
     first_inference: float | None = None
     latencies: list[float] = field(default_factory=list)
+    span: float = 0.0
     counts: dict[str, LookCount] = field(default_factory=dict)
     batches: tuple[tuple[int, int], ...] = ()
     agreed: bool = False
@@ -65,6 +66,7 @@ class _Worker:
             load_time=self.load_time,
             first_inference=self.first_inference,
             latencies=tuple(self.latencies),
+            span=self.span,
             counts=tuple(self.counts.values()),
             batches=self.batches,
             agreed=self.agreed,
@@ -198,6 +200,7 @@ class RunReader:
 
     def _on_look(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
+        worker.span = max(worker.span, event.get("over_s", 0.0))
         for count in event["counts"]:
             _require(count["exceedances"] <= count["n"], "look: more exceedances than inferences")
             _require(count["n"] <= len(worker.latencies), "look: more inferences than latencies")

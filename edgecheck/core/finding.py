@@ -27,6 +27,8 @@ class Measurement:
     """The number of observations: inferences or processes."""
     basis: str = ""
     """How the figure was decided, for a person: `highest of 2 processes`."""
+    span: float | None = None
+    """Seconds of measuring that a latency is from, and that a verdict on it is about; None for other figures."""
     counts: Mapping[str, LookCount] | None = None
     """What the agent counted against each bound, by the limit's key; None where it did not count."""
 

@@ -233,10 +233,12 @@ EVENTS: Mapping[str, Shape] = {
                         **dict.fromkeys(("n", "exceedances"), whole(0, _MOST_FIGURES)),
                         "block": whole(1),
                         "decision": _nullable(text("", "pass", "fail")),
-                    }
+                    },
+                    {"over_s": _SPAN},
                 )
             )
-        }
+        },
+        {"over_s": _SPAN},
     ),
     "batches": record(_PROCESS | {"batches": many(record({"count": whole(1), "total_ns": whole()})), "agreed": flag}),
     "note": record({"code": text(), "message": text()}, _PROCESS),

@@ -178,7 +178,8 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=_timed(latencies, max((count.seconds for count in workers[-1].counts), default=0.0)),
+        basis=_timed(workers[-1]),
+        span=_span(workers[-1]),
         counts=counts,
     )
 
@@ -196,13 +197,18 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         high=bounds[1] if bounds else None,
         interval=True,
         count=len(latencies),
-        basis=_timed(latencies),
+        basis=_timed(workers[-1]),
+        span=_span(workers[-1]),
     )
 
 
-def _timed(latencies: tuple[float, ...], seconds: float = 0.0) -> str:
-    """What a latency is from; a verdict on it is about this time, which is at least that of the inferences."""
-    return f"{len(latencies):,} inferences over {LOAD_TIME.show(max(seconds, sum(latencies)))}"
+def _timed(worker: WorkerRun) -> str:
+    return f"{len(worker.latencies):,} inferences over {LOAD_TIME.show(_span(worker))}"
+
+
+def _span(worker: WorkerRun) -> float:
+    """Seconds that were measured; an agent that did not report them has timed one inference after the other."""
+    return max(worker.span, sum(worker.latencies))
 
 
 #: The workers of which each loads the model once.

@@ -78,7 +78,7 @@ class LookCount:
     decision: str
     """`pass`, `fail`, or empty."""
     seconds: float = 0.0
-    """How long was measured until then: what the decision is about; 0 where the agent did not say."""
+    """Seconds measured until then, which the decision is about; 0 where the agent did not report them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +123,8 @@ class WorkerRun:
     first_inference: float | None = None
     latencies: tuple[float, ...] = ()
     """Seconds of each steady inference, in order."""
+    span: float = 0.0
+    """Seconds from the first steady inference's start to the last one's end; 0 where the agent did not report it."""
     counts: tuple[LookCount, ...] = ()
     batches: tuple[tuple[int, int], ...] = ()
     """(Inferences, nanoseconds) of each batch; where the clock counts instructions, a nanosecond is one instruction."""

@@ -135,6 +135,7 @@ def _found(finding: Finding) -> dict[str, Any] | None:
         "provenance": finding.provenance.value,
         "count": finding.count,
         "basis": finding.basis,
+        "span": finding.span,
     }
 
 

@@ -229,6 +229,7 @@ def _measurement(metric: Metric, raw: object, place: str) -> Measurement:
         high=_maybe(data, "high", place),
         count=scalar(int, data.get("count"), f"{place}.count"),
         basis=_text(data, "basis", place),
+        span=_maybe(data, "span", place),
     )
 
 

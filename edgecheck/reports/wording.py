@@ -11,7 +11,7 @@ from pathlib import PurePath
 from edgecheck.core import text
 from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
-from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status, Verdict, show_pair
 
@@ -31,9 +31,10 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def line(verdict: Verdict) -> str:
-    """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
+    """Metric, figure, its time, bound and margin: `latency_p50 55 ms over 9.50 s, limit ≤ 50 ms, 10% over`."""
     found, bound = found_and_bound(verdict)
-    parts = (f"{clean(verdict.metric.name)} {found or 'without a figure'}", f"limit {bound}", margin(verdict))
+    figure = f"{found}{over(verdict)}" if found else "without a figure"
+    parts = (f"{clean(verdict.metric.name)} {figure}", f"limit {bound}", margin(verdict))
     return ", ".join(part for part in parts if part)
 
 
@@ -92,6 +93,12 @@ def provenance(verdict: Verdict) -> str:
     return verdict.finding.provenance.value if isinstance(verdict.finding, Measurement) else ""
 
 
+def over(verdict: Verdict) -> str:
+    """The time that the verdict on a latency is about: ` over 9.50 s`; empty for others."""
+    span = verdict.finding.span if isinstance(verdict.finding, Measurement) else None
+    return f" over {LOAD_TIME.show(span)}" if span else ""
+
+
 def origin(verdict: Verdict) -> str:
     """How the figure was obtained: provenance and basis; empty without a figure."""
     basis = getattr(verdict.finding, "basis", "")
@@ -132,6 +139,12 @@ def details(result: CheckResult) -> str:
         threads = result.budget.threads
         parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
     return clean("; ".join(parts))
+
+
+def time_spoken_for(result: CheckResult) -> str:
+    """How long the latencies that have limits were measured, which their verdicts are about; empty without any."""
+    spans = {span for verdict in result.verdicts if (span := over(verdict))}
+    return f"latencies: measured{max(spans)}, which is the time that their verdicts are about" if spans else ""
 
 
 def problem(result: CheckResult) -> str:
