@@ -85,7 +85,7 @@ def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: ev
     if spec["purpose"] == "deterministic":  # an inference takes seconds there, so the last one's outputs are used
         return functools.partial(turns.model.named, timing.agree(turns, spec["deterministic"], report))
     if spec["purpose"] == "latency":
-        timing.measure(turns, spec["latency"], report)
+        timing.measure(turns, dict(spec["latency"], threads=spec["threads"]), report)
     elif spec["purpose"] == "memory":
         _repeat(turns, spec["memory"])
     else:

@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from edgecheck_agent import counting, events, refusals, statistics
+from edgecheck_agent import counting, events, refusals, statistics, waiting
 
 # Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
@@ -52,28 +52,37 @@ def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     gc.disable()
     _warm_up(turns, plan)
     looks = counting.Looks(plan["looks"])
-    timed = _Timed(plan["max_s"])
     skip = 0
-    while True:
-        n = len(timed.found)
-        due = min(_due(looks, n, plan, (CLOCK() - timed.begun) / PER_SECOND), plan["max_count"])
-        timed.stretch(turns, due, skip)
-        report.send("latencies", values_ns=timed.found[n:])
-        counts = looks.feed(timed.found, timed.span_ns, timed.pauses)
-        report.send("look", n=len(timed.found), over_s=round(timed.span_ns / 1e9, 3), counts=counts)
-        skip = skip or _skipped(timed.found, looks.least_s, plan["max_count"])
-        enough = len(timed.found) >= plan["min_count"] and timed.span_ns >= plan["min_s"] * 1e9
-        if (looks.done and enough) or timed.over or len(timed.found) >= plan["max_count"]:
-            break
+    with waiting.Waits() as waits:
+        timed = _Timed(plan["max_s"], waits)
+        account = waiting.Account()
+        while True:
+            n = len(timed.found)
+            due = min(_due(looks, n, plan, (CLOCK() - timed.begun) / PER_SECOND), plan["max_count"])
+            timed.stretch(turns, due, skip)
+            timed.send(n, report)
+            counts = looks.feed(timed.found, timed.span_ns, timed.pauses, timed.waited(plan["threads"]))
+            share = {"over_s": round(timed.span_ns / 1e9, 3), "contention": account.so_far(sum(timed.waits))}
+            report.send("look", n=len(timed.found), counts=counts, **share)
+            skip = skip or _skipped(timed.found, looks.least_s, plan["max_count"])
+            enough = len(timed.found) >= plan["min_count"] and timed.span_ns >= plan["min_s"] * 1e9
+            if (looks.done and enough) or timed.over or len(timed.found) >= plan["max_count"]:
+                break
     gc.enable()
 
 
 class _Timed:
-    """The inferences timed so far, in nanoseconds: `found`, and the `pauses` between them in which none was."""
+    """The inferences timed so far, in nanoseconds: `found`, and the `pauses` between them in which none was.
 
-    def __init__(self, most_s: float) -> None:
+    `waits` are what each waited for a processor, as far as that is known (`waiting.attributed`).
+    """
+
+    def __init__(self, most_s: float, waits: waiting.Waits) -> None:
         self.found: List[int] = []
         self.pauses: List[int] = []
+        self.waits: List[int] = []
+        self._reader = waits
+        self._each = True
         self.begun = self._stopped = CLOCK()
         self._until = self.begun + most_s * PER_SECOND
 
@@ -87,29 +96,57 @@ class _Timed:
         """Whether the time allowed is over."""
         return bool(self._stopped >= self._until)
 
+    def send(self, first: int, report: events.Report) -> None:
+        """Send the latencies from `first` on, and what they waited if any did."""
+        waits = self.waits[first:]
+        report.send("latencies", values_ns=self.found[first:], waits_ns=waits if any(waits) else [])
+
+    def waited(self, threads: int) -> counting.Waited:
+        """The waiting, for the looks."""
+        return counting.Waited(self.waits, self._each and threads == 1)
+
     def stretch(self, turns: Turns, due: int, skip: int) -> None:
         """Time inferences until there are `due`, or the time is over. Before each one, `skip` others run untimed."""
+        found, read = self.found, self._reader.read
+        self._reader.refresh()
+        apart = self._apart(skip)
+        with refusals.translated(turns.advice):
+            if found and found[-1] < SLOW_S * 1e9:
+                turns.model.invoke()  # untimed: evaluating the look has cooled the caches
+            if found:
+                self.pauses.append(round((CLOCK() - self._stopped) * NANOSECONDS))
+            while len(found) < due and not self.over:
+                before = read()
+                new = self._group(turns, min(apart, due - len(found)), skip)
+                self.waits += waiting.attributed(new, read() - before)
+                found += new
+
+    def _group(self, turns: Turns, count: int, skip: int) -> List[int]:
+        """Time `count` inferences, or fewer if the time is over."""
         clock, run, advance, until = CLOCK, turns.model.invoke, turns.next, self._until
         values: List[Any] = []
         keep = values.append
-        with refusals.translated(turns.advice):
-            if self.found and self.found[-1] < SLOW_S * 1e9:
-                run()  # untimed: evaluating the look has cooled the caches
-            resumed = stop = clock()
-            for _ in range(due - len(self.found)):
-                for _ in range(skip):
-                    run()
-                start = clock()
+        stop = start = self._stopped
+        for _ in range(count):
+            for _ in range(skip):
                 run()
-                stop = clock()
-                keep(stop - start)
-                if stop >= until:
-                    break
-                advance()
-        if self.found:
-            self.pauses.append(round((resumed - self._stopped) * NANOSECONDS))
+            start = clock()
+            run()
+            stop = clock()
+            keep(stop - start)
+            if stop >= until:
+                break
+            advance()
         self._stopped = stop
-        self.found += [round(value * NANOSECONDS) for value in values]
+        return [round(value * NANOSECONDS) for value in values]
+
+    def _apart(self, skip: int) -> int:
+        """How many inferences share a reading of the waiting."""
+        if not self.found:
+            return 1
+        apart = self._reader.apart(statistics.median(self.found) / 1e9)
+        self._each = self._each and apart == 1 and not skip
+        return apart
 
 
 def _warm_up(turns: Turns, plan: Dict[str, Any]) -> None:

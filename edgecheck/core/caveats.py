@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgecheck.core import statistics
+from edgecheck.core import contention, statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.run import Purpose, Run, WorkerRun
@@ -105,11 +105,21 @@ def throttling(run: Run) -> tuple[str, ...]:
 
 def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
     for worker in run.of(Purpose.LATENCY):
+        yield from _contended(worker)
         if len(worker.latencies) >= statistics.ENOUGH_FOR_SPREAD:
             yield from _noise(worker)
             yield from _outliers(worker)
             yield from _drift(worker)
             yield from _slow_first(worker, effort)
+
+
+def _contended(worker: WorkerRun) -> Iterator[Caveat]:
+    if cause := contention.cause(worker):
+        yield Caveat(
+            "contended",
+            f"{cause[:1].upper()}{cause[1:]}.",
+            f"That can only slow a model: what passes holds. For steady figures, {contention.ADVICE}.",
+        )
 
 
 def _noise(worker: WorkerRun) -> Iterator[Caveat]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from edgecheck.core import looks, statistics
+from edgecheck.core import contention, looks, statistics
 from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
 from edgecheck.core.metrics import LOAD_TIME, METRICS, SIZE, Metric, Provenance
-from edgecheck.core.run import Phase, Purpose, WorkerRun
+from edgecheck.core.run import Activity, Phase, Purpose, WorkerRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,9 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
     known = per_process(metric, workers)
     if len(known) < FRESH_LOADS:
         return None
+    during = Activity.LOAD if metric == LOAD_TIME else Activity.FIRST_INFERENCE
+    waits, contended = contention.of_loading(workers, during)
+    alone = [max(value - wait, 0.0) for value, wait in zip(known, waits, strict=False)]
     return Measurement(
         metric=metric,
         value=statistics.median(known),
@@ -158,6 +161,8 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
         high=max(known),
         count=len(known),
         basis=f"median of {len(known)} processes",
+        contended=contended,
+        unwaited=statistics.median(alone) if len(alone) == len(known) else None,
     )
 
 
@@ -168,8 +173,12 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
     latencies = workers[-1].latencies
     if not latencies or metric.quantile is None:
         return None
-    counts = {count.limit: count for count in workers[-1].counts if count.limit.startswith(metric.name + ":")}
+    worker = workers[-1]
+    counts = {count.limit: count for count in worker.counts if count.limit.startswith(metric.name + ":")}
     block = max((count.block for count in counts.values()), default=None)
+    left_out = max((count.left_out for count in counts.values()), default=0)
+    if left_out and worker.waits:
+        latencies = tuple(value for value, wait in zip(latencies, worker.waits, strict=True) if not wait) or latencies
     low, high = looks.quantile_bounds(latencies, metric.quantile, block=block)
     return Measurement(
         metric=metric,
@@ -178,8 +187,10 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=_timed(workers[-1]),
-        span=_span(workers[-1]),
+        basis=_timed(worker, left_out),
+        span=_span(worker),
+        contended=contention.cause(worker),
+        unwaited=statistics.percentile(contention.without_waiting(worker), metric.quantile),
         counts=counts,
     )
 
@@ -199,11 +210,15 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         count=len(latencies),
         basis=_timed(workers[-1]),
         span=_span(workers[-1]),
+        contended=contention.cause(workers[-1]),
+        unwaited=sum(contention.without_waiting(workers[-1])) / len(latencies),
     )
 
 
-def _timed(worker: WorkerRun) -> str:
-    return f"{len(worker.latencies):,} inferences over {LOAD_TIME.show(_span(worker))}"
+def _timed(worker: WorkerRun, left_out: int = 0) -> str:
+    every = len(worker.latencies)
+    some = f"the {every - left_out:,} that did not wait for a processor, of " if left_out else ""
+    return f"{some}{every:,} inferences over {LOAD_TIME.show(_span(worker))}"
 
 
 def _span(worker: WorkerRun) -> float:

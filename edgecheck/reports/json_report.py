@@ -136,6 +136,8 @@ def _found(finding: Finding) -> dict[str, Any] | None:
         "count": finding.count,
         "basis": finding.basis,
         "span": finding.span,
+        "contended": finding.contended,
+        "unwaited": finding.unwaited,
     }
 
 

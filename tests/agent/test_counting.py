@@ -41,7 +41,7 @@ def test_a_clear_pass_takes_no_more_inferences_than_the_table_asks_for() -> None
     watched = Looks([p90()])
     assert measured(watched, quiet(10, 5000)) == looks.inferences_needed(0.9, block=20)
     assert watched.feed(quiet(10, 1020)) == [
-        {"id": "p90", "n": 1020, "exceedances": 0, "block": 20, "decision": "pass", "over_s": 10.205}
+        {"id": "p90", "n": 1020, "exceedances": 0, "left_out": 0, "block": 20, "decision": "pass", "over_s": 10.205}
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_clear_fail_takes_eight_blocks() -> None:
     source = quiet(500, 50)
     assert measured(watched, source) == 8
     assert watched.feed(source[:8]) == [
-        {"id": "p90", "n": 8, "exceedances": 8, "block": 1, "decision": "fail", "over_s": 4.008}
+        {"id": "p90", "n": 8, "exceedances": 8, "left_out": 0, "block": 1, "decision": "fail", "over_s": 4.008}
     ]
 
 
@@ -100,7 +100,9 @@ def test_with_nothing_to_watch_it_is_done_immediately() -> None:
 
 def test_no_latencies_decide_nothing() -> None:
     watched = Looks([p90()])
-    assert watched.feed([]) == [{"id": "p90", "n": 0, "exceedances": 0, "block": 1, "decision": "", "over_s": 0.0}]
+    assert watched.feed([]) == [
+        {"id": "p90", "n": 0, "exceedances": 0, "left_out": 0, "block": 1, "decision": "", "over_s": 0.0}
+    ]
     assert not watched.done
 
 
@@ -251,10 +253,10 @@ def test_a_pass_that_later_pauses_call_into_question_is_withdrawn() -> None:
 
 def test_early_looks_are_few_because_each_is_a_pause() -> None:
     watched, looked, n = Looks([p90(50, span=30.0)]), [], 0
-    source = quiet(0.1, 100_000)
-    while n < len(source):
+    source = quiet(0.5, 20_000)
+    while not watched.done and n < len(source):
         n = min(watched.next_look(n), len(source))
         looked.append(n)
         watched.feed(source[:n])
-    assert len(looked) <= 17
+    assert len(looked) <= 14
     assert watched.feed(source[:n])[0]["decision"] == "pass"
