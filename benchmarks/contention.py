@@ -5,8 +5,8 @@
 
 The first check, with nothing else running, gives the median and the baseline. Then come `--runs` checks idle and as
 many under `--loops` busy loops. Each has a limit on p50 at 0.9, 1.15, 1.5 or 2 times that median and a rule of 5, 10 or
-20 % growth, in turn. A pass is wrong at 0.9 times; a fail is wrong at the others, and for every rule. Run it on a machine
-that does nothing else: a first check that was slowed is reported, and the limits are then those of a slower machine.
+20 % growth, in turn. A pass is wrong at 0.9 times; a fail is wrong at the others, and for every rule. Run it on a
+machine that does nothing else: a first check that was slowed says so, and limits are then those of a slower machine.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.core import looks
-from edgecheck_agent import counting, statistics, waiting
+from edgecheck_agent import counting, procfs, statistics, waiting
 
 MS = 1_000_000
 WAITING_NEEDS_LINUX = pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="no schedstat here")
@@ -60,7 +60,7 @@ def test_without_schedstat_the_time_off_a_processor_is_taken_for_waiting(monkeyp
 
 
 def test_a_machine_without_proc_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting.procfs, "text", lambda _path: "")
+    monkeypatch.setattr(procfs, "text", lambda _path: "")
     assert waiting.processors() is None
     assert waiting.pressure() is None
     seen = waiting.Account().so_far(5)
