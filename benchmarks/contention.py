@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from edgecheck import __version__, api
 from edgecheck.checks.invocation import now, this_host
 from edgecheck.core.report import Report
+from edgecheck.core.verdict import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,8 @@ def verdicts(
         for verdict in checked(model, folder, seconds, rules, baseline).verdicts:
             if verdict.metric.name.startswith(METRIC):
                 what = f"growth {growth}" if "baseline" in verdict.metric.name else f"limit {factor:g} x"
+                if verdict.status is (Status.PASS if factor < 1 and what.startswith("limit") else Status.FAIL):
+                    print(f"{what}: {verdict.status.value}: {verdict.reason}", file=sys.stderr)
                 yield what, verdict.status.value
 
 
