@@ -5,9 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import Any, Dict, List, Optional
 
-from edgecheck_agent import procfs
+from edgecheck_agent import procfs, waiting
 
 # Bits of `vcgencmd get_throttled`, as Raspberry Pi documents them.
 THROTTLED = {
@@ -53,6 +54,7 @@ def state(when: str) -> Dict[str, Any]:
         "throttled": _throttled(),
         "power_mode": _tool("nvpmodel", "-q"),
         "load_average": list(os.getloadavg()),
+        "pressure": {"at_s": round(time.monotonic(), 3), "waited_s": waiting.pressure()},
     }
 
 

@@ -9,7 +9,7 @@ import select
 import time
 from typing import Any
 
-from edgecheck_agent import procfs, watching
+from edgecheck_agent import procfs, waiting, watching
 
 NOBODY_READS_S = 60.0
 
@@ -56,6 +56,7 @@ class Report:
         self._process = process
         self._started = started
         self._shares = shares
+        self._waits = waiting.Waits()
 
     def count_from(self, started: float) -> None:
         """Count the worker's time from this moment on: until then it only waited for its task."""
@@ -72,5 +73,7 @@ class Report:
         """Report that a boundary is reached: the time, and this process's memory."""
         at_s = time.monotonic() - self._started
         memory = procfs.own_memory()
+        self._waits.refresh()
+        waited_s = self._waits.read() / 1e9
         memory.update(procfs.own_shares() if self._shares else {"pss": None, "uss": None})
-        self.send("phase", phase=phase, at_s=round(at_s, 6), **memory, **fields)
+        self.send("phase", phase=phase, at_s=round(at_s, 6), waited_s=round(waited_s, 6), **memory, **fields)

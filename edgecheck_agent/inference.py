@@ -89,7 +89,7 @@ def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: ev
 
         sustaining.sustain(turns, spec["latency"], report)
     elif spec["purpose"] == "latency":
-        timing.measure(turns, spec["latency"], report)
+        timing.measure(turns, dict(spec["latency"], threads=spec["threads"]), report)
     elif spec["purpose"] == "memory":
         _repeat(turns, spec["memory"])
     else:

@@ -13,6 +13,12 @@ LEAST_SUMS = 4
 # Parts of a series whose medians show its trend.
 PARTS = 10
 
+# From this share of the time on, waiting for a processor makes a run contended.
+CONTENDED = 0.02
+
+# What a contended machine adds to an inference besides waiting: cold caches, and a core that is shared.
+SLOWER = 2.0
+
 Row = TypeVar("Row", bound=Sequence[int])
 
 

@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from edgecheck_agent import counting, events, refusals, statistics
+from edgecheck_agent import counting, events, refusals, statistics, waiting
 
 # Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
@@ -44,31 +44,109 @@ class Turns:
 def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
     """Warm up, then time inferences and send them at each look, until all looks or the plan's limits say stop.
 
-    Between two timed inferences nothing is written, collected or allocated but the number itself. Of a model so quick
-    that `max_count` would be reached before the looks' least time is over, only one inference in several is timed.
+    Between two timed inferences nothing is written, collected or allocated but the number itself; the pause of each
+    look is measured and counted against a pass. Of a model so quick that `max_count` would be reached before the
+    looks' least time is over, only one inference in several is timed.
     """
     gc.collect()
     gc.disable()
     warm_up(turns, plan)
     looks = counting.Looks(plan["looks"])
-    values: List[Any] = []
-    begun = CLOCK()
-    until = begun + plan["max_s"] * PER_SECOND
-    sent = skip = 0
-    while True:
-        due = min(_due(looks, len(values), plan, (CLOCK() - begun) / PER_SECOND), plan["max_count"])
-        _stretch(turns, values, (due, until), skip)
-        found = [round(value * NANOSECONDS) for value in values]
-        report.send("latencies", values_ns=found[sent:])
-        counts = looks.feed(found, int((CLOCK() - begun) * NANOSECONDS))
-        report.send("look", n=len(found), counts=counts)
-        skip = skip or _skipped(found, looks.least_s, plan["max_count"])
-        sent = len(found)
-        now = CLOCK()
-        settled = looks.done and sent >= plan["min_count"] and (now - begun) / PER_SECOND >= plan["min_s"]
-        if settled or now >= until or sent >= plan["max_count"]:
-            break
+    skip = 0
+    with waiting.Waits() as waits:
+        timed = _Timed(plan["max_s"], waits)
+        account = waiting.Account()
+        while True:
+            n = len(timed.found)
+            due = min(_due(looks, n, plan, (CLOCK() - timed.begun) / PER_SECOND), plan["max_count"])
+            timed.stretch(turns, due, skip)
+            timed.send(n, report)
+            counts = looks.feed(timed.found, timed.span_ns, timed.pauses, timed.waited(plan["threads"]))
+            share = {"over_s": round(timed.span_ns / 1e9, 3), "contention": account.so_far(sum(timed.waits))}
+            report.send("look", n=len(timed.found), counts=counts, **share)
+            skip = skip or _skipped(timed.found, looks.least_s, plan["max_count"])
+            enough = len(timed.found) >= plan["min_count"] and timed.span_ns >= plan["min_s"] * 1e9
+            if (looks.done and enough) or timed.over or len(timed.found) >= plan["max_count"]:
+                break
     gc.enable()
+
+
+class _Timed:
+    """The inferences timed so far, in nanoseconds: `found`, and the `pauses` between them in which none was.
+
+    `waits` are what each waited for a processor, as far as that is known (`waiting.attributed`).
+    """
+
+    def __init__(self, most_s: float, waits: waiting.Waits) -> None:
+        self.found: List[int] = []
+        self.pauses: List[int] = []
+        self.waits: List[int] = []
+        self._reader = waits
+        self._each = True
+        self.begun = self._stopped = CLOCK()
+        self._until = self.begun + most_s * PER_SECOND
+
+    @property
+    def span_ns(self) -> int:
+        """From the first inference's start to the last one's end."""
+        return round((self._stopped - self.begun) * NANOSECONDS)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time allowed is over."""
+        return bool(self._stopped >= self._until)
+
+    def send(self, first: int, report: events.Report) -> None:
+        """Send the latencies from `first` on, and what they waited if any did."""
+        waits = self.waits[first:]
+        report.send("latencies", values_ns=self.found[first:], waits_ns=waits if any(waits) else [])
+
+    def waited(self, threads: int) -> counting.Waited:
+        """The waiting, for the looks."""
+        return counting.Waited(self.waits, self._each and threads == 1)
+
+    def stretch(self, turns: Turns, due: int, skip: int) -> None:
+        """Time inferences until there are `due`, or the time is over. Before each one, `skip` others run untimed."""
+        found, read = self.found, self._reader.read
+        self._reader.refresh()
+        apart = self._apart(skip)
+        with refusals.translated(turns.advice):
+            if found and found[-1] < SLOW_S * 1e9:
+                turns.model.invoke()  # untimed: evaluating the look has cooled the caches
+            if found:
+                self.pauses.append(round((CLOCK() - self._stopped) * NANOSECONDS))
+            while len(found) < due and not self.over:
+                before = read()
+                new = self._group(turns, min(apart, due - len(found)), skip)
+                self.waits += waiting.attributed(new, read() - before)
+                found += new
+
+    def _group(self, turns: Turns, count: int, skip: int) -> List[int]:
+        """Time `count` inferences, or fewer if the time is over."""
+        clock, run, advance, until = CLOCK, turns.model.invoke, turns.next, self._until
+        values: List[Any] = []
+        keep = values.append
+        stop = start = self._stopped
+        for _ in range(count):
+            for _ in range(skip):
+                run()
+            start = clock()
+            run()
+            stop = clock()
+            keep(stop - start)
+            if stop >= until:
+                break
+            advance()
+        self._stopped = stop
+        return [round(value * NANOSECONDS) for value in values]
+
+    def _apart(self, skip: int) -> int:
+        """How many inferences share a reading of the waiting."""
+        if not self.found:
+            return 1
+        apart = self._reader.apart(statistics.median(self.found) / 1e9)
+        self._each = self._each and apart == 1 and not skip
+        return apart
 
 
 def warm_up(turns: Turns, plan: Dict[str, Any]) -> None:
@@ -95,28 +173,6 @@ def _due(looks: counting.Looks, n: int, plan: Dict[str, Any], elapsed_s: float) 
 def _skipped(latencies: Sequence[int], time_s: float, most: int) -> int:
     """Inferences to leave untimed between two timed ones, so that half of `most` timed ones fill `time_s`."""
     return int(time_s * 1e9 / max(statistics.median(latencies), 1) / max(most / 2, 1))
-
-
-def _stretch(turns: Turns, values: List[Any], end: Any, skip: int) -> None:
-    """Time inferences until there are as many as `end` says, or until its moment is reached.
-
-    Before each one, `skip` others run untimed.
-    """
-    due, until = end
-    clock, run, advance, keep = CLOCK, turns.model.invoke, turns.next, values.append
-    with refusals.translated(turns.advice):
-        if values and values[-1] < SLOW_S * PER_SECOND:
-            run()  # untimed: evaluating the look has cooled the caches
-        for _ in range(due - len(values)):
-            for _ in range(skip):
-                run()
-            start = clock()
-            run()
-            stop = clock()
-            keep(stop - start)
-            if stop >= until:
-                break
-            advance()
 
 
 def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:

@@ -32,7 +32,8 @@ def shape(text: str) -> list[str]:
 
 def _without_caveats(lines: list[str]) -> list[str]:
     first = next(
-        (at for at, line in enumerate(lines) if re.match(r"(noisy|slow-first-run|drift|outliers): ", line)), None
+        (at for at, line in enumerate(lines) if re.match(r"(contended|noisy|slow-first-run|drift|outliers): ", line)),
+        None,
     )
     return lines[:first]
 

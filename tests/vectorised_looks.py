@@ -24,13 +24,32 @@ if TYPE_CHECKING:
 class Outcome:
     """What became of many runs of one limit."""
 
-    passed: float
-    """Share of the runs; what neither passed nor failed was not decided."""
-    failed: float
-    inferences: float
-    """Mean count at the decision, or at the end."""
-    seconds: float
-    """Mean time measured by then."""
+    states: Counts
+    """1 for each that passed, -1 for each that failed; 0 was not decided."""
+    counts: Counts
+    """Inferences at the decision, or at the end."""
+    spans: Figures
+    """Seconds measured by then."""
+
+    @property
+    def passed(self) -> float:
+        """Share of the runs."""
+        return float((self.states == 1).mean())
+
+    @property
+    def failed(self) -> float:
+        """Share of the runs."""
+        return float((self.states == -1).mean())
+
+    @property
+    def inferences(self) -> float:
+        """Mean count."""
+        return float(self.counts.mean())
+
+    @property
+    def seconds(self) -> float:
+        """Mean time measured."""
+        return float(self.spans.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +57,40 @@ class Watch:
     """One limit on the `quantile` of latencies; nanoseconds."""
 
     quantile: float
-    bound: float
+    bound: float | Figures
+    """Of all runs, or of each."""
     span: float = 0.0
     block: int = 0
     """Counts in blocks of this length, whatever the latencies show; 0 lets them show it."""
+    pause: float = 0.0
+    """Of the time measured so far, what each look takes; inferences that fall into it are not seen."""
 
     def run(self, series: Series) -> Outcome:
         """Look at every row of `series` as the agent would, until each is decided or at its end."""
         count, length = series.shape
         state, at = np.zeros(count, np.int64), np.full(count, length)
+        spans = series.sum(axis=1) / 1e9
+        seen = np.ones(length, np.bool_)
+        pauses = np.zeros((count, 0))
         for n in self.grid(series):
             undecided = np.flatnonzero(state == 0)
             if undecided.size == 0:
                 break
-            answer = self.look(series[undecided, :n])
+            part, bound = series[undecided, :n], self._bounds(undecided)
+            answer = Watch(self.quantile, bound, self.span, self.block).look(
+                part[:, seen[:n]], part.sum(axis=1), pauses[undecided]
+            )
             state[undecided] = answer
             at[undecided[answer != 0]] = n
-        seconds = [row[:n].sum() / 1e9 for row, n in zip(series, at, strict=True)]
-        return Outcome(
-            float((state == 1).mean()), float((state == -1).mean()), float(at.mean()), float(np.mean(seconds))
-        )
+            spans[undecided[answer != 0]] = part[answer != 0].sum(axis=1) / 1e9
+            if self.pause:
+                resumed = min(n + math.ceil(self.pause * n), length)
+                seen[n:resumed] = False
+                pauses = np.column_stack([pauses, series[:, n:resumed].sum(axis=1)])
+        return Outcome(state, at, spans)
+
+    def _bounds(self, rows: Counts) -> float | Figures:
+        return self.bound[rows] if isinstance(self.bound, np.ndarray) else self.bound
 
     def grid(self, series: Series) -> list[int]:
         """Numbers of inferences to look at: those of the table, in the shortest blocks; and all of them."""
@@ -65,21 +98,24 @@ class Watch:
         block = self.block or looks.least_block(float(np.median(series)) / 1e9)
         due = [look.n * block for look in looks.look_table(self.quantile)]
         # The agent looks when the least time is over; in the mean of all runs that is here, a little later.
-        over = math.ceil(1.02 * self.least / float(series.mean())) if self.least else length
-        return sorted({n for n in [*due, over] if n < length} | {length})
+        over = math.ceil(1.02 * self.least / float(series.mean())) if self.least else 0
+        early = [counting.EARLY_GROWTH**power for power in range(3, 40)]
+        some = {n for n in due if n > over} | {n for n in early if n < over} | ({over} - {0})
+        return sorted({n for n in some if n < length} | {length})
 
-    def look(self, series: Series) -> Counts:
+    def look(self, series: Series, elapsed: Figures | None = None, pauses: Figures | None = None) -> Counts:
         """1 for each row that passes, -1 for each that fails, 0 for the others."""
         n = series.shape[1]
-        over = series > self.bound
+        limit = np.broadcast_to(np.asarray(self.bound, np.float64), (len(series),))[:, None]
+        elapsed = series.sum(axis=1).astype(np.float64) if elapsed is None else elapsed
+        over = series > limit
         seen = over.sum(axis=1)
-        block: Counts = np.full(len(series), self.block) if self.block else self._blocks(series)
-        fewest, most = self._over_the_span(series, self.bound, seen)
+        block: Counts = np.full(len(series), self.block) if self.block else self._blocks(series, limit)
+        fewest, most = self._over_the_span(series, limit, elapsed)
         few = self._too_few_bursts(over, block)
         most = np.where(few, np.maximum(most, seen * block), most)
-        far = counting.FARTHEST * self.bound
-        early, _ = self._over_the_span(series, far, (series > far).sum(axis=1))
-        short = series.sum(axis=1) < 0.99 * self.least
+        early, _ = self._over_the_span(series, counting.FARTHEST * limit, elapsed)
+        short = elapsed < 0.99 * self.least
         table = looks.look_table(self.quantile)
         rows = np.array([look.n for look in table])
         passing = np.array([-1] + [look.pass_at_most for look in table])
@@ -87,24 +123,35 @@ class Watch:
         before = np.searchsorted(rows, n // block, side="right")
         after = np.searchsorted(rows, -(-n // block), side="left")
         passes = (most <= passing[before] * block) & self._holds(over, passing=True) & ~short
+        passes &= self._within_with_pauses(seen, n, limit, pauses)
         fails = (fewest >= failing[after] * block) & self._holds(over, passing=False) & ~short
         fails |= short & (early >= failing[after] * block)
         answer: Counts = np.where(passes, 1, np.where(fails, -1, 0))
         return answer
 
-    def _blocks(self, series: Series) -> Counts:
+    def _within_with_pauses(self, seen: Counts, n: int, limit: Figures, pauses: Figures | None) -> Marks:
+        """Whether the quantile is within the limit although all that began in the pauses exceeded it."""
+        if pauses is None or pauses.shape[1] == 0:
+            return np.ones(len(seen), np.bool_)
+        unseen = (1 + np.floor(pauses / limit)).sum(axis=1).astype(np.int64)
+        every = n + unseen
+        ranks = np.maximum(1, np.ceil(np.round(self.quantile * every, 6)))
+        holds: Marks = seen + unseen <= every - ranks
+        return holds
+
+    def _blocks(self, series: Series, limit: Figures) -> Counts:
         middle = np.median(series, axis=1)
         floor = np.minimum(looks.BURST_COUNT, np.ceil(looks.BURST_TIME * 1e9 / middle))
-        near = ((middle + self.bound) / 2)[:, None]
+        near = (middle[:, None] + limit) / 2
         level = _levelled(series, middle)
-        shown = np.maximum(_correlation_times(level > self.bound), _correlation_times(level > near))
+        shown = np.maximum(_correlation_times(level > limit), _correlation_times(level > near))
         blocks: Counts = np.maximum(floor, np.ceil(shown)).astype(np.int64)
         return blocks
 
     @property
     def least(self) -> float:
         """The time before which nothing passes, as the host tells the agent."""
-        return min(looks.least_time(self.quantile) * 1e9, self.span)
+        return min(looks.LEAST_TIME * 1e9, self.span)
 
     def _too_few_bursts(self, over: Marks, block: Counts) -> Marks:
         few = np.zeros(len(over), np.bool_)
@@ -126,9 +173,10 @@ class Watch:
                 holds &= within == passing
         return holds
 
-    def _over_the_span(self, series: Series, bound: float, seen: Counts) -> tuple[Counts, Counts]:
+    def _over_the_span(self, series: Series, bound: Figures, elapsed: Figures) -> tuple[Counts, Counts]:
         n = series.shape[1]
-        ahead = self.span / series.sum(axis=1) - 1
+        seen = (series > bound).sum(axis=1)
+        ahead = self.span / elapsed - 1
         going = ahead > 0
         if not going.any():
             return seen, seen

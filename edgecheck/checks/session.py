@@ -14,7 +14,7 @@ from edgecheck.core.budget import Budget, Effort
 from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.limits import Limit
-from edgecheck.core.looks import for_agent, least_time
+from edgecheck.core.looks import LEAST_TIME, for_agent
 from edgecheck.core.metrics import LATENCY_MEAN, Family
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
@@ -186,12 +186,12 @@ def _timed(needs: Needs) -> dict[str, object]:
 
 
 def _least_time(needs: Needs) -> float:
-    """Seconds to measure whatever is decided; a mean has no looks, and needs as long as a median."""
+    """Seconds to measure whatever is decided; a mean has no looks, and needs as long as a percentile."""
     effort = needs.budget.effort
     if effort.min_time is not None:
         return effort.min_time
     has_mean = any(limit.metric == LATENCY_MEAN for limit in needs.limits)
-    return min(least_time(0.5) if has_mean else SHORTEST, effort.max_time)
+    return min(LEAST_TIME if has_mean else SHORTEST, effort.max_time)
 
 
 def _looks(limit: Limit, effort: Effort) -> Iterator[dict[str, object]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
+from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys, most_time
 from edgecheck.config.budget_tree import BudgetTree, budget_tree
 from edgecheck.config.files import matching_paths, shortest, shown_path
 from edgecheck.config.limit_model import allowances_in, limits_in
@@ -98,15 +98,14 @@ def _variants(keys: BudgetKeys, model: Model) -> Iterator[Variant]:
 def _effort(keys: MeasureKeys) -> Effort:
     """The effort; what the user left out is adapted to what they wrote."""
     usual = Effort()
+    most = most_time({"min_time": keys.min_time}) if keys.max_time is None else keys.max_time
     return Effort(
         warmup_count=keys.warmup_count,
         warmup_time=keys.warmup_time,
         min_count=keys.min_count,
         min_time=keys.min_time,
-        max_time=keys.max_time,
-        deadline=max(usual.deadline, 4 * keys.max_time) + (keys.sustained or 0.0)
-        if keys.deadline is None
-        else keys.deadline,
+        max_time=most,
+        deadline=max(usual.deadline, 4 * most) + (keys.sustained or 0.0) if keys.deadline is None else keys.deadline,
         sustained=keys.sustained or 0.0,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from edgecheck.config.kinds import (
@@ -23,6 +24,7 @@ from edgecheck.config.limit_model import DeviceLimits, Limits, Regressions
 from edgecheck.config.problems import nearest
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import ListNode, MappingNode, Node, text_of
+from edgecheck.core.budget import Effort
 
 if TYPE_CHECKING:
     from edgecheck.config.schema import Definitions
@@ -51,6 +53,11 @@ class VariantKeys(Section):
     prune: float = key(SHARE, "Share of the weights set to zero, the smallest first.", 0.5, default=0.0)
 
 
+def most_time(seconds: Mapping[str, float | None]) -> float:
+    """`max_time` where it is not given: enough for `min_time`, and for a limit that is not decided by then."""
+    return max(Effort().max_time, 2 * (seconds["min_time"] or 0.0))
+
+
 class MeasureKeys(Section):
     """How long a latency is measured."""
 
@@ -63,16 +70,17 @@ class MeasureKeys(Section):
     )
     min_time: float | None = key(
         SECONDS,
-        "Time measured before a limit may pass; by default 9 to 11.5 s by the percentile, or max_time if less.",
+        "Time measured before a limit may pass; by default 9.5 s, or max_time if less.",
         "10 s",
         default=None,
     )
-    max_time: float = key(
+    max_time: float | None = key(
         SECONDS,
-        "Time after which an undecided limit is unknown; by default 30 s.",
+        "Time after which an undecided limit is unknown; by default 30 s, or twice min_time if more.",
         "30 s",
-        default=30.0,
+        default=None,
         at_least="min_time",
+        follows=most_time,
     )
     deadline: float | None = key(
         SECONDS,

@@ -6,6 +6,7 @@ of value is an object with the same two methods, `read` and `schema`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -88,6 +89,8 @@ class Key:
     name: str
     #: Another key of the section, in seconds, that this one must not be shorter than.
     at_least: str
+    #: Where the default depends on the keys before it, in seconds: what it is, for keys that must not be shorter.
+    follows: Callable[[Mapping[str, float | None]], float] | None = None
     attribute: str = ""
 
     def __set_name__(self, _section: type[Section], attribute: str) -> None:
@@ -120,9 +123,18 @@ def key(  # noqa: PLR0913 - a key is declared in one call
     default: Any = REQUIRED,
     name: str = "",
     at_least: str = "",
+    follows: Callable[[Mapping[str, float | None]], float] | None = None,
 ) -> Any:
     """Declare a key; see `Key`. The result is typed `Any` so that an attribute can have the type of its value."""
-    return Key(kind=kind, description=description, example=example, default=default, name=name, at_least=at_least)
+    return Key(
+        kind=kind,
+        description=description,
+        example=example,
+        default=default,
+        name=name,
+        at_least=at_least,
+        follows=follows,
+    )
 
 
 class Section:
@@ -193,7 +205,7 @@ class Section:
             entry = entries.get(name)
             if entry is None:
                 if not each.is_required:
-                    seconds[name] = each.default
+                    seconds[name] = each.follows(seconds) if each.follows else each.default
                 elif not spot.is_partial:
                     path = path_text((*spot.parts, name))
                     spot.problems.append(Problem(spot.node.mark.place, path, _missing(each)))

@@ -43,7 +43,7 @@ class Effort:
     warmup_time: float = 0.5
     min_count: int = 50
     min_time: float | None = None
-    """None: as long as the limits need (`looks.least_time`)."""
+    """None: as long as the limits need (`looks.LEAST_TIME`)."""
     max_time: float = 30.0
     """A limit that is not decided by then is unknown."""
     deadline: float = 600.0

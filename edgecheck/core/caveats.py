@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from edgecheck.core import statistics
+from edgecheck.core import contention, statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
 from edgecheck.core.finding import Likeness
@@ -138,6 +138,8 @@ def throttling(run: Run) -> tuple[str, ...]:
 
 
 def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
+    for worker in run.of(Purpose.LATENCY):
+        yield from _contended(worker)
     for worker in map(settled, run.of(Purpose.LATENCY)):
         if worker.states:
             yield Caveat("sustained", in_words(next(each for each in run.of(Purpose.LATENCY) if each.states)))
@@ -146,6 +148,15 @@ def _latency(run: Run, effort: Effort) -> Iterator[Caveat]:
             yield from _outliers(worker)
             yield from _drift(worker)
             yield from _slow_first(worker, effort)
+
+
+def _contended(worker: WorkerRun) -> Iterator[Caveat]:
+    if cause := contention.cause(worker):
+        yield Caveat(
+            "contended",
+            f"{cause[:1].upper()}{cause[1:]}.",
+            f"That can only slow a model: what passes holds. For steady figures, {contention.ADVICE}.",
+        )
 
 
 def _noise(worker: WorkerRun) -> Iterator[Caveat]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
-from edgecheck.core import looks, statistics
+from edgecheck.core import contention, looks, statistics
 from edgecheck.core.address import is_this_machine
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
@@ -252,6 +252,13 @@ def _by_samples(head: Side, base: Side, allowance: Allowance) -> _Answer:
     now, then = (_observations(side, allowance) for side in (head, base))
     if not now or not then:
         return Status.UNKNOWN, _too_few(head, base, allowance)
+    status, reason = _by_ranks(allowance, now, then)
+    if doubt := _contention(head, base, allowance, status):
+        return Status.UNKNOWN, doubt
+    return status, reason
+
+
+def _by_ranks(allowance: Allowance, now: Sequence[float], then: Sequence[float]) -> _Answer:
     allowed = [allowance.bound(value) for value in then]
     level = ERROR if allowance.metric.family is Family.LOAD else _OF_BATCHES
     grown = _grown(allowance, statistics.median(now), statistics.median(then))
@@ -260,6 +267,25 @@ def _by_samples(head: Side, base: Side, allowance: Allowance) -> _Answer:
     if probability_of_larger(allowed, now) <= level:
         return Status.PASS, ""
     return Status.UNKNOWN, f"{grown}; whether by more than {allowance} is not certain: measure longer"
+
+
+def _contention(head: Side, base: Side, allowance: Allowance, status: Status) -> str:
+    """Why growth may be due to other processes; empty where they cannot have changed the answer.
+
+    They make a side slower, never faster: growth of a head that was slowed may not be the model's, and that of a base
+    hides growth.
+    """
+    now, then = _finding(head, allowance), _finding(base, allowance)
+    if not isinstance(now, Measurement) or not isinstance(then, Measurement):
+        return ""
+    matters = then.contended and status is not Status.FAIL
+    if now.contended and status is not Status.PASS:
+        matters = status is not Status.FAIL or contention.explains(now.unwaited, allowance.bound(then.value))
+    if not matters:
+        return ""
+    causes = (("now", now.contended), ("in the baseline", then.contended))
+    sides = "; ".join(f"{when}, {cause or 'nothing slowed it'}" for when, cause in causes)
+    return f"{sides}: measure both on a machine that does nothing else, or compare `instructions`"
 
 
 def _observations(side: Side, allowance: Allowance) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
+    Contention,
     DeviceState,
     Ending,
     LookCount,
@@ -45,6 +46,9 @@ class _Worker:
     load_time: float | None = None
     first_inference: float | None = None
     latencies: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    contention: Contention | None = None
+    span: float = 0.0
     counts: dict[str, LookCount] = field(default_factory=dict)
     batches: tuple[tuple[int, int], ...] = ()
     agreed: bool = False
@@ -69,6 +73,9 @@ class _Worker:
             load_time=self.load_time,
             first_inference=self.first_inference,
             latencies=tuple(self.latencies),
+            span=self.span,
+            waits=tuple(self.waits) if any(self.waits) else (),
+            contention=self.contention,
             counts=tuple(self.counts.values()),
             batches=self.batches,
             agreed=self.agreed,
@@ -183,6 +190,7 @@ class RunReader:
                 uss=event.get("uss"),
                 major_faults=event.get("major_faults"),
                 swap=event.get("swap"),
+                waited=event.get("waited_s"),
             )
         )
         worker.load_time = event.get("load_s", worker.load_time)
@@ -199,6 +207,9 @@ class RunReader:
     def _on_latencies(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         worker.latencies.extend(ns / 1e9 for ns in event["values_ns"])
+        waits = event.get("waits_ns") or [0] * len(event["values_ns"])
+        _require(len(waits) == len(event["values_ns"]), "latencies: not as many waits as latencies")
+        worker.waits.extend(ns / 1e9 for ns in waits)
         _require(len(worker.latencies) <= _MOST_FIGURES, f"latencies: more than {_MOST_FIGURES:,}")
 
     def _on_state(self, event: Mapping[str, Any]) -> None:
@@ -219,6 +230,9 @@ class RunReader:
 
     def _on_look(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
+        worker.span = max(worker.span, event.get("over_s", 0.0))
+        if "contention" in event:
+            worker.contention = _contention(event["contention"])
         for count in event["counts"]:
             _require(count["exceedances"] <= count["n"], "look: more exceedances than inferences")
             _require(count["n"] <= len(worker.latencies), "look: more inferences than latencies")
@@ -229,6 +243,7 @@ class RunReader:
                 block=count["block"],
                 decision=count["decision"] or "",
                 seconds=count.get("over_s", 0.0),
+                left_out=count.get("left_out", 0),
             )
 
     def _on_batches(self, event: Mapping[str, Any]) -> None:
@@ -270,6 +285,16 @@ def _does_not_fit(misfit: MisfitError) -> TargetError:
     return TargetError(f"the device's agent sent an event that does not fit the protocol: {misfit}")
 
 
+def _contention(seen: Mapping[str, Any]) -> Contention:
+    return Contention(
+        waited=seen["waited_s"],
+        processor=seen["processor_s"],
+        switches=seen["switches"],
+        stolen=seen.get("stolen"),
+        others=seen.get("others"),
+    )
+
+
 def device_state(event: Mapping[str, Any]) -> DeviceState:
     """The `device` event as a value; what is absent or null stays empty."""
 
@@ -301,6 +326,8 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         throttled=tuple((event.get("throttled") or {}).get("flags") or ()),
         power_mode=text("power_mode"),
         load_average=next(iter(event.get("load_average") or ()), None),
+        pressure=(event.get("pressure") or {}).get("waited_s"),
+        at=(event.get("pressure") or {}).get("at_s"),
     )
 
 

@@ -27,6 +27,12 @@ class Measurement:
     """The number of observations: inferences or processes."""
     basis: str = ""
     """How the figure was decided, for a person: `highest of 2 processes`."""
+    span: float | None = None
+    """Seconds of measuring that a latency is from, and that a verdict on it is about; None for other figures."""
+    contended: str = ""
+    """Why a time is longer than the model takes, as a clause; empty where nothing slowed it."""
+    unwaited: float | None = None
+    """A time without what the process waited for a processor, in seconds; None where that is not known."""
     counts: Mapping[str, LookCount] | None = None
     """What the agent counted against each bound, by the limit's key; None where it did not count."""
 

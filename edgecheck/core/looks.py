@@ -28,8 +28,8 @@ ERROR = 0.01
 BURST_COUNT = 20
 BURST_TIME = 0.25
 
-#: Seconds that must be measured before a limit passes, by the highest quantile that they are for.
-LEAST_TIMES = ((0.5, 9.0), (0.9, 11.0), (1.0, 11.5))
+#: Seconds that must be measured before a limit passes: with the rest of a check, 12.
+LEAST_TIME = 9.5
 
 Decision = Literal["pass", "fail", ""]
 
@@ -154,23 +154,18 @@ def inferences_needed(quantile: float, block: int = 1) -> int:
     return block * next(look.n for look in look_table(quantile) if look.pass_at_most >= 0)
 
 
-def least_time(quantile: float) -> float:
-    """Seconds that must be measured before a limit on `quantile` passes: more, the rarer its exceedances are."""
-    return next(seconds for highest, seconds in LEAST_TIMES if quantile <= highest)
-
-
 def for_agent(limit: str, quantile: float, bound: float, span: float, least: float | None = None) -> dict[str, object]:
     """What the agent needs to decide one limit (docs/reference/agent-protocol.md).
 
     `bound` is in seconds. `span` is the time allowed, and `least` the time before which nothing passes, by default
-    `least_time`; neither is more than the time allowed.
+    `LEAST_TIME`; neither is more than the time allowed.
     """
     return {
         "id": limit,
         "quantile": quantile,
         "bound_s": bound,
         "span_s": span,
-        "least_s": min(least_time(quantile) if least is None else least, span),
+        "least_s": min(LEAST_TIME if least is None else least, span),
         "burst_s": BURST_TIME,
         "burst_count": BURST_COUNT,
         "table": [[look.n, look.pass_at_most, look.fail_at_least] for look in look_table(quantile)],

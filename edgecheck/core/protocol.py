@@ -209,6 +209,7 @@ EVENTS: Mapping[str, Shape] = {
             "temperatures": by_name(number(-1e4, 1e4)),
             "throttled": record({}, {"flags": _NAMES}),
             "load_average": many(number()),
+            "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
         },
     ),
     "waiting": record({}, {"holder": text()}),
@@ -216,13 +217,15 @@ EVENTS: Mapping[str, Shape] = {
     "runtime": record({"name": text(), "version": text()}, {"python": text(), "numpy": text()}),
     "phase": record(
         _PROCESS | {"phase": text(*(phase.value for phase in Phase)), "at_s": _MOMENT},
-        _SIZES | {"load_s": _SPAN, "first_s": _SPAN},
+        _SIZES | {"load_s": _SPAN, "first_s": _SPAN, "waited_s": _SPAN},
     ),
     "sample": record(
         _PROCESS | {"samples": many(pair(_MOMENT, whole()))},
         {"available": many(_nullable(whole())), "source": text()},
     ),
-    "latencies": record(_PROCESS | {"values_ns": many(whole(), _MOST_FIGURES)}),
+    "latencies": record(
+        _PROCESS | {"values_ns": many(whole(), _MOST_FIGURES)}, {"waits_ns": many(whole(), _MOST_FIGURES)}
+    ),
     "state": record(
         _PROCESS | {"at_s": _MOMENT, "n": whole(0, _MOST_FIGURES)},
         {"clocks": many(_nullable(whole())), "temperatures": by_name(number(-1e4, 1e4)), "throttled": _NAMES},
@@ -237,10 +240,18 @@ EVENTS: Mapping[str, Shape] = {
                         **dict.fromkeys(("n", "exceedances"), whole(0, _MOST_FIGURES)),
                         "block": whole(1),
                         "decision": _nullable(text("", "pass", "fail")),
-                    }
+                    },
+                    {"over_s": _SPAN, "left_out": whole(0, _MOST_FIGURES)},
                 )
             )
-        }
+        },
+        {
+            "over_s": _SPAN,
+            "contention": record(
+                {"waited_s": _SPAN, "processor_s": _SPAN, "switches": whole()},
+                {"stolen": number(0, 1), "others": number(0, 1)},
+            ),
+        },
     ),
     "batches": record(_PROCESS | {"batches": many(record({"count": whole(1), "total_ns": whole()})), "agreed": flag}),
     "note": record({"code": text(), "message": text()}, _PROCESS),

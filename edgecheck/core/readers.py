@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from edgecheck.core import looks, statistics
+from edgecheck.core import contention, looks, statistics
 from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
 from edgecheck.core.metrics import LOAD_TIME, METRICS, SIZE, Metric, Provenance
-from edgecheck.core.run import Phase, Purpose, WorkerRun
+from edgecheck.core.run import Activity, Phase, Purpose, WorkerRun
 from edgecheck.core.sustained import judged, settled
 
 
@@ -151,6 +151,9 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
     known = per_process(metric, workers)
     if len(known) < FRESH_LOADS:
         return None
+    during = Activity.LOAD if metric == LOAD_TIME else Activity.FIRST_INFERENCE
+    waits, contended = contention.of_loading(workers, during)
+    alone = [max(value - wait, 0.0) for value, wait in zip(known, waits, strict=False)]
     return Measurement(
         metric=metric,
         value=statistics.median(known),
@@ -159,6 +162,8 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
         high=max(known),
         count=len(known),
         basis=f"median of {len(known)} processes",
+        contended=contended,
+        unwaited=statistics.median(alone) if len(alone) == len(known) else None,
     )
 
 
@@ -170,8 +175,11 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
     latencies = worker.latencies
     if not latencies or metric.quantile is None:
         return None
-    counts = {count.limit: count for count in workers[-1].counts if count.limit.startswith(metric.name + ":")}
+    counts = {count.limit: count for count in worker.counts if count.limit.startswith(metric.name + ":")}
     block = max((count.block for count in counts.values()), default=None)
+    left_out = max((count.left_out for count in counts.values()), default=0)
+    if left_out and worker.waits:
+        latencies = tuple(value for value, wait in zip(latencies, worker.waits, strict=True) if not wait) or latencies
     low, high = looks.quantile_bounds(latencies, metric.quantile, block=block)
     return Measurement(
         metric=metric,
@@ -180,8 +188,11 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         low=low,
         high=high,
         count=len(latencies),
-        basis=judged(workers[-1]) or _timed(latencies, max((count.seconds for count in worker.counts), default=0.0)),
+        basis=judged(workers[-1]) or _timed(worker, left_out),
         interval=bool(worker.states),  # without looks, since the last minute is known only at the end
+        span=_span(worker),
+        contended=contention.cause(worker),
+        unwaited=statistics.percentile(contention.without_waiting(worker), metric.quantile),
         counts=counts,
     )
 
@@ -200,13 +211,22 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         high=bounds[1] if bounds else None,
         interval=True,
         count=len(latencies),
-        basis=judged(workers[-1]) or _timed(latencies),
+        basis=judged(workers[-1]) or _timed(worker),
+        span=_span(worker),
+        contended=contention.cause(worker),
+        unwaited=sum(contention.without_waiting(worker)) / len(latencies),
     )
 
 
-def _timed(latencies: tuple[float, ...], seconds: float = 0.0) -> str:
-    """What a latency is from; a verdict on it is about this time, which is at least that of the inferences."""
-    return f"{len(latencies):,} inferences over {LOAD_TIME.show(max(seconds, sum(latencies)))}"
+def _timed(worker: WorkerRun, left_out: int = 0) -> str:
+    every = len(worker.latencies)
+    some = f"the {every - left_out:,} that did not wait for a processor, of " if left_out else ""
+    return f"{some}{every:,} inferences over {LOAD_TIME.show(_span(worker))}"
+
+
+def _span(worker: WorkerRun) -> float:
+    """Seconds that were measured; an agent that did not report them has timed one inference after the other."""
+    return max(worker.span, sum(worker.latencies))
 
 
 #: The workers of which each loads the model once.

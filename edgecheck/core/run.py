@@ -62,6 +62,8 @@ class PhaseMark:
     uss: int | None = None
     major_faults: int | None = None
     swap: int | None = None
+    waited: float | None = None
+    """Seconds that the worker's threads had waited for a processor by then; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,26 @@ class LookCount:
     """Consecutive inferences that count as one observation."""
     decision: str
     """`pass`, `fail`, or empty."""
+    left_out: int = 0
+    """Inferences that waited for a processor and are not counted, where the others decided."""
     seconds: float = 0.0
-    """How long was measured until then: what the decision is about; 0 where the agent did not say."""
+    """Seconds measured until then, which the decision is about; 0 where the agent did not report them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contention:
+    """What a worker and the machine's processors did while latencies were measured."""
+
+    waited: float
+    """Seconds of the timed inferences in which the worker was ready to run and had no processor."""
+    processor: float
+    """Seconds of processor time that the worker used, by all of its threads."""
+    switches: int
+    """How often it was taken off a processor although it had more to do."""
+    stolen: float | None = None
+    """Share of the machine's processor time that the host of a virtual machine took; None where it is not known."""
+    others: float | None = None
+    """The share that other processes used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +159,11 @@ class WorkerRun:
     first_inference: float | None = None
     latencies: tuple[float, ...] = ()
     """Seconds of each steady inference, in order."""
+    span: float = 0.0
+    """Seconds from the first steady inference's start to the last one's end; 0 where the agent did not report it."""
+    waits: tuple[float, ...] = ()
+    """Of that, what each waited for a processor; empty where none waited, or where it is not known."""
+    contention: Contention | None = None
     counts: tuple[LookCount, ...] = ()
     batches: tuple[tuple[int, int], ...] = ()
     """(Inferences, nanoseconds) of each batch; where the clock counts instructions, a nanosecond is one instruction."""
@@ -152,6 +177,12 @@ class WorkerRun:
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""
         return next((mark for mark in self.marks if mark.phase is phase), None)
+
+    @property
+    def waited(self) -> float:
+        """The share of its inferences' time in which the worker waited for a processor."""
+        total = sum(self.latencies)
+        return sum(self.waits) / total if total > 0 else 0.0
 
     @property
     def peak(self) -> int | None:
@@ -207,6 +238,9 @@ class DeviceState:
     power_mode: str = ""
     load_average: float | None = None
     """Over the last minute."""
+    pressure: float | None = None
+    """Seconds since its start in which some process waited for a processor; of `at`, the same machine's clock."""
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ def settled(worker: WorkerRun) -> WorkerRun:
     """The worker with the latencies of its last minute; unchanged where the run was not a sustained one."""
     if not worker.states:
         return worker
-    return replace(worker, latencies=worker.latencies[_since(worker, worker.states[-1].at - LAST) :])
+    begin = _since(worker, worker.states[-1].at - LAST)
+    return replace(worker, latencies=worker.latencies[begin:], waits=worker.waits[begin:])
 
 
 def _since(worker: WorkerRun, moment: float) -> int:

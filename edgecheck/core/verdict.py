@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from edgecheck.core import looks
+from edgecheck.core import contention, looks
 from edgecheck.core.device_match import MEASURED_ON, SAME_DEVICE, DeviceMatch
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown
@@ -103,6 +103,15 @@ def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> tuple[S
 
 
 def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match: DeviceMatch) -> _Answer:
+    answer = _judge_as_seen(limit, level, bound, finding, match)
+    if not isinstance(finding, Measurement) or not finding.contended or answer.status is Status.PASS:
+        return answer
+    if answer.status is Status.FAIL and not contention.explains(finding.unwaited, bound):
+        return answer
+    return _Answer(Status.UNKNOWN, f"{finding.contended}: {contention.ADVICE}")
+
+
+def _judge_as_seen(limit: Limit, level: str, bound: float, finding: Finding, match: DeviceMatch) -> _Answer:
     mismatch = match.mismatch if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
         if mismatch and finding.fails:

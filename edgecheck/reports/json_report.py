@@ -137,6 +137,9 @@ def _found(finding: Finding) -> dict[str, Any] | None:
         "provenance": finding.provenance.value,
         "count": finding.count,
         "basis": finding.basis,
+        "span": finding.span,
+        "contended": finding.contended,
+        "unwaited": finding.unwaited,
     }
 
 

@@ -104,7 +104,7 @@ def _row(verdict: Verdict, title: str = "") -> str:
         f"{_MARK[verdict.status]} {verdict.status.value}{' (ignored)' if verdict.ignored else ''}",
         *([text(title)] if title else []),
         text(verdict.metric.name),
-        found,
+        found + wording.over(verdict),
         bound,
         wording.margin(verdict),
         ": ".join(part for part in (text(wording.source(verdict)), reason) if part),

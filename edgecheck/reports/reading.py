@@ -232,6 +232,9 @@ def _measurement(metric: Metric, raw: object, place: str) -> Measurement:
         high=_maybe(data, "high", place),
         count=scalar(int, data.get("count"), f"{place}.count"),
         basis=_text(data, "basis", place),
+        span=_maybe(data, "span", place),
+        contended=str(scalar(str, data.get("contended", ""), f"{place}.contended")),
+        unwaited=_maybe(data, "unwaited", place),
     )
 
 

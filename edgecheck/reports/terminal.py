@@ -68,6 +68,8 @@ def check(result: CheckResult, width: int) -> RenderableType:
     if result.problem:
         rows.append(indented(Text(wording.clean(f"{result.problem} {result.hint}".strip()), style="red")))
     rows.append(indented(_verdicts(result.verdicts, narrow=width < NARROW)))
+    if span := wording.time_spoken_for(result):
+        rows.append(indented(Text(span, style="dim")))
     rows += [
         indented(Text.assemble((f"{wording.clean(verdict.metric.name)}: ", "bold"), reason))
         for verdict in result.verdicts

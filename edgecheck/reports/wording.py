@@ -17,7 +17,7 @@ from edgecheck.core.command_line import check_command
 from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
-from edgecheck.core.metrics import Direction, Provenance
+from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.units import Unit, show
@@ -39,10 +39,11 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def line(verdict: Verdict) -> str:
-    """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
+    """Metric, figure, its time, bound and margin: `latency_p50 55 ms over 9.50 s, limit ≤ 50 ms, 10% over`."""
     found, bound = found_and_bound(verdict)
+    figure = f"{found}{over(verdict)}" if found else "without a figure"
     limit = f"limit {bound}" if bound else ""
-    parts = (f"{clean(verdict.metric.name)} {found or 'without a figure'}", limit, margin(verdict))
+    parts = (f"{clean(verdict.metric.name)} {figure}", limit, margin(verdict))
     return ", ".join(part for part in parts if part)
 
 
@@ -137,6 +138,12 @@ def provenance(verdict: Verdict) -> str:
     return verdict.finding.provenance.value if isinstance(verdict.finding, Measurement) else ""
 
 
+def over(verdict: Verdict) -> str:
+    """The time that the verdict on a latency is about: ` over 9.50 s`; empty for others."""
+    span = verdict.finding.span if isinstance(verdict.finding, Measurement) else None
+    return f" over {LOAD_TIME.show(span)}" if span else ""
+
+
 def origin(verdict: Verdict) -> str:
     """How the figure was obtained: provenance and basis; empty without a figure."""
     basis = getattr(verdict.finding, "basis", "")
@@ -193,6 +200,12 @@ def _state(state: DeviceState) -> list[str]:
     ]
     found = ", ".join(fact for fact in facts if fact)
     return [f"board at {found}"] if found else []
+
+
+def time_spoken_for(result: CheckResult) -> str:
+    """How long the latencies that have limits were measured, which their verdicts are about; empty without any."""
+    spans = {span for verdict in result.verdicts if (span := over(verdict))}
+    return f"latencies: measured{max(spans)}, which is the time that their verdicts are about" if spans else ""
 
 
 def problem(result: CheckResult) -> str:

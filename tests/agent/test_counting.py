@@ -41,7 +41,7 @@ def test_a_clear_pass_takes_no_more_inferences_than_the_table_asks_for() -> None
     watched = Looks([p90()])
     assert measured(watched, quiet(10, 5000)) == looks.inferences_needed(0.9, block=20)
     assert watched.feed(quiet(10, 1020)) == [
-        {"id": "p90", "n": 1020, "exceedances": 0, "block": 20, "decision": "pass", "over_s": 10.205}
+        {"id": "p90", "n": 1020, "exceedances": 0, "left_out": 0, "block": 20, "decision": "pass", "over_s": 10.205}
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_clear_fail_takes_eight_blocks() -> None:
     source = quiet(500, 50)
     assert measured(watched, source) == 8
     assert watched.feed(source[:8]) == [
-        {"id": "p90", "n": 8, "exceedances": 8, "block": 1, "decision": "fail", "over_s": 4.008}
+        {"id": "p90", "n": 8, "exceedances": 8, "left_out": 0, "block": 1, "decision": "fail", "over_s": 4.008}
     ]
 
 
@@ -100,7 +100,9 @@ def test_with_nothing_to_watch_it_is_done_immediately() -> None:
 
 def test_no_latencies_decide_nothing() -> None:
     watched = Looks([p90()])
-    assert watched.feed([]) == [{"id": "p90", "n": 0, "exceedances": 0, "block": 1, "decision": "", "over_s": 0.0}]
+    assert watched.feed([]) == [
+        {"id": "p90", "n": 0, "exceedances": 0, "left_out": 0, "block": 1, "decision": "", "over_s": 0.0}
+    ]
     assert not watched.done
 
 
@@ -152,11 +154,11 @@ def test_too_few_latencies_for_a_trend_decide_nothing_before_the_span_is_over() 
 def test_nothing_passes_before_the_least_time_and_then_there_is_a_look() -> None:
     source = quiet(10, 3000)
     watched = Looks([p90(span=30.0)])
-    assert measured(watched, source) == pytest.approx(1100, abs=5), "of 10 ms each, and 51 blocks are 1020"
-    (report,) = watched.feed(source[:1100])
+    assert measured(watched, source) == 1020, "51 blocks of 20, after 950 inferences of 10 ms"
+    (report,) = watched.feed(source[:1020])
     assert report["decision"] == "pass"
-    assert report["over_s"] == pytest.approx(11, abs=0.1)
-    assert watched.least_s == looks.least_time(0.9) == 11.0
+    assert report["over_s"] == pytest.approx(10.2, abs=0.1)
+    assert watched.least_s == looks.LEAST_TIME == 9.5
     assert Looks([p90(span=2.0)]).least_s == 2.0, "never more than is allowed"
 
 
@@ -231,3 +233,30 @@ def test_a_tiny_model_far_from_its_limit_is_decided_though_it_was_watched_for_no
         for bound in (1e-7, 25e-6)
     }
     assert decisions == {1e-7: "fail", 25e-6: "pass"}
+
+
+def test_a_pause_counts_as_full_of_inferences_beyond_the_limit() -> None:
+    def decision(level_ms: float, pause_s: float) -> str:
+        (report,) = Looks([p90(20, span=30.0)]).feed(quiet(level_ms, 1100), 10**11, [int(pause_s * 1e9)])
+        return str(report["decision"])
+
+    assert decision(10, 2.0) == "pass", "101 of 1,201, if each takes 20 ms"
+    assert decision(10, 3.0) == ""
+    assert decision(30, 3.0) == "fail"
+
+
+def test_a_pass_that_later_pauses_call_into_question_is_withdrawn() -> None:
+    watched, source = Looks([p90(20, span=30.0)]), quiet(10, 1300)
+    assert [report["decision"] for report in watched.feed(source[:1100], 10**11)] == ["pass"]
+    assert [report["decision"] for report in watched.feed(source, 10**11, [4 * 10**9])] == [""]
+
+
+def test_early_looks_are_few_because_each_is_a_pause() -> None:
+    watched, looked, n = Looks([p90(50, span=30.0)]), [], 0
+    source = quiet(0.5, 20_000)
+    while not watched.done and n < len(source):
+        n = min(watched.next_look(n), len(source))
+        looked.append(n)
+        watched.feed(source[:n])
+    assert len(looked) <= 14
+    assert watched.feed(source[:n])[0]["decision"] == "pass"

@@ -201,6 +201,8 @@ devices:
         ("{max_time: 500 ms}", Effort(max_time=0.5)),
         ("{max_time: 10 min}", Effort(max_time=600, deadline=2400)),
         ("{min_time: 2 s}", Effort(min_time=2)),
+        ("{min_time: 1 min}", Effort(min_time=60, max_time=120)),
+        ("{min_time: 10 min}", Effort(min_time=600, max_time=1200, deadline=4800)),
         ("{deadline: 1 min}", Effort(deadline=60)),
     ],
 )

@@ -219,13 +219,13 @@ def test_the_agent_receives_the_table_and_the_length_of_bursts() -> None:
         "quantile": 0.9,
         "bound_s": 0.05,
         "span_s": 30.0,
-        "least_s": 11.0,
+        "least_s": 9.5,
         "burst_s": 0.25,
         "burst_count": 20,
     }
 
 
-def test_the_rarer_what_exceeds_the_longer_is_measured() -> None:
-    assert [looks.least_time(quantile) for quantile in QUANTILES] == [9.0, 11.0, 11.0, 11.5, 11.5]
+def test_the_least_time_is_no_more_than_is_allowed_and_the_users_where_they_give_one() -> None:
+    assert looks.for_agent("a", 0.5, 0.05, 30.0)["least_s"] == looks.LEAST_TIME == 9.5
     assert looks.for_agent("a", 0.99, 0.05, 5.0)["least_s"] == 5.0
     assert looks.for_agent("a", 0.99, 0.05, 30.0, 20.0)["least_s"] == 20.0

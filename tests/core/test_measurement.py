@@ -93,8 +93,10 @@ def test_percentiles_come_with_bounds_and_counts() -> None:
     assert finding.low < finding.value < finding.high
     assert finding.counts == {"latency_p90:error": count}
     assert finding.basis == "1,000 inferences over 15.0 s"
-    thinned = replace(count, seconds=20.0)
-    assert value("latency_p50", run(latency_worker(*latencies, counts=(thinned,)))).basis.endswith("over 20.0 s")
+    thinned = replace(latency_worker(*latencies), span=20.0)
+    for name in ("latency_p50", "latency_mean"):
+        found = value(name, run(thinned))
+        assert (found.basis, found.span) == ("1,000 inferences over 20.0 s", 20.0)
     assert value("latency_p50", run(latency_worker(*latencies))).counts == {}
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edgecheck.core.events import RunReader
 from edgecheck.core.finding import Evidence
 from edgecheck.core.measurement import measure_all
-from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed
+from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed, read_event
 from edgecheck.core.run import Run
 from edgecheck.errors import TargetError
 from tests.builders import ARTIFACT
@@ -158,3 +158,9 @@ def test_lines_that_are_not_events(line: bytes, problem: str) -> None:
     with pytest.raises(MisfitError) as caught:
         parsed(line)
     assert str(caught.value) == problem
+
+
+def test_the_time_measured_is_kept_of_a_look_and_of_each_count() -> None:
+    count = {"id": "a", "n": 1, "exceedances": 0, "block": 1, "decision": "pass", "over_s": 9.5}
+    look = read_event({"event": "look", "process": 1, "n": 1, "over_s": 9.6, "counts": [count]})
+    assert (look["over_s"], look["counts"][0]["over_s"]) == (9.6, 9.5)

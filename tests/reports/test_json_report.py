@@ -51,6 +51,9 @@ def test_a_verdict_holds_what_is_promised() -> None:
             "provenance": "static",
             "count": 1,
             "basis": "",
+            "span": None,
+            "contended": "",
+            "unwaited": None,
         },
         "limit": {
             "error": 1_000_000,

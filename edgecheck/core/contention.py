@@ -1,0 +1,68 @@
+"""Whether other processes slowed a model: what it waited for a processor, and who else used the processors.
+
+Contention can only slow a model. So a pass stays one, and a fail that contention may explain is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edgecheck.core.run import Activity, Phase, PhaseMark, WorkerRun
+from edgecheck_agent.statistics import CONTENDED, SLOWER
+
+__all__ = ["ADVICE", "CONTENDED", "SLOWER", "cause", "explains", "of_loading", "without_waiting"]
+
+#: From this share of the machine's processor time on, other processes slow a model that does not wait: cores share
+#: caches, memory and clocks.
+_OTHERS = 0.25
+#: The same of the time that the host of a virtual machine took from it.
+_STOLEN = 0.02
+
+ADVICE = "use a quieter machine, keep a processor free for it (`taskset`), or limit `instructions` on an emulated one"
+
+
+def cause(worker: WorkerRun) -> str:
+    """Why latencies of `worker` are longer than the model takes: one clause; empty where nothing slowed it."""
+    if worker.waited > CONTENDED:
+        return f"the process waited for a processor {worker.waited:.0%} of the time"
+    seen = worker.contention
+    if seen is not None and (seen.stolen or 0.0) > _STOLEN:
+        return f"the host of this virtual machine took {seen.stolen:.0%} of its processor time"
+    if seen is not None and (seen.others or 0.0) > _OTHERS:
+        return f"other processes used {seen.others:.0%} of the machine's processor time"
+    return ""
+
+
+def without_waiting(worker: WorkerRun) -> tuple[float, ...]:
+    """The latencies as if the process had never waited for a processor; seconds, in order."""
+    if not worker.waits:
+        return worker.latencies
+    return tuple(max(value - wait, 0.0) for value, wait in zip(worker.latencies, worker.waits, strict=True))
+
+
+def explains(unwaited: float | None, bound: float) -> bool:
+    """Whether contention explains a figure beyond `bound` that is `unwaited` without its waiting; both in seconds.
+
+    What other processes slow besides, by cold caches and shared cores, is a factor of `SLOWER` at most.
+    """
+    return unwaited is None or unwaited <= SLOWER * bound
+
+
+_LOADING = {Activity.LOAD: (Phase.RUNTIME_READY, Phase.MODEL_LOADED)}
+
+
+def of_loading(workers: Iterable[WorkerRun], activity: Activity) -> tuple[list[float], str]:
+    """What each of `workers` waited while it loaded the model or ran it first, in seconds, and the `cause`."""
+    first, last = _LOADING.get(activity, (Phase.MODEL_LOADED, Phase.FIRST_INFERENCE))
+    waits, took = [], 0.0
+    for worker in workers:
+        begun, ended = worker.mark(first), worker.mark(last)
+        if begun is not None and ended is not None:
+            waits.append(_between(begun, ended))
+            took += ended.at - begun.at
+    share = sum(waits) / took if took > 0 else 0.0
+    return waits, f"the process waited for a processor {min(share, 1.0):.0%} of that time" if share > CONTENDED else ""
+
+
+def _between(begun: PhaseMark, ended: PhaseMark) -> float:
+    return max((ended.waited or 0.0) - (begun.waited or 0.0), 0.0)
