@@ -1,6 +1,8 @@
 """The format is recognised by the bytes; other files are refused with a sentence and a hint.
 
 Covers `detection.py`.
+
+Also covers `foreign.py`.
 """
 
 from __future__ import annotations
