@@ -197,12 +197,10 @@ def _with_likeness(
         seen = agreement_of(evidence.artifact, request_of(check), settings, tell=tell)
     except (UndecidedError, ModelError) as error:
         return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
-    which = "random samples, seeded" if seen.seeded else "samples"
-    basis = f"{seen.samples} {which}" + (f"; {seen.note}" if seen.note else "")
-    return replace(
-        evidence,
-        likeness=Likeness(cosine=seen.cosine, top1=seen.top1, samples=seen.samples, basis=basis, failure=seen.failure),
+    likeness = Likeness(
+        agreement=seen.agreement, top1=seen.top1, samples=seen.samples, basis=seen.basis, failure=seen.failure
     )
+    return replace(evidence, likeness=likeness)
 
 
 def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:

@@ -69,6 +69,11 @@ def sklearn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("sklearn_kinds.py", tmp_path_factory.mktemp("kinds"))
 
 
+@pytest.fixture(scope="session")
+def sklearn_decisions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sklearn_decisions.py", tmp_path_factory.mktemp("decisions"))
+
+
 @pytest.fixture
 def run_in(tmp_path: Path) -> Callable[[str], str]:
     """Run Python in a new process; returns what it printed."""

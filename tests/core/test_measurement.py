@@ -192,7 +192,7 @@ def test_metrics_without_a_reader_say_so() -> None:
 
 
 def test_agreement_with_the_source_model() -> None:
-    seen = Likeness(cosine=0.997, top1=None, samples=16, basis="16 samples")
+    seen = Likeness(agreement=0.997, top1=None, samples=16, basis="16 samples")
     found = measure(METRICS["agreement"], Evidence(artifact=ARTIFACT, likeness=seen))
     assert isinstance(found, Measurement)
     assert (found.value, found.count, found.basis) == (0.997, 16, "16 samples")

@@ -15,9 +15,10 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel, steps
-from edgecheck.converters.to_onnx.sklearn import precision
+from edgecheck.converters.to_onnx.sklearn import missing_values, precision, selection
 from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
 from edgecheck.converters.to_onnx.sklearn.equivalents import equivalent
+from edgecheck.converters.to_onnx.sklearn.trial import Trial
 from edgecheck.errors import ConversionError
 
 #: The opsets that outdated converters of skl2onnx's need (IsolationForest's).
@@ -34,6 +35,7 @@ def convert(request: Request, folder: Path) -> Made:
         ConversionError: skl2onnx has no converter for one of its parts.
     """
     source = SklearnModel(request)
+    trial = Trial(source, request)  # before the model is changed
     estimator = equivalent(source.model, request.title)
     try:
         with warnings.catch_warnings():
@@ -46,8 +48,10 @@ def convert(request: Request, folder: Path) -> Made:
         ) from error
     for part in steps(estimator):
         precision.round_thresholds_down(model, part)
+    missing_values.follow(model, estimator)
     if source.is_classifier:
-        match_decisions(model, source, request.title)
+        match_decisions(model, source, trial)
+    trial.ensure_same(model)
     made = folder / "model.onnx"
     onnx.save(model, made)
     sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
@@ -63,8 +67,8 @@ def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
     """
     settings: dict[str, Any] = {
         "initial_types": [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))],
-        "custom_conversion_functions": precision.SCALER_CONVERTERS,
-        "custom_shape_calculators": precision.SCALER_SHAPES,
+        "custom_conversion_functions": {**precision.SCALER_CONVERTERS, **selection.CONVERTERS},
+        "custom_shape_calculators": {**precision.SCALER_SHAPES, **selection.SHAPES},
     }
     last = id(list(steps(estimator))[-1])
     plain = {last: {"zipmap": False}} if source.is_classifier else None
