@@ -204,9 +204,10 @@ def _with_likeness(
 
 
 def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
-    """The check's limits; where outputs are unusable, one on agreement even if the budget sets none."""
-    unusable = evidence is not None and evidence.likeness is not None and evidence.likeness.failure
-    if not unusable or any(limit.metric == AGREEMENT for limit in check.limits):
+    """The check's limits, and one on agreement where outputs are unusable or could not be compared."""
+    likeness = evidence.likeness if evidence is not None else None
+    doubtful = likeness.failure if likeness is not None else evidence is not None and evidence.likeness_problem
+    if not doubtful or any(limit.metric == AGREEMENT for limit in check.limits):
         return check.limits
     return (*check.limits, Limit(metric=AGREEMENT, error=0.0, source=Source("every artifact")))
 

@@ -170,6 +170,21 @@ def test_weights_that_are_not_numbers_run_and_are_doubted(tmp_path: Path) -> Non
         ),
         (
             schema.BuiltinOperator.CUSTOM,
+            "vendor-made.op",
+            1,
+            ("unsupported-operator", "the custom operator vendor-made.op is not in this runtime"),
+        ),
+        (
+            schema.BuiltinOperator.CUSTOM,
+            "edgetpu-custom-op",
+            1,
+            (
+                "unsupported-operator",
+                "the operator edgetpu-custom-op was compiled for an Edge TPU: check the .tflite before that",
+            ),
+        ),
+        (
+            schema.BuiltinOperator.CUSTOM,
             "FlexErf",
             1,
             ("flex-operator", FLEX),

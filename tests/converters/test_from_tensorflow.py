@@ -52,7 +52,7 @@ def test_every_variant_of_a_trained_network(bench: Bench, keras_models: Path, ta
     assert route in made.route
     assert made.seconds > 0
     assert made.peak_memory > 200 * 2**20
-    assert agreement.agreement >= least
+    assert agreement.cosine >= least
     assert agreement.top1 == 1.0
     assert agreement.note == "compared before the softmax"
 
@@ -74,7 +74,7 @@ def test_pruning_reaches_through_the_converter(bench: Bench, keras_models: Path)
 def test_a_real_hdf5(bench: Bench) -> None:
     made = bench.make(fetch("emotion.hdf5"), "tflite", "float32")
     assert made.size < 245_000
-    assert bench.agreement(fetch("emotion.hdf5"), "tflite", "float32").agreement > 0.99999
+    assert bench.agreement(fetch("emotion.hdf5"), "tflite", "float32").cosine > 0.99999
 
 
 @pytest.mark.parametrize("name", ["two.keras", "dict.keras", "named.keras", "two_saved"])
@@ -107,7 +107,7 @@ def test_an_lstm_with_a_free_batch_is_converted_with_a_fixed_one(bench: Bench, k
     assert made.route.endswith("converter, the batch fixed to 1")
     assert "TensorListReserve" in made.notes[0]
     agreement = bench.agreement(keras_models / "lstm.keras", "tflite", "float32", inputs=shape)
-    assert agreement.agreement > 0.99999
+    assert agreement.cosine > 0.99999
 
 
 @pytest.mark.parametrize("name", ["filters.keras", "pooled.keras"])
@@ -117,7 +117,7 @@ def test_a_network_for_pictures_of_any_size(bench: Bench, keras_models: Path, na
     size = {"image": (1, 20, 24, 3)}
     made = bench.make(keras_models / name, "tflite", variant, inputs=size)
     assert "batch fixed" not in made.route
-    assert bench.agreement(keras_models / name, "tflite", variant, inputs=size).agreement > 0.99
+    assert bench.agreement(keras_models / name, "tflite", variant, inputs=size).cosine > 0.99
 
 
 def test_a_network_for_pictures_of_any_size_needs_one(bench: Bench, keras_models: Path) -> None:
@@ -150,7 +150,7 @@ def test_each_input_is_calibrated_on_its_samples(bench: Bench, keras_models: Pat
     """TensorFlow's converter sorts a Keras model's inputs by name: with the other's samples, the error is 0.99."""
     model = keras_models / "right_left.keras"
     agreement = bench.agreement(model, "tflite", "int8", samples=model.with_suffix(".npz"))
-    assert agreement.agreement > 0.99
+    assert agreement.cosine > 0.99
     assert agreement.relative_error < 0.05
 
 
@@ -166,7 +166,7 @@ def test_constants_that_share_a_buffer_in_a_float16_file(bench: Bench, keras_mod
     """Equal ones, such as zero biases, are stored once; the second one lost its values."""
     halved = bench.make(keras_models / "equal.keras", "tflite", "float16")
     agreement = bench.agreement(Path(halved.path), "tflite", variant)
-    assert agreement.agreement > 0.99
+    assert agreement.cosine > 0.99
 
 
 def test_only_tflite_keeps_state_and_onnx_says_so(bench: Bench, keras_models: Path) -> None:
@@ -301,7 +301,7 @@ def test_outputs_that_int8_makes_zero_are_a_failure(bench: Bench, keras_models: 
 
     request = bench.request(model, "onnx", "int8", samples=tmp_path / "ones.npz")
     agreement = agreement_of(made, request, bench.settings, tell=bench.said.append)
-    assert agreement.agreement == 0.0
+    assert agreement.cosine == 0.0
     assert "of the artifact is zero for every sample" in agreement.failure
 
 

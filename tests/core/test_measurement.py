@@ -137,7 +137,10 @@ def test_one_death_among_several_processes_is_enough() -> None:
     assert reason("ram_peak", run(memory_worker(1, 2), died(Purpose.MEMORY, crash))).fails
 
 
-@pytest.mark.parametrize("code", ["open-dimension", "missing-runtime", "wrong-sample", "missing-external-data"])
+@pytest.mark.parametrize(
+    "code",
+    ["open-dimension", "missing-runtime", "wrong-sample", "made-up-input", "input-type", "missing-external-data"],
+)
 def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
     ending = Ending(
         outcome=Outcome.REFUSED,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
-from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
+from edgecheck.core.fitting import ALLOW_DIVERGENCE, UNCHANGED, Fit, Outcome, Trial, others, why_not
 from edgecheck.core.limits import Limit
 from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
@@ -178,6 +178,8 @@ def next_step(fit: Fit) -> str:
         case Outcome.NOTHING:
             ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
+        case Outcome.UNDECIDED if fit.nearest.diverges:
+            return f"Next: {ALLOW_DIVERGENCE}."
         case Outcome.UNDECIDED if result.hint:
             return clean(f"Next: {result.hint}")
         case _:
