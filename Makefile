@@ -26,7 +26,7 @@ test: quick lint rest  ## set up, then run every test, the quick ones first
 
 # A test that fails is run once more and both results are reported: other programs can starve a real machine or sshd.
 rest: setup system converters  ## the tests that `make quick` leaves out
-	$(PYTEST) --dist loadgroup -m 'not quick and not image' --reruns 1
+	$(PYTEST) --dist loadgroup --no-loadscope-reorder -m 'not quick and not image' --reruns 1
 
 image: setup  ## build both stages of Dockerfile.arm64 and check models with them: seven minutes, then two
 	@sh tools/debian-packages.sh image

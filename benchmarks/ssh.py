@@ -33,9 +33,9 @@ import psutil  # noqa: E402 - as the next lines, after the path is set
 from edgecheck.checks.session import SAMPLING  # noqa: E402
 from edgecheck.core.address import parse  # noqa: E402
 from edgecheck.targets import Workload  # noqa: E402
-from edgecheck.targets.ssh.cache import clear_device_cache, device_cache  # noqa: E402
-from edgecheck.targets.ssh.openssh import OpenSsh  # noqa: E402
-from edgecheck.targets.ssh.target import SshTarget  # noqa: E402
+from edgecheck.targets.shell.cache import clear_device_cache, device_cache  # noqa: E402
+from edgecheck.targets.shell.target import ShellTarget  # noqa: E402
+from edgecheck.targets.ssh import OpenSsh  # noqa: E402
 from examples.real_models import fetch  # noqa: E402
 from tests.targets import sshd  # noqa: E402
 from tests.targets.tcp_relay import TcpRelay, relayed  # noqa: E402
@@ -67,7 +67,7 @@ class Check:
     """Times that the device answered before the agent was started."""
 
 
-def check(target: SshTarget, workload: Workload, relay: TcpRelay) -> Check:
+def check(target: ShellTarget, workload: Workload, relay: TcpRelay) -> Check:
     relay.sent = relay.received = relay.turns = 0
     marks: list[tuple[float, str]] = []
     begun = time.perf_counter()
@@ -78,7 +78,7 @@ def check(target: SshTarget, workload: Workload, relay: TcpRelay) -> Check:
     return Check(time.perf_counter() - begun, laid_out - begun, laid_out - first, relay.sent, relay.received, turns)
 
 
-def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
+def by_hand(target: ShellTarget, board: Board, workload: Workload) -> float:
     """Seconds of `ssh board python3 supervisor.py job.json` with everything in its place already."""
     trees = board.cache / "device" / "trees"
     agent, runtime = (
@@ -93,7 +93,7 @@ def by_hand(target: SshTarget, board: Board, workload: Workload) -> float:
     return time.perf_counter() - begun
 
 
-def latencies(target: SshTarget, workload: Workload, *, meanwhile: float = 0.0) -> list[float]:
+def latencies(target: ShellTarget, workload: Workload, *, meanwhile: float = 0.0) -> list[float]:
     """Sorted seconds of the steady inferences; `meanwhile`: seconds between two readings of the memory, if any."""
     seen: list[float] = []
     with target.launch(workload, lambda _words: None) as lines, ExitStack() as stack:
@@ -125,7 +125,7 @@ def sampled(pid: int, interval: float) -> Iterator[None]:
     thread.join()
 
 
-def effect_of_sampling(target: SshTarget, workload: Workload, rounds: int) -> None:
+def effect_of_sampling(target: ShellTarget, workload: Workload, rounds: int) -> None:
     """Print ratios of the p50 and the p99."""
     timed = replace(workload, job={**workload.job, "latency": LATENCY | {"min_count": 1000, "max_s": 10}})
     both = replace(timed, job={**timed.job, "memory": {"processes": [2, 2], "interval_s": SAMPLING}})
@@ -167,7 +167,7 @@ def main() -> None:
         board.know(relay.port)
         os.environ["EDGECHECK_SSH"] = board.ssh
         address = f"ssh://{sshd.USER}@127.0.0.1:{relay.port}"
-        target = SshTarget(address=parse(address))
+        target = ShellTarget(opener=OpenSsh(parse(address)))
         firsts, seconds, hands = [], [], []
         for _ in range(rounds):
             clear_device_cache(address)

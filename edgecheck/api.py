@@ -99,7 +99,7 @@ def load_budgets(*paths: AnyPath, profiles: AnyPath | Sequence[AnyPath] = ()) ->
     from edgecheck.config import load_budgets as load
 
     folders = tuple(Path(folder) for folder in _several(profiles))
-    known = Profiles((*folders, *load_project(Path.cwd()).profiles))
+    known = Profiles(folders, load_project(Path.cwd()).profiles)
     return load([Path(path) for path in paths], profiles=known)
 
 

@@ -42,11 +42,17 @@ class UsageError(EdgecheckError):
 
 
 class ConfigError(UsageError):
-    """Budgets or profiles have problems; `problems` holds a sentence for each."""
+    """Budgets or profiles have problems; `problems` holds a sentence for each.
 
-    def __init__(self, problems: Sequence[str], hint: str = "") -> None:
-        super().__init__("\n".join(problems), hint)
-        self.problems = tuple(problems)
+    Args:
+        problems: Sentences, or values that read as one and say more (`edgecheck.config.problems.Problem`).
+        hint: As for every error.
+    """
+
+    def __init__(self, problems: Sequence[object], hint: str = "") -> None:
+        self.problems = tuple(map(str, problems))
+        self.found = tuple(problems)
+        super().__init__("\n".join(self.problems), hint)
 
 
 class ModelError(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -18,7 +19,7 @@ ARCHITECTURE = "docs/explanation/architecture.md"
 PAGES = ("CONTRIBUTING.md", ARCHITECTURE, "docs/explanation/design.md", "docs/contributing/style.md")
 
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?!.*://)[\w./-]*/[\w./-]*|pyproject\.toml|CHANGELOG\.md")
+PATH = re.compile(r"(?!.*://)[\w./-]*/[\w./-]*|pyproject\.toml|action\.yml|CHANGELOG\.md")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[a-z_]\w*)*")
 
 #: In examples and recipes: a path with one of these stands for a file of any name.
@@ -127,21 +128,45 @@ def test_targets_are_where_their_recipe_says() -> None:
 def test_no_list_of_targets_is_kept_elsewhere() -> None:
     """So a target is a row and a module; for metrics, tests/core/test_metrics.py holds the same."""
     targets = import_module("edgecheck.core.address").TARGETS
-    assert listed({*targets} - {"ssh"}, but=("core/address.py", "targets")) == []  # "ssh" is also the command
+    others = listed({*targets} - {"ssh"}, but=("core/address.py", "targets", "emulator"))
+    assert others == []  # "ssh" is also the command, and within the emulator "qemu" is the program
+
+
+def test_the_action_names_every_target() -> None:
+    """The one description that cannot be made from the table."""
+    described = re.search(r"^  target:\n    description: (.*)$", text_of("action.yml"), re.MULTILINE)
+    assert described is not None
+    assert import_module("edgecheck.core.address").forms() in described[1]
 
 
 def listed(names: set[str], but: tuple[str, ...]) -> list[str]:
-    """Where one of these names is compared with, or is in a list, tuple or set, as `file:line: name`."""
+    """Where one of these names is compared with, or is in a list, tuple, set or dict, as `file:line: name`."""
     found = []
     for path in sorted((ROOT / "edgecheck").rglob("*.py")):
         inside = path.relative_to(ROOT / "edgecheck").as_posix()
         if inside.startswith(but):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Set | ast.List | ast.Tuple | ast.Compare):
-                values = [each.value for each in ast.iter_child_nodes(node) if isinstance(each, ast.Constant)]
+            if isinstance(node, ast.Set | ast.List | ast.Tuple | ast.Compare | ast.Dict):
+                each_in = node.keys if isinstance(node, ast.Dict) else ast.iter_child_nodes(node)
+                values = [each.value for each in each_in if isinstance(each, ast.Constant)]
                 found += [f"edgecheck/{inside}:{node.lineno}: {value}" for value in values if value in names]
     return found
+
+
+def test_the_tests_of_every_module_are_found() -> None:
+    """By the file's name, or where the first lines of a test file name the module in backticks."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    names = {path.stem for path in files}
+    said = {each for path in files for each in CODE.findall(ast.get_docstring(ast.parse(text_of(str(path)))) or "")}
+    lost = []
+    for path in sorted((ROOT / "edgecheck").rglob("*.py")):
+        here = path.relative_to(ROOT).with_suffix("").as_posix()
+        expected = {f"test_{path.stem}", f"test_{path.parent.name}_{path.stem}", f"test_{path.parent.name}"}
+        known = expected & names or any(fnmatch(f"/{here}", f"*/{each.removesuffix('.py')}") for each in said)
+        if not known and not path.stem.startswith("__"):
+            lost.append(here)
+    assert lost == []
 
 
 def test_the_page_stays_short() -> None:

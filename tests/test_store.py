@@ -1,4 +1,7 @@
-"""The contract of every host cache: an entry is complete and intact, or absent; it is built once, whatever happens."""
+"""The contract of every host cache: an entry is complete and intact, or absent; it is built once, whatever happens.
+
+Covers `deadline.py`.
+"""
 
 from __future__ import annotations
 

@@ -37,14 +37,15 @@ def test_help_is_in_plain_english() -> None:
     assert report(findings(iter(helps))) == ""
 
 
-def help_texts(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
-    context = click.Context(command, info_name=f"edgecheck {name}")
+def help_texts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
+    # With the settings of a real call: click keeps the first help option that it makes.
+    context = click.Context(command, parent=parent, info_name=f"edgecheck {name}", **command.context_settings)
     yield name, command.get_help(context)
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
             found = command.get_command(context, each)
             assert found is not None
-            yield from help_texts(found, f"{name} {each}".strip())
+            yield from help_texts(found, f"{name} {each}".strip(), context)
 
 
 def report(found: list[Finding]) -> str:

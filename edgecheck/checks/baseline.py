@@ -10,8 +10,8 @@ from pathlib import Path
 from edgecheck.config import load_allowances
 from edgecheck.core.budget import Budget
 from edgecheck.core.comparison import Side, judged_against
-from edgecheck.core.limits import Allowance, OnUnknown
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.limits import Growths, OnUnknown
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.errors import UsageError
 from edgecheck.reports.reading import read_report
 
@@ -40,6 +40,8 @@ def load(path: Path) -> Report:
 
 def joined(reports: Sequence[Report]) -> Report:
     """One report with the checks of several (shards, or CI jobs), in order."""
+    if len({report.folder for report in reports}) > 1:
+        reports = [from_root(report) for report in reports]
     first, *others = reports
     hosts = dict.fromkeys(report.host for report in reports)
     return replace(
@@ -70,16 +72,16 @@ class Baseline:
 
     report: Report
     merge_base: Report | None
-    rules: Mapping[str, tuple[Allowance, ...]]
+    rules: Mapping[str, Growths]
     """By budget file."""
 
     def judge(self, result: CheckResult, host: str) -> CheckResult:
         """`result`, measured by `host`, with a verdict on the growth of each metric that has a rule."""
-        rules = self.rules.get(result.budget.path, ())
+        rules = self.rules.get(result.budget.path, Growths()).of(result.profile.id)
         return judged_against(Side(result, host), rules, self.report, self.merge_base)
 
 
-def rules_in_files(budgets: Iterable[str]) -> dict[str, tuple[Allowance, ...]]:
+def rules_in_files(budgets: Iterable[str]) -> dict[str, Growths]:
     """The rules on growth in budget files, by file.
 
     Raises:
@@ -88,16 +90,16 @@ def rules_in_files(budgets: Iterable[str]) -> dict[str, tuple[Allowance, ...]]:
     return _ensured(load_allowances([Path(path) for path in dict.fromkeys(budgets) if path]))
 
 
-def _rules_of(budgets: Sequence[Budget], on_unknown: str | None) -> dict[str, tuple[Allowance, ...]]:
+def _rules_of(budgets: Sequence[Budget], on_unknown: str | None) -> dict[str, Growths]:
     rules = {budget.path: budget.regression for budget in budgets}
     if on_unknown is None:
         return _ensured(rules)
     rule = OnUnknown(on_unknown)
-    return _ensured({path: tuple(replace(each, on_unknown=rule) for each in one) for path, one in rules.items()})
+    return _ensured({path: one.counted_as(rule) for path, one in rules.items()})
 
 
-def _ensured(rules: dict[str, tuple[Allowance, ...]]) -> dict[str, tuple[Allowance, ...]]:
-    if not any(rules.values()):
+def _ensured(rules: dict[str, Growths]) -> dict[str, Growths]:
+    if not any(one.each() for one in rules.values()):
         raise UsageError("No budget says how much may grow from the baseline.", f"Add to it, for example: {EXAMPLE}")
     return rules
 

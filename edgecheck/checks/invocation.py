@@ -18,6 +18,7 @@ from edgecheck.checks.check import Check
 from edgecheck.checks.perform import perform
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
 from edgecheck.config import Project
+from edgecheck.config.repository import folder_in_repository
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
 
@@ -86,7 +87,13 @@ def plan_invocation(request: InvocationRequest, project: Project) -> Invocation:
     if request.shard is not None:
         checks = request.shard.of(checks)
     empty = Report(
-        results=(), version=__version__, host=this_host(), started=now(), seconds=0.0, shard=str(request.shard or "")
+        results=(),
+        version=__version__,
+        host=this_host(),
+        started=now(),
+        seconds=0.0,
+        shard=str(request.shard or ""),
+        folder=folder_in_repository(Path.cwd()),
     )
     return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgecheck.anatomy.formats import identify
 from edgecheck.checks.check import Check, request_of
-from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets
+from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
 from edgecheck.converters.interface import AS_IS, READY, TRUST_ALL
 from edgecheck.core.address import Address, parse
 from edgecheck.core.budget import Budget, Effort, Model, Variant
@@ -50,7 +50,7 @@ def select(selection: Selection, project: Project) -> tuple[Budget, ...]:
         UsageError: nothing is found, or the options do not go together.
         ConfigError: the budgets or profiles have problems.
     """
-    profiles = Profiles((*selection.profiles, *project.profiles))
+    profiles = Profiles(selection.profiles, project.profiles)
     paths = selection.paths or project.budgets
     if not paths:
         raise UsageError(
@@ -179,7 +179,20 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
             f"--target {default} is one board, and the budgets have {len(others)} devices.",
             f"Say which it is: --target {min(others)}={default}",
         )
-    return Addresses(named if default else {**project.targets, **named}, default)
+    return Addresses(named if default else {**_saved_targets(project, budgets), **named}, default)
+
+
+def _saved_targets(project: Project, budgets: Sequence[Budget]) -> dict[str, Address]:
+    """The addresses in the project's file, and in those of other projects that budgets are in."""
+    found = dict(project.targets)
+    for folder in dict.fromkeys(Path(budget.path).parent for budget in budgets if budget.path):
+        for device, address in load_project(folder).targets.items():
+            if device not in project.targets and found.setdefault(device, address) != address:
+                raise UsageError(
+                    f"{device} is at {found[device]} and at {address}, by two project files.",
+                    f"Say which it is: --target {device}={address}",
+                )
+    return found
 
 
 def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 
+from edgecheck.cli import mistakes, options
 from edgecheck.cli.commands import LazyGroup
+from edgecheck.cli.files import write_report
+from edgecheck.cli.outputs import ensure_places, print_report
 from edgecheck.config import budget_schema, lint, load_project, profile_schema
 from edgecheck.errors import UsageError
 
@@ -38,20 +41,26 @@ def command() -> None:
 @click.option(
     "--profiles", multiple=True, type=_PATH, metavar="FOLDER", help="Search this folder for device profiles first."
 )
-def lint_command(paths: tuple[Path, ...], profiles: tuple[Path, ...]) -> int:
+@options.format_option(mistakes.FORMATS)
+def lint_command(paths: tuple[Path, ...], profiles: tuple[Path, ...], formats: tuple[tuple[str, str], ...]) -> int:
     """Check budgets, profiles and edgecheck.yaml, without running anything.
 
     Exits with 2 if a file has a problem; warnings do not change the exit code.
+    In a job on GitHub the lines are annotated without an option.
     """
+    ensure_places(formats)
     project = load_project(Path.cwd())
     files = paths or project.budgets
     if not files:
         raise UsageError("There is nothing to lint: name files or folders.", "edgecheck budget lint budgets/")
-    findings = lint(files, (*profiles, *project.profiles))
-    for problem in findings.problems:
-        click.echo(str(problem))
-    for warning in findings.warnings:
-        click.echo(f"{warning} (warning)")
+    findings = lint(files, profiles, project.profiles)
+    printed = next((name for name, file in formats if not file), "terminal")
+    print_report(printed, mistakes.render(printed, findings))
+    for name, file in formats:
+        if file:
+            write_report(Path(file), mistakes.render(name, findings))
+    if printed != "github":
+        mistakes.annotate(findings)
     problems = f"{_count(len(findings.problems), 'problem')}, {_count(len(findings.warnings), 'warning')}"
     click.echo(f"{_count(findings.files, 'file')}: {problems}.", err=True)
     return 2 if findings.problems else 0

@@ -17,6 +17,7 @@ from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_budget import first_budget
 from edgecheck.converters.interface import READY, ConversionSettings
+from edgecheck.core.address import forms
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.errors import UndecidedError, UsageError
@@ -44,7 +45,7 @@ Examples:
     "--target",
     metavar="ADDRESS",
     shell_complete=options.complete_targets,
-    help="Where to run: local, qemu or ssh://USER@HOST.",
+    help=f"Where to run: {forms()}.",
 )
 @click.option(
     "--variant", metavar="NAME", help="How to convert the model. [default: as-is for .tflite and .onnx, else float32]"
@@ -77,7 +78,7 @@ def command(
             f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
         )
     project = load_project(Path.cwd())
-    profile = Profiles(project.profiles).get(device)
+    profile = Profiles((), project.profiles).get(device)
     ready = model.suffix.lstrip(".") in READY
     budget = Budget(
         name=model.stem,

@@ -10,6 +10,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck.converters.cache import PLACE, entries
+from edgecheck.core.address import device_forms
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.wording import clean
 
@@ -30,7 +31,7 @@ _PARTS = {
     epilog="\b\nExamples:\n  edgecheck cache\n  edgecheck cache --clear\n"
     "  edgecheck cache --target ssh://pi@raspberrypi.local",
 )
-@click.option("--target", metavar="ADDRESS", help="Use the cache of the device at ssh://USER@HOST.")
+@click.option("--target", metavar="ADDRESS", help=f"Use the cache of the device at {device_forms()}.")
 @click.option("--clear", is_flag=True, help="Remove everything; it is recreated when needed.")
 def command(target: str | None, *, clear: bool) -> None:
     """Show or clear the cache, here or on a device."""
@@ -61,7 +62,7 @@ def _list_artifacts(folder: Path) -> None:
 
 
 def _on_device(address: str, *, clear: bool) -> None:
-    from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
+    from edgecheck.targets.shell.cache import clear_device_cache, device_cache
 
     if clear:
         click.echo(f"Cleared: {show(clear_device_cache(address), Unit.BYTES)}.")

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import click
 
-from edgecheck.checks.invocation import InvocationRequest, plan_invocation
+from edgecheck.checks.invocation import Invocation, InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
-from edgecheck.cli.outputs import Outputs
+from edgecheck.cli.outputs import Outputs, ensure_places
 from edgecheck.cli.progress import Progress
 from edgecheck.cli.results import Results
 from edgecheck.cli.resume import resumable
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.report import exit_code
+from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
 
@@ -126,7 +127,7 @@ def command(
     request = InvocationRequest(
         selection=selection, targets=targets, baseline=baseline, merge_base=merge_base, machines=machines, shard=shard
     )
-    planned, interrupted = resumable(plan_invocation(request, load_project(Path.cwd())), Path.cwd(), resuming=resuming)
+    planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
     report = planned.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
@@ -145,3 +146,19 @@ def command(
         click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
         return 0
     return exit_code(report, fail_on_warn=fail_on == "warn")
+
+
+def _planned(request: InvocationRequest, formats: tuple[tuple[str, str], ...]) -> Invocation:
+    """The checks to do.
+
+    Raises:
+        UsageError: something is wrong with what the request names; the reports that can say so have been written.
+    """
+    ensure_places(formats)
+    try:
+        return plan_invocation(request, load_project(Path.cwd()))
+    except UsageError as error:
+        from edgecheck.cli import mistakes  # few checks have any
+
+        mistakes.report(error, formats)
+        raise

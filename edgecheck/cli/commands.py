@@ -18,6 +18,7 @@ COMMANDS = {
     "check": ("edgecheck.cli.check", "Check models against budgets: the main command."),
     "compare": ("edgecheck.cli.compare", "Compare two results files: did anything grow?"),
     "report": ("edgecheck.cli.report", "Render saved results in another format."),
+    "comment": ("edgecheck.cli.comment", "Post the report on a pull request, or update it."),
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or print their schema."),
     "fit": ("edgecheck.cli.fit", "Find the variant that fits a device with the least loss."),
     "convert": ("edgecheck.cli.convert", "Convert a model and report its size and accuracy loss."),

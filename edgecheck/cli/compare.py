@@ -13,12 +13,12 @@ from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.config.command_line import allowance_from_text
+from edgecheck.core.limits import Growths
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
 if TYPE_CHECKING:
-    from edgecheck.core.limits import Allowance
     from edgecheck.core.report import CheckResult, Report
 
 _EXAMPLES = """
@@ -77,11 +77,15 @@ def command(
     return exit_code(compared, fail_on_warn=fail_on == "warn")
 
 
-def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, tuple[Allowance, ...]]:
+def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, Growths]:
     budgets = dict.fromkeys(result.budget.path for result in head.results)
     if growths:
         given = {rule.metric.name: rule for rule in map(allowance_from_text, growths)}
-        return dict.fromkeys(budgets, tuple(given.values()))
+        for rule, text in zip(map(allowance_from_text, growths), growths, strict=True):
+            if rule.growth >= 1 and "%" not in text:
+                click.echo(f"edgecheck: --growth {text} allows {rule.growth:.0%}: is {rule.growth:g}% meant?", err=True)
+        rules = tuple(replace(rule, is_shared=False) for rule in given.values())
+        return dict.fromkeys(budgets, Growths(rules))
     for path in filter(None, budgets):
         if not Path(path).is_file():
             raise UsageError(

@@ -37,7 +37,12 @@ Examples:
 @click.option(
     "--variant", type=click.Choice(VARIANTS), default="float32", help="How to convert the model. [default: float32]"
 )
-@click.option("--format", "target", type=click.Choice(READY), help="The format to make; by default the nearest.")
+@click.option(
+    "--format",
+    "target",
+    type=click.Choice(READY),
+    help="The format to make; the default is the model's own, tflite for TensorFlow models, onnx for the others.",
+)
 @click.option(
     "--prune", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of the weights to set to zero."
 )

@@ -39,7 +39,7 @@ def command(context: click.Context, profiles: tuple[Path, ...]) -> None:
     Profiles come from --profiles, then from ./device_profiles, then from
     those that come with edgecheck.
     """
-    context.obj = Profiles((*profiles, *load_project(Path.cwd()).profiles))
+    context.obj = Profiles(profiles, load_project(Path.cwd()).profiles)
     if context.invoked_subcommand is None:
         _list(context.obj)
 
@@ -66,7 +66,7 @@ def probe_command(profiles: Profiles, address: str) -> None:
     nearest known profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
-    from edgecheck.targets.ssh.cache import probe
+    from edgecheck.targets.shell.cache import probe
 
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
@@ -74,7 +74,7 @@ def probe_command(profiles: Profiles, address: str) -> None:
 
 
 def _list(profiles: Profiles) -> None:
-    rows = [_row(profiles.get(name)) for name in profiles.ids()]
+    rows = [("DEVICE", "CPU", "RAM", "LIMITS"), *(_row(profiles.get(name)) for name in profiles.ids())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

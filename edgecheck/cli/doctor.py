@@ -82,7 +82,7 @@ def _runtimes() -> Iterator[Line]:
         try:
             installed = version(name)
         except PackageNotFoundError:
-            yield Line(works=False, what=name, found=f"not installed: pip install 'edgecheck[{extra}]'")
+            yield Line(works=False, what=name, found=f"not installed: {remedy(extra)}")
             continue
         done = subprocess.run(
             [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=_TIMEOUT

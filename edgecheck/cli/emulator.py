@@ -101,7 +101,7 @@ def shell_command(device: str) -> None:
     from edgecheck.emulator import machine
     from edgecheck.targets.qemu import open_target
 
-    profile = Profiles(load_project(Path.cwd()).profiles).get(device)
+    profile = Profiles((), load_project(Path.cwd()).profiles).get(device)
     with Progress(1) as progress:
         requirements = next(iter(profile.runtimes.values()), ())
         spec = open_target(EMULATED, profile).spec(requirements, 0, progress.show)

@@ -82,8 +82,10 @@ def _refused(error: OSError) -> int:
         _say(f"edgecheck: {middle_cut(str(error.filename), _SHOWN)}: {error.strerror}.")
         return UsageError.exit_code
     if error.errno in _FULL:
-        place = f" to {middle_cut(str(error.filename), _SHOWN)}" if error.filename else ""
-        _say(f"edgecheck: the output could not be written{place}: {error.strerror}.")
+        place = (
+            f"{middle_cut(str(error.filename), _SHOWN)}: " if error.filename else "the output could not be written: "
+        )
+        _say(f"edgecheck: {place}{error.strerror}.")
         return UsageError.exit_code
     return _internal_error(error)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecheck.core.address import beginnings, forms
 from edgecheck.core.units import Unit, parse
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def complete_limits(_context: click.Context, _option: click.Parameter, incomplet
 
 def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The kinds of address."""
-    kinds = {"local": "this machine", "qemu": "the emulated machine", "ssh://": "a device: ssh://USER@HOST[:PORT]"}
-    return _items(incomplete, kinds)
+    return _items(incomplete, beginnings())
 
 
 def _items(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem[str]]:
@@ -116,7 +116,7 @@ TARGET = click.option(
     multiple=True,
     metavar="[DEVICE=]ADDRESS",
     shell_complete=complete_targets,
-    help="Where to run: local, qemu or ssh://USER@HOST; for one device or for all.",
+    help=f"Where to run: {forms()}; for one device or for all.",
 )
 LIMIT = click.option(
     "--limit",

@@ -49,7 +49,7 @@ def command(paths: tuple[Path, ...], source: Path, headroom: float, *, dry_run: 
         except RefusedError as error:
             problems.append(error.problem)
     if problems:
-        raise ConfigError([str(problem) for problem in sorted(set(problems))])
+        raise ConfigError(sorted(set(problems)))
     for file, each in done.items():
         _show(file, each, dry_run=dry_run)
         if each.changes and not dry_run:

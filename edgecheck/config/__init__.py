@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.config.command_line import limits_from_texts
 from edgecheck.config.files import shown_path, yaml_files
-from edgecheck.config.problems import BUDGET_HINT, Findings, Problem
+from edgecheck.config.problems import BUDGET_HINT, Findings, Place, Problem
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.project import Project, load_project
 from edgecheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgecheck.core.budget import Budget
-    from edgecheck.core.limits import Allowance
+    from edgecheck.core.limits import Growths
 
 __all__ = [
     "Findings",
@@ -36,37 +36,44 @@ __all__ = [
 
 
 def load_budgets(paths: Sequence[Path], *, profiles: Profiles) -> tuple[Budget, ...]:
-    """The budgets in files and folders, in the given order; in a folder by name, without hidden files.
+    """The budgets in files and folders, in the given order; in a folder by name, without hidden and shared files.
+
+    A budget with several models is one for each of them. Devices are also looked for next to and above each file.
 
     Raises:
         ConfigError: with every problem of every file and of the profiles that they name.
     """
-    from edgecheck.config.budget_file import read_budget
+    from edgecheck.config.budget_file import read_budgets
 
     problems: list[Problem] = []
     files = yaml_files(paths, problems)
-    budgets = [read_budget(file, profiles, problems) for file in files]
+    budgets: list[Budget] = []
+    for file in files:
+        budgets += read_budgets(file, profiles.near(file.parent, problems), problems)
+    if not budgets and not problems:
+        message = "is for other budgets to extend (shared: true); name one of those"
+        problems += [Problem(Place(shown_path(file)), "", message) for file in files]
     _ensure_none(problems)
-    return tuple(budget for budget in budgets if budget is not None)
+    return tuple(budgets)
 
 
-def load_allowances(paths: Sequence[Path]) -> dict[str, tuple[Allowance, ...]]:
+def load_allowances(paths: Sequence[Path]) -> dict[str, Growths]:
     """The rules on growth in budget files, by the path that a report has for each file.
 
     Raises:
         ConfigError: with every problem of every file.
     """
-    from edgecheck.config.budget_file import allowances_of
+    from edgecheck.config.budget_file import growths_of
 
     problems: list[Problem] = []
-    found = {shown_path(path): allowances_of(path, problems) for path in paths}
+    found = {shown_path(path): growths_of(path, problems) for path in paths}
     _ensure_none(problems)
     return found
 
 
 def _ensure_none(problems: Sequence[Problem]) -> None:
     if problems:
-        raise ConfigError([str(problem) for problem in sorted(set(problems))], BUDGET_HINT)
+        raise ConfigError(sorted(set(problems)), BUDGET_HINT)
 
 
 def budget_schema() -> dict[str, Any]:
@@ -85,13 +92,14 @@ def profile_schema() -> dict[str, Any]:
     return json_schema(ProfileKeys)
 
 
-def lint(paths: Sequence[Path], profiles: Sequence[Path] = ()) -> Findings:
+def lint(paths: Sequence[Path], profiles: Sequence[Path] = (), project: Sequence[Path] = ()) -> Findings:
     """Problems of budgets, profiles and `edgecheck.yaml` files, and doubts about valid limits. Nothing runs.
 
     Args:
         paths: Files, and folders all of whose YAML files are read.
         profiles: Folders to search for profiles first.
+        project: Those of the project that the command is called in, to search next.
     """
     from edgecheck.config import linting
 
-    return linting.lint(paths, profiles)
+    return linting.lint(paths, profiles, project)

@@ -3,84 +3,87 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys
-from edgecheck.config.files import shown_path
+from edgecheck.config.budget_tree import BudgetTree, budget_tree
+from edgecheck.config.files import matching_paths, shortest, shown_path
 from edgecheck.config.limit_model import allowances_in, limits_in
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
 from edgecheck.config.profiles import Profiles
-from edgecheck.config.schema import validate
-from edgecheck.config.tree import ListNode, MappingNode, Node, at, child, text_of, to_python
-from edgecheck.config.yaml_reader import read_file
+from edgecheck.config.schema import Section, problems_of_part, validate
+from edgecheck.config.tree import ListNode, MappingNode, Node, at, child, exactly, text_of, to_python
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
-from edgecheck.core.limits import Allowance, Limit, combined
+from edgecheck.core.limits import Allowance, Growths, Limit, combined
+from edgecheck.core.metrics import METRICS
 
 #: Formats that a device runs as they are.
 _READY = (".tflite", ".onnx")
 
-#: The keys that name files.
-_FILES = (("model",), ("model", "weights"), ("samples",))
 
+def read_budgets(path: Path, profiles: Profiles, problems: list[Problem]) -> tuple[Budget, ...]:
+    """The budgets in a file, one for each model; none after every problem was added to `problems`.
 
-def read_budget(path: Path, profiles: Profiles, problems: list[Problem]) -> Budget | None:
-    """The budget; None after every problem, including those of its profiles, was added to `problems`."""
+    The problems of the profiles that it names are among them. A shared file has no budget, but may have problems.
+    """
     try:
-        tree = read_file(path)
+        tree = budget_tree(path)
     except RefusedError as error:
         problems.append(error.problem)
-        return None
+        return ()
     absent: list[Problem] = []
-    budget = budget_in(tree, path, profiles, problems, absent)
+    budgets = budgets_in(tree, path, profiles, problems, absent)
     problems += absent
-    return budget
+    return budgets
 
 
-def budget_in(
-    tree: Node, path: Path, profiles: Profiles, problems: list[Problem], absent: list[Problem]
-) -> Budget | None:
-    """The budget in a tree; None after problems.
+def budgets_in(
+    tree: BudgetTree, path: Path, profiles: Profiles, problems: list[Problem], absent: list[Problem]
+) -> tuple[Budget, ...]:
+    """The budgets in a tree, one for each model; none after problems, and in a shared file.
 
     Args:
-        tree: The content of the file.
-        path: The file; paths in it are relative to its folder.
+        tree: The content of the file and of those that it extends.
+        path: The file.
         profiles: Where to find its devices.
-        problems: Gets the problems of the file and of the profiles that it names.
-        absent: Gets the problems of files that it names and that do not exist.
+        problems: Gets the problems of the files and of the profiles that they name.
+        absent: Gets the problems of files that they name and that do not exist.
     """
-    named = _Named(tree, path.parent, profiles)
+    named = _Named(tree, profiles)
+    absent += named.absent
+    if tree.is_shared:
+        problems += [*problems_of_part(BudgetKeys, tree.node), *named.problems]
+        return ()
     wrong: list[Problem] = []
-    keys = validate(BudgetKeys, tree, wrong)
+    keys = validate(BudgetKeys, tree.node, wrong)
     wrong += named.problems
     problems += wrong
-    absent += named.absent
-    return None if wrong or keys is None else _budget(keys, named, path)
+    return () if wrong or keys is None else tuple(_budget(keys, named, path, model) for model in _models(keys, named))
 
 
-def _budget(keys: BudgetKeys, named: _Named, path: Path) -> Budget:
-    model = _model(keys, named)
+def _budget(keys: BudgetKeys, named: _Named, path: Path, model: Model) -> Budget:
     return Budget(
         name=path.stem,
         path=shown_path(path),
         model=model,
         variants=tuple(_variants(keys, model)),
         format=keys.format,
-        samples=named.files.get("samples"),
+        samples=named.samples,
         inputs={name: tuple(shape) for name, shape in keys.inputs.items()},
         threads=keys.threads,
         effort=_effort(keys.measure),
         devices=tuple(_devices(keys, named)),
-        regression=allowances_in(keys.regression, at(named.tree, ["regression"])),
+        regression=_growths(keys, named.tree.node),
         bundle=keys.bundle,
     )
 
 
-def _model(keys: BudgetKeys, named: _Named) -> Model:
-    if isinstance(keys.model, str):
-        return Model(named.files["model"], trusted=keys.trusted)
-    return Model(named.files["model.weights"], keys.model.factory, keys.model.trusted or keys.trusted)
+def _models(keys: BudgetKeys, named: _Named) -> list[Model]:
+    if isinstance(keys.model, (str, list)):
+        return [Model(path, trusted=keys.trusted) for path in named.models]
+    return [Model(named.models[0], keys.model.factory, keys.model.trusted or keys.trusted)]
 
 
 def _variants(keys: BudgetKeys, model: Model) -> Iterator[Variant]:
@@ -106,26 +109,42 @@ def _effort(keys: MeasureKeys) -> Effort:
 
 
 def _devices(keys: BudgetKeys, named: _Named) -> Iterator[tuple[DeviceProfile, tuple[Limit, ...]]]:
-    shared = limits_in(keys.limits, at(named.tree, ["limits"]), "budget")
+    tree = named.tree.node
+    shared = limits_in(keys.limits, at(tree, ["limits"]), "budget")
     for profile in named.devices:
         own = keys.devices[profile.id] if isinstance(keys.devices, dict) else None
         layers = (
             {limit.metric.name: limit for limit in profile.limits},
             shared,
-            limits_in(own, at(named.tree, ["devices", profile.id]), "budget"),
+            limits_in(own, at(tree, ["devices", profile.id]), "budget"),
         )
         yield profile, combined(layers)
 
 
-def allowances_of(path: Path, problems: list[Problem]) -> tuple[Allowance, ...]:
+def growths_of(path: Path, problems: list[Problem]) -> Growths:
     """The rules on growth in a budget; none after its problems were added to `problems`."""
     try:
-        tree = read_file(path)
+        tree = budget_tree(path).node
     except RefusedError as error:
         problems.append(error.problem)
-        return ()
+        return Growths()
     keys = validate(BudgetKeys, tree, problems)
-    return () if keys is None else allowances_in(keys.regression, at(tree, ["regression"]))
+    return Growths() if keys is None else _growths(keys, tree)
+
+
+def _growths(keys: BudgetKeys, tree: Node) -> Growths:
+    shared = allowances_in(keys.regression, at(tree, ["regression"]))
+    own: dict[str, tuple[Allowance, ...]] = {}
+    for device, section in keys.devices.items() if isinstance(keys.devices, dict) else ():
+        if section is not None and "regression" in section.given:
+            node = at(tree, ["devices", device, "regression"])
+            rules: Section | None = vars(section)["regression"]
+            own[device] = _in_force(shared | allowances_in(rules, node, is_shared=False))
+    return Growths(_in_force(shared), own)
+
+
+def _in_force(rules: Mapping[str, Allowance | None]) -> tuple[Allowance, ...]:
+    return tuple(rule for name in METRICS if (rule := rules.get(name)) is not None)
 
 
 class _Named:
@@ -134,29 +153,55 @@ class _Named:
     They are checked even if the keys have problems.
     """
 
-    def __init__(self, tree: Node, folder: Path, profiles: Profiles) -> None:
+    def __init__(self, tree: BudgetTree, profiles: Profiles) -> None:
         self.tree = tree
-        #: Paths from the working directory, by the key that names them.
-        self.files: dict[str, Path] = {}
+        #: Paths from the working directory. With a pattern that nothing matches, the pattern: that is in `absent`.
+        self.models: list[Path] = []
+        self.samples: Path | None = None
         #: Problems of files that do not exist.
         self.absent: list[Problem] = []
-        self.problems = [*_repeats(tree, "variants"), *_repeats(tree, "devices"), *_trusted_twice(tree)]
-        for parts in _FILES:
-            self._find(parts, folder)
+        node = tree.node
+        self.problems = [*_repeats(node, "variants"), *_repeats(node, "devices"), *_trusted_twice(node)]
+        self._find_models()
+        samples = child(node, "samples")
+        if samples is not None:
+            self.samples = next(iter(self._found(samples, ["samples"])), None)
         self.devices = tuple(self._devices(profiles))
 
-    def _find(self, parts: tuple[str, ...], folder: Path) -> None:
-        node = _exactly(self.tree, *parts)
-        if node is None or not (text := text_of(node)):
+    def _find_models(self) -> None:
+        model = child(self.tree.node, "model")
+        if isinstance(model, MappingNode):
+            weights = child(model, "weights")
+            self.models = self._found(weights, ["model", "weights"]) if weights is not None else []
             return
-        path = _from_here(folder / text)
-        self.files[path_text(parts)] = path
-        if not path.exists():
-            message = f"{shown_path(path)} does not exist (paths are relative to the budget's folder)"
+        found: list[Path] = []
+        if isinstance(model, ListNode):
+            self.problems += _repeats(self.tree.node, "model")
+            for position, item in enumerate(model.items):
+                found += self._found(item, ["model", position], is_pattern=True)
+        elif model is not None:
+            found = self._found(model, ["model"], is_pattern=True)
+        self.models = list({os.path.realpath(path): path for path in found}.values())
+        trusted = child(self.tree.node, "trusted")
+        if trusted is not None and len(self.models) > 1:
+            message = f"is for one file, and the budget has {len(self.models)} models"
+            self.problems.append(Problem(trusted.mark.place, "trusted", message))
+
+    def _found(self, node: Node, parts: Sequence[str | int], *, is_pattern: bool = False) -> list[Path]:
+        text = text_of(node)
+        if not text:
+            return []
+        folder = self.tree.folder_of(node)
+        paths = matching_paths(text, folder) if is_pattern else [folder / text]
+        found = [shortest(path) for path in paths or [folder / text]]
+        if not found[0].exists():
+            what = "does not exist" if paths else "matches no file"
+            message = f"{shown_path(found[0])} {what} (paths are relative to the budget's folder)"
             self.absent.append(Problem(node.mark.place, path_text(parts), message))
+        return found
 
     def _devices(self, profiles: Profiles) -> Iterator[DeviceProfile]:
-        for name, (place, path) in _named_devices(self.tree).items():
+        for name, (place, path) in _named_devices(self.tree.node).items():
             if trouble := profiles.trouble(name):
                 self.problems.append(Problem(place, path, trouble))
             elif name == THIS_MACHINE:
@@ -168,22 +213,9 @@ class _Named:
                     yield found.profile
 
 
-def _exactly(tree: Node, *parts: str) -> Node | None:
-    node: Node | None = tree
-    for part in parts:
-        node = None if node is None else child(node, part)
-    return node
-
-
-def _from_here(written: Path) -> Path:
-    """The shortest spelling, unless a `..` after a symbolic link makes that another folder."""
-    short = Path(os.path.normpath(written))
-    return short if os.path.realpath(short) == os.path.realpath(written) else written
-
-
 def _named_devices(tree: Node) -> dict[str, tuple[Place, str]]:
     """The place and path of each device's name; a name that is not text is left to the schema."""
-    devices = _exactly(tree, "devices")
+    devices = exactly(tree, "devices")
     if isinstance(devices, MappingNode):
         return {name: (entry.key.place, path_text(["devices", name])) for name, entry in devices.entries.items()}
     named: dict[str, tuple[Place, str]] = {}
@@ -195,7 +227,7 @@ def _named_devices(tree: Node) -> dict[str, tuple[Place, str]]:
 
 def _repeats(tree: Node, key: str) -> Iterator[Problem]:
     """Problems of a list or mapping that is empty or repeats an item."""
-    node = _exactly(tree, key)
+    node = exactly(tree, key)
     if isinstance(node, (ListNode, MappingNode)) and not to_python(node):
         yield Problem(node.mark.place, key, "is empty; expected one or more")
     seen: list[object] = []
@@ -207,6 +239,6 @@ def _repeats(tree: Node, key: str) -> Iterator[Problem]:
 
 
 def _trusted_twice(tree: Node) -> Iterator[Problem]:
-    inner, outer = _exactly(tree, "model", "trusted"), _exactly(tree, "trusted")
+    inner, outer = exactly(tree, "model", "trusted"), exactly(tree, "trusted")
     if inner is not None and outer is not None:
         yield Problem(outer.mark.place, "trusted", "is given twice; give it here or under model")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from edgecheck.config.kinds import (
     SECONDS,
     SHARE,
     TEXT,
+    TRUTH,
     Either,
     ListOf,
     MappingOf,
@@ -18,10 +19,13 @@ from edgecheck.config.kinds import (
     text_like,
     whole_number,
 )
-from edgecheck.config.limit_model import Limits, Regressions
+from edgecheck.config.limit_model import DeviceLimits, Limits, Regressions
 from edgecheck.config.problems import nearest
 from edgecheck.config.schema import Kind, Section, key
-from edgecheck.config.tree import Node, text_of
+from edgecheck.config.tree import ListNode, MappingNode, Node, text_of
+
+if TYPE_CHECKING:
+    from edgecheck.config.schema import Definitions
 
 _NAME = one_of("as-is", "float32", "float16", "int8-dynamic", "int8-weights", "int8")
 _TRUSTED = text_like(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits, which `sha256sum FILE` prints")
@@ -87,14 +91,23 @@ def _variants(node: Node) -> Kind:
     return _AUTO if nearest(text_of(node), ["auto"]) else _SEVERAL
 
 
+_MODELS = ListOf(TEXT)
+
+
+def _model(node: Node) -> Kind:
+    if isinstance(node, ListNode):
+        return _MODELS
+    return ModelKeys if isinstance(node, MappingNode) else TEXT
+
+
 class BudgetKeys(Section):
-    """One model, its variants, and the devices that it must fit, with the limits on each."""
+    """A model or several, the variants, and the devices that each must fit, with the limits there."""
 
     title: ClassVar[str] = "edgecheck budget"
 
-    model: str | ModelKeys = key(
-        mapping_or(TEXT, ModelKeys),
-        "The model file or folder, relative to the budget; or factory and weights.",
+    model: str | list[str] | ModelKeys = key(
+        Either((TEXT, _MODELS, ModelKeys), _model),
+        "The model file or folder, relative to the budget; a list or a pattern of them; or factory and weights.",
         "net.tflite",
     )
     trusted: str = key(_TRUSTED, _ABOUT_TRUSTED, "sha256:…", default="")
@@ -142,7 +155,24 @@ class BudgetKeys(Section):
         default=None,
     )
     devices: list[str] | dict[str, Section | None] = key(
-        list_or(MappingOf(TEXT, OrNothing(Limits)), ListOf(TEXT)),
+        list_or(MappingOf(TEXT, OrNothing(DeviceLimits)), ListOf(TEXT)),
         "The devices, each with its own limits or none; these override `limits:`.",
         {"raspberry-pi-4-2gb": {"latency_p50": "50 ms"}},
     )
+    extends: str = key(
+        TEXT,
+        "Another budget, relative to this one: what it has holds here too, unless it is here.",
+        "../shared/limits.yaml",
+        default="",
+    )
+    shared: bool = key(TRUTH, "`true`: this file is only for others to extend, and not checked itself.", default=False)
+
+    @classmethod
+    def described(cls, definitions: Definitions) -> dict[str, Any]:
+        """See `Section.described`; the required keys may be in the file that this one extends."""
+        schema = super().described(definitions)
+        elsewhere = [
+            {"required": ["extends"]},
+            {"required": ["shared"], "properties": {"shared": {"const": True}}},
+        ]
+        return {**schema, "anyOf": [{"required": schema.pop("required")}, *elsewhere]}

@@ -120,7 +120,7 @@ def too_tight_for_samples(limit: Limit, budget: Budget) -> Iterator[str]:
 def too_tight_rules(budget: Budget) -> Iterator[tuple[Allowance, str]]:
     """Rules on growth that are tighter than the difference between two runs, each with the reason."""
     emulated = any(profile.emulation_cpu for profile, _ in budget.devices)
-    for rule in budget.regression:
+    for rule in budget.regression.each():
         if rule.floor:
             continue
         family, share = rule.metric.family, f"{rule.growth * 100:.3g}%"

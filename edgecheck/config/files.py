@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -42,13 +43,47 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def upwards(folder: Path) -> Iterator[Path]:
+    """The folder and those above it, up to the root of a git repository or the home folder."""
+    home = Path.home()
+    start = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would leave the path that the user knows
+    for candidate in (start, *start.parents):
+        yield candidate
+        if candidate == home or (candidate / ".git").exists():
+            return
+
+
+def matching_paths(text: str, folder: Path) -> list[Path]:
+    """What a path or a pattern (`*`, `?`, `[…]`, `**`) names, by name; a pattern skips what is hidden.
+
+    A path is returned even if nothing is there; a pattern that nothing matches gives an empty list.
+    """
+    if not glob.has_magic(text) or (folder / text).exists():
+        return [folder / text]
+    found = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - pathlib's takes no absolute pattern
+    return [folder / name for name in sorted(found)]
+
+
+def shortest(written: Path) -> Path:
+    """The shortest spelling, unless a `..` after a symbolic link makes that another place."""
+    short = Path(os.path.normpath(written))
+    return short if os.path.realpath(short) == os.path.realpath(written) else written
+
+
 def shown_path(path: Path) -> str:
     """The path as a user in the working directory would type it, on one line and printable."""
     try:
         text = str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
-        text = str(path)
+        text = _outside(path)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _outside(path: Path) -> str:
+    """A path outside of the working directory: with `..` inside of one repository, so that it is the same elsewhere."""
+    root = next((above for above in upwards(Path.cwd()) if (above / ".git").exists()), None)
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would leave the path that the user knows
+    return os.path.relpath(place) if root is not None and place.is_relative_to(root) else str(path)
 
 
 def read_text(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgecheck.config.kinds import BYTES, NUMBERS, SECONDS, SHARE, Either, Value, mapping_or, one_of, quantity
+from edgecheck.config.kinds import BYTES, NUMBERS, SECONDS, SHARE, Either, OrNothing, Value, one_of, quantity
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import MappingNode, Scalar
 from edgecheck.core.limits import Allowance, Limit, OnUnknown, Source
@@ -60,14 +60,17 @@ def _limit_kind(unit: Unit) -> Either:
         "warn": key(bound, f"Beyond it the check warns. Takes {TAKES[unit]}.", example, default=None),
     }
     levels: type[Levels] = type(f"Levels_{unit.value}", (Levels,), parts)
+    return _value_section_or_off(bound, levels, f"Limit_{unit.value}")
 
+
+def _value_section_or_off(value: Kind, section: type[Section], name: str) -> Either:
     def choose(node: Node) -> Kind:
         if isinstance(node, MappingNode):
-            return levels
+            return section
         is_off = isinstance(node, Scalar) and (node.value is False or node.value == "off")
-        return _OFF if is_off else bound
+        return _OFF if is_off else value
 
-    return Either((bound, levels, _OFF), choose, f"Limit_{unit.value}")
+    return Either((value, section, _OFF), choose, name)
 
 
 def _limit_key(metric: Metric) -> Any:
@@ -95,7 +98,7 @@ def limits_in(section: Section | None, node: Node | None, kind: str) -> dict[str
     if section is None or not isinstance(node, MappingNode):
         return {}
     limits: dict[str, Limit | None] = {}
-    for name in section.given:
+    for name in section.given & METRICS.keys():
         place = node.entries[name].key.place
         limits[name] = _limit(METRICS[name], getattr(section, name), Source(kind, place.file, place.line))
     return limits
@@ -147,12 +150,12 @@ def _rule_kind(unit: Unit) -> Either:
         "atleast": key(bound, f"A change up to this is never a regression. Takes {TAKES[unit]}.", example, default=0.0),
     }
     section: type[Growth] = type(f"Growth_{unit.value}", (Growth,), parts)
-    return mapping_or(_SHARE, section, f"Growth_of_{unit.value}")
+    return _value_section_or_off(_SHARE, section, f"Growth_of_{unit.value}")
 
 
 def _rule_key(metric: Metric) -> Any:
     word = "fall" if metric.direction is Direction.AT_LEAST else "grow"
-    description = f"It may {word} by this share of the baseline, such as 1%; or {{growth:, atleast:}}."
+    description = f"It may {word} by this share of the baseline, such as 1%; or {{growth:, atleast:}}; or off."
     return key(_rule_kind(metric.unit), description, default=None)
 
 
@@ -167,26 +170,50 @@ Regressions: type[Section] = type(
 )
 
 
-def allowances_in(section: Section | None, node: Node | None) -> tuple[Allowance, ...]:
-    """The rules of a section, in the order of reports.
+#: A device's entry under `devices:`: the limits of `limits:`, and `regression:`.
+DeviceLimits: type[Section] = type(
+    "DeviceLimits",
+    (Limits,),
+    {
+        "__doc__": "Limits and rules on growth for one device; they override those of the budget.",
+        "regression": key(
+            OrNothing(Regressions),
+            "How much each metric may grow on this device; overrides the budget's `regression:`.",
+            {"instructions": "0.5%", "latency_p50": "off"},
+            default=None,
+        ),
+    },
+)
+
+
+def allowances_in(section: Section | None, node: Node | None, *, is_shared: bool = True) -> dict[str, Allowance | None]:
+    """The rules of a section by metric, in the order of reports; None for one that is switched off.
 
     Args:
         section: An instance of `Regressions`; None where the key is absent or empty.
         node: The section's place in the file.
+        is_shared: Whether it is for every device of the budget.
     """
     if section is None or not isinstance(node, MappingNode):
-        return ()
-    return tuple(
-        _allowance(metric, getattr(section, name), node.entries[name].key.place.file, node.entries[name].key.place.line)
-        for name, metric in METRICS.items()
-        if name in section.given
-    )
+        return {}
+    rules: dict[str, Allowance | None] = {}
+    for name in (name for name in METRICS if name in section.given):
+        place = node.entries[name].key.place
+        source = Source("budget", place.file, place.line)
+        rules[name] = _allowance(METRICS[name], getattr(section, name), source, is_shared=is_shared)
+    return rules
 
 
-def _allowance(metric: Metric, value: Any, file: str, line: int) -> Allowance:
-    source = Source("budget", file, line)
+def _allowance(metric: Metric, value: Any, source: Source, *, is_shared: bool) -> Allowance | None:
+    if value is False:
+        return None
     if not isinstance(value, Growth):
-        return Allowance(metric=metric, growth=value, source=source)
+        return Allowance(metric=metric, growth=value, source=source, is_shared=is_shared)
     return Allowance(
-        metric=metric, growth=value.growth, source=source, floor=value.atleast, on_unknown=OnUnknown(value.on_unknown)
+        metric=metric,
+        growth=value.growth,
+        source=source,
+        floor=value.atleast,
+        on_unknown=OnUnknown(value.on_unknown),
+        is_shared=is_shared,
     )

@@ -1,14 +1,16 @@
-"""Device profiles by id: from given folders, then from `./device_profiles`, then those that come with edgecheck."""
+"""Device profiles by id: from given folders, the project's, `./device_profiles`, and those that come with edgecheck."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecheck.config.files import SUFFIXES
-from edgecheck.config.problems import PROFILE_HINT, did_you_mean
+from edgecheck.config.files import SUFFIXES, shown_path, upwards
+from edgecheck.config.problems import PROFILE_HINT, Problem, did_you_mean
+from edgecheck.config.project import find_project
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import shown
 from edgecheck.errors import ConfigError, UsageError
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from edgecheck.config.profile_files import ProfileFiles, ProfileFound
     from edgecheck.core.device import DeviceProfile
 
+#: The name of a folder of profiles that need not be declared.
+_FOLDER = "device_profiles"
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -24,17 +29,41 @@ class Profiles:
     """Every profile that can be named here; a file is read when it is first needed.
 
     Args:
-        folders: Searched before `./device_profiles` and the packaged profiles.
+        folders: Searched first.
+        project: Those of the project, searched next; then come `./device_profiles` and the packaged profiles.
 
     Raises:
-        UsageError: one of `folders` does not exist.
+        UsageError: one of the folders does not exist.
     """
 
-    def __init__(self, folders: Sequence[Path] = ()) -> None:
-        for folder in folders:
+    def __init__(self, folders: Sequence[Path] = (), project: Sequence[Path] = ()) -> None:
+        for folder in (*folders, *project):
             if not folder.is_dir():
                 raise UsageError(f"There is no folder {folder}.", "--profiles takes a folder of device profiles.")
-        self._paths = profile_paths([*folders, Path("device_profiles"), packaged_profiles()])
+        self._first, self._then = tuple(folders), (*project, Path(_FOLDER))
+        self._paths = profile_paths([*self._first, *self._then, packaged_profiles()])
+        self._near: dict[tuple[Path, ...], Profiles] = {}
+
+    def near(self, folder: Path, problems: list[Problem]) -> Profiles:
+        """These profiles, those of the project that `folder` is in, and of each `device_profiles` next to or above it.
+
+        They are searched after the folders that the user gave, and before those of the working directory.
+
+        Args:
+            folder: Where a budget is.
+            problems: Gets those of the project's file.
+        """
+        project, wrong = find_project(folder)
+        problems += wrong
+        beside = (above / _FOLDER for above in upwards(folder))
+        known = {os.path.realpath(one) for one in (*self._first, *self._then)}
+        found = [Path(shown_path(one)) for one in (*project.profiles, *beside) if one.is_dir()]
+        new = tuple(one for one in found if os.path.realpath(one) not in known)
+        if not new:
+            return self
+        if new not in self._near:
+            self._near[new] = Profiles(self._first, (*new, *self._then[:-1]))
+        return self._near[new]
 
     def ids(self) -> tuple[str, ...]:
         """Every device, `this-machine` first, then by name; a family is not a device."""
@@ -54,7 +83,7 @@ class Profiles:
             raise UsageError(sentence, "`edgecheck devices` lists them.")
         found = self.find(name)
         if found.profile is None:
-            raise ConfigError([str(problem) for problem in sorted(set(found.problems))], PROFILE_HINT)
+            raise ConfigError(sorted(set(found.problems)), PROFILE_HINT)
         return found.profile
 
     def trouble(self, name: str) -> str:

@@ -1,17 +1,21 @@
-"""`edgecheck.yaml`: where a project has its budgets and profiles, and at which addresses its devices are."""
+"""A project: where it has its budgets and profiles, and at which addresses its devices are.
+
+That is in `edgecheck.yaml`, or in `[tool.edgecheck]` of `pyproject.toml`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgecheck.config.files import shown_path
-from edgecheck.config.problems import PROJECT_HINT
+from edgecheck.config.files import matching_paths, shortest, shown_path, upwards
+from edgecheck.config.problems import PROJECT_HINT, Problem
 from edgecheck.core.address import Address
 from edgecheck.errors import ConfigError
 
-_NAME = "edgecheck.yaml"
+#: The files of a project; the first counts where a folder has both.
+FILES = ("edgecheck.yaml", "pyproject.toml")
 _BUDGETS = "budgets"
 
 
@@ -35,18 +39,30 @@ def load_project(start: Path) -> Project:
     Raises:
         ConfigError: the file has problems.
     """
-    for folder in _upwards(start.absolute()):
-        if (folder / _NAME).is_file():
-            return _read(folder)
-    return Project(root=start, budgets=_default_budgets(start))
+    project, problems = find_project(start)
+    if problems:
+        raise ConfigError(problems, PROJECT_HINT)
+    return project
 
 
-def _upwards(folder: Path) -> Iterator[Path]:
-    home = Path.home()
-    for candidate in (folder, *folder.parents):
-        yield candidate
-        if candidate == home or (candidate / ".git").exists():
-            return
+def find_project(start: Path) -> tuple[Project, tuple[Problem, ...]]:
+    """As `load_project`, with the problems of the file; if it has any, the project is as without it."""
+    for folder in upwards(start):
+        for name in FILES:
+            if is_project(folder / name):
+                return _read(folder / name)
+    return Project(root=start, budgets=_default_budgets(start)), ()
+
+
+def is_project(path: Path) -> bool:
+    """Whether a file says what a project's file does."""
+    if path.name not in FILES or not path.is_file():
+        return False
+    if path.suffix != ".toml":
+        return True
+    from edgecheck.config.toml_reader import has_table  # few projects have it
+
+    return has_table(path)
 
 
 def _default_budgets(root: Path) -> tuple[Path, ...]:
@@ -54,15 +70,17 @@ def _default_budgets(root: Path) -> tuple[Path, ...]:
     return (folder,) if folder.is_dir() else ()
 
 
-def _read(root: Path) -> Project:
+def _read(path: Path) -> tuple[Project, tuple[Problem, ...]]:
     from edgecheck.config.project_model import read_project  # PyYAML: paid for only where there is a file
 
-    keys, problems = read_project(root / _NAME)
+    root, found = path.parent, read_project(path)
+    keys = found.keys
     if keys is None:
-        raise ConfigError([str(problem) for problem in problems], PROJECT_HINT)
+        return Project(root=root, budgets=_default_budgets(root)), found.problems
     budgets = _paths(root, keys.budgets) if keys.budgets is not None else _default_budgets(root)
-    return Project(root=root, budgets=budgets, profiles=_paths(root, keys.profiles), targets=keys.targets)
+    return Project(root=root, budgets=budgets, profiles=_paths(root, keys.profiles), targets=keys.targets), ()
 
 
 def _paths(root: Path, texts: str | list[str]) -> tuple[Path, ...]:
-    return tuple(Path(shown_path(root / text)) for text in ([texts] if isinstance(texts, str) else texts))
+    each = [texts] if isinstance(texts, str) else texts
+    return tuple(Path(shown_path(shortest(path))) for text in each for path in matching_paths(text, root))

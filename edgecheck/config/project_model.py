@@ -1,13 +1,17 @@
-"""The keys of `edgecheck.yaml`."""
+"""The keys of `edgecheck.yaml`, and of `[tool.edgecheck]` in `pyproject.toml`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from edgecheck.config.files import matching_paths
 from edgecheck.config.kinds import TEXT, ListOf, MappingOf, OrNothing, TakesTextError, Value, list_or
-from edgecheck.config.problems import Problem, RefusedError, did_you_mean
+from edgecheck.config.problems import Problem, RefusedError, did_you_mean, path_text
 from edgecheck.config.schema import Section, key, validate
+from edgecheck.config.tree import ListNode, Node, child, text_of
 from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.address import TARGETS, Address, kind_of, parse
 from edgecheck.core.units import shown
@@ -36,7 +40,10 @@ class ProjectKeys(Section):
     title: ClassVar[str] = "edgecheck project"
 
     budgets: str | list[str] | None = key(
-        OrNothing(_PATHS), "Files or folders, relative to this file; by default budgets.", "budgets", default=None
+        OrNothing(_PATHS),
+        "Files, folders or patterns (apps/*/budgets), relative to this file; by default budgets.",
+        "budgets",
+        default=None,
     )
     profiles: str | list[str] = key(
         _PATHS, "Folders of device profiles, relative to this file.", ["device_profiles"], default=[]
@@ -49,11 +56,44 @@ class ProjectKeys(Section):
     )
 
 
-def read_project(path: Path) -> tuple[ProjectKeys | None, list[Problem]]:
-    """The file's keys, or None and its problems."""
-    problems: list[Problem] = []
+@dataclass(frozen=True, slots=True)
+class ProjectFound:
+    """The keys of a project's file, or its problems."""
+
+    keys: ProjectKeys | None
+    problems: tuple[Problem, ...]
+    #: Its content; None where it cannot be read.
+    tree: Node | None = None
+
+
+def read_project(path: Path) -> ProjectFound:
+    """What is in `edgecheck.yaml`, or in `[tool.edgecheck]` of `pyproject.toml`."""
     try:
-        tree = read_file(path)
+        if path.suffix == ".toml":
+            from edgecheck.config.toml_reader import read_table  # few projects have it
+
+            tree = read_table(path)
+        else:
+            tree = read_file(path)
     except RefusedError as error:
-        return None, [error.problem]
-    return validate(ProjectKeys, tree, problems), problems
+        return ProjectFound(None, (error.problem,))
+    problems: list[Problem] = []
+    keys = validate(ProjectKeys, tree, problems)
+    problems += _not_there(tree, path.parent)
+    return ProjectFound(None if problems else keys, tuple(problems), tree)
+
+
+def _not_there(tree: Node, root: Path) -> Iterator[Problem]:
+    """Problems of folders of profiles that do not exist, and of patterns that nothing matches."""
+    for name, is_folder in (("profiles", True), ("budgets", False)):
+        node = child(tree, name)
+        items = node.items if isinstance(node, ListNode) else (node,)
+        for position, item in enumerate(items):
+            if item is None or not (text := text_of(item)):
+                continue
+            parts: list[str | int] = [name, position] if isinstance(node, ListNode) else [name]
+            found = matching_paths(text, root)
+            if not found:
+                yield Problem(item.mark.place, path_text(parts), f"{text} matches nothing in this folder")
+            elif is_folder and not found[0].is_dir():
+                yield Problem(item.mark.place, path_text(parts), f"there is no folder {text}")

@@ -84,9 +84,8 @@ def ratcheted(path: Path, report: Report, headroom: float) -> Ratcheted:
 
 
 def _verdicts(root: Node, file: str, report: Report, kept: list[str]) -> Iterator[_Judged]:
+    """The verdicts on limits that are written in `file`, whichever budget has them from there."""
     for result in report.results:
-        if result.budget.path != file:
-            continue
         for verdict in result.verdicts:
             if verdict.limit.source.kind != "budget" or verdict.limit.source.file != file:
                 continue

@@ -106,6 +106,14 @@ def at(node: Node, parts: Sequence[str | int]) -> Node:
     return node
 
 
+def exactly(node: Node, *parts: str | int) -> Node | None:
+    """The value that `parts` lead to; None if there is none."""
+    inner: Node | None = node
+    for part in parts:
+        inner = None if inner is None else child(inner, part)
+    return inner
+
+
 def overlay(lower: Node, upper: Node) -> Node:
     """`upper` laid over `lower`: mappings key by key, and of everything else only the upper one."""
     if not (isinstance(lower, MappingNode) and isinstance(upper, MappingNode)):

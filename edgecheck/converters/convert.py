@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.values import Role
-from edgecheck.converters import cache, model_files, process
+from edgecheck.converters import model_files
 from edgecheck.converters.interface import AS_IS, READY, Answer, ConversionSettings, Request, Task
 from edgecheck.converters.routes import WEIGHT_FORMATS, Way, formats_of, ways
 from edgecheck.core.artifact import Artifact
 from edgecheck.errors import ConversionError
+
+if TYPE_CHECKING:
+    from edgecheck.converters.process import RouteError
 
 #: Variants that a ready file may be already: what it was trained in, or what it was exported in.
 _STORED = ("float32", "float16")
@@ -35,13 +39,13 @@ def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[s
     if _is_ready(request):
         return _ready(request)
     # Imported here so that a check of a ready model does not pay for them.
-    from edgecheck.converters.cache import cache_key
+    from edgecheck.converters import cache
     from edgecheck.converters.safety.gate import admit, ensure_undamaged
 
     tried = ways(request)
     admitted, notes, seen = admit(request)
     packages = (package for way in tried for package in way.last.packages)
-    kept = settings.cache / cache.PLACE / cache_key(admitted, (way.last.maker for way in tried), packages)
+    kept = settings.cache / cache.PLACE / cache.cache_key(admitted, (way.last.maker for way in tried), packages)
     with cache.locked(kept, tell):
         answer = cache.lookup(kept)
         if answer is None:
@@ -56,6 +60,8 @@ def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[s
 
 def compressed(artifact: Artifact, settings: ConversionSettings) -> Artifact:
     """The artifact with its `download`; not part of `convert`, since gzip -9 takes seconds for a large file."""
+    from edgecheck.converters import cache
+
     files = tuple(map(Path, artifact.files))
     return replace(artifact, download=cache.download(settings.cache, artifact.sha256, files))
 
@@ -139,17 +145,20 @@ class _Order:
 
 
 def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> Answer:
-    failures: dict[str, process.RouteError] = {}
+    from edgecheck.converters.process import RouteError
+
+    failures: dict[str, RouteError] = {}
     for way in tried:
         notes = tuple(f"{_capital(title)} failed first: {_shortened(error)}" for title, error in failures.items())
         try:
             return _make(way, order, notes)
-        except process.RouteError as error:
+        except RouteError as error:
             failures[way.last.title] = error
     raise _all_failed(failures)
 
 
 def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
+    from edgecheck.converters import cache, process
     from edgecheck.converters.safety.gate import ensure_unchanged
 
     request, last = order.request, way.last
@@ -207,7 +216,7 @@ def _what(request: Request) -> str:
     return f"{request.variant}{pruned} .{request.format}"
 
 
-def _all_failed(failures: dict[str, process.RouteError]) -> ConversionError:
+def _all_failed(failures: dict[str, RouteError]) -> ConversionError:
     """One error for all: what they agree on, or what each said."""
     messages = list(dict.fromkeys(error.message for error in failures.values()))
     hint = next((error.hint for error in failures.values() if error.hint), "")

@@ -15,6 +15,9 @@ from edgecheck.anatomy.values import Role
 from edgecheck.converters.interface import AS_IS, READY, VARIANTS, Request
 from edgecheck.errors import ConversionError
 
+#: What pip calls edgecheck: on the package index the name of the command belongs to another project.
+DISTRIBUTION = "edgecheck-ml"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -198,7 +201,7 @@ def formats_of(source: str) -> tuple[str, ...]:
 def remedy(extra: str) -> str:
     """The command that installs an extra."""
     separately = ", in a separate environment" if extra in _SEPARATE else ""
-    return f"pip install 'edgecheck[{extra}]'{separately}"
+    return f"pip install '{DISTRIBUTION}[{extra}]'{separately}"
 
 
 def _between(source: str, target: str) -> list[Route]:

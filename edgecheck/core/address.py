@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -30,8 +30,6 @@ class TargetKind:
     """With `open_target(address, profile) -> Target`; imported when it is used."""
     form: str
     """How its addresses are written: `ssh://user@host`."""
-    remark: str = ""
-    """On the form, for a person."""
     title: str
     """What it is, for a person."""
     has_host: bool = False
@@ -65,10 +63,9 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             ),
             TargetKind(
                 scheme="ssh",
-                module="edgecheck.targets.ssh.target",
+                module="edgecheck.targets.ssh",
                 form="ssh://user@host",
-                remark=" (as for ssh, with :port where it takes one)",
-                title="a device: ssh://USER@HOST[:PORT]",
+                title="a device over SSH, with :port where it needs one",
                 has_host=True,
             ),
         )
@@ -148,7 +145,9 @@ def parse_device(text: str) -> Address:
         UsageError: it is anything else.
     """
     kind = kind_of(text)
-    return _with_host(text, kind if kind is not None and kind.has_host else TARGETS["ssh"])
+    if kind is None or not kind.has_host:
+        raise _wrong(text, "it is not of that form")
+    return _with_host(text, kind)
 
 
 def kind_of(text: str) -> TargetKind | None:
@@ -169,9 +168,23 @@ def is_emulated(text: str) -> bool:
 
 
 def forms() -> str:
-    """How addresses are written, as a clause: `local, qemu, or ssh://user@host`."""
-    *most, last = (kind.form + kind.remark for kind in TARGETS.values())
-    return f"{', '.join(most)}, or {last}"
+    """How addresses are written, as a clause: `local, qemu or ssh://user@host`."""
+    return _either([kind.form for kind in TARGETS.values()])
+
+
+def device_forms() -> str:
+    """How addresses of one of several devices are written, as a clause."""
+    return _either([kind.form for kind in TARGETS.values() if kind.has_host])
+
+
+def _either(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def beginnings() -> Mapping[str, str]:
+    """What addresses begin with, as typed in a shell, and what each reaches."""
+    return {f"{kind.scheme}://" if kind.has_host else kind.scheme: kind.title for kind in TARGETS.values()}
 
 
 def on_the_device(device: str) -> str:
@@ -188,20 +201,20 @@ def on_an_emulated_one() -> str:
 def _with_host(text: str, kind: TargetKind) -> Address:
     match = _FORM.fullmatch(text)
     if match is None or match["scheme"] != kind.scheme:
-        raise _wrong(text, kind, "it is not of that form")
+        raise _wrong(text, "it is not of that form")
     user, host = unquote(match["user"] or ""), unquote(match["host"]).strip("[]")
     if ":" in (match["user"] or ""):
-        raise _wrong(text, kind, "passwords have no place in an address; ssh asks for none here")
+        raise _wrong(text, "passwords have no place in an address")
     if not _IN_HOST.fullmatch(host):
-        raise _wrong(text, kind, f"{host!r} cannot be a host's name")
+        raise _wrong(text, f"{host!r} cannot be a host's name")
     if match["user"] is not None and (not _IN_USER.fullmatch(user) or _AWKWARD.search(user)):
-        raise _wrong(text, kind, f"{user!r} cannot be a user's name")
+        raise _wrong(text, f"{user!r} cannot be a user's name")
     port, query = match["port"], match["query"]
     if port is not None and (not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 2**16):
-        raise _wrong(text, kind, f"{port!r} is not a port")
+        raise _wrong(text, f"{port!r} is not a port")
     python = PYTHON if query is None else unquote(query.partition("=")[2])
     if query is not None and not _names_python(query, python):
-        raise _wrong(text, kind, f"{query!r} is not understood; it takes `?python=PATH`")
+        raise _wrong(text, f"{query!r} is not understood; it takes `?python=PATH`")
     return Address(
         scheme=kind.scheme, text=text, host=host, user=user, port=None if port is None else int(port), python=python
     )
@@ -211,7 +224,6 @@ def _names_python(query: str, python: str) -> bool:
     return query.startswith("python=") and bool(python) and python.isprintable() and not python.startswith("-")
 
 
-def _wrong(text: str, kind: TargetKind, why: str) -> UsageError:
-    return UsageError(
-        f"{text!r} is not the address of a device: {why}.", f"It is written {kind.form} or {kind.form}:port."
-    )
+def _wrong(text: str, why: str) -> UsageError:
+    forms = [form for kind in TARGETS.values() if kind.has_host for form in (kind.form, f"{kind.form}:port")]
+    return UsageError(f"{text!r} is not the address of a device: {why}.", f"It is written {_either(forms)}.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.limits import Allowance, Limit
+from edgecheck.core.limits import Growths, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Budget:
     effort: Effort
     devices: tuple[tuple[DeviceProfile, tuple[Limit, ...]], ...]
     """Each device with the limits that apply there: the profile's, overridden by the budget's."""
-    regression: tuple[Allowance, ...] = ()
-    """How much each metric may grow from a baseline, in the order of reports."""
+    regression: Growths = field(default_factory=Growths)
+    """How much each metric may grow from a baseline."""
     bundle: str = ""
     """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""

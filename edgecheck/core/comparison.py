@@ -16,6 +16,7 @@ from edgecheck.core.address import is_this_machine
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
+from edgecheck.core.measurement import is_measured_on
 from edgecheck.core.metrics import Direction, Family, Provenance
 from edgecheck.core.readers import LOADING, per_process
 from edgecheck.core.report import CheckResult, Report
@@ -110,16 +111,47 @@ def judged_against(
             "That is right if the check is new; if its name changed, measure the baseline again.",
         )
         return replace(result, caveats=(*result.caveats, missing)) if rules else result
-    verdicts = tuple(_verdict(head, base, allowance, origin) for allowance in rules)
-    return replace(result, verdicts=(*result.verdicts, *verdicts))
+    idle = [rule for rule in rules if _is_idle(rule, result)]
+    verdicts = tuple(_verdict(head, base, allowance, origin) for allowance in rules if allowance not in idle)
+    caveats = (*result.caveats, *([_not_compared(idle, result)] if idle else []))
+    on_limits = (replace(verdict, baseline=_comparable(verdict, head, base)) for verdict in result.verdicts)
+    return replace(result, verdicts=(*on_limits, *verdicts), caveats=caveats)
+
+
+def _comparable(verdict: Verdict, head: Side, base: Side) -> Measurement | None:
+    """The baseline's figure of a limited metric, where nothing but the model differs."""
+    now, then = verdict.finding, (base.result.findings or {}).get(verdict.metric.name)
+    if not isinstance(now, Measurement) or not isinstance(then, Measurement) or now.provenance is not then.provenance:
+        return None
+    return None if differences(head, base, now.provenance) else then
+
+
+def _is_idle(rule: Allowance, result: CheckResult) -> bool:
+    """Whether a rule for all devices is about what this target never shows, such as instructions on real hardware."""
+    run = result.run
+    return rule.is_shared and rule.metric.needs_device and run is not None and not is_measured_on(rule.metric, run)
+
+
+def _not_compared(rules: Sequence[Allowance], result: CheckResult) -> Caveat:
+    names = ", ".join(rule.metric.name for rule in rules)
+    return Caveat(
+        "not-compared",
+        f"{result.target} never shows {names}, so the rule on its growth does not apply here.",
+        f"To insist on it, write the rule under `devices: {{{result.profile.id}: {{regression: …}}}}`.",
+    )
 
 
 def matching(result: CheckResult, report: Report | None) -> Side | None:
-    """The check of the same budget, model, variant and device in `report`; None where it has none."""
+    """The check of the same budget, model, variant and device in `report`; None where it has none.
+
+    A model is known by its file's name, as its folder can be elsewhere; where several have that name, by its path.
+    """
     if report is None:
         return None
-    found = (one for one in report.results if _identity(one) == _identity(result))
-    return next((Side(one, report.host) for one in found), None)
+    found = [one for one in report.results if _identity(one) == _identity(result)]
+    if len(found) > 1:
+        found = [one for one in found if one.budget.model.path == result.budget.model.path]
+    return Side(found[0], report.host) if found else None
 
 
 def _identity(result: CheckResult) -> tuple[str, ...]:
@@ -137,7 +169,15 @@ def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | No
     ignored = status is Status.UNKNOWN and allowance.on_unknown is OnUnknown.IGNORE
     if status is Status.UNKNOWN and allowance.on_unknown in _INSTEAD:
         status, reason = _INSTEAD[allowance.on_unknown], f"{reason} (on_unknown: {allowance.on_unknown.value})"
-    return Verdict(limit=limit, status=status, finding=now, bound=bound, reason=reason, ignored=ignored)
+    return Verdict(
+        limit=limit,
+        status=status,
+        finding=now,
+        bound=bound,
+        reason=reason,
+        ignored=ignored,
+        baseline=then if isinstance(then, Measurement) else None,
+    )
 
 
 _INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}

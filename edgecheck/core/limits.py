@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from edgecheck.core.metrics import METRICS, Direction, Metric
@@ -74,6 +74,8 @@ class Allowance:
     floor: float = 0.0
     """In the metric's base unit; a smaller change is never a regression."""
     on_unknown: OnUnknown = OnUnknown.UNKNOWN
+    is_shared: bool = True
+    """Whether it is meant for every device of a budget: it does not apply where the target cannot show the metric."""
 
     def bound(self, baseline: float) -> float:
         """The worst value that is not a regression from `baseline`, and rises with it; both in base units."""
@@ -83,6 +85,33 @@ class Allowance:
     def __str__(self) -> str:
         share = f"{self.growth * 100:.3g}%"
         return f"{share} or {self.metric.show(self.floor)}, whichever is more" if self.floor else share
+
+
+@dataclass(frozen=True, slots=True)
+class Growths:
+    """The rules on growth of one budget."""
+
+    shared: tuple[Allowance, ...] = ()
+    """For every device without its own, in the order of reports."""
+    own: Mapping[str, tuple[Allowance, ...]] = field(default_factory=dict)
+    """By device, complete: what overrides the shared rules, and those that it leaves as they are."""
+
+    def of(self, device: str) -> tuple[Allowance, ...]:
+        """The rules that hold on a device."""
+        return self.own.get(device, self.shared)
+
+    def each(self) -> tuple[Allowance, ...]:
+        """Every rule once."""
+        rules = (*self.shared, *(rule for rules in self.own.values() for rule in rules))
+        return tuple(dict.fromkeys(rules))
+
+    def counted_as(self, on_unknown: OnUnknown) -> Growths:
+        """The same rules, with another way to count those that cannot be decided."""
+
+        def changed(rules: tuple[Allowance, ...]) -> tuple[Allowance, ...]:
+            return tuple(replace(rule, on_unknown=on_unknown) for rule in rules)
+
+        return Growths(changed(self.shared), {device: changed(rules) for device, rules in self.own.items()})
 
 
 def against_baseline(metric: Metric) -> Metric:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Variant
@@ -131,6 +133,8 @@ class Report:
     seconds: float
     shard: str = ""
     """`2/4`: the second of four parts of the checks; empty: all of them."""
+    folder: str = ""
+    """Where edgecheck was called, from the root of the repository: `apps/cam`; empty: at the root, or in none."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -163,3 +167,33 @@ def exit_code(report: Report, *, fail_on_warn: bool = False) -> int:
             return 1 if fail_on_warn else 0
         case Status.PASS:
             return 0
+
+
+def from_root(report: Report) -> Report:
+    """The same report as if edgecheck had been called at the root of the repository, from which a forge names files."""
+    if not report.folder:
+        return report
+    return replace(report, results=tuple(_from_root(result, report.folder) for result in report.results), folder="")
+
+
+def _from_root(result: CheckResult, folder: str) -> CheckResult:
+    budget = result.budget
+    model = replace(budget.model, path=PurePath(named_from_root(str(budget.model.path), folder)))
+    verdicts = (
+        replace(one, limit=replace(one.limit, source=replace(source, file=named_from_root(source.file, folder))))
+        for one in result.verdicts
+        for source in [one.limit.source]
+    )
+    return replace(
+        result,
+        budget=replace(budget, path=named_from_root(budget.path, folder), model=model),
+        verdicts=tuple(verdicts),
+    )
+
+
+def named_from_root(file: str, folder: str) -> str:
+    """A path from `folder` as one from the root that `folder` is in; one that leads out of it stays as it is."""
+    if not file or posixpath.isabs(file):
+        return file
+    named = posixpath.normpath(posixpath.join(folder, file))
+    return file if named.startswith("../") else named

@@ -38,6 +38,8 @@ class Verdict:
     """One sentence; empty for a plain pass."""
     ignored: bool = False
     """The status is unknown, and the budget says to ignore that."""
+    baseline: Measurement | None = None
+    """The figure that growth is measured from; None for a limit, and where the baseline has none."""
 
     @property
     def metric(self) -> Metric:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from edgecheck.core.limits import Source
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
 from edgecheck.reports.wording import clean, shortened
@@ -24,6 +24,7 @@ _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 
 def render(report: Report) -> str:
     """A line per annotation, the worst first; if every limit holds, one notice that says so."""
+    report = from_root(report)
     found = [(_command(verdict, result), verdict) for result, verdict in _against(report)]
     errors = [line for line, verdict in found if verdict.status is Status.FAIL]
     errors += [line for line, verdict in found if verdict.status is Status.UNKNOWN]
@@ -55,7 +56,10 @@ def _command(verdict: Verdict, result: CheckResult) -> str:
     title = f"{verdict.metric.name}: {verdict.status.value}"
     message = f"{wording.title(result)}\n{shortened(wording.explained(verdict))}"
     place = in_repository(verdict.limit.source)
-    properties = {"file": clean(place), "line": str(verdict.limit.source.line) if place else "", "title": clean(title)}
+    line = str(verdict.limit.source.line) if place else ""
+    # A limit of a packaged profile stands in no file of the repository: the budget that names the device does.
+    place = place or in_repository(Source("budget", result.budget.path, 1))
+    properties = {"file": clean(place), "line": line, "title": clean(title)}
     return command(_COMMAND[verdict.status], properties, message)
 
 
@@ -67,7 +71,8 @@ def _empty(result: CheckResult) -> str:
 def in_repository(source: Source) -> str:
     """The limit's file if it is in the checked-out repository; empty for others, such as a packaged profile."""
     path = PurePosixPath(source.file)
-    return "" if path.is_absolute() or ".." in path.parts or source.line < 1 else source.file
+    is_elsewhere = path.is_absolute() or ".." in path.parts or "_packaged" in path.parts
+    return "" if is_elsewhere or source.line < 1 else source.file
 
 
 def _capped(lines: Sequence[str], name: str) -> list[str]:

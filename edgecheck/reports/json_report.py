@@ -70,6 +70,7 @@ def _head(report: Report) -> dict[str, Any]:
         "host": report.host,
         "started": report.started,
         "shard": report.shard,
+        "folder": report.folder,
     }
 
 
@@ -121,6 +122,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         },
         "margin": None if verdict.margin is None or math.isnan(verdict.margin) else verdict.margin,
         "reason": verdict.reason,
+        "baseline": _found(verdict.baseline) if verdict.baseline is not None else None,
     }
 
 

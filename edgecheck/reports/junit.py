@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
 from edgecheck.reports.wording import clean
@@ -19,6 +19,7 @@ _ELEMENT = {Status.FAIL: "failure", Status.UNKNOWN: "error"}
 
 def render(report: Report) -> str:
     """The report as an XML document."""
+    report = from_root(report)
     root = ET.Element("testsuites", name="edgecheck", time=_time(report.seconds))
     for result in report.results:
         root.append(_suite(result, report))

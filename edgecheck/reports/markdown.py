@@ -15,11 +15,13 @@ MARKER = "<!-- edgecheck -->"
 #: Bytes up to the end of the folded part. GitHub takes 65,536 for a comment; the rest needs a few hundred.
 LARGEST = 60_000
 
-#: Rows of the table that is not folded.
+#: Rows that are not folded.
+FIRST_ROWS = 3
+
+#: Rows of limits that do not hold, folded or not; further ones are in the tables of the checks.
 MOST_ROWS = 20
 
 _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
-_WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN)
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -30,7 +32,9 @@ _LINK = re.compile(r"://|(?<=www)\.", re.IGNORECASE)
 
 def render(report: Report) -> str:
     """The report as GitHub-flavoured Markdown that fits into a comment."""
-    head = [MARKER, f"### {_MARK[report.status]} {wording.sentence(report)}", *_not_passed(report)]
+    line, sentence = wording.status_line(report), wording.sentence(report)
+    head = [MARKER, f"### {_MARK[report.status]} {text(line)}", *(["", text(sentence)] if line != sentence else [])]
+    head += _not_passed(report)
     if step := wording.next_step(report):
         head += ["", text(step)]
     foot = f"<sub>edgecheck {text(report.version)} on {text(report.host)}, {report.seconds:,.1f} s</sub>\n"
@@ -51,16 +55,46 @@ def _not_passed(report: Report) -> list[str]:
     ]
     if not found:
         return []
-    found.sort(key=lambda pair: _WORST_FIRST.index(pair[0].status))
-    rows = [_row(verdict, title=wording.title(result)) for verdict, result in found[:MOST_ROWS]]
-    more = len(found) - len(rows)
-    return [
-        "",
-        "| | check | metric | found | limit | margin | limit set at |",
-        "| --- | --- | --- | ---: | --- | ---: | --- |",
-        *rows,
-        *([f"\n… and {more:,} more." if rows else ""] if more else []),
+    found = wording.worst_first(found)
+    is_compared = any(verdict.baseline is not None for result in report.results for verdict in result.verdicts)
+    row, header = (_change, _CHANGES) if is_compared else (_against, _LIMITS)
+    rows = [row(verdict, result) for verdict, result in found[:MOST_ROWS]]
+    lines = ["", *header, *rows[:FIRST_ROWS]]
+    more = len(found) - FIRST_ROWS
+    if more > 0:
+        left = len(found) - MOST_ROWS
+        lines += ["", f"<details><summary>{more:,} more</summary>", "", *header, *rows[FIRST_ROWS:], ""]
+        lines += [*([f"… and {left:,} more.", ""] if left > 0 else []), "</details>"]
+    return lines
+
+
+_LIMITS = (
+    "| | check | metric | found | limit | margin | limit set at |",
+    "| --- | --- | --- | ---: | --- | ---: | --- |",
+)
+_CHANGES = (
+    "| | metric | base | head | change | limit | check |",
+    "| --- | --- | ---: | ---: | ---: | --- | --- |",
+)
+
+
+def _against(verdict: Verdict, result: CheckResult) -> str:
+    return _row(verdict, title=wording.title(result))
+
+
+def _change(verdict: Verdict, result: CheckResult) -> str:
+    base, head = wording.base_and_head(verdict)
+    reason = text(shortened(wording.reason(verdict)))
+    cells = [
+        f"{_MARK[verdict.status]} {verdict.status.value}",
+        text(verdict.metric.name),
+        base,
+        head,
+        wording.change(verdict),
+        ": ".join(part for part in (wording.found_and_bound(verdict)[1], reason) if part),
+        text(wording.title(result)),
     ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _row(verdict: Verdict, title: str = "") -> str:

@@ -75,6 +75,7 @@ def _report(data: dict[str, Any]) -> Report:
         started=_text(data, "started", ""),
         seconds=_number(data, "seconds", ""),
         shard=_shard(data),
+        folder=scalar(str, data.get("folder", ""), "folder"),
     )
 
 
@@ -180,6 +181,7 @@ def _verdict(raw: object, place: str) -> Verdict:
     found = data.get("found")
     finding: Finding = Unmeasured(metric, reason) if found is None else _measurement(metric, found, f"{place}.found")
     ignored = scalar(bool, data.get("ignored"), f"{place}.ignored")
+    base = data.get("baseline")
     return Verdict(
         limit=limit,
         status=status,
@@ -187,6 +189,7 @@ def _verdict(raw: object, place: str) -> Verdict:
         bound=_bound(limit, status, reason, place),
         reason=reason,
         ignored=ignored,
+        baseline=None if base is None else _measurement(metric, base, f"{place}.baseline"),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from edgecheck.core.metrics import METRICS
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import wording
 from edgecheck.reports.github import in_repository
@@ -23,6 +23,7 @@ _LEVEL = {Status.FAIL: "error", Status.UNKNOWN: "warning", Status.WARN: "warning
 
 def render(report: Report) -> str:
     """The report as a SARIF log with one run."""
+    report = from_root(report)
     results = [
         _result(verdict, result)
         for result in report.results
@@ -54,7 +55,7 @@ def _result(verdict: Verdict, result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": clean(verdict.metric.name),
         "level": _LEVEL[verdict.status],
-        "message": _message(f"{wording.title(result)}: {wording.explained(verdict)}"),
+        "message": message(f"{wording.title(result)}: {wording.explained(verdict)}"),
         "locations": [_location(place, verdict.limit.source.line) if place else _at_model(result)],
         "partialFingerprints": _fingerprints(result, verdict.metric.name),
         "properties": {"status": verdict.status.value, "provenance": wording.provenance(verdict)},
@@ -65,13 +66,13 @@ def _empty(result: CheckResult) -> dict[str, Any]:
     return {
         "ruleId": "limits",
         "level": "warning",
-        "message": _message(f"{wording.title(result)}: {wording.problem(result)}"),
+        "message": message(f"{wording.title(result)}: {wording.problem(result)}"),
         "locations": [_at_model(result)],
         "partialFingerprints": _fingerprints(result, "limits"),
     }
 
 
-def _message(text: str) -> dict[str, str]:
+def message(text: str) -> dict[str, str]:
     """Plain text: SARIF reads brackets that are not escaped as a link (2.1.0, section 3.11.6)."""
     return {"text": text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")}
 

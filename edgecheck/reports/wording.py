@@ -6,11 +6,14 @@ programs, pass through `clean` on their way into a report: they can hold anythin
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from edgecheck.core import text
 from edgecheck.core.address import is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.finding import Measurement
+from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status, Verdict, show_pair
@@ -33,7 +36,8 @@ def shortened(text: str, most: int = LONGEST) -> str:
 def line(verdict: Verdict) -> str:
     """Metric, figure, bound and margin: `size 1.50 MB, limit ≤ 1.00 MB, 50% over`."""
     found, bound = found_and_bound(verdict)
-    parts = (f"{clean(verdict.metric.name)} {found or 'without a figure'}", f"limit {bound}", margin(verdict))
+    limit = f"limit {bound}" if bound else ""
+    parts = (f"{clean(verdict.metric.name)} {found or 'without a figure'}", limit, margin(verdict))
     return ", ".join(part for part in parts if part)
 
 
@@ -46,10 +50,46 @@ def explained(verdict: Verdict) -> str:
 def found_and_bound(verdict: Verdict) -> tuple[str, str]:
     """The figure (empty without one) and the bound with its sign."""
     sign = "≤" if verdict.metric.direction is Direction.AT_MOST else "≥"
-    if verdict.found is None:
-        return "", f"{sign} {verdict.metric.show(verdict.bound)}"
+    if verdict.found is None or _has_no_bound(verdict):
+        found = verdict.metric.show(verdict.found) if verdict.found is not None else ""
+        return found, "" if _has_no_bound(verdict) else f"{sign} {verdict.metric.show(verdict.bound)}"
     found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
     return found, f"{sign} {bound}"
+
+
+def _has_no_bound(verdict: Verdict) -> bool:
+    """Whether it is about growth from a baseline that has no figure."""
+    is_growth = verdict.metric.name.endswith(SUFFIX)
+    return is_growth and verdict.baseline is None and verdict.status is Status.UNKNOWN and verdict.bound == 0
+
+
+def base_and_head(verdict: Verdict) -> tuple[str, str]:
+    """The baseline's figure and this one, in one unit where they can be; empty where there is none."""
+    if verdict.found is None or verdict.baseline is None or math.isnan(verdict.baseline.value):
+        return "", verdict.metric.show(verdict.found) if verdict.found is not None else ""
+    return show_pair(verdict.metric, verdict.baseline.value, verdict.found)
+
+
+def change(verdict: Verdict) -> str:
+    """How much the figure differs from the baseline's: `+165%`, `-8.2%`, `±0%`; empty without the two."""
+    share = share_of_change(verdict)
+    if share is None:
+        return ""
+    percent = abs(share) * 100
+    if not percent:
+        return "±0%"
+    sign = "+" if share > 0 else "-"
+    if percent < _LEAST:
+        return f"{sign}under {_LEAST}%"
+    return f"{sign}{percent:,.{0 if percent >= _TWO_DIGITS else 1}f}%"
+
+
+def share_of_change(verdict: Verdict) -> float | None:
+    """The difference from the baseline as a share of it; None without both figures, or from zero."""
+    if verdict.found is None or verdict.baseline is None or not verdict.baseline.value:
+        return None
+    share = (verdict.found - verdict.baseline.value) / verdict.baseline.value
+    return share if math.isfinite(share) else None
 
 
 _TWO_DIGITS = 10  # percent
@@ -195,6 +235,52 @@ def sentence(report: Report) -> str:
         if counts[status]
     ]
     return f"Of {many}, {', '.join(parts)}." if parts else f"Every limit holds: {many}."
+
+
+#: The order of statuses, the worst first.
+WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
+
+
+def worst_first(verdicts: Iterable[tuple[Verdict, CheckResult]]) -> list[tuple[Verdict, CheckResult]]:
+    """By status, then by how far each is beyond its bound."""
+
+    def rank(pair: tuple[Verdict, CheckResult]) -> tuple[int, float]:
+        margin = pair[0].margin
+        return WORST_FIRST.index(pair[0].status), 0.0 if margin is None or math.isnan(margin) else margin
+
+    return sorted(verdicts, key=rank)
+
+
+def status_line(report: Report) -> str:
+    """The result in a few words, with the change that matters most: `size 2.07 → 5.48 MB, 4 limits do not hold`."""
+    changed = [
+        (verdict, result)
+        for result in report.results
+        for verdict in result.verdicts
+        if not verdict.ignored and share_of_change(verdict)
+    ]
+    against = worst_first(pair for pair in changed if counts_against(pair[0]))
+    largest = sorted(changed, key=lambda pair: -abs(share_of_change(pair[0]) or 0))
+    first = next(iter([*against, *largest]), None)
+    if first is None:
+        return sentence(report)
+    verdict = first[0]
+    base, head = base_and_head(verdict)
+    before, _, unit = base.partition(" ")
+    shown = f"{before} → {head}" if unit and head.endswith(f" {unit}") else f"{base} → {head}"
+    return f"{clean(verdict.metric.name.removesuffix(SUFFIX))} {shown}, {_counted(report)}"
+
+
+def _counted(report: Report) -> str:
+    for status, one, several in (
+        (Status.FAIL, "limit does not hold", "limits do not hold"),
+        (Status.UNKNOWN, "limit could not be decided", "limits could not be decided"),
+        (Status.WARN, "limit crossed a warning", "limits crossed a warning"),
+    ):
+        count = sum(verdict.status is status and not verdict.ignored for verdict in report.verdicts)
+        if count:
+            return f"{count:,} {one if count == 1 else several}"
+    return "every limit holds"
 
 
 def next_step(report: Report) -> str:

@@ -1,4 +1,7 @@
-"""The format is recognised by the bytes; other files are refused with a sentence and a hint."""
+"""The format is recognised by the bytes; other files are refused with a sentence and a hint.
+
+Covers `detection.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Zeros, entropy and gzip of real weights, and what gzip and pruning save."""
+"""Zeros, entropy and gzip of real weights, and what gzip and pruning save.
+
+Covers `values.py`.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from edgecheck.core.run import Outcome, Purpose
 from edgecheck.core.verdict import Status, judge
 from edgecheck.errors import TargetError
 from edgecheck.targets import Target, open_target
-from edgecheck.targets.ssh.cache import device_cache
+from edgecheck.targets.shell.cache import device_cache
 from examples.real_models import fetch
 from tests import builders
 from tests.builders import limit

@@ -1,3 +1,5 @@
+"""What a device says of itself, as a platform that wheels are chosen for."""
+
 from __future__ import annotations
 
 import json

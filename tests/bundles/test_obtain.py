@@ -1,4 +1,7 @@
-"""Bundles from the cache and into it. The contract of the store itself is in tests/test_store.py."""
+"""Bundles from the cache and into it. The contract of the store itself is in tests/test_store.py.
+
+Covers `bundle.py`, `pip_on_behalf.py`.
+"""
 
 from __future__ import annotations
 

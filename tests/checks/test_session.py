@@ -1,4 +1,7 @@
-"""Runs by the real agent: the job that it receives, what is repeated, and the run that is returned."""
+"""Runs by the real agent: the job that it receives, what is repeated, and the run that is returned.
+
+Covers `core/artifact.py`.
+"""
 
 from __future__ import annotations
 

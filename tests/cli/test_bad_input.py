@@ -1,4 +1,7 @@
-"""What real files do to a check: a clear sentence, the right exit code, no traceback, the other checks unharmed."""
+"""What real files do to a check: a clear sentence, the right exit code, no traceback, the other checks unharmed.
+
+Covers `errors.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`edgecheck budget init` on a real model: the limits that it writes hold."""
+"""`edgecheck budget init` on a real model: the limits that it writes hold.
+
+Covers `config/first_budget.py`.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_every_device_has_a_line_and_a_family_has_none(tmp_path: Path) -> None:
     done = edgecheck("devices", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     names = [line.split()[0] for line in done.out.splitlines()]
-    assert names == ["this-machine", *sorted({*Profiles().ids(), "a-phone"} - {"this-machine"})]
+    assert names == ["DEVICE", "this-machine", *sorted({*Profiles().ids(), "a-phone"} - {"this-machine"})]
     (line,) = (line for line in done.out.splitlines() if line.startswith("a-phone"))
     assert re.split("  +", line) == ["a-phone", "2x cortex-a76 2.00 GHz", "4.00 GiB", "size 5.00 MB, ram_peak 80.0 MiB"]
 

@@ -22,6 +22,6 @@ def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> N
     assert any(re.match(r"  . \.onnx to \.onnx +onnxruntime [\d.]+, onnx [\d.]+$", line) for line in lines)
     assert any(re.match(r"  . Keras \.keras, \.h5, SavedModel to \.tflite and \.onnx ", line) for line in lines)
     for line in lines:
-        assert line.startswith("  ✔") or "missing: pip install 'edgecheck[" in line
+        assert line.startswith("  ✔") or "missing: pip install 'edgecheck-ml[" in line
         if "litert-torch" in line and line.startswith("  ✘"):
-            assert line.endswith("pip install 'edgecheck[litert-torch]', in a separate environment")
+            assert line.endswith("pip install 'edgecheck-ml[litert-torch]', in a separate environment")

@@ -1,4 +1,7 @@
-"""What holds for every command: help, exit codes, internal errors and start-up (`main`, `commands` and `__main__`)."""
+"""What holds for every command: help, exit codes, internal errors and start-up (`main`, `commands` and `__main__`).
+
+Covers `options.py`.
+"""
 
 from __future__ import annotations
 

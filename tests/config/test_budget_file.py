@@ -1,4 +1,7 @@
-"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`)."""
+"""Budgets: what a file means, and every problem of every file at once, at its place (`budget_model`, `limit_model`).
+
+Covers `problems.py`.
+"""
 
 from __future__ import annotations
 
@@ -291,10 +294,10 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("Limits: {size: 3 MB}", "2:1: Limits: unknown key; did you mean limits?"),
         ("colour: red",
          ("2:1: colour: unknown key; expected model, trusted, format, samples, inputs, variants, threads, "
-         "bundle, measure, limits, regression, devices")),
+         "bundle, measure, limits, regression, devices, extends, shared")),
         ('"a\\eb": red',
          ("2:1: 'a\\x1bb': unknown key; expected model, trusted, format, samples, inputs, variants, threads, "
-         "bundle, measure, limits, regression, devices")),
+         "bundle, measure, limits, regression, devices, extends, shared")),
         ("threads: 1\nthreads: 2", "3:1: threads: duplicate key, first on line 2"),
         # kinds
         ("limits: 3 MB", "2:9: limits: found 3 MB; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
@@ -355,7 +358,17 @@ def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, text: str, m
         (f"model:\n{PI}", ["1:7: model: is empty; expected text on one line"]),
         (f"model: 5\n{PI}",
          ['1:8: model: found 5, which YAML reads as a number (it is text in quotes: "5"); expected text on one line']),
-        (f"model: [net.tflite]\n{PI}", ["1:8: model: found a list; expected text on one line"]),
+        (f"model: [net.tflite, {{}}, none.onnx, net.tflite, x*.onnx]\n{PI}",
+         ["1:21: model[1]: found a mapping; expected text on one line",
+          "1:25: model[2]: none.onnx does not exist (paths are relative to the budget's folder)",
+          "1:36: model[3]: is in the list twice",
+          "1:48: model[4]: x*.onnx matches no file (paths are relative to the budget's folder)"]),
+        (f"model: [net.tflite, n?t.onnx]\ntrusted: 'sha256:{SHA}'\n{PI}",
+         ["1:21: model[1]: n?t.onnx matches no file (paths are relative to the budget's folder)",
+          "2:10: trusted: is for one file, and the budget has 2 models"]),
+        (f"model: net.tflite\nextends: none.yaml\n{PI}",
+         ["2:10: extends: none.yaml does not exist (paths are relative to the budget's folder)"]),
+        (f"model: net.tflite\nextends: b.yaml\n{PI}", ["2:10: extends: extends itself: b.yaml extends b.yaml"]),
         (f"model: net.onnx\n{PI}", ["1:8: model: net.onnx does not exist (paths are relative to the budget's folder)"]),
         (f"model: {{factory: build, weights: net.tflite, weight: 1}}\n{PI}",
          ["1:18: model.factory: found build; expected package.module:function, such as nets.face:build",

@@ -73,17 +73,17 @@ def test_the_defaults_of_measure_are_those_of_the_core(pages: dict[str, str]) ->
 
 
 def test_every_example_is_valid(pages: dict[str, str], here: Path) -> None:
-    for folder in ("budgets", "models", "samples", "device_profiles", "boards"):
+    for folder in ("budgets", "models", "samples", "device_profiles", "boards", "shared"):
         (here / folder).mkdir()
     for model in ("face_detector.keras", "doorbell.tflite"):
         (here / "models" / model).touch()
     (here / "samples" / "faces.npz").touch()
     blocks = [block for page in pages.values() for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    assert len(blocks) == 5
+    assert len(blocks) == 8
     for position, block in enumerate(blocks):
         named = re.match(r"# (\S+\.yaml)\n", block)
         (here / (named[1] if named else f"budgets/{position}.yaml")).write_text(block)
-    assert len(load_budgets([here / "budgets"], profiles=Profiles())) == 2
+    assert len(load_budgets([here / "budgets"], profiles=Profiles())) == 4
     assert Profiles().get("raspberry-pi-4-8gb").ram.reserved == 180 * 2**20
     assert load_project(here).targets == {"raspberry-pi-4-2gb": address.parse("ssh://pi@raspberrypi.local")}
     assert lint([Path("budgets"), Path("device_profiles"), Path("edgecheck.yaml")]).problems == ()

@@ -1,4 +1,7 @@
-"""`this-machine`: made on the spot, true on the machine that the tests run on, and inside a container."""
+"""`this-machine`: made on the spot, true on the machine that the tests run on, and inside a container.
+
+Covers `core/device.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Shared by the tests of conversions: one cache, so that each conversion runs once, and models that are built once."""
+"""Shared by the tests of conversions: a cache, so that each conversion runs once, and models that are built once."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +11,16 @@ import pytest
 
 from edgecheck.converters.interface import ConversionSettings
 from tests.converters.bench import Bench
+from tests.converters.kept import built, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> ConversionSettings:
-    """One cache for the session: a test reads what another one converted."""
-    return ConversionSettings(tmp_path_factory.mktemp("cache"), deadline=300.0)
+def shared() -> ConversionSettings:
+    """One cache for all: a test reads what another one converted, in this run or in one of the same code."""
+    return ConversionSettings(kept() / "cache", deadline=300.0)
 
 
 @pytest.fixture
@@ -36,37 +34,24 @@ def empty_bench(tmp_path: Path) -> Bench:
     return Bench(ConversionSettings(tmp_path / "cache", deadline=300.0))
 
 
-def build(script: str, folder: Path) -> Path:
-    """Run a script that builds models, in a separate process: pytest's must not import TensorFlow."""
-    done = subprocess.run(
-        [sys.executable, HERE / "building" / script, folder],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
+@pytest.fixture(scope="session")
+def keras_models() -> Path:
+    return built("keras_models.py")
 
 
 @pytest.fixture(scope="session")
-def keras_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("keras_models.py", tmp_path_factory.mktemp("keras"))
+def torch_models() -> Path:
+    return built("torch_models.py")
 
 
 @pytest.fixture(scope="session")
-def torch_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("torch_models.py", tmp_path_factory.mktemp("torch"))
+def sklearn_models() -> Path:
+    return built("sklearn_models.py")
 
 
 @pytest.fixture(scope="session")
-def sklearn_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("sklearn_models.py", tmp_path_factory.mktemp("sklearn"))
-
-
-@pytest.fixture(scope="session")
-def sklearn_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("sklearn_kinds.py", tmp_path_factory.mktemp("kinds"))
+def sklearn_kinds() -> Path:
+    return built("sklearn_kinds.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """A repeated conversion does nothing, simultaneous ones convert once, and damaged results are made again.
 
 Covers `cache.py` and `cache_key.py`.
+
+Also covers `model_files.py`.
 """
 
 from __future__ import annotations

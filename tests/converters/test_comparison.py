@@ -1,4 +1,7 @@
-"""Two recordings become an agreement."""
+"""Two recordings become an agreement.
+
+Covers `agreement.py`, `recording.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Each conversion runs alone in a process: however it ends is reported, and nothing is left behind. Covers `child`."""
+"""Each conversion runs alone in a process: however it ends is reported, and nothing is left behind. Covers `child`.
+
+Also covers `interface.py`.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +150,7 @@ def test_it_may_not_take_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_missing_package_names_the_extra(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         perform("absent", tmp_path)
-    assert caught.value.hint == "pip install 'edgecheck[onnx]'"
+    assert caught.value.hint == "pip install 'edgecheck-ml[onnx]'"
 
 
 def test_a_kill_for_memory_is_final(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The table of routes: all that it names exists, missing routes are refused with the nearest, the docs list it."""
+"""The table of routes: all that it names exists, missing routes are refused with the nearest, the docs list it.
+
+Covers `frameworks.py`.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_words_alone_are_addresses_too() -> None:
         (
             "usb",
             "No target is called 'usb'.",
-            "A target is written local, qemu, or ssh://user@host (as for ssh, with :port where it takes one).",
+            "A target is written local, qemu or ssh://user@host.",
         ),
         ("local://here", "'local://here' is not the address of this machine.", "It is written `local`."),
         ("qemu://pi", "'qemu://pi' is not the address of the emulated machine.", "It is written `qemu`."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import combinations
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Ending, Outcome, Purpose, Run, RuntimeFacts
 from edgecheck.core.verdict import Status, Verdict
 from tests.builders import ARTIFACT, MIB, latency_worker, memory_worker, run
+from tests.reports import sample
 from tests.reports.sample import PROFILE, result
 
 HERE = Source("budget", "b.yaml", 12)
@@ -104,7 +106,9 @@ def test_growth_from_nothing_has_no_share() -> None:
 def test_a_verdict_on_a_limit_stays_next_to_it() -> None:
     whole = result(None)
     judged = judged_against(Side(whole, "ci"), [allow("size", 0.0)], reported(whole))
-    assert judged.verdicts[:-1] == whole.verdicts
+    assert tuple(replace(verdict, baseline=None) for verdict in judged.verdicts[:-1]) == whole.verdicts
+    size = (whole.findings or {})["size"]
+    assert [verdict.baseline for verdict in judged.verdicts if verdict.metric.unit is size.metric.unit][:1] == [size]
     assert judged.verdicts[-1].status is Status.PASS
 
 
@@ -396,3 +400,39 @@ def test_what_was_emulated_is_not_compared_with_what_was_measured() -> None:
 def test_memory_by_value(peak: int, status: Status) -> None:
     head, base = (ran(run(memory_worker(40 * MIB, high * MIB))) for high in (peak, 60))
     assert verdict(head, base, allow("ram_peak", 0.05)).status is status
+
+
+def test_a_rule_for_all_devices_does_not_apply_where_the_target_never_shows_the_metric() -> None:
+    one = ran(run(latency_worker(*[0.01] * 30)))
+    side, rule = Side(one, "Linux x86_64 ci"), allow("instructions", 0.005)
+    judged = judged_against(side, [rule, allow("size", 0.0)], reported(one))
+    assert [verdict.metric.name for verdict in judged.verdicts] == ["size vs baseline"]
+    (caveat,) = [one for one in judged.caveats if one.code == "not-compared"]
+    assert caveat.message == "local never shows instructions, so the rule on its growth does not apply here."
+    own = judged_against(side, [replace(rule, is_shared=False)], reported(one))
+    assert [verdict.status for verdict in own.verdicts] == [Status.UNKNOWN]
+    not_run = judged_against(Side(figured(size=1), "ci"), [rule], reported(figured(size=1)))
+    assert [verdict.status for verdict in not_run.verdicts] == [Status.UNKNOWN]
+
+
+def test_the_figure_of_the_baseline_is_kept_where_the_two_can_be_compared() -> None:
+    head, base = ran(run(latency_worker(*[0.01] * 30)), size=5), ran(run(latency_worker(*[0.02] * 30)), size=2)
+    here = judged_against(Side(head, "Linux x86_64 ci"), [allow("size", 0.0)], reported(base)).verdicts[-1]
+    assert here.baseline == (base.findings or {})["size"]
+    whole = result(sample.SEEN)
+    for host, kept in (("Linux x86_64 ci", {"size", "ram_peak"}), ("another", {"size"})):
+        verdicts = judged_against(Side(whole, host), [], reported(whole)).verdicts
+        assert {one.metric.name for one in verdicts if one.baseline is not None} & {"size", "ram_peak"} == kept
+
+
+def test_models_of_one_name_are_told_apart_by_their_path() -> None:
+    def at(path: str, size: int) -> CheckResult:
+        one = figured(size=size)
+        return replace(one, budget=replace(one.budget, model=replace(one.budget.model, path=PurePosixPath(path))))
+
+    base = replace(reported(at("a/m.onnx", 1)), results=(at("a/m.onnx", 1), at("b/m.onnx", 2)))
+    found = comparison.matching(at("b/m.onnx", 3), base)
+    assert found is not None
+    assert found.result == base.results[1]
+    alone = comparison.matching(at("elsewhere/m.onnx", 3), reported(at("a/m.onnx", 1)))
+    assert alone is not None

@@ -1,3 +1,5 @@
+"""What counts of an emulated machine say about the device. Covers `projection.py`."""
+
 from __future__ import annotations
 
 import math

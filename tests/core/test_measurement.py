@@ -1,3 +1,5 @@
+"""What each metric reads from a run. Covers `readers.py` and `run.py`."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""Streams of events, bent in every way that their shapes allow: a run or an error of the device's, never of ours."""
+"""Streams of events, bent in every way that their shapes allow: a run or an error of the device's, never of ours.
+
+Covers `events.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""From a measurement and a limit to a verdict. Covers `finding.py` and `limits.py`."""
+
 from __future__ import annotations
 
 import math

@@ -82,6 +82,8 @@ class Runner:
     """The context: `event`, `ref_name`, …"""
     home: Path | None = None
     """Where caches of programs are; None: the user's own."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Further variables that the runner sets."""
 
     def run(self, action: Path, **inputs: str) -> Ended:
         """Use the action in `action`/action.yml; inputs are named with underscores for dashes."""
@@ -123,6 +125,7 @@ class _Use:
             "RUNNER_ARCH": "X64",
             "RUNNER_OS": "Linux",
             "RUNNER_TEMP": str(runner.temp),
+            **runner.environment,
         }
         if runner.home is not None:
             self.environment["XDG_CACHE_HOME"] = str(runner.home)

@@ -130,8 +130,43 @@ def test_a_mistake(repository: Project, cache: Cache, root: Path) -> None:
     repository.write("budgets/net.yaml", "modle: net.onnx\n")
     ended = use(on_change(repository, cache), root)
     assert ended.failed
-    assert ended.outputs == {"results": "", "status": "error", "exit-code": "2"}
+    assert Path(ended.outputs["report"]).read_text(encoding="utf-8") == ended.summary
+    expected = {"results": "", "status": "error", "exit-code": "2", "status-line": "❌ Nothing was checked: 3 mistakes"}
+    assert {name: value for name, value in ended.outputs.items() if name != "report"} == expected
     assert "budgets/net.yaml:1:1: " in ended.log
+    assert "::error file=budgets/net.yaml,line=1,col=1,title=edgecheck::modle" in ended.log
+
+
+def test_in_a_folder_of_the_repository_files_are_named_from_its_root(
+    repository: Project, cache: Cache, root: Path
+) -> None:
+    app = Project(repository.folder / "apps" / "cam")
+    app.folder.mkdir(parents=True)
+    app.model()
+    app.budget("1 MB")
+    ended = use(on_change(repository, cache), root, working_directory="apps/cam")
+    assert ended.outputs["exit-code"] == "1"
+    assert "::error file=apps/cam/budgets/net.yaml,line=4," in ended.log
+
+
+def test_the_comment_is_posted_on_a_pull_request_and_changes_no_verdict(
+    repository: Project, cache: Cache, root: Path
+) -> None:
+    """Nobody listens at this address: what is posted is in tests/cli/test_comment.py."""
+    event = repository.write("../event.json", '{"pull_request": {"number": 5}}')
+    machine = on_change(repository, cache)
+    machine.environment = {
+        "GITHUB_API_URL": "http://127.0.0.1:9",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_REPOSITORY": "o/r",
+    }
+    ended = use(machine, root, token="secret", cache="false")
+    assert not ended.failed, ended.log
+    assert "http://127.0.0.1:9 could not be asked" in ended.log
+    assert "::notice title=edgecheck::The report was not posted as a comment" in ended.log
+    assert ended.outputs["status-line"] == "✅ Every limit holds: 1 limit in 1 check."
+    silent = use(machine, root, comment="false", cache="false")
+    assert "Comment on the pull request" not in silent.ran
 
 
 def test_every_input_reaches_the_command(repository: Project, cache: Cache, root: Path) -> None:
@@ -261,6 +296,15 @@ def test_it_installs_itself(repository: Project, cache: Cache, root: Path) -> No
     assert ended.path == (str(repository.folder.parent / "temp" / "edgecheck" / "bin"),)
     done = subprocess.run([Path(ended.path[0]) / "edgecheck", "--version"], check=True, capture_output=True, text=True)
     assert done.stdout.startswith("edgecheck ")
+    ask = "from importlib.metadata import metadata, version as v; print(v('numpy'), metadata('edgecheck-ml'))"
+    python = Path(ended.path[0]) / "python"
+    told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout
+    pinned = dict(line.split("==") for line in (root / "constraints.txt").read_text(encoding="utf-8").split())
+    assert told.split()[0] == pinned["numpy"]
+    # The package's own page: every link works outside of the repository.
+    links = re.findall(r"\]\((?!#)([^)\s]+)\)", told)
+    assert len(links) > 5
+    assert [link for link in links if not link.startswith("https://")] == []
 
 
 @pytest.mark.emulator

@@ -195,9 +195,46 @@ def test_results_of_main_are_the_baseline(repository: Project, root: Path, gitla
 def test_a_server_that_refuses_is_not_a_pass(repository: Project, root: Path, gitlab: GitLab) -> None:
     gitlab.status = 403
     ended = use(root, repository, **on_change(gitlab))
-    assert ended.code == 1
+    assert ended.code == 3
     assert "The default branch's results are not available" in ended.log
     assert "Every limit holds" not in ended.log
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_server_that_cannot_be_reached_is_undecided(
+    repository: Project, root: Path, gitlab: GitLab, shell: str
+) -> None:
+    variables = on_change(gitlab) | {"CI_API_V4_URL": "http://127.0.0.1:9/api/v4"}
+    ended = use(root, repository, shell, **variables)
+    assert ended.code == 3
+    assert "The default branch's results are not available" in ended.log
+    assert "Traceback" not in ended.log
+
+
+def test_an_image_without_edgecheck_says_what_to_set(repository: Project, root: Path) -> None:
+    job = job_of(included(root / TEMPLATE), "edgecheck")
+    script = lines(job["before_script"]).replace("command -v edgecheck", "command -v no-such-edgecheck")
+    ended = run_job(job | {"before_script": script}, repository.folder, {"EDGECHECK_PIP": "", "EDGECHECK_PACKAGES": ""})
+    assert ended.code == 2
+    assert "The image has no edgecheck: set EDGECHECK_PIP" in ended.log
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_comment_that_cannot_be_posted_changes_no_verdict(repository: Project, root: Path, shell: str) -> None:
+    repository.budget("1 MB")
+    api = {"CI_API_V4_URL": "http://127.0.0.1:9/api/v4", "CI_PROJECT_ID": "42", "CI_MERGE_REQUEST_IID": "5"}
+    ended = use(root, repository, shell, **api, EDGECHECK_TOKEN="secret")
+    assert ended.code == 1
+    assert "The report was not posted as a comment." in ended.log
+
+
+def test_a_mistake_is_in_the_reports_that_gitlab_shows(repository: Project, root: Path) -> None:
+    repository.write("budgets/net.yaml", "modle: net.onnx\n")
+    ended = use(root, repository)
+    assert ended.code == 2
+    kept = repository.folder / "edgecheck-reports"
+    assert "did you mean model?" in (kept / "report.xml").read_text(encoding="utf-8")
+    assert "Nothing was checked" in (kept / "summary.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])

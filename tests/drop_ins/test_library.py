@@ -1,4 +1,7 @@
-"""`import edgecheck`, as a program uses it."""
+"""`import edgecheck`, as a program uses it.
+
+Covers `api.py`.
+"""
 
 from __future__ import annotations
 

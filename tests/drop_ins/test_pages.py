@@ -72,7 +72,7 @@ def test_ci(repository: Project, root: Path) -> None:
 def workflows(root: Path) -> dict[str, str]:
     """The workflows of the page, by file."""
     found = {block.file: block.text for block in of(root, "how-to/github.md", "yaml")}
-    assert len(found) == 4
+    assert len(found) == 5
     return found
 
 
@@ -92,6 +92,13 @@ def test_workflows_are_valid_and_an_audit_finds_nothing(root: Path, tmp_path: Pa
     assert audit.returncode == 0, audit.stdout
 
 
+def _from_here(script: str, root: Path, temp: Path) -> str:
+    """The script with the edgecheck that is here, which is installed into a folder of its own."""
+    found, count = re.subn(r"git\+https://github\.com/OWNER/edgecheck@0{40}", root.as_uri(), script)
+    own = f"pip install --quiet --no-deps --target {temp / 'installed'}"
+    return found.replace("pip install", own) if count else script
+
+
 def run_workflow(text: str, runner: Runner, root: Path) -> tuple[Ended | None, str]:
     """Run the steps of the one job, with the action and the edgecheck that are here; what they said."""
     (job,) = yaml.safe_load(text)["jobs"].values()
@@ -103,7 +110,7 @@ def run_workflow(text: str, runner: Runner, root: Path) -> tuple[Ended | None, s
             ended = runner.run(root, version="installed", cache="false", **given)
             log += ended.log
         elif "run" in step:
-            log += run(Project(runner.workspace), step["run"], GITHUB_ACTIONS="true", PIP_NO_INDEX="1")
+            log += run(Project(runner.workspace), _from_here(step["run"], root, runner.temp), GITHUB_ACTIONS="true")
     return ended, log
 
 
@@ -159,6 +166,18 @@ def test_without_the_action(repository: Project, root: Path, tmp_path: Path) -> 
     _, log = run_workflow(workflows(root)[".github/workflows/plain.yaml"], runner, root)
     assert "::notice" in log
     assert (repository.folder / "report.html").exists()
+
+
+def test_a_forks_comment(repository: Project, root: Path) -> None:
+    """Nobody listens at this address: what is posted is in tests/cli/test_comment.py."""
+    (job,) = yaml.safe_load(workflows(root)[".github/workflows/comment.yaml"])["jobs"].values()
+    *_, last = job["steps"]
+    assert last["env"]["COMMIT"] == "${{ github.event.workflow_run.head_sha }}"
+    (repository.folder / "results").mkdir()
+    run(repository, "edgecheck check --format json=results/results.json")
+    here = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": "secret"}
+    log = run(repository, f"{last['run']} || test $? = 3", GITHUB_ACTIONS="true", COMMIT="a" * 40, **here)
+    assert "http://127.0.0.1:9 could not be asked" in log
 
 
 def pipelines(root: Path) -> list[dict[str, Any]]:

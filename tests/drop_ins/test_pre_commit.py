@@ -40,6 +40,7 @@ def published(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
                 ".pre-commit-hooks.yaml",
                 "pyproject",
                 "README",
+                "tools/package_readme.py",
                 "LICENSE",
             )
         ):
@@ -81,6 +82,8 @@ def test_the_manifest_is_valid(root: Path) -> None:
         ("models/face/budgets/net.yml", True),
         ("device_profiles/board.yaml", True),
         ("edgecheck.yaml", True),
+        ("apps/cam/edgecheck.yaml", True),
+        ("myedgecheck.yaml", False),
         ("budgets/README.md", False),
         ("mybudgets/net.yaml", False),
         ("budgets/golden/net.yaml", False),

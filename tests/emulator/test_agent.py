@@ -1,4 +1,7 @@
-"""The agent as it is, with real runtimes and real models, in the machine."""
+"""The agent as it is, with real runtimes and real models, in the machine.
+
+Covers `guest/warm.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Building the system: from this host's packages, from a tar, and where it cannot be built.
 
 Also covers packages.py and programs.py.
+
+Also covers `packages.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Real machines: what a job finds in one, and how jobs and machines end."""
+"""Real machines: what a job finds in one, and how jobs and machines end.
+
+Covers `disks.py`, `qemu.py`, `saved.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `edgecheck emulator import` says about a tar without a usable system, and that nothing of it is left behind."""
+"""What `edgecheck emulator import` says about a tar without a usable system, and that nothing of it is left behind.
+
+Covers `cli/emulator.py`.
+"""
 
 from __future__ import annotations
 

@@ -76,12 +76,32 @@ def test_nothing_judged_is_an_error() -> None:
     assert (only.name, only.properties) == ("error", {"file": "b.yaml", "title": "nothing judged"})
 
 
-@pytest.mark.parametrize("file", ["/opt/profiles/pi.yaml", "../pi.yaml"])
-def test_a_limit_from_outside_the_repository_names_no_file(file: str) -> None:
+@pytest.mark.parametrize(
+    "file", ["/opt/profiles/pi.yaml", "../pi.yaml", ".venv/lib/edgecheck/_packaged/device_profiles/pi.yaml"]
+)
+def test_a_limit_from_outside_the_repository_stands_at_the_budget(file: str) -> None:
     one = result(SEEN)
     moved = replace(one.verdicts[0], limit=replace(one.verdicts[0].limit, source=Source("profile", file, 9)))
     (only,) = read(render("github", report(replace(one, verdicts=(moved,)))))
+    assert only.properties == {"file": "b.yaml", "title": "size: fail"}
+    by_command = replace(one, verdicts=(moved,), budget=replace(one.budget, path=""))
+    (only,) = read(render("github", report(by_command)))
     assert only.properties == {"title": "size: fail"}
+
+
+def test_files_are_named_from_the_root_of_the_repository() -> None:
+    inside = replace(report(result(SEEN)), folder="apps/cam")
+    assert [one.properties.get("file") for one in read(render("github", inside))] == [
+        "apps/cam/b.yaml",
+        "apps/cam/pi.yaml",
+    ]
+    uris = re.findall(r'"uri": "(.*?)"', render("sarif", inside))
+    assert uris == ["apps/cam/b.yaml", "apps/cam/pi.yaml"]
+    junit = render("junit", inside)
+    assert 'file="apps/cam/b.yaml"' in junit
+    assert "limit: apps/cam/b.yaml:3" in junit
+    above = replace(inside.results[0], budget=replace(inside.results[0].budget, path="../../budgets/b.yaml"))
+    assert 'file="budgets/b.yaml"' in render("junit", replace(inside, results=(above,)))
 
 
 def test_more_than_github_shows_are_counted() -> None:

@@ -1,4 +1,7 @@
-"""The HTML report: what is in it, that nothing hostile gets out of its text, and that a real Chromium shows it."""
+"""The HTML report: what is in it, that nothing hostile gets out of its text, and that a real Chromium shows it.
+
+Covers `layout.py`.
+"""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ def test_a_verdict_holds_what_is_promised() -> None:
         },
         "margin": -0.5,
         "reason": "1.50 MB is over 1.00 MB",
+        "baseline": None,
     }
 
 

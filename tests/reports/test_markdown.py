@@ -1,4 +1,7 @@
-"""Markdown as a CommonMark parser with GitHub's tables reads it."""
+"""Markdown as a CommonMark parser with GitHub's tables reads it.
+
+Covers `wording.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
+from edgecheck.core.comparison import Side, judged_against
+from edgecheck.core.finding import Measurement
+from edgecheck.core.limits import Allowance, Source
+from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import Report
-from edgecheck.core.verdict import Status
+from edgecheck.core.verdict import Status, judge
 from edgecheck.reports import render, wording
-from edgecheck.reports.markdown import LARGEST, MARKER, MOST_ROWS, text
+from edgecheck.reports.markdown import FIRST_ROWS, LARGEST, MARKER, MOST_ROWS, text
+from tests.builders import limit
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, SEEN, report, result
 
@@ -59,7 +67,8 @@ def test_one_that_is_fine_says_so_in_a_line() -> None:
 
 
 def test_every_verdict_is_there_with_the_terminals_numbers() -> None:
-    first, *folded = tables(render("markdown", EVERYTHING))
+    first, more, *folded = tables(render("markdown", EVERYTHING))
+    first += more[1:]
     rows = [row for table in folded for row in table[1:]]
     assert len(rows) == len(EVERYTHING.verdicts)
     for row, verdict in zip(rows, EVERYTHING.verdicts, strict=True):
@@ -72,8 +81,8 @@ def test_every_verdict_is_there_with_the_terminals_numbers() -> None:
 
 
 def test_the_worst_stands_first() -> None:
-    first = tables(render("markdown", EVERYTHING))[0]
-    words = [row[0].split()[-1] for row in first[1:]]
+    first, more, *_ = tables(render("markdown", EVERYTHING))
+    words = [row[0].split()[-1] for row in (*first[1:], *more[1:])]
     assert words == ["fail"] * 6 + ["unknown"] * 2 + ["warn"] * 4
 
 
@@ -93,11 +102,11 @@ def test_a_thousand_checks_still_fit_a_comment() -> None:
     )
     markdown = render("markdown", many)
     assert LARGEST / 2 < len(markdown.encode()) < 65_536
-    first = tables(markdown)[0]
-    assert len(first) == 1 + MOST_ROWS
+    first, more, *_ = tables(markdown)
+    assert (len(first), len(more)) == (1 + FIRST_ROWS, 1 + MOST_ROWS - FIRST_ROWS)
     failed = sum(one.status in (Status.FAIL, Status.WARN) for one in many.verdicts)
     assert f"… and {failed - MOST_ROWS:,} more." in markdown
-    assert markdown.count("</details>") == 1
+    assert markdown.count("</details>") == 2
 
 
 def test_nothing_judged_is_reported() -> None:
@@ -172,3 +181,63 @@ onnx, as it is; ran on onnxruntime 1.32.0, 1 thread
 
 <sub>edgecheck 0.1.0 on Linux x86\\_64 ci, 4.5 s</sub>
 """
+
+
+def against(size: int, base: int, *, rule: float) -> Report:
+    """A check whose size is compared with a baseline, with a limit of 1 MB."""
+    head, before = (
+        replace(one, findings={"size": found}, verdicts=(judge(limit("size", 1_000_000), found),), run=None, target="")
+        for value in (size, base)
+        for one in [result(None)]
+        for found in [Measurement(metric=METRICS["size"], value=value, provenance=Provenance.STATIC)]
+    )
+    allowed = Allowance(metric=METRICS["size"], growth=rule, source=Source("budget", "b.yaml", 7))
+    return report(judged_against(Side(head, "ci"), [allowed], report(before)))
+
+
+def test_growth_is_shown_from_base_to_head() -> None:
+    grown = render("markdown", against(5_480_000, 2_070_000, rule=0.01))
+    lines = grown.splitlines()
+    assert lines[:4] == [
+        MARKER,
+        "### ❌ size 2.07 → 5.48 MB, 2 limits do not hold",
+        "",
+        "Of 2 limits in 1 check, 2 do not hold.",
+    ]
+    (header, *rows), *_ = tables(grown)
+    assert header == ["", "metric", "base", "head", "change", "limit", "check"]
+    assert rows == [
+        ["❌ fail", "size", "2.07 MB", "5.48 MB", "+165%", "≤ 1.00 MB", rows[0][6]],
+        ["❌ fail", "size vs baseline", "2.07 MB", "5.48 MB", "+165%", rows[1][5], rows[0][6]],
+    ]
+    assert rows[1][5] == "≤ 2.09 MB: it grew by 164.7% from 2.07 MB; 1% is allowed"
+
+
+@pytest.mark.parametrize(
+    ("size", "base", "line"),
+    [
+        (500_000, 500_000, "✅ Every limit holds: 2 limits in 1 check."),
+        (500_000, 600_000, "✅ size 600 → 500 kB, every limit holds"),
+        (1_200_000, 900_000, "❌ size 900 kB → 1.20 MB, 1 limit does not hold"),
+    ],
+)
+def test_the_status_in_a_line(size: int, base: int, line: str) -> None:
+    assert render("markdown", against(size, base, rule=9)).splitlines()[1] == f"### {line}"
+
+
+@pytest.mark.parametrize(
+    ("size", "base", "change"),
+    [(2, 1, "+100%"), (1, 2, "-50%"), (1000, 1001, "-under 0.1%"), (5, 5, "±0%"), (5, 0, ""), (1030, 1000, "+3.0%")],
+)
+def test_a_change_in_percent(size: int, base: int, change: str) -> None:
+    assert wording.change(against(size, base, rule=9).verdicts[0]) == change
+
+
+def test_growth_from_no_figure_has_no_bound() -> None:
+    none = against(5, 4, rule=9)
+    before = replace(none.results[0], findings={}, verdicts=())
+    allowed = Allowance(metric=METRICS["size"], growth=0.1, source=Source("budget", "b.yaml", 7))
+    verdict = judged_against(Side(none.results[0], "ci"), [allowed], report(before)).verdicts[-1]
+    assert verdict.status is Status.UNKNOWN
+    assert wording.found_and_bound(verdict) == ("5 B", "")
+    assert wording.line(verdict) == "size vs baseline 5 B"

@@ -1,4 +1,7 @@
-"""The command that starts ssh: nothing in an address or in what runs on the device ever reaches a shell."""
+"""The command that starts ssh: nothing in an address or in what runs on the device ever reaches a shell.
+
+Covers `ssh.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from edgecheck.core.address import parse
 from edgecheck.errors import UsageError
-from edgecheck.targets.ssh.openssh import OpenSsh, quoted
+from edgecheck.targets.ssh import OpenSsh, quoted
 
 
 def test_ssh_gets_each_part_as_a_separate_word(monkeypatch: pytest.MonkeyPatch) -> None:

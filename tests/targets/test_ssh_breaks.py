@@ -1,4 +1,7 @@
-"""Whatever happens to the connection, the agent ends itself, its job goes, and results that were made are fetched."""
+"""Whatever happens to the connection, the agent ends itself, its job goes, and results that were made are fetched.
+
+Covers `shell/target.py`, `shell/wire.py`, `courier/courier.py`, `courier/link.py`, `courier/relay.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from edgecheck.checks.session import Needs, run_on
 from edgecheck.core.address import parse
 from edgecheck.core.run import Outcome
 from edgecheck.core.units import Unit, show
-from edgecheck.targets.ssh.target import SshTarget, open_target
-from edgecheck.targets.ssh.upload import agent_item
-from edgecheck.targets.ssh.wire import Patience
+from edgecheck.targets.shell.target import ShellTarget
+from edgecheck.targets.shell.upload import agent_item
+from edgecheck.targets.shell.wire import Patience
+from edgecheck.targets.ssh import open_target
 from tests.builders import ARTIFACT, budget, limit, profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
@@ -36,7 +40,7 @@ pytestmark = pytest.mark.ssh
 QUICKLY = Patience(beat=0.2, silence=2.0, greeting=5.0, grace=10.0)
 
 
-def hasty(address: str) -> SshTarget:
+def hasty(address: str) -> ShellTarget:
     return replace(open_target(parse(address), profile()), patience=QUICKLY)
 
 

@@ -1,4 +1,7 @@
-"""`edgecheck check --target ssh://…` as a user types it."""
+"""`edgecheck check --target ssh://…` as a user types it.
+
+Covers `edgecheck/interrupts.py`.
+"""
 
 from __future__ import annotations
 

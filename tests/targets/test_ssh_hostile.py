@@ -15,9 +15,9 @@ import pytest
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets.ssh.cache import clear_device_cache, device_cache, probe
-from edgecheck.targets.ssh.target import open_target
-from edgecheck.targets.ssh.wire import Patience
+from edgecheck.targets.shell.cache import clear_device_cache, device_cache, probe
+from edgecheck.targets.shell.wire import Patience
+from edgecheck.targets.ssh import open_target
 from tests.builders import ARTIFACT, budget, limit, profile
 from tests.targets import hostile_board
 from tests.targets.workloads import silent

@@ -1,4 +1,7 @@
-"""`devices probe`: what a device says of itself becomes a profile that validates."""
+"""`devices probe`: what a device says of itself becomes a profile that validates.
+
+Covers `core/profile_draft.py`, `shell/opener.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import pytest
 from edgecheck.config import Profiles
 from edgecheck.core.device import Identity
 from edgecheck.core.profile_draft import draft, fastest, nearest, probed
-from edgecheck.targets.ssh.cache import probe
+from edgecheck.targets.shell.cache import probe
 from tests.builders import profile
 from tests.cli.command import EDGECHECK
 

@@ -13,7 +13,8 @@ import pytest
 from edgecheck.core.address import parse
 from edgecheck.errors import EdgecheckError, TargetError, UsageError
 from edgecheck.targets import open_target
-from edgecheck.targets.ssh.openssh import printable, refusal
+from edgecheck.targets.shell.opener import printable
+from edgecheck.targets.ssh import refusal
 from tests.builders import profile
 from tests.targets.sshd import USER, free_port, new_key
 from tests.targets.workloads import LONG, events, rest_of, silent, until, workload

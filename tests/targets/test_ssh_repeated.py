@@ -1,4 +1,7 @@
-"""What is on the device is not sent again, and what should be there is complete."""
+"""What is on the device is not sent again, and what should be there is complete.
+
+Covers `shell/client.py`, `shell/upload.py`, `courier/job_folder.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ import pytest
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
-from edgecheck.targets.ssh.cache import clear_device_cache, device_cache
-from edgecheck.targets.ssh.client import connected
-from edgecheck.targets.ssh.openssh import OpenSsh
-from edgecheck.targets.ssh.upload import Item, upload_for
-from edgecheck.targets.ssh.wire import PATIENCE
+from edgecheck.targets.shell.cache import clear_device_cache, device_cache
+from edgecheck.targets.shell.client import connected
+from edgecheck.targets.shell.upload import Item, upload_for
+from edgecheck.targets.shell.wire import PATIENCE
+from edgecheck.targets.ssh import OpenSsh
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed

@@ -1,4 +1,7 @@
-"""Where things are kept on the device, and what happens when there is no room for them."""
+"""Where things are kept on the device, and what happens when there is no room for them.
+
+Covers `courier/place.py`, `courier/receiving.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from edgecheck.targets.courier import place
-from edgecheck.targets.ssh.cache import device_cache
-from edgecheck.targets.ssh.client import connected
-from edgecheck.targets.ssh.openssh import OpenSsh
-from edgecheck.targets.ssh.upload import Item
-from edgecheck.targets.ssh.wire import PATIENCE
+from edgecheck.targets.shell.cache import device_cache
+from edgecheck.targets.shell.client import connected
+from edgecheck.targets.shell.upload import Item
+from edgecheck.targets.shell.wire import PATIENCE
+from edgecheck.targets.ssh import OpenSsh
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.workloads import QUICK, events, silent, until, workload

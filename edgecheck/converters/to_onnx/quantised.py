@@ -58,7 +58,7 @@ def convert_dynamic(request: Request, folder: Path) -> Made:
         ),
     )
     notes = (
-        (f"Its {convolutions} convolutions stay float32: int8 ones of this kind are slower.",) if convolutions else ()
+        (f"Its {convolutions} convolutions stay float32: they run slower with dynamic int8.",) if convolutions else ()
     )
     route = f"onnxruntime {version('onnxruntime')} quantize_dynamic ({', '.join(found)})"
     return Made(files, f"{pruning.prefix(request.prune)}{route}", notes)

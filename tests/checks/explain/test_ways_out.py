@@ -1,3 +1,5 @@
+"""What a failing limit says could be done. Covers `memory.py`."""
+
 from __future__ import annotations
 
 import json

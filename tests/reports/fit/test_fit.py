@@ -176,11 +176,11 @@ def test_nothing_that_could_be_converted_says_how_to_go_on() -> None:
     hinted = replace(
         NOT_MADE,
         trials=tuple(
-            replace(trial, result=replace(trial.result, hint="pip install 'edgecheck[tensorflow]'"))
+            replace(trial, result=replace(trial.result, hint="pip install 'edgecheck-ml[tensorflow]'"))
             for trial in NOT_MADE.trials
         ),
     )
-    assert last_line(hinted) == "Next: pip install 'edgecheck[tensorflow]'"
+    assert last_line(hinted) == "Next: pip install 'edgecheck-ml[tensorflow]'"
     assert "float32: could not be converted: keras is not installed here." in render_fit(
         "terminal", report(NOT_MADE), Style(width=200)
     )

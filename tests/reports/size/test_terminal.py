@@ -1,4 +1,7 @@
-"""The anatomy on a terminal, and the words that every format of it shares (`size.words`)."""
+"""The anatomy on a terminal, and the words that every format of it shares (`size.words`).
+
+Covers `cli/size.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """scikit-learn to `.onnx`: equal labels, probabilities within 1e-5, sizes before and after.
 
 Also covers `precision.py` and `sources/sklearn_model.py`.
+
+Also covers `output_checks.py`.
 """
 
 from __future__ import annotations

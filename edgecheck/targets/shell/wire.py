@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from edgecheck.core.address import Address
 from edgecheck.core.protocol import MisfitError, parsed
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
+from edgecheck.targets.shell.opener import Opener
 
 _PIECE = 1 << 16
 #: Bytes; a longer line comes neither from a courier nor from an agent.
@@ -47,31 +47,6 @@ class Patience:
 
 #: For people's devices and networks.
 PATIENCE = Patience()
-
-
-class Opener(Protocol):
-    """How commands are started on a device, with their standard streams connected to this end."""
-
-    @property
-    def address(self) -> Address:
-        """Where the device is."""
-
-    @property
-    def name(self) -> str:
-        """The program, in a sentence."""
-
-    @property
-    def package(self) -> str:
-        """What to install where the program is missing, as a sentence."""
-
-    def argv(self, remote: Sequence[str]) -> list[str]:
-        """The command on this machine that runs `remote` on the device."""
-
-    def refusal(self, code: int, said: str) -> TargetError:
-        """The error for a process that printed `said` and ended with `code` before the courier greeted."""
-
-    def try_it(self) -> str:
-        """The command for a person to try by hand."""
 
 
 class WireBrokenError(TargetError):

@@ -1,4 +1,7 @@
-"""The user's own OpenSSH client: how it is started, and why it did not get through, with the command that fixes it."""
+"""Devices over SSH, by the user's own OpenSSH client.
+
+How it is started, and why it did not get through, with the command that fixes it; all else is in `shell/`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgecheck.core.address import Address
+from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UsageError
+from edgecheck.targets.shell.opener import printable
+from edgecheck.targets.shell.target import ShellTarget
 
 
 def quoted(argv: Sequence[str]) -> str:
@@ -44,6 +50,17 @@ _OPTIONS = (
     "LogLevel=INFO",  # below that, ssh does not say why a connection ended
 )
 _UNVERIFIED = re.compile(r"stricthostkeychecking\W+(no|off)\b", re.IGNORECASE)
+
+
+def open_target(address: Address, profile: DeviceProfile) -> ShellTarget:
+    """The device at `address`, for any profile."""
+    del profile
+    return ShellTarget(opener=OpenSsh(address))
+
+
+def opener(address: Address) -> OpenSsh:
+    """The client for the device at `address`."""
+    return OpenSsh(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +239,3 @@ def _line_at(text: str, at: int) -> str:
     """The line of `text` around `at`, without its full stop."""
     before, after = text[:at].rstrip("\n") if at == len(text) else text[:at], text[at:]
     return (before.rpartition("\n")[2] + after.partition("\n")[0]).strip().rstrip(".")
-
-
-def printable(text: str) -> str:
-    """What a device or ssh printed, without characters that could control a terminal."""
-    lines = text.replace("\r", "\n").split("\n")
-    return "\n".join("".join(each for each in line if each.isprintable()) for line in lines if line.strip())

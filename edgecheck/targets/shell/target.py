@@ -1,4 +1,4 @@
-"""A check on a device over SSH: one connection, through which the courier brings what is missing and runs the agent."""
+"""A check on a device with a shell: over one connection, the courier brings what is missing and runs the agent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecheck.core.address import Address
-from edgecheck.core.device import DeviceProfile
 from edgecheck.core.protocol import record, text, whole
 from edgecheck.errors import TargetError
 from edgecheck.targets.interface import Workload
-from edgecheck.targets.ssh.client import CourierClient, connected, fitting, lost
-from edgecheck.targets.ssh.openssh import OpenSsh, printable
-from edgecheck.targets.ssh.upload import upload_for
-from edgecheck.targets.ssh.wire import PATIENCE, Opener, Patience, WireBrokenError, message_in
+from edgecheck.targets.shell.client import CourierClient, connected, fitting, lost
+from edgecheck.targets.shell.opener import Opener, printable
+from edgecheck.targets.shell.upload import upload_for
+from edgecheck.targets.shell.wire import PATIENCE, Patience, WireBrokenError, message_in
 
 if TYPE_CHECKING:
     from edgecheck.bundles import Bundle
@@ -33,31 +32,29 @@ _SLACK = 300.0
 _EXPECTED = (0, 2, 70)
 
 
-def open_target(address: Address, profile: DeviceProfile) -> SshTarget:
-    """The device at `address`, for any profile."""
-    del profile
-    return SshTarget(address=address)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SshTarget:
+class ShellTarget:
     """See `Target`."""
 
-    address: Address
+    opener: Opener
     patience: Patience = PATIENCE
     has_runtime: bool = False
     emulated: bool = False
     tight: None = None
 
+    @property
+    def address(self) -> Address:
+        """See `Target.address`."""
+        return self.opener.address
+
     @contextmanager
     def launch(self, workload: Workload, progress: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
         """See `Target.launch`."""
-        opener = OpenSsh(self.address)
         with ExitStack() as stack:
             progress(f"connecting to {self.address.login}")
-            client = stack.enter_context(connected(opener, self.patience))
+            client = stack.enter_context(connected(self.opener, self.patience))
             allowed = 2 * workload.deadline + _SLACK
-            journal = _Journal(opener, self.patience, secrets.token_hex(16), allowed)
+            journal = _Journal(self.opener, self.patience, secrets.token_hex(16), allowed)
             upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
             client.bring(upload.items.values(), progress)
             client.start(journal.token, upload, "job.json")

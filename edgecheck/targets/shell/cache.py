@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgecheck.core.address import parse_device
 from edgecheck.core.protocol import EVENTS
-from edgecheck.targets.ssh.client import CACHE_LIMIT, connected
-from edgecheck.targets.ssh.openssh import OpenSsh, printable
-from edgecheck.targets.ssh.upload import Upload, agent_item
-from edgecheck.targets.ssh.wire import PATIENCE
+from edgecheck.targets.shell.client import CACHE_LIMIT, connected
+from edgecheck.targets.shell.opener import opener_at, printable
+from edgecheck.targets.shell.upload import Upload, agent_item
+from edgecheck.targets.shell.wire import PATIENCE
 
 #: Distributions, by the names of their metadata, whose presence decides what a device can run.
 DISTRIBUTIONS = ("tflite_runtime", "ai_edge_litert", "onnxruntime", "numpy", "psutil")
@@ -53,13 +52,13 @@ class DeviceCache:
 
 
 def device_cache(address: str) -> DeviceCache:
-    """The cache of the device at `address` (`ssh://…`).
+    """The cache of the device at `address`.
 
     Raises:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
-    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+    with connected(opener_at(address), PATIENCE) as client:
         answer = client.ask("cache")
     kept = sorted((_kept(row) for row in answer["entries"]), key=lambda one: one.used, reverse=True)
     return DeviceCache(folder=printable(answer["folder"]), free=int(answer["free"]), kept=tuple(kept))
@@ -77,7 +76,7 @@ def clear_device_cache(address: str) -> int:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached, or a check runs there.
     """
-    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+    with connected(opener_at(address), PATIENCE) as client:
         return int(client.ask("clear")["freed"])
 
 
@@ -90,7 +89,7 @@ def probe(address: str) -> Mapping[str, Any]:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
-    with connected(OpenSsh(parse_device(address)), PATIENCE) as client:
+    with connected(opener_at(address), PATIENCE) as client:
         installed = client.ask("installed", names=DISTRIBUTIONS)["installed"]
         upload = Upload({"agent": agent_item()}, {})
         client.bring(upload.items.values(), lambda _words: None)

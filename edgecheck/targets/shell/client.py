@@ -15,9 +15,9 @@ from edgecheck.core.protocol import MisfitError, Shape, by_name, flag, many, num
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
-from edgecheck.targets.ssh.openssh import printable
-from edgecheck.targets.ssh.upload import Item, Upload
-from edgecheck.targets.ssh.wire import NoGreetingError, Opener, Patience, Wire, WireBrokenError
+from edgecheck.targets.shell.opener import Opener, printable
+from edgecheck.targets.shell.upload import Item, Upload
+from edgecheck.targets.shell.wire import NoGreetingError, Patience, Wire, WireBrokenError
 
 #: As in courier/courier.py, which is only imported where it runs.
 _GREETING = b"edgecheck-courier "

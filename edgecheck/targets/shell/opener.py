@@ -1,0 +1,51 @@
+"""What differs between the ways to a shell on a device: the program that connects, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from edgecheck.core.address import Address, parse_device
+from edgecheck.errors import TargetError
+
+
+class Opener(Protocol):
+    """How commands are started on a device, with their standard streams connected to this end."""
+
+    @property
+    def address(self) -> Address:
+        """Where the device is."""
+
+    @property
+    def name(self) -> str:
+        """The program, in a sentence."""
+
+    @property
+    def package(self) -> str:
+        """What to install where the program is missing, as a sentence."""
+
+    def argv(self, remote: Sequence[str]) -> list[str]:
+        """The command on this machine that runs `remote` on the device."""
+
+    def refusal(self, code: int, said: str) -> TargetError:
+        """The error for a process that printed `said` and ended with `code` before the courier greeted."""
+
+    def try_it(self) -> str:
+        """The command for a person to try by hand."""
+
+
+def opener_at(text: str) -> Opener:
+    """The opener of the device at an address: the `opener` of the module that `TARGETS` names for it.
+
+    Raises:
+        UsageError: `text` is not the address of a device.
+    """
+    address = parse_device(text)
+    return cast("Opener", import_module(address.kind.module).opener(address))
+
+
+def printable(text: str) -> str:
+    """What a device or a program printed, without characters that could control a terminal."""
+    lines = text.replace("\r", "\n").split("\n")
+    return "\n".join("".join(each for each in line if each.isprintable()) for line in lines if line.strip())
