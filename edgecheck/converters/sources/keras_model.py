@@ -167,7 +167,7 @@ _SETTINGS_OF_KERAS_2: dict[str, tuple[str, object]] = {
     "ConvLSTM3D": ("time_major", False),
 }
 
-#: What Keras says of a class that is not registered.
+#: Keras' message about a class that is not registered.
 _UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:) '(\w+)'")
 
 
