@@ -55,8 +55,8 @@ def sklearn_kinds() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sklearn_decisions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("sklearn_decisions.py", tmp_path_factory.mktemp("decisions"))
+def sklearn_decisions() -> Path:
+    return built("sklearn_decisions.py")
 
 
 @pytest.fixture

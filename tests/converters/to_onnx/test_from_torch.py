@@ -250,7 +250,8 @@ def test_numbers_that_python_takes_from_inputs_are_decisions(run_in: Callable[[s
         "        self.how, self.gain = how, torch.nn.Parameter(torch.ones(1))\n"
         "    def forward(self, x):\n"
         "        return x * self.how(self, x)\n"
-        "ways = [lambda n, x: int(x.sum() * 2), lambda n, x: (x + 1).max().item(), lambda n, x: 2 if x.sum() > 1 else 3,\n"
+        "ways = [lambda n, x: int(x.sum() * 2), lambda n, x: (x + 1).max().item(),\n"
+        "        lambda n, x: 2 if x.sum() > 1 else 3,\n"
         "        lambda n, x: int(x.shape[0]), lambda n, x: float(n.gain), lambda n, x: x.sum()]\n"
         "print([decides_by_values(Net(how), (torch.ones(2, 3),)) for how in ways])\n"
     )
