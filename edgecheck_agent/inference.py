@@ -29,7 +29,7 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     report.phase("runtime-ready")
     turns = opened(spec, loaded.engine, given, report)
     start = time.perf_counter()
-    with refusals.translated(turns.advice):
+    with refusals.translated(turns.advice, made_up=not given):
         turns.model.invoke()
     report.phase("first-inference", first_s=time.perf_counter() - start)
     if spec["purpose"] != "load":

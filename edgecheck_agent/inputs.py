@@ -38,6 +38,12 @@ class Input(NamedTuple):
         return short(self.name)
 
 
+def labels(inputs: Sequence[Input]) -> Dict[str, str]:
+    """By name: the label, or the name itself where two inputs have one label, as `ids:0` and `ids:1` do."""
+    seen = [one.label for one in inputs] + [one.name for one in inputs if one.name != one.label]
+    return {one.name: one.label if seen.count(one.label) == 1 else one.name for one in inputs}
+
+
 class Plan(NamedTuple):
     """The shape of every input, the feeds if there are samples, and the inputs whose dimensions were guessed."""
 
@@ -84,7 +90,7 @@ def _sample_feeds(inputs: Sequence[Input], given: Dict[str, Any]) -> Feeds:
         named = {inputs[0].name: next(iter(given.values()))}
     else:
         named = by_input(inputs, given, "samples")
-    missing = [one.label for one in inputs if one.name not in named]
+    missing = [labels(inputs)[one.name] for one in inputs if one.name not in named]
     if missing:
         raise refusals.Refused("wrong-sample", "the samples have nothing for input %s" % missing[0])
     count = len(next(iter(named.values())))
@@ -102,8 +108,9 @@ def short(name: str) -> str:
 def advice(inputs: Sequence[Input]) -> str:
     """Which inputs have which open dimensions, and what to write into the budget; empty for no inputs."""
     batch = "1" if any(None in one.dims[1:] for one in inputs) else "N"
-    seen = " and ".join("input %s: shape %s" % (one.label, shape_text(one)) for one in inputs)
-    asked = ", ".join("%s: [%s]" % (one.label, ", ".join(_letters(one, batch))) for one in inputs)
+    shown = labels(inputs)
+    seen = " and ".join("input %s: shape %s" % (shown[one.name], shape_text(one)) for one in inputs)
+    asked = ", ".join("%s: [%s]" % (shown[one.name], ", ".join(_letters(one, batch))) for one in inputs)
     return "%s; give inputs: {%s}" % (seen, asked) if inputs else ""
 
 
@@ -127,11 +134,12 @@ def by_input(inputs: Sequence[Input], given: Dict[str, Any], what: str) -> Dict[
     Raises:
         refusals.Refused: the model has no input of a name.
     """
-    names = {one.label: one.name for one in inputs}
+    shown = labels(inputs)
+    names = {shown[one.name]: one.name for one in inputs}
     names.update((one.name, one.name) for one in inputs)
     unknown = sorted(set(given) - set(names))
     if unknown:
-        have = ", ".join(one.label for one in inputs)
+        have = ", ".join(shown.values())
         raise refusals.Refused("wrong-sample", "%s name %s, but the model's inputs are: %s" % (what, unknown[0], have))
     return {names[name]: value for name, value in given.items()}
 

@@ -92,7 +92,8 @@ def _described(one: Any) -> inputs.Input:
     kind = one.type
     inner = kind[len("tensor(") : -1] if kind.startswith("tensor(") else ""
     if inner not in _TYPES:
-        raise refusals.Refused("other", "input %s is a %s, which numpy cannot hold" % (one.name, kind))
+        message = "input %s is a %s, which edgecheck cannot feed: numpy has no such type" % (one.name, kind)
+        raise refusals.Refused("input-type", message)
     dims = tuple(size if isinstance(size, int) and size >= 0 else None for size in one.shape)
     default = tuple(1 if size is None else size for size in dims)
     return inputs.Input(one.name, np.dtype(_TYPES[inner]), dims, default, None)

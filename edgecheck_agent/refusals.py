@@ -19,7 +19,12 @@ _SAYINGS = (
     ),
     (
         "unsupported-operator",
-        r"unresolved custom op: (\w+)",
+        r"unresolved custom op: edgetpu-custom-op",
+        "the operator edgetpu-custom-op was compiled for an Edge TPU: check the .tflite before that",
+    ),
+    (
+        "unsupported-operator",
+        r"unresolved custom op: ([\w.:/-]*\w)",
         "the custom operator {0} is not in this runtime",
     ),
     (
@@ -116,6 +121,8 @@ REASONS = (
     "missing-external-data",
     "open-dimension",
     "wrong-sample",
+    "made-up-input",
+    "input-type",
     "missing-runtime",
     "out-of-memory",
     "agent-fault",
@@ -159,10 +166,11 @@ def check_file(path: str, form: str) -> None:
 
 
 @contextlib.contextmanager
-def translated(advice: str = "") -> Iterator[None]:
+def translated(advice: str = "", *, made_up: bool = False) -> Iterator[None]:
     """A context for calls into a runtime: what it raises becomes a `Refused`.
 
-    `advice` names the dimensions that were guessed, if any: a model that does not take a guess is not broken.
+    `advice` names the dimensions that were guessed, if any, and `made_up` says that the inputs are random numbers: a
+    model that does not take a guess is not broken.
     """
     try:
         yield
@@ -174,6 +182,9 @@ def translated(advice: str = "") -> Iterator[None]:
         reason, message = _understood(str(error))
         if advice and reason == "other":
             reason, message = "open-dimension", advice
+        elif made_up and reason == "other":
+            reason = "made-up-input"
+            message = "the model does not take random inputs (%s): give samples" % message
         raise Refused(reason, message) from error
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from edgecheck.checks.check import Attempt, Check, convert, judge, measure, run
 from edgecheck.converters.interface import AS_IS
 from edgecheck.core.budget import Variant
-from edgecheck.core.fitting import Fit, Step, Trial, answer, next_move, others
+from edgecheck.core.fitting import ALLOW_DIVERGENCE, MOST_LOSS, Fit, Step, Trial, answer, next_move, others
+from edgecheck.core.limits import Limit, Source
+from edgecheck.core.metrics import AGREEMENT
 from edgecheck.core.report import CheckResult, Tried
+from edgecheck.core.verdict import Status, Verdict
 
 if TYPE_CHECKING:
     from edgecheck.converters.interface import ConversionSettings
@@ -31,7 +34,19 @@ def choose(
     done = search(check, settings, tell)
     chosen = done.fit.nearest
     result = chosen.result if chosen.finished else _not_run(done, chosen)
-    return result, others(done.fit)
+    return _with_divergence(result, chosen), others(done.fit)
+
+
+def _with_divergence(result: CheckResult, chosen: Trial) -> CheckResult:
+    """The result with an unknown on `agreement` where the variant answers something else and no limit allows that."""
+    finding = (result.findings or {}).get(AGREEMENT.name)
+    if not chosen.diverges or finding is None:
+        return result
+    least = 1.0 - MOST_LOSS
+    limit = Limit(metric=AGREEMENT, error=least, source=Source("every recommendation"))
+    doubt = Verdict(limit=limit, status=Status.UNKNOWN, finding=finding, bound=least, reason=chosen.diverges)
+    hint = result.hint or ALLOW_DIVERGENCE
+    return replace(result, verdicts=(*result.verdicts, doubt), hint=hint)
 
 
 def search(check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, every: bool = False) -> Search:

@@ -223,18 +223,17 @@ def _with_likeness(
         seen = agreement_of(evidence.artifact, request_of(check), settings, tell=tell)
     except (UndecidedError, ModelError) as error:
         return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
-    which = "random samples, seeded" if seen.seeded else "samples"
-    basis = f"{seen.samples} {which}" + (f"; {seen.note}" if seen.note else "")
-    return replace(
-        evidence,
-        likeness=Likeness(cosine=seen.cosine, top1=seen.top1, samples=seen.samples, basis=basis, failure=seen.failure),
+    likeness = Likeness(
+        agreement=seen.agreement, top1=seen.top1, samples=seen.samples, basis=seen.basis, failure=seen.failure
     )
+    return replace(evidence, likeness=likeness)
 
 
 def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
-    """The check's limits; where outputs are unusable, one on agreement even if the budget sets none."""
-    unusable = evidence is not None and evidence.likeness is not None and evidence.likeness.failure
-    if not unusable or any(limit.metric == AGREEMENT for limit in check.limits):
+    """The check's limits, and one on agreement where outputs are unusable or could not be compared."""
+    likeness = evidence.likeness if evidence is not None else None
+    doubtful = likeness.failure if likeness is not None else evidence is not None and evidence.likeness_problem
+    if not doubtful or any(limit.metric == AGREEMENT for limit in check.limits):
         return check.limits
     return (*check.limits, Limit(metric=AGREEMENT, error=0.0, source=Source("every artifact")))
 

@@ -147,10 +147,9 @@ def _show(artifact: Artifact, place: Path) -> None:
 def _show_agreement(agreement: Agreement) -> None:
     which = "random samples, seeded" if agreement.seeded else "samples"
     top = f", same top class in {agreement.top1:.1%}" if agreement.top1 is not None else ""
-    cosine = show(agreement.cosine, Unit.RATIO)
     click.echo(
-        f"  agreement {cosine} (worst cosine), relative error {agreement.relative_error:.2g}{top}; "
-        f"measured on {agreement.samples} {which}"
+        f"  agreement {show(agreement.agreement, Unit.RATIO)} ({agreement.figures}), "
+        f"relative error {agreement.relative_error:.2g}{top}; measured on {agreement.samples} {which}"
     )
     if agreement.note:
         click.echo(f"  {agreement.note}")

@@ -10,6 +10,8 @@ import numpy as np
 
 from edgecheck.converters.matching import matched
 from edgecheck.converters.refusals import COMPARE_BY_HAND
+from edgecheck.converters.variation import Variation, variation
+from edgecheck.core.units import Unit, show
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 class Agreement:
     """How close an artifact's outputs are to its source's."""
 
+    agreement: float
+    """The lower of the two figures that follow: what a limit judges; 0 where the artifact's outputs are unusable."""
     cosine: float
     """Cosine similarity of the worst sample and output; 0 where the artifact's outputs are unusable."""
+    varying: float | None = None
+    """How well what varies over the samples agrees, of the worst output; None where nothing varies. See `variation`."""
     relative_error: float
     """Largest difference of the worst output, over its largest magnitude; infinite where outputs are unusable."""
     top1: float | None
@@ -37,7 +43,21 @@ class Agreement:
     note: str = ""
     """What was compared, if not simply the outputs."""
     failure: str = ""
-    """Why the artifact's outputs are unusable: all zero, or NaN."""
+    """Why the artifact's outputs are unusable: all zero, NaN, or one constant where the source's vary."""
+
+    @property
+    def basis(self) -> str:
+        """Which samples, both figures behind the agreement, and what was compared, in a clause."""
+        which = "random samples, seeded" if self.seeded else "samples"
+        return "; ".join(filter(None, (f"{self.samples} {which}", self.figures, self.note)))
+
+    @property
+    def figures(self) -> str:
+        """Both figures behind the agreement: `worst cosine 1, of what varies 0.98`."""
+        varying = (
+            f", of what varies over the samples {show(self.varying, Unit.RATIO)}" if self.varying is not None else ""
+        )
+        return f"worst cosine {show(self.cosine, Unit.RATIO)}{varying}"
 
 
 def compared(reference: Recording, found: Recording) -> Agreement:
@@ -55,19 +75,32 @@ def compared(reference: Recording, found: Recording) -> Agreement:
             f"The artifact has {len(found.names)} outputs and its source {len(reference.names)}.", COMPARE_BY_HAND
         )
     count = min(len(reference.values), len(found.values))
+    if not count or not places:
+        raise ConversionError("Nothing was compared: there are no outputs, or no samples.", COMPARE_BY_HAND)
     outputs = [_output(_Pairs.of(reference, found, ends, count)) for ends in enumerate(places)]
     failure = next((each.failure for each in outputs if each.failure), "")
     tops = [each.top1 for each in outputs if each.top1 is not None]
     counted = [each for each in outputs if each.is_numeric] or outputs
+    cosine = 0.0 if failure else min(each.cosine for each in counted)
+    varying = None if failure else min((each.varying for each in counted if each.varying is not None), default=None)
     return Agreement(
-        cosine=0.0 if failure else min(each.cosine for each in counted),
+        agreement=cosine if varying is None else min(cosine, varying),
+        cosine=cosine,
+        varying=varying,
         relative_error=math.inf if failure else max(each.relative_error for each in counted),
         top1=min(tops) if tops else None,
         samples=count,
         seeded=reference.seeded,
-        note="compared before the softmax" if any(each.before_softmax for each in outputs) else "",
+        note=_note(outputs),
         failure=failure,
     )
+
+
+def _note(outputs: list[_Output]) -> str:
+    notes = ["compared before the softmax"] if any(each.before_softmax for each in outputs) else []
+    if all(each.is_constant for each in outputs):
+        notes.append("the source answers the same for every sample, so that this says little")
+    return "; ".join(notes)
 
 
 class _Pairs(NamedTuple):
@@ -94,7 +127,10 @@ class _Output(NamedTuple):
     cosine: float
     relative_error: float
     top1: float | None
+    varying: float | None = None
     is_numeric: bool = True
+    is_constant: bool = False
+    """Whether the source returns the same for each of several samples."""
     before_softmax: bool = False
     failure: str = ""
 
@@ -102,10 +138,12 @@ class _Output(NamedTuple):
 def _output(pairs: _Pairs) -> _Output:
     if pairs.values[0][0].dtype.kind != "f":
         return _labels(pairs)
-    flat = _flat(pairs.logits or pairs.values, pairs.name)
-    failure = _failure(flat, pairs.name)
+    flat = _finite(_flat(pairs.logits or pairs.values, pairs.name), pairs.name)
+    varies = variation(flat)
+    failure = _failure(flat, varies, pairs.name)
     if pairs.logits and not failure:  # a device returns the softmax's output, which may be all zeros nevertheless
-        failure = _failure(_flat(pairs.values, pairs.name), pairs.name)
+        ends = _finite(_flat(pairs.values, pairs.name), pairs.name)
+        failure = _failure(ends, Variation(None), pairs.name)
     if failure:
         return _Output(0.0, math.inf, 0.0 if _is_vector(pairs) else None, failure=failure)
     largest = max(np.abs(one).max(initial=0.0) for one, _ in flat)
@@ -116,6 +154,8 @@ def _output(pairs: _Pairs) -> _Output:
         top1=sum(int(np.argmax(one)) == int(np.argmax(two)) for one, two in flat) / len(flat)
         if _is_vector(pairs)
         else None,
+        varying=varies.agreement,
+        is_constant=varies.source_is_constant,
         before_softmax=bool(pairs.logits),
     )
 
@@ -125,18 +165,46 @@ def _labels(pairs: _Pairs) -> _Output:
     flat = _flat(pairs.values, pairs.name)
     equal = [float(np.mean(one == two)) for one, two in flat]
     single = all(one.size == 1 for one, _ in flat)
-    return _Output(min(equal), 1.0 - min(equal), sum(equal) / len(equal) if single else None, is_numeric=False)
+    first = flat[0][0]
+    return _Output(
+        min(equal),
+        1.0 - min(equal),
+        sum(equal) / len(equal) if single else None,
+        is_numeric=False,
+        is_constant=len(flat) > 1 and all(np.array_equal(one, first) for one, _ in flat),
+    )
 
 
-def _failure(flat: _Flat, name: str) -> str:
-    if not all(np.isfinite(one).all() for one, _ in flat):
-        raise ConversionError(
-            f"Output {name} of the source model itself is not finite.", "Nothing can agree with it; use other samples."
-        )
+def _finite(flat: _Flat, name: str) -> _Flat:
+    """The pairs without the values that the source makes infinite by design, as a mask of attention does.
+
+    They are left out where the artifact has the same infinity, or a number beyond all others of the source's sample;
+    any other answer stays, as NaN, and is a failure.
+
+    Raises:
+        ConversionError: the source returns NaN, or nothing but infinities.
+    """
+    kept: _Flat = []
+    for one, two in flat:
+        finite = np.isfinite(one)
+        if np.isnan(one).any() or not finite.any():
+            raise ConversionError(
+                f"Output {name} of the source model itself is not finite.",
+                "Nothing can agree with it; use other samples.",
+            )
+        largest = np.abs(one[finite]).max()
+        same = ~finite & (two * np.sign(one) > largest)
+        kept.append((one[finite], two[finite] if same[~finite].all() else np.full(finite.sum(), np.nan)))
+    return kept
+
+
+def _failure(flat: _Flat, varies: Variation, name: str) -> str:
     if not all(np.isfinite(two).all() for _, two in flat):
         return f"output {name} of the artifact is NaN or infinite"
     if not any(two.any() for _, two in flat) and any(one.any() for one, _ in flat):
         return f"output {name} of the artifact is zero for every sample"
+    if varies.artifact_is_constant:
+        return f"output {name} of the artifact is the same for every sample, and its source's is not"
     return ""
 
 

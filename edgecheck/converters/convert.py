@@ -96,7 +96,12 @@ def _precision(request: Request) -> str:
     weights = [
         each for each in model_files.anatomy_of(request.model).tensors if each.role is Role.WEIGHT and each.elements > 1
     ]
-    kinds = {each.dtype for each in weights if each.dtype == "float16" or is_quantised(each.dtype)}
+    kinds = {each.dtype for each in weights if each.dtype in ("float16", "float64") or is_quantised(each.dtype)}
+    if kinds == {"float64"} and request.variant == "float32":
+        raise ConversionError(
+            f"{request.title} holds float64 weights, not float32.",
+            f"Export it in float32, or check it unchanged (variant `{AS_IS}`).",
+        )
     if kinds and request.variant == "float32":
         raise ConversionError(
             f"{request.title} holds {' and '.join(sorted(kinds))} weights: float32 cannot be recovered from them.",

@@ -6,6 +6,7 @@ Names written by a person are taken literally: see `assigned`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 #: Names that converters number by position: `args_0`, `output_1`, `Identity_2`, `StatefulPartitionedCall:1`.
@@ -21,6 +22,12 @@ def short(name: str) -> str:
         name = name.removeprefix(prefix)
     head, _, tail = name.rpartition(":")
     return head if head and tail.isdigit() else name
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """By name: its short form, or itself where the short form means another name too, as of `ids:0` and `ids:1`."""
+    count = Counter(map(short, names))
+    return {name: short(name) if count[short(name)] == 1 and short(name) not in names else name for name in names}
 
 
 def matched(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | None:
@@ -51,7 +58,8 @@ def assigned(names: Sequence[str], given: Sequence[str]) -> tuple[int, ...] | No
 def _by_name(names: Sequence[str], others: Sequence[str]) -> tuple[int, ...] | None:
     for view in (str, short):
         places = {view(name): place for place, name in enumerate(others)}
-        if len(places) == len(others) and names and all(view(name) in places for name in names):
+        is_clear = len(places) == len(others) and len({view(name) for name in names}) == len(names)
+        if is_clear and names and all(view(name) in places for name in names):
             return tuple(places[view(name)] for name in names)
     return None
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.matching import short
 from edgecheck.converters.samples import feeds
 from edgecheck.converters.sources.frameworks import FRAMEWORKS, Output, open_source
 
@@ -47,7 +46,7 @@ def record(request: Request, folder: Path) -> Made:
         if taken > _MOST:
             break
     _save(folder / "outputs.npz", _arrays(runs))
-    inputs = {short(port.name): np.stack([feed[port.name] for feed in fed.each[: len(runs)]]) for port in source.ports}
+    inputs = {port.name: np.stack([feed[port.name] for feed in fed.each[: len(runs)]]) for port in source.ports}
     _save(folder / "samples.npz", inputs)
     facts = {"names": [output.name for output in runs[0]], "count": len(runs), "seeded": fed.seeded}
     (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")

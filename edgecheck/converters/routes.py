@@ -248,9 +248,14 @@ def candidate_variants(model: Path, source: str, target: str) -> tuple[str, ...]
     if source != target or source not in READY:
         return variants_between(source, target)
     kinds = frozenset(
-        "float16" if tensor.dtype == "float16" else "quantised" if is_quantised(tensor.dtype) else "float32"
+        "float16" if tensor.dtype == "float16" else "other" if _is_other(tensor.dtype) else "float32"
         for tensor in read(model).tensors
         if tensor.role is Role.WEIGHT and tensor.elements > 1
     )
     already = _CONVERTIBLE[source].get(kinds)
     return (AS_IS, *(each for each in variants_between(source, target) if already is not None and each not in already))
+
+
+def _is_other(dtype: str) -> bool:
+    """Whether no variant is made of weights of this type: they are quantised already, or float64."""
+    return dtype == "float64" or is_quantised(dtype)

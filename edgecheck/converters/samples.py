@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgecheck.converters.interface import Request
-from edgecheck.converters.matching import assigned, matched, short
+from edgecheck.converters.matching import assigned, labels, matched, short
 from edgecheck.converters.refusals import CALIBRATED_ON_NOISE, other_names
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 #: Samples that are used at most; more would make conversions slower and no better.
@@ -24,6 +26,9 @@ MOST = 256
 
 #: Random inputs that replace missing samples.
 SEEDED = 16
+
+#: The same for models of tables, whose rows cost next to nothing and whose decisions are many.
+SEEDED_ROWS = 64
 
 
 class Port(NamedTuple):
@@ -34,6 +39,10 @@ class Port(NamedTuple):
     """None where the model leaves a dimension open; the first is the batch."""
     dtype: str
     """Its name in numpy."""
+    draw: Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]] | None = None
+    """Makes random values of a shape that reach what the model decides on; None: any values do."""
+    seeded: int = SEEDED
+    """How many random values replace missing samples."""
 
 
 class Feeds(NamedTuple):
@@ -64,8 +73,13 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
         return Feeds(_from_file(ports, request.samples, ordered=request.ordered), seeded=False)
     shapes = shapes_of(ports, request)
     source = np.random.Generator(np.random.PCG64(0))
-    each = tuple({port.name: _random(port.dtype, shapes[port.name], source) for port in ports} for _ in range(SEEDED))
+    count = max((port.seeded for port in ports), default=SEEDED)
+    each = tuple({port.name: _drawn(port, shapes[port.name], source) for port in ports} for _ in range(count))
     return Feeds(each, seeded=True)
+
+
+def _drawn(port: Port, shape: tuple[int, ...], source: np.random.Generator) -> NDArray[Any]:
+    return _random(port.dtype, shape, source) if port.draw is None else port.draw(source, shape).astype(port.dtype)
 
 
 def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
@@ -167,7 +181,7 @@ def _places(names: Sequence[str], arrays: Sequence[str], samples: Path, *, order
     places = (matched if by_place else assigned)(names, arrays)
     if places is None:
         hint = "Write one array per input of the model, under the input's name."
-        raise other_names(f"{samples.name} holds", arrays, map(short, names), hint)
+        raise other_names(f"{samples.name} holds", arrays, labels(names).values(), hint)
     return places
 
 
@@ -242,13 +256,14 @@ def _wanted(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...
     """The budget's shapes by the model's names, not necessarily for each input; a converter may have renamed them."""
     inputs = request.inputs
     names = [port.name for port in ports]
-    by_name = {name: inputs[view] for name in names for view in (short(name), name) if view in inputs}
-    unknown = set(inputs) - {view for name in names for view in (short(name), name)}
+    shown = labels(names)
+    by_name = {name: inputs[view] for name in names for view in (shown[name], name) if view in inputs}
+    unknown = set(inputs) - {*names, *shown.values()}
     if not unknown:
         return by_name
     places = (matched if request.ordered else assigned)(names, list(inputs))
     if places is None:
-        raise other_names("`inputs:` name", inputs, map(short, names), "Use the model's own names.")
+        raise other_names("`inputs:` name", inputs, shown.values(), "Use the model's own names.")
     shapes = list(inputs.values())
     return {name: shapes[place] for name, place in zip(names, places, strict=True)}
 
@@ -262,9 +277,10 @@ def _shown(dims: tuple[int | None, ...]) -> str:
 
 
 def _open_dimension(ports: Sequence[Port]) -> ConversionError:
-    seen = " and ".join(f"input {short(port.name)} has shape {_shown(port.dims)}" for port in ports)
-    asked = ", ".join(f"{short(port.name)}: [{', '.join(_letters(port.dims))}]" for port in ports)
-    options = " ".join(f"--input {short(port.name)}={','.join(_letters(port.dims))}" for port in ports)
+    shown = labels([port.name for port in ports])
+    seen = " and ".join(f"input {shown[port.name]} has shape {_shown(port.dims)}" for port in ports)
+    asked = ", ".join(f"{shown[port.name]}: [{', '.join(_letters(port.dims))}]" for port in ports)
+    options = " ".join(f"--input {shown[port.name]}={','.join(_letters(port.dims))}" for port in ports)
     return ConversionError(
         f"The model leaves a dimension open: {seen}.",
         f"Give --samples FILE or {options}; in a budget `samples:` or `inputs: {{{asked}}}`.",

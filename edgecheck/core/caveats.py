@@ -73,7 +73,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
 
 def low_agreement(likeness: Likeness) -> Iterator[Caveat]:
     """That an artifact computes something else than its source, whatever was asked about it."""
-    if likeness.failure or likeness.cosine >= AGREES:
+    if likeness.failure or likeness.agreement >= AGREES:
         return
     advice = (
         "These are random inputs: real ones may agree better or worse, and only samples show it (--samples FILE, or "
@@ -81,7 +81,7 @@ def low_agreement(likeness: Likeness) -> Iterator[Caveat]:
         if "random" in likeness.basis
         else "Choose a less lossy variant, or set a limit on agreement if this is enough."
     )
-    shown = AGREEMENT.show(likeness.cosine)
+    shown = AGREEMENT.show(likeness.agreement)
     yield Caveat("low-agreement", f"The outputs agree with the source model's by {shown}, on {likeness.basis}.", advice)
 
 

@@ -54,15 +54,15 @@ Finding = Measurement | Unmeasured
 class Likeness:
     """The artifact's outputs compared with its source model's, on the same samples."""
 
-    cosine: float
-    """Cosine similarity of the worst sample."""
+    agreement: float
+    """The lower of the worst sample's cosine similarity and the agreement of what varies over the samples."""
     top1: float | None
     """Share of samples with the same top class; None where the outputs are not class scores."""
     samples: int
     basis: str
     """Which samples, for a person."""
     failure: str = ""
-    """Why the artifact's outputs are unusable: not a number, or all zero; empty where they are usable."""
+    """Why the artifact's outputs are unusable: not a number, or always the same; empty where they are usable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,20 @@ class Trial:
         return found.reason if isinstance(found, Unmeasured) and found.fails else ""
 
     @property
+    def diverges(self) -> str:
+        """Why it is not recommended though every limit may hold: it answers something else; empty where it does not.
+
+        A limit on `agreement` decides that instead.
+        """
+        limited = any(verdict.metric == AGREEMENT for verdict in self.result.verdicts)
+        if limited or self.loss is None or self.loss <= MOST_LOSS:
+            return ""
+        return (
+            f"its agreement with the source is {AGREEMENT.show(1.0 - self.loss)}, below {1.0 - MOST_LOSS:g}, and no"
+            " limit on agreement allows that"
+        )
+
+    @property
     def fails(self) -> bool:
         """Whether it certainly does not fit."""
         return bool(self.unusable) or bool(self.in_the_way)
@@ -65,7 +79,8 @@ class Trial:
     def holds(self) -> bool:
         """Whether every limit holds; warnings are allowed."""
         status = worst(self.result.verdicts)
-        return self.finished and not self.unusable and status in (Status.PASS, Status.WARN)
+        usable = not self.unusable and not self.diverges
+        return self.finished and usable and status in (Status.PASS, Status.WARN)
 
     @property
     def state(self) -> str:
@@ -119,6 +134,8 @@ def why_not(trial: Trial) -> str:
         return "; ".join(map(_beyond, trial.in_the_way))
     if trial.holds:
         return ""
+    if trial.diverges:
+        return f"undecided: {trial.diverges}"
     if not trial.finished:
         return "not run"
     open_limits = [each for each in result.verdicts if each.status is Status.UNKNOWN and not each.ignored]
@@ -151,6 +168,12 @@ def _by(verdict: Verdict) -> str:
         return f"{1 - share:,.0f}x "
     return f"{-share:.{0 if -share >= _FULL else 1}%} " if -share >= _LEAST else "just "
 
+
+#: A variant that loses more answers something else: it is never recommended unless a limit on `agreement` allows it.
+MOST_LOSS = 0.1
+
+#: What to do about a variant that answers something else.
+ALLOW_DIVERGENCE = "give real inputs as samples; if they agree no better, set a limit on `agreement` to allow it"
 
 #: A variant that loses no more than this counts as lossless: nothing is looked for that would lose less.
 LOSSLESS = 1e-4

@@ -60,7 +60,17 @@ def _failure(run: Run, purposes: tuple[Purpose, ...]) -> WorkerRun | None:
 
 
 #: Reasons that concern edgecheck or the user's set-up, and not the model's fit.
-_NOT_THE_MODEL = frozenset({"lost", "open-dimension", "missing-runtime", "wrong-sample", "missing-external-data"})
+_NOT_THE_MODEL = frozenset(
+    {
+        "lost",
+        "open-dimension",
+        "missing-runtime",
+        "wrong-sample",
+        "made-up-input",
+        "input-type",
+        "missing-external-data",
+    }
+)
 
 
 def _failed(metric: Metric, worker: WorkerRun, evidence: Evidence) -> Unmeasured:

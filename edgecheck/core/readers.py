@@ -59,7 +59,7 @@ def _footprint(metric: Metric, evidence: Evidence) -> Finding:
 
 
 def _agreement(metric: Metric, evidence: Evidence) -> Finding:
-    return _likeness(metric, evidence, lambda likeness: likeness.cosine)
+    return _likeness(metric, evidence, lambda likeness: likeness.agreement)
 
 
 def _top1(metric: Metric, evidence: Evidence) -> Finding:

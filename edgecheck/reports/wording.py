@@ -327,6 +327,8 @@ def next_step(report: Report) -> str:
     if report.status is Status.FAIL:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
+        if failed.found is None and failed.reason.startswith("refused by the runtime"):
+            return "Next: give a model that this runtime takes; the reason above says what it does not."
         return clean(f"Next: make the model smaller or faster, or raise the limit{place}.")
     return _decide(report) if report.status is Status.UNKNOWN else ""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from edgecheck_agent import inputs, refusals
 from examples.real_models import fetch
 from tests.agent import small_models
 from tests.agent.agent_runs import QUICK, AgentRun, Array, decoded, job, run
@@ -268,3 +269,11 @@ def test_samples_that_are_not_used_cost_no_memory(tmp_path: Path) -> None:
     for process, most in ((1, 80e6 + 2 * 64e6), (2, 80e6)):
         marks = {event["phase"]: event for event in heard.of("phase", process=process)}
         assert marks["steady"]["hwm"] - marks["start"]["rss"] < most
+
+
+def test_inputs_that_differ_behind_the_colon_keep_their_names() -> None:
+    two = [inputs.Input(f"ids:{at}", np.dtype("float32"), (1, 2), (1, 2), None) for at in range(2)]
+    assert inputs.by_input(two, {"ids:0": "a", "ids:1": "b"}, "samples") == {"ids:0": "a", "ids:1": "b"}
+    with pytest.raises(refusals.Refused, match="samples name ids, but the model's inputs are: ids:0, ids:1"):
+        inputs.by_input(two, {"ids": "a"}, "samples")
+    assert inputs.by_input(two[:1], {"ids": "a"}, "samples") == {"ids:0": "a"}

@@ -170,6 +170,21 @@ def test_weights_that_are_not_numbers_run_and_are_doubted(tmp_path: Path) -> Non
         ),
         (
             schema.BuiltinOperator.CUSTOM,
+            "vendor-made.op",
+            1,
+            ("unsupported-operator", "the custom operator vendor-made.op is not in this runtime"),
+        ),
+        (
+            schema.BuiltinOperator.CUSTOM,
+            "edgetpu-custom-op",
+            1,
+            (
+                "unsupported-operator",
+                "the operator edgetpu-custom-op was compiled for an Edge TPU: check the .tflite before that",
+            ),
+        ),
+        (
+            schema.BuiltinOperator.CUSTOM,
             "FlexErf",
             1,
             ("flex-operator", FLEX),
@@ -216,3 +231,14 @@ def test_a_runtime_is_used_only_when_it_works(tmp_path: Path) -> None:
     heard = tried(fetch("emotion_quantized.tflite"), python_path=[str(tmp_path)], runtime="tflite-runtime")
     assert heard.ending == ("refused", "runtime", "missing-runtime")
     assert "compiled using NumPy 1.x" in heard.end["message"]
+
+
+def test_a_shape_that_was_made_up_is_no_refusal_of_the_model(tmp_path: Path) -> None:
+    """The values of a Reshape's shape come in at run time; one random number cannot hold four."""
+    ends = small_models.value("x", small_models.FLOAT, [2, 2]), small_models.value("shape", TensorProto.INT64, [1])
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    made = small_models.model([node], list(ends), [small_models.value("y", small_models.FLOAT, ["n"])])
+    heard = tried(small_models.save(tmp_path / "m.onnx", made))
+    assert heard.ending == ("refused", "first-inference", "made-up-input")
+    assert heard.end["message"].startswith("the model does not take random inputs (")
+    assert heard.end["message"].endswith("): give samples")

@@ -54,6 +54,11 @@ def sklearn_kinds() -> Path:
     return built("sklearn_kinds.py")
 
 
+@pytest.fixture(scope="session")
+def sklearn_decisions() -> Path:
+    return built("sklearn_decisions.py")
+
+
 @pytest.fixture
 def run_in(tmp_path: Path) -> Callable[[str], str]:
     """Run Python in a new process; returns what it printed."""

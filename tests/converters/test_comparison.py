@@ -39,7 +39,9 @@ def floats(*rows: list[float]) -> Recording:
 
 def test_equal_outputs_agree_completely() -> None:
     same = floats([1, 2, 3], [3, 2, 1])
-    assert compared(same, same) == Agreement(cosine=1.0, relative_error=0.0, top1=1.0, samples=2, seeded=False)
+    assert compared(same, same) == Agreement(
+        agreement=1.0, cosine=1.0, varying=1.0, relative_error=0.0, top1=1.0, samples=2, seeded=False
+    )
 
 
 def test_the_worst_sample_counts() -> None:
@@ -73,6 +75,53 @@ def test_one_zero_sample_is_neither_an_agreement_nor_a_failure() -> None:
 def test_zeros_agree_with_zeros() -> None:
     agreement = compared(floats([0, 0], [1, 2]), floats([0, 0], [1, 2]))
     assert agreement.cosine == 1.0
+
+
+def scores(*values: float) -> Recording:
+    return floats(*([value] for value in values))
+
+
+def test_a_constant_artifact_fails_where_the_source_varies() -> None:
+    agreement = compared(scores(1000.0, 1000.07, 999.93), scores(1000.0, 1000.0, 1000.0))
+    assert agreement.failure == "output out of the artifact is the same for every sample, and its source's is not"
+    assert agreement.agreement == 0.0
+
+
+def test_an_artifact_that_lost_most_of_the_spread_does_not_agree() -> None:
+    agreement = compared(scores(1000.0, 1000.08, 999.92), scores(1000.0, 1000.0, 999.96))
+    assert agreement.cosine == pytest.approx(1.0, abs=1e-7)
+    assert agreement.varying == pytest.approx(1 - 0.008 / 0.0144, abs=1e-3)
+    assert agreement.agreement == agreement.varying
+    assert agreement.figures == "worst cosine 1, of what varies over the samples 0.4442"
+
+
+def test_an_artifact_that_is_off_by_a_constant_does_not_agree() -> None:
+    agreement = compared(scores(10.0, 10.1, 9.9), scores(11.0, 11.1, 10.9))
+    assert agreement.cosine > 0.9999
+    assert agreement.agreement < 0.02
+
+
+def test_a_vector_is_judged_by_what_varies_in_it() -> None:
+    agreement = compared(floats([500, 500.1], [500.1, 500]), floats([500, 500.1], [500.02, 500.08]))
+    assert agreement.cosine == pytest.approx(1.0, abs=1e-7)
+    assert agreement.agreement == pytest.approx(1 - 0.0128 / 0.0168, abs=2e-3)
+
+
+def test_a_source_that_does_not_vary_is_said() -> None:
+    agreement = compared(scores(1000.0, 1000.0), scores(1000.0, 1000.0))
+    assert (agreement.agreement, agreement.varying) == (1.0, None)
+    assert agreement.basis.endswith("the source answers the same for every sample, so that this says little")
+
+
+def test_one_sample_has_no_spread() -> None:
+    assert compared(scores(3.0), scores(2.9)).varying is None
+
+
+def test_infinities_by_design_are_left_out() -> None:
+    mask = -np.inf
+    assert compared(floats([1, 2, mask], [2, 1, mask]), floats([1, 2, mask], [2, 1, -1e9])).agreement == 1.0
+    wrong = compared(floats([1, 2, mask], [2, 1, mask]), floats([1, 2, 0.5], [2, 1, mask]))
+    assert wrong.failure == "output out of the artifact is NaN or infinite"
 
 
 def test_a_source_that_is_not_finite_is_an_error() -> None:

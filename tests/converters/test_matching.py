@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecheck.converters.matching import assigned, matched, short
+from edgecheck.converters.matching import assigned, labels, matched, short
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_names_written_by_a_person_are_taken_literally(
 )
 def test_short_names(name: str, shown: str) -> None:
     assert short(name) == shown
+
+
+def test_names_that_differ_behind_the_colon_are_two() -> None:
+    assert labels(["ids:0", "ids:1", "serving_default_mask:0"]) == {
+        "ids:0": "ids:0",
+        "ids:1": "ids:1",
+        "serving_default_mask:0": "mask",
+    }
+    assert assigned(["ids:0", "ids:1"], ["ids:1", "ids:0"]) == (1, 0)
+    assert assigned(["ids:0", "ids:1"], ["ids", "mask"]) is None

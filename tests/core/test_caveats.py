@@ -52,15 +52,15 @@ def test_a_runtime_is_what_its_requirement_asks_for(pins: tuple[str, ...], code:
 
 
 @pytest.mark.parametrize(
-    ("cosine", "basis", "words"),
+    ("agreement", "basis", "words"),
     [
         (0.13, "16 random samples, seeded", "only samples show it"),
         (0.13, "40 samples", "Choose a less lossy variant"),
         (0.95, "40 samples", ""),
     ],
 )
-def test_outputs_that_hardly_agree_are_a_doubt(cosine: float, basis: str, words: str) -> None:
-    found = list(low_agreement(Likeness(cosine=cosine, top1=None, samples=16, basis=basis)))
+def test_outputs_that_hardly_agree_are_a_doubt(agreement: float, basis: str, words: str) -> None:
+    found = list(low_agreement(Likeness(agreement=agreement, top1=None, samples=16, basis=basis)))
     assert [one.code for one in found] == (["low-agreement"] if words else [])
     assert all(words in one.advice and basis in one.message for one in found)
 

@@ -239,3 +239,24 @@ def test_the_short_search_finds_the_answer_of_the_complete_one(truths: list[Worl
     for move in moves:
         if move.step is Step.RUN:
             assert not trial(move.variant, world[move.variant], ran=False).fails
+
+
+def test_what_answers_something_else_is_not_recommended_unless_a_limit_allows_it() -> None:
+    """As selfie_segmentation's int8-dynamic, which agreed to 0.0007766 and was recommended for its size."""
+    big, other = World(size=2e6, agreement=1.0), World(agreement=0.0007766)
+    fit, _ = play(worlds(float32=big, float16=big, int8_weights=big, int8_dynamic=other, int8=big))
+    assert fit.outcome is Outcome.UNDECIDED
+    assert fit.recommended is None
+    assert why_not(fit.nearest) == (
+        "undecided: its agreement with the source is 0.0007766, below 0.9, and no limit on agreement allows that"
+    )
+    allowed = limit("agreement", 0.0005)
+    verdicts = (*fit.nearest.result.verdicts, judge(allowed, figure("agreement", other.agreement or 0.0)))
+    assert Trial(replace(fit.nearest.result, verdicts=verdicts), finished=True).holds
+
+
+def test_a_variant_that_agrees_is_taken_instead_of_one_that_answers_something_else() -> None:
+    big = World(size=2e6, agreement=1.0)
+    fit, _ = play(worlds(float32=big, float16=big, int8_weights=World(agreement=0.5), int8_dynamic=World(), int8=big))
+    assert str(fit.nearest.variant) == "int8-dynamic"
+    assert fit.outcome is Outcome.FITS

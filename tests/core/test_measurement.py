@@ -141,7 +141,10 @@ def test_one_death_among_several_processes_is_enough() -> None:
     assert reason("ram_peak", run(memory_worker(1, 2), died(Purpose.MEMORY, crash))).fails
 
 
-@pytest.mark.parametrize("code", ["open-dimension", "missing-runtime", "wrong-sample", "missing-external-data"])
+@pytest.mark.parametrize(
+    "code",
+    ["open-dimension", "missing-runtime", "wrong-sample", "made-up-input", "input-type", "missing-external-data"],
+)
 def test_what_is_not_the_models_fault_is_unknown(code: str) -> None:
     ending = Ending(
         outcome=Outcome.REFUSED,
@@ -196,7 +199,7 @@ def test_metrics_without_a_reader_say_so() -> None:
 
 
 def test_agreement_with_the_source_model() -> None:
-    seen = Likeness(cosine=0.997, top1=None, samples=16, basis="16 samples")
+    seen = Likeness(agreement=0.997, top1=None, samples=16, basis="16 samples")
     found = measure(METRICS["agreement"], Evidence(artifact=ARTIFACT, likeness=seen))
     assert isinstance(found, Measurement)
     assert (found.value, found.count, found.basis) == (0.997, 16, "16 samples")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,24 +142,109 @@ def _behead(model: Any) -> bool:
 
 
 def _loaded(request: Request) -> Any:
-    with _named_for_keras(request) as path:
+    with _named_for_keras(request) as path, _settings_of_keras_2(request):
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=request.trusted != TRUST_ALL)
         except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
             raise _refused(request, " ".join(str(error).split())) from error
 
 
+#: By layer: settings of Keras 2 that Keras 3 lacks, with the value at which both do the same.
+_SETTINGS_OF_KERAS_2: dict[str, tuple[str, object]] = {
+    "DepthwiseConv2D": ("groups", 1),
+    "DepthwiseConv1D": ("groups", 1),
+    "SeparableConv1D": ("groups", 1),
+    "SeparableConv2D": ("groups", 1),
+    "Conv1DTranspose": ("groups", 1),
+    "Conv2DTranspose": ("groups", 1),
+    "Conv3DTranspose": ("groups", 1),
+    "RNN": ("time_major", False),
+    "SimpleRNN": ("time_major", False),
+    "GRU": ("time_major", False),
+    "LSTM": ("time_major", False),
+    "ConvLSTM1D": ("time_major", False),
+    "ConvLSTM2D": ("time_major", False),
+    "ConvLSTM3D": ("time_major", False),
+}
+
+#: Keras' message about a class that is not registered.
+_UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:) '(\w+)'")
+
+
+@contextmanager
+def _settings_of_keras_2(request: Request) -> Iterator[None]:
+    """Layers drop these settings of an .h5 of Keras 2 while it is loaded, as long as they change nothing."""
+    if not _keras_of_old(request):
+        yield
+        return
+    kept: list[tuple[Any, Any]] = []
+    for name, (setting, value) in _SETTINGS_OF_KERAS_2.items():
+        layer = getattr(keras.layers, name)
+        kept.append((layer, layer.__dict__.get("from_config")))
+        layer.from_config = classmethod(_dropping(layer.from_config.__func__, setting, value))
+    try:
+        yield
+    finally:
+        for layer, own in kept:
+            if own is None:
+                del layer.from_config
+            else:
+                layer.from_config = own
+
+
+def _dropping(make: Any, setting: str, value: object) -> Any:
+    def from_config(cls: Any, config: dict[str, Any], *more: Any, **named: Any) -> Any:
+        plain = {key: each for key, each in config.items() if key != setting or each != value}
+        return make(cls, plain, *more, **named)
+
+    return from_config
+
+
 def _refused(request: Request, said: str) -> ConversionError:
     name = request.title
+    if (version := _keras_of_old(request)) and ("TFOpLambda" in said or "SlicingOpLambda" in said):
+        return ConversionError(
+            f"{name} was written by Keras {version} with operators as layers (TFOpLambda), which Keras"
+            f" {keras.__version__} does not open.",
+            "Export it with the Keras that wrote it: model.export('folder') makes a SavedModel.",
+        )
     if "safe_mode" in said or "unsafe" in said.lower() or "lambda" in said.lower():
         hint = f"Rebuild it without that layer, or {trust_hint(sha256(request.model))}."
         return holds_code(name, "a Lambda layer or other Python code", hint)
     if "No model config" in said or "model_config" in said:
         return weights_without_network(name, "Save the complete model: model.save('model.keras').")
+    if (found := _UNKNOWN_CLASS.search(said)) and not version:
+        return ConversionError(
+            f"{name} has a layer of a class that Keras does not know: {found.group(1)}.",
+            "Export the model with its classes (model.export), or register the class with Keras.",
+        )
+    if version:
+        return ConversionError(
+            f"{name} was written by Keras {version}, and Keras {keras.__version__} does not load it:"
+            f" {_without_config(said)}",
+            "Export it with the Keras that wrote it (tf_keras is Keras 2): model.export('folder') makes a SavedModel.",
+        )
     return ConversionError(
-        f"Keras {keras.__version__} does not load {name}: {said[:400]}",
+        f"Keras {keras.__version__} does not load {name}: {_without_config(said)}",
         "Export a model with custom classes (model.export), or register the classes with Keras.",
     )
+
+
+def _without_config(said: str) -> str:
+    """What Keras says, without the settings of every layer."""
+    return said.partition(" config={")[0].partition("Full object config")[0][:400]
+
+
+def _keras_of_old(request: Request) -> str:
+    """The version of the Keras 2 that wrote an .h5; empty for any other file."""
+    if request.source != "hdf5":
+        return ""
+    import h5py
+
+    with h5py.File(request.model) as file:
+        version = file.attrs.get("keras_version", "")
+    text = version.decode() if isinstance(version, bytes) else str(version)
+    return text if text.startswith("2.") else ""
 
 
 @contextmanager

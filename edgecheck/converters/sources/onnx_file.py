@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 from onnx import numpy_helper
 
 from edgecheck.converters.model_files import sha256
@@ -57,7 +58,8 @@ def load(path: Path) -> OpenedOnnx:
     model = onnx.load(path, load_external_data=False)
     external = any(each.data_location == onnx.TensorProto.EXTERNAL for each in model.graph.initializer)
     onnx.load_external_data_for_model(model, str(path.parent))
-    changed = [_initialised(model), _brought_up_to_date(model)]
+    model, inlined = _inlined(model)
+    changed = [inlined, _initialised(model), _brought_up_to_date(model), _transposed(model)]
     return OpenedOnnx(model, external, None if any(changed) else path)
 
 
@@ -74,6 +76,51 @@ def _brought_up_to_date(model: onnx.ModelProto) -> bool:
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     return True
+
+
+def _inlined(model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
+    """The model with its local functions in its graph, where their weights can be seen; and whether it had any."""
+    if not model.functions:
+        return model, False
+    return onnx.inliner.inline_local_functions(model), True
+
+
+def _transposed(model: onnx.ModelProto) -> bool:
+    """Compute the transposes of constants, as exports without constant folding have; returns whether there were any."""
+    constants = {each.name: each for each in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type != "Transpose" or node.domain not in ("", "ai.onnx") or node.input[0] not in constants:
+            kept.append(node)
+            continue
+        axes = next((list(each.ints) for each in node.attribute if each.name == "perm"), None)
+        values = np.ascontiguousarray(np.transpose(numpy_helper.to_array(constants[node.input[0]]), axes))
+        made = numpy_helper.from_array(values, node.output[0])
+        model.graph.initializer.append(made)
+        constants[made.name] = made
+    if len(kept) == len(model.graph.node):
+        return False
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    _drop_unused(model)
+    return True
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Remove initialisers that nothing reads."""
+    used = {name for graph in _graphs(model.graph) for node in graph.node for name in node.input}
+    used |= {each.name for each in model.graph.output}
+    kept = [each for each in model.graph.initializer if each.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and its branches."""
+    yield graph
+    for attribute in (each for node in graph.node for each in node.attribute):
+        for branch in (attribute.g, *attribute.graphs):
+            yield from _graphs(branch)
 
 
 def _initialised(model: onnx.ModelProto) -> bool:
@@ -120,21 +167,13 @@ def named_by_content(made: Path) -> tuple[Path, ...]:
         return (made,)
     named = external.with_name(f"weights-{sha256(external)[:16]}.data")
     model = onnx.load(made, load_external_data=False)
-    for tensor in _initialisers(model.graph):
+    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = named.name
     onnx.save(model, made)
     external.rename(named)
     return made, named
-
-
-def _initialisers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """The initialisers of the graph and of its branches."""
-    yield from graph.initializer
-    for attribute in (each for node in graph.node for each in node.attribute):
-        for branch in (attribute.g, *attribute.graphs):
-            yield from _initialisers(branch)
 
 
 def weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
@@ -162,6 +201,11 @@ def float_weights(model: onnx.ModelProto, title: str) -> dict[str, onnx.TensorPr
         raise ConversionError(
             f"{title} consists of decision trees, whose thresholds cannot be made smaller.",
             "Use `float32`; fewer or shallower trees make it smaller.",
+        )
+    if any(each.data_type == onnx.TensorProto.DOUBLE for each in weights(model).values()):
+        raise ConversionError(
+            f"{title} holds float64 weights, which edgecheck does not convert.",
+            "Export it in float32, which halves it already: in torch, model.float() before the export.",
         )
     if weights(model) or any("Integer" in node.op_type or "QLinear" in node.op_type for node in model.graph.node):
         raise already_converted(title, "no float32 weights")

@@ -50,9 +50,20 @@ class OnnxModel:
         wanted = list(dict.fromkeys([*self._names, *self._logits.values()]))
         values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         return [
-            Output(name, np.asarray(values[name]), values[self._logits[name]] if name in self._logits else None)
+            Output(name, array_of(values[name]), values[self._logits[name]] if name in self._logits else None)
             for name in self._names
         ]
+
+
+def array_of(value: Any) -> NDArray[Any]:
+    """An output as one array; of a sequence of tensors, padded with zeros along the last axis where they differ."""
+    if not isinstance(value, list) or not all(isinstance(each, np.ndarray) and each.ndim for each in value):
+        return np.asarray(value)
+    widest = max((each.shape[-1] for each in value), default=0)
+    shapes = {each.shape[:-1] for each in value}
+    if len(shapes) > 1:
+        raise ConversionError("An output is a sequence of tensors of different shapes, which are not compared.")
+    return np.array([np.pad(each, [*[(0, 0)] * (each.ndim - 1), (0, widest - each.shape[-1])]) for each in value])
 
 
 def session_of(model: onnx.ModelProto, folder: Path) -> onnxruntime.InferenceSession:

@@ -12,15 +12,15 @@ import sklearn
 from joblib import numpy_pickle
 from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
 from sklearn.compose import ColumnTransformer
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.refusals import DO_NOT_OPEN, would_import
 from edgecheck.converters.safety.pickled_imports import is_harmless
-from edgecheck.converters.samples import Port
+from edgecheck.converters.samples import SEEDED_ROWS, Port
 from edgecheck.converters.sources import boosters
 from edgecheck.converters.sources.frameworks import Output
+from edgecheck.converters.sources.sklearn_rows import best_found, drawn
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class SklearnModel:
 
     def __init__(self, request: Request) -> None:
         self.model = boosters.as_estimator(_loaded(request), request.title)
-        self.ports = (Port(FEATURES, (None, _features(self.model, request)), "float32"),)
+        self._features = _features(self.model, request)
+        self._drawn: list[NDArray[np.float32]] = []
+        self.ports = (Port(FEATURES, (None, self._features), "float32", self._draw, SEEDED_ROWS),)
         self.is_classifier = is_classifier(self.model)
         self._scores: tuple[str, ...] = ()
         if self.is_classifier:
@@ -59,6 +61,17 @@ class SklearnModel:
         if scores is None:
             return [Output("variable", predicted.reshape(len(rows), -1))]
         return [Output("label", predicted), Output("scores", _stacked(scores))]
+
+    def rows(self, source: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Random rows that reach what the model decides on."""
+        return drawn(self.model, self._features, source, count)
+
+    def _draw(self, source: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The next rows of a draw of `SEEDED_ROWS`: only in many are there categories and gaps of every kind."""
+        while len(self._drawn) < shape[0]:
+            self._drawn.extend(self.rows(source, SEEDED_ROWS))
+        taken, self._drawn = self._drawn[: shape[0]], self._drawn[shape[0] :]
+        return np.stack(taken)
 
     def _predicted(self, rows: NDArray[Any]) -> tuple[NDArray[Any], Any]:
         scores = next((getattr(self.model, each)(rows) for each in self._scores if hasattr(self.model, each)), None)
@@ -187,11 +200,6 @@ def steps(model: Any) -> Iterator[Any]:
     for _, step in model.steps:
         if step is not None and step != "passthrough":
             yield from steps(step)
-
-
-def best_found(model: Any) -> Any:
-    """The best model of a search; any other model is returned unchanged."""
-    return model.best_estimator_ if isinstance(model, (GridSearchCV, RandomizedSearchCV)) else model
 
 
 def takes_text(model: Any) -> bool:

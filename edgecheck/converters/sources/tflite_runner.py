@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from edgecheck.converters import matching
 from edgecheck.converters.interface import Request
-from edgecheck.converters.matching import short
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.frameworks import Output
@@ -78,7 +78,9 @@ def open_model(request: Request) -> TfliteModel:
 def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
     """The inputs of an interpreter, in its order, under the names in the model's signature."""
     labels, _ = _signature(interpreter)
-    return tuple(_port(detail, labels) for detail in interpreter.get_input_details())
+    details = interpreter.get_input_details()
+    shown = matching.labels([detail["name"] for detail in details]) | labels
+    return tuple(_port(detail, shown) for detail in details)
 
 
 def before_softmax(path: Path) -> bytes | None:
@@ -130,7 +132,7 @@ def _port(detail: dict[str, Any], labels: dict[str, str]) -> Port:
     wanted = signature if len(signature) == len(shape) else shape
     kind = np.dtype(detail["dtype"]).name if not detail["quantization"][0] else "float32"
     return Port(
-        labels.get(detail["name"], short(detail["name"])),
+        labels[detail["name"]],
         tuple(int(size) if size > 0 else None for size in wanted),
         kind,
     )

@@ -13,14 +13,15 @@ import torch
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import shapes_of
 from edgecheck.converters.sources import onnx_file
+from edgecheck.converters.sources.torch_decisions import decides_by_values
 from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
 
 #: Bytes of weights from which they are stored outside the .onnx.
 _MOST_INSIDE = 1_900_000_000
 
 _BRANCHES = (
-    "Its code branches on the values of its inputs; the exporter kept only the branch that an example took. Rewrite it"
-    " with torch.cond or torch.where."
+    "Its code branches on the values of its inputs, or decides by int(), float() or item() of them; the exporter kept"
+    " only what an example decided. Rewrite it with torch.cond or torch.where."
 )
 _DYNAMO = f"torch {torch.__version__} dynamo exporter"
 
@@ -75,11 +76,19 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
     warned = _trace(model, shapes, made, free=True)
     if not _is_free(model, shapes, made):
         warned = _trace(model, shapes, made, free=False)
-    branches = any(
-        issubclass(each.category, torch.jit.TracerWarning) and "boolean" in str(each.message) for each in warned
-    )
-    notes = (_BRANCHES,) if branches else ()
+    notes = (_BRANCHES,) if _decides(model, shapes, warned) else ()
     return _made(made, f"torch {torch.__version__} legacy exporter", (*model.notes, *notes))
+
+
+def _decides(model: TorchModel, shapes: dict[str, tuple[int, ...]], warned: list[warnings.WarningMessage]) -> bool:
+    """Whether the trace depends on the example's values; the tracer also warns of sizes, which it keeps open."""
+    said = [str(each.message) for each in warned if issubclass(each.category, torch.jit.TracerWarning)]
+    if any("boolean" in each or "NumPy" in each for each in said):
+        return True
+    if not any("Converting a tensor to a Python" in each for each in said):
+        return False
+    model.reset()
+    return decides_by_values(model.module, model.arguments(shapes, 1))
 
 
 def _trace(
@@ -129,9 +138,15 @@ def _made(made: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
     model = onnx.load(made, load_external_data=False)
     _remove_paths(model)
     onnx.save(model, made)
-    fixed = [each.name for each in model.graph.input if each.type.tensor_type.shape.dim[0].dim_value == 1]
+    fixed = [each.name for each in model.graph.input if _is_single(each)]
     batch = ", the batch fixed to 1" if fixed else ""
     return Made(onnx_file.named_by_content(made), f"{route}{batch}", notes)
+
+
+def _is_single(port: onnx.ValueInfoProto) -> bool:
+    """Whether the batch of an input is 1; a scalar has none."""
+    dims = port.type.tensor_type.shape.dim
+    return bool(dims) and dims[0].dim_value == 1
 
 
 def _remove_paths(model: onnx.ModelProto) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgecheck.core.address import is_a_device
 from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement
-from edgecheck.core.fitting import UNCHANGED, Fit, Outcome, Trial, others, why_not
+from edgecheck.core.fitting import ALLOW_DIVERGENCE, UNCHANGED, Fit, Outcome, Trial, others, why_not
 from edgecheck.core.limits import Limit
 from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
@@ -179,6 +179,8 @@ def next_step(fit: Fit) -> str:
         case Outcome.NOTHING:
             ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
+        case Outcome.UNDECIDED if fit.nearest.diverges:
+            return f"Next: {ALLOW_DIVERGENCE}."
         case Outcome.UNDECIDED if result.hint:
             hint = result.hint.replace("edgecheck check ", "edgecheck fit ", 1).replace(" --variant auto", "", 1)
             return clean(f"Next: {hint}")

@@ -6,7 +6,7 @@ Covers `from_onnx.py`, `quantised.py`, `int8_weights.py` and `sources/onnx_*.py`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -22,6 +22,8 @@ from tests.converters import onnx_models
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tests.converters.bench import Bench
 
 
@@ -223,3 +225,36 @@ def test_samples_calibrate_better_than_noise(bench: Bench, tmp_path: Path) -> No
     clipped = onnxruntime.InferenceSession(str(noise.path)).run(None, {"image": real})[0]
     right = onnxruntime.InferenceSession(str(path)).run(None, {"image": real})[0]
     assert np.abs(clipped - right).max() / np.abs(right).max() > 0.5
+
+
+def test_weights_behind_a_transpose_are_seen(tmp_path: Path) -> None:
+    """As exports without constant folding have them."""
+    from edgecheck.converters.sources import onnx_file
+
+    weights = np.arange(12, dtype=np.float32).reshape(3, 4)
+    nodes = [
+        onnx.helper.make_node("Transpose", ["w"], ["t"], perm=[1, 0]),
+        onnx.helper.make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    model = onnx_file.load(one_product(tmp_path / "behind.onnx", nodes, weights)).model
+    found = onnx_file.float_weights(model, "behind.onnx")
+    assert np.array_equal(onnx.numpy_helper.to_array(found["t"]), weights.T)
+    assert [each.name for each in model.graph.initializer] == ["t"]
+
+
+def test_weights_in_double_precision_are_named(tmp_path: Path) -> None:
+    from edgecheck.converters.sources import onnx_file
+
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    path = one_product(tmp_path / "double.onnx", nodes, np.ones((4, 3)))
+    with pytest.raises(ConversionError, match=r"double\.onnx holds float64 weights"):
+        onnx_file.float_weights(onnx_file.load(path).model, "double.onnx")
+
+
+def one_product(path: Path, nodes: list[Any], weights: NDArray[Any]) -> Path:
+    """A model of one input and one weight."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(weights.dtype)
+    ends = [onnx.helper.make_tensor_value_info(name, kind, [1, size]) for name, size in (("x", 4), ("y", 3))]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weights, "w")])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+    return path

@@ -21,6 +21,8 @@ from examples.real_models import fetch
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.converters.bench import Bench
 
 pytestmark = [pytest.mark.convert, requires("torch", "onnxscript", "safetensors", "onnxruntime")]
@@ -216,7 +218,7 @@ def test_optional_arguments_are_passed_by_name(bench: Bench, torch_models: Path,
 def test_a_branch_that_a_trace_omits_is_noted(bench: Bench, torch_models: Path) -> None:
     made = bench.make(torch_models / "Deciding.pth", "onnx", "float32", inputs={"row": (1, 6)}, **factory("Deciding"))
     assert made.route.endswith("legacy exporter, the batch fixed to 1")
-    assert made.notes[-1].startswith("Its code branches on the values of its inputs; the exporter kept only the branch")
+    assert made.notes[-1].startswith("Its code branches on the values of its inputs, or decides by int(), float() or")
     assert made.notes[0].startswith("Torch's dynamo exporter failed first: GuardOnDataDependentSymNode")
 
 
@@ -235,3 +237,22 @@ def test_tied_weights_are_in_the_file_once(bench: Bench, torch_models: Path) -> 
 
 def test_a_programs_counter_is_reset_before_each_sample(bench: Bench, torch_models: Path) -> None:
     assert bench.agreement(torch_models / "counting.pt2", "onnx", "float32").relative_error < 1e-5
+
+
+def test_numbers_that_python_takes_from_inputs_are_decisions(run_in: Callable[[str], str]) -> None:
+    """`int()` and `item()` of an input, but not of a size or of a weight."""
+    said = run_in(
+        "import torch\n"
+        "from edgecheck.converters.sources.torch_decisions import decides_by_values\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self, how):\n"
+        "        super().__init__()\n"
+        "        self.how, self.gain = how, torch.nn.Parameter(torch.ones(1))\n"
+        "    def forward(self, x):\n"
+        "        return x * self.how(self, x)\n"
+        "ways = [lambda n, x: int(x.sum() * 2), lambda n, x: (x + 1).max().item(),\n"
+        "        lambda n, x: 2 if x.sum() > 1 else 3,\n"
+        "        lambda n, x: int(x.shape[0]), lambda n, x: float(n.gain), lambda n, x: x.sum()]\n"
+        "print([decides_by_values(Net(how), (torch.ones(2, 3),)) for how in ways])\n"
+    )
+    assert said == "[True, True, True, False, False, False]"

@@ -7,16 +7,27 @@ from typing import Any
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.feature_selection import RFE, SelectorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 
-from edgecheck.converters.sources.sklearn_model import best_found, steps
+from edgecheck.converters.sources.sklearn_model import steps
+from edgecheck.converters.sources.sklearn_rows import best_found
+from edgecheck.converters.to_onnx.sklearn.selection import selection
 from edgecheck.errors import ConversionError
 
 #: Classes for which a classifier returns a single score.
 _PAIR = 2
+
+_HISTOGRAM_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def equivalent(model: Any, title: str) -> Any:
@@ -30,11 +41,17 @@ def equivalent(model: Any, title: str) -> Any:
         ConversionError: there is none that skl2onnx converts correctly.
     """
     model = best_found(model)
-    if isinstance(
-        model, Pipeline
-    ):  # flattened: options of an inner pipeline would be passed to classifiers that do not have them
-        *before, last = steps(model)
-        return Pipeline([(str(at), step) for at, step in enumerate([*before, equivalent(last, title)])])
+    if isinstance(model, (Pipeline, RFE)):
+        # flattened: options of an inner pipeline would be passed to classifiers that do not have them
+        *before, last = _unfolded(model)
+        parts = [selection(step) if isinstance(step, SelectorMixin) else step for step in before]
+        return Pipeline([(str(at), step) for at, step in enumerate([*parts, equivalent(last, title)])])
+    if isinstance(model, _HISTOGRAM_BOOSTING) and model.is_categorical_ is not None and np.any(model.is_categorical_):
+        raise ConversionError(
+            f"{title} is histogram boosting with categories (`categorical_features`), which skl2onnx converts as"
+            " numbers: its answers would be wrong.",
+            "Train it without `categorical_features`, on columns that are one-hot encoded in front of it.",
+        )
     if isinstance(model, LinearDiscriminantAnalysis) and len(model.classes_) == _PAIR:
         return _logistic(model)
     if isinstance(model, CalibratedClassifierCV) and model.method == "isotonic":
@@ -49,6 +66,12 @@ def equivalent(model: Any, title: str) -> Any:
     if isinstance(model, VotingClassifier):
         model.flatten_transform = False  # skl2onnx refuses the default, which only affects `transform`
     return model
+
+
+def _unfolded(model: Any) -> list[Any]:
+    """The steps of a pipeline; an elimination at its end as a selection and the model that it fitted."""
+    *before, last = steps(model)
+    return [*before, last, *_unfolded(last.estimator_)] if isinstance(last, RFE) else [*before, last]
 
 
 def _ensure_members_count(model: Any, title: str) -> None:

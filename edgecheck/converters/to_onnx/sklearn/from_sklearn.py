@@ -15,9 +15,10 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel, steps
-from edgecheck.converters.to_onnx.sklearn import boosters, precision, same_answers
+from edgecheck.converters.to_onnx.sklearn import boosters, missing_values, precision, same_answers, selection
 from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
 from edgecheck.converters.to_onnx.sklearn.equivalents import equivalent
+from edgecheck.converters.to_onnx.sklearn.trial import Trial
 from edgecheck.errors import ConversionError
 
 #: The opsets that outdated converters of skl2onnx's need (IsolationForest's).
@@ -34,6 +35,7 @@ def convert(request: Request, folder: Path) -> Made:
         ConversionError: skl2onnx has no converter for one of its parts.
     """
     source = SklearnModel(request)
+    trial = Trial(source, request)  # before the model is changed
     estimator = equivalent(source.model, request.title)
     libraries = boosters.register(estimator)
     try:
@@ -46,11 +48,10 @@ def convert(request: Request, folder: Path) -> Made:
         if not libraries:
             raise
         raise _not_converted(source, request.title, error, boosters.INSTEAD) from error
-    for part in steps(estimator):
-        precision.round_thresholds_down(model, part)
-    boosters.round_down(model, estimator)
+    _correct(model, estimator)
     if source.is_classifier:
-        match_decisions(model, source, request.title)
+        match_decisions(model, source, trial)
+    trial.ensure_same(model)
     for library in libraries:
         same_answers.ensure_same(model, source, request.title, library)
     made = folder / "model.onnx"
@@ -59,6 +60,14 @@ def convert(request: Request, folder: Path) -> Made:
     used = "".join(f", {each.title} {version(each.module)}" for each in libraries)
     route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}{used}"
     return Made((made,), route, (*precision.float32_notes(source.model), sizes))
+
+
+def _correct(model: onnx.ModelProto, estimator: Any) -> None:
+    """Write what skl2onnx loses: thresholds that float32 rounds up, and where missing values go."""
+    for part in steps(estimator):
+        precision.round_thresholds_down(model, part)
+    boosters.round_down(model, estimator)
+    missing_values.follow(model, estimator)
 
 
 def _not_converted(
@@ -78,8 +87,8 @@ def _converted(source: SklearnModel, estimator: Any) -> onnx.ModelProto:
     """
     settings: dict[str, Any] = {
         "initial_types": [(FEATURES, FloatTensorType([None, source.ports[0].dims[1]]))],
-        "custom_conversion_functions": precision.SCALER_CONVERTERS,
-        "custom_shape_calculators": precision.SCALER_SHAPES,
+        "custom_conversion_functions": {**precision.SCALER_CONVERTERS, **selection.CONVERTERS},
+        "custom_shape_calculators": {**precision.SCALER_SHAPES, **selection.SHAPES},
     }
     last = id(list(steps(estimator))[-1])
     plain = {last: {"zipmap": False}} if source.is_classifier else None

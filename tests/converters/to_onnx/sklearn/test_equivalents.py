@@ -64,14 +64,14 @@ def test_an_artifact_with_wrong_labels_is_refused(sklearn_kinds: Path, tmp_path:
     import onnx
 
     from edgecheck.converters.sources.sklearn_model import open_model
-    from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
+    from edgecheck.converters.to_onnx.sklearn.trial import Trial
 
     both(sklearn_kinds / "linear_svc.joblib", sklearn_kinds / "rows.npz", tmp_path)
     flipped = sklearn_kinds / "flipped.joblib"
     request = Request(model=flipped, source="joblib", format="onnx", variant="float32", trusted=TRUST_ALL)
-    source = open_model(request)
-    with pytest.raises(ConversionError, match=r"gets the labels of a\.joblib wrong: 1\d\d of 128 random rows"):
-        match_decisions(onnx.load(tmp_path / "model.onnx"), source, "a.joblib")
+    trial = Trial(open_model(request), request)
+    with pytest.raises(ConversionError, match=r"gets the labels of flipped\.joblib wrong: 1\d\d of 128 random rows"):
+        trial.ensure_same(onnx.load(tmp_path / "model.onnx"))
 
 
 @pytest.mark.parametrize(
