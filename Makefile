@@ -71,11 +71,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 converters: $(VENV)/.set-up-converters  ## install what the tests of conversions need: TensorFlow, torch, scikit-learn, boosted trees
 
-# torch first and alone: a plain `torch` in one resolve with the rest takes a CUDA build of several gigabytes.
+# torch first and alone: a plain `torch` in one resolve with the rest takes a CUDA build of several gigabytes. XGBoost last
+# and without its dependencies: one is CUDA's communication library, half a gigabyte, which nothing here loads.
 $(VENV)/.set-up-converters: $(STAMP)
-	@echo 'Installing TensorFlow, torch and scikit-learn for the tests: about two minutes, the first time only.'
+	@echo 'Installing TensorFlow, torch, scikit-learn and boosted trees for the tests: about two minutes, the first time only.'
 	@$(BIN)/python -m pip install -qq 'torch==2.13.0'
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn,xgboost,lightgbm,catboost]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,tensorflow,torch,sklearn,lightgbm,catboost]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --no-deps xgboost
 	@touch $@
 
 system:  ## install the Debian packages that the tests of the emulator, SSH and the HTML report need

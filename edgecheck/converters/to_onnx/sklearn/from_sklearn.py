@@ -56,10 +56,13 @@ def convert(request: Request, folder: Path) -> Made:
         same_answers.ensure_same(model, source, request.title, library)
     made = folder / "model.onnx"
     onnx.save(model, made)
-    sizes = f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
     used = "".join(f", {each.title} {version(each.module)}" for each in libraries)
     route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}{used}"
-    return Made((made,), route, (*precision.float32_notes(source.model), sizes))
+    return Made((made,), route, (*precision.float32_notes(source.model), _sizes(request, made)))
+
+
+def _sizes(request: Request, made: Path) -> str:
+    return f"{request.model.stat().st_size:,} bytes as .{request.source}, {made.stat().st_size:,} as .onnx."
 
 
 def _correct(model: onnx.ModelProto, estimator: Any) -> None:
