@@ -88,7 +88,7 @@ def of_conversions(request: Request, factor: str, values: Sequence[str], swept: 
         except EdgecheckError as error:
             yield replace(point, note=error.message)
             continue
-        yield replace(point, agreement=agreement.cosine, top1=agreement.top1, note=agreement.failure)
+        yield replace(point, agreement=agreement.agreement, top1=agreement.top1, note=agreement.failure)
 
 
 def of_factory(factory: str, values: Sequence[str], folder: Path | None, swept: Swept) -> Iterator[Point]:
@@ -197,7 +197,7 @@ def _compared(point: Point, model: Path, swept: Swept) -> Point:
         agreement = agreement_between(requests[0], requests[1], swept.settings, tell=swept.tell)
     except EdgecheckError as error:
         return replace(point, note=error.message)
-    return replace(point, agreement=agreement.cosine, top1=agreement.top1, note=agreement.failure)
+    return replace(point, agreement=agreement.agreement, top1=agreement.top1, note=agreement.failure)
 
 
 def _measured(model: Path, swept: Swept) -> tuple[Finding, ...]:

@@ -101,6 +101,7 @@ def command(
         points=points,
         reference=compared,
         target=target,
+        seeded=bool(compared) and samples is None,
     )
     for name, file in formats or (("terminal", ""),):
         text = render_sweep(name, sweep, terminal_style())

@@ -167,7 +167,7 @@ INSTRUCTIONS = Metric(
 )
 AGREEMENT = Metric(
     name="agreement",
-    title="cosine similarity with the source model's outputs, worst sample",
+    title="similarity with the source model's outputs: the worst cosine, or less if what varies agrees less",
     unit=Unit.RATIO,
     family=Family.LIKENESS,
     direction=Direction.AT_LEAST,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecheck.core.finding import Finding, Measurement
+from edgecheck.core.metrics import LATENCY_P50, RAM_PEAK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Sweep:
 
 
 #: What a run adds to a point.
-RUN_METRICS = ("ram_peak", "latency_p50")
+RUN_METRICS = (RAM_PEAK.name, LATENCY_P50.name)
 
 
 def ordered(points: tuple[Point, ...]) -> tuple[Point, ...]:

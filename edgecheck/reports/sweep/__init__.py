@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edgecheck.core.finding import Unmeasured
-from edgecheck.core.metrics import METRICS
+from edgecheck.core.metrics import AGREEMENT, METRICS, TOP1
 from edgecheck.core.sweep import RUN_METRICS, Point, Sweep
 from edgecheck.core.units import Unit, show
 from edgecheck.reports import Style, rendered
@@ -33,8 +33,8 @@ def columns(sweep: Sweep) -> tuple[Column, ...]:
         Column("params", "", lambda point: point.params, lambda value: f"{value:,.0f}", "static"),
         Column("zeros", "", lambda point: point.zeros, lambda value: f"{value:.1%}", "static"),
         Column("download", "bytes", lambda point: point.download, _bytes, "static"),
-        Column("agreement", "", lambda point: point.agreement, lambda value: show(value, Unit.RATIO), "measured"),
-        Column("top1", "", lambda point: point.top1, lambda value: f"{value:.1%}", "measured"),
+        Column(AGREEMENT.name, "", lambda point: point.agreement, lambda value: show(value, Unit.RATIO), "measured"),
+        Column(TOP1.name, "", lambda point: point.top1, lambda value: f"{value:.1%}", "measured"),
         *(
             Column(
                 name, "bytes" if METRICS[name].unit is Unit.BYTES else "s", _reader(at), METRICS[name].show, "measured"
@@ -63,9 +63,12 @@ def notes(sweep: Sweep) -> tuple[str, ...]:
         if isinstance(finding, Unmeasured)
     ]
     if sweep.reference:
-        reasons.append(f"agreement and top1 compare with {sweep.reference}.")
+        samples = (
+            ", on random samples: only real ones show how well a model works (--samples FILE)" if sweep.seeded else ""
+        )
+        reasons.append(f"{AGREEMENT.name} and {TOP1.name} compare with {sweep.reference}{samples}.")
     if sweep.target:
-        reasons.append(f"ram_peak and latency_p50 were measured on {sweep.target}.")
+        reasons.append(f"{' and '.join(RUN_METRICS)} were measured on {sweep.target}.")
     return tuple(each.replace("..", ".") for each in reasons)
 
 
