@@ -64,7 +64,7 @@ def show_command(profiles: Profiles, device: str) -> None:
 @click.option("--save", metavar="ID", help="Write it to device_profiles/ID.yaml instead of stdout.")
 @click.pass_obj
 def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
-    """Make a profile for a device that is reached over SSH.
+    """Make a profile for a device at ADDRESS.
 
     ADDRESS may be the name of a device in edgecheck.yaml. Nothing is installed
     on the device. What it does not report comes from the nearest known

@@ -29,12 +29,14 @@ class TargetKind:
     """What its addresses begin with: `ssh`."""
     module: str
     """With `open_target(address, profile) -> Target`; imported when it is used."""
-    form: str
-    """How its addresses are written: `ssh://user@host`."""
+    forms: tuple[str, ...]
+    """How its addresses are written, the usual way first: `ssh://user@host`."""
     title: str
     """What it is, for a person."""
     has_host: bool = False
     """Whether the address names one of several devices: `ssh://user@host`; otherwise it is the scheme alone."""
+    has_user: bool = False
+    """Whether it may name an account on the device."""
     emulated: bool = False
     """Whether its clock is not the device's."""
     is_this_machine: bool = False
@@ -49,7 +51,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             TargetKind(
                 scheme="local",
                 module="edgecheck.targets.local",
-                form="local",
+                forms=("local",),
                 title="this machine",
                 is_this_machine=True,
                 sharing=Sharing.ALONE,
@@ -57,7 +59,7 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             TargetKind(
                 scheme="qemu",
                 module="edgecheck.targets.qemu",
-                form="qemu",
+                forms=("qemu",),
                 title="the emulated machine",
                 emulated=True,
                 sharing=Sharing.SEVERAL,
@@ -65,9 +67,10 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
             TargetKind(
                 scheme="ssh",
                 module="edgecheck.targets.ssh",
-                form="ssh://user@host",
+                forms=("ssh://user@host", "ssh://user@host:port"),
                 title="a device over SSH, with :port where it needs one",
                 has_host=True,
+                has_user=True,
             ),
         )
     }
@@ -142,7 +145,7 @@ def parse(text: str) -> Address:
     if kind.has_host:
         return _with_host(text, kind)
     if text != kind.scheme:
-        raise UsageError(f"{text!r} is not the address of {kind.title}.", f"It is written `{kind.form}`.")
+        raise UsageError(f"{text!r} is not the address of {kind.title}.", f"It is written `{kind.forms[0]}`.")
     return Address(scheme=kind.scheme, text=text)
 
 
@@ -192,12 +195,12 @@ def is_a_device(text: str) -> bool:
 
 def forms() -> str:
     """How addresses are written, as a clause: `local, qemu or ssh://user@host`."""
-    return _either([kind.form for kind in TARGETS.values()])
+    return _either([kind.forms[0] for kind in TARGETS.values()])
 
 
 def device_forms() -> str:
     """How addresses of one of several devices are written, as a clause."""
-    return _either([kind.form for kind in TARGETS.values() if kind.has_host])
+    return _either([kind.forms[0] for kind in TARGETS.values() if kind.has_host])
 
 
 def _either(words: Sequence[str]) -> str:
@@ -212,8 +215,8 @@ def beginnings() -> Mapping[str, str]:
 
 def on_the_device(device: str) -> str:
     """The option that runs a check on the device itself."""
-    form = next(kind.form for kind in TARGETS.values() if kind.has_host)
-    return f"--target {device}={form}"
+    forms = next(kind.forms for kind in TARGETS.values() if kind.has_host)
+    return f"--target {device}={forms[0]}"
 
 
 def on_an_emulated_one() -> str:
@@ -228,6 +231,8 @@ def _with_host(text: str, kind: TargetKind) -> Address:
     user, host = unquote(match["user"] or ""), unquote(match["host"]).strip("[]")
     if ":" in (match["user"] or ""):
         raise _wrong(text, "passwords have no place in an address")
+    if match["user"] is not None and not kind.has_user:
+        raise _wrong(text, f"{kind.title} takes no user's name")
     if not _IN_HOST.fullmatch(host):
         raise _wrong(text, f"{host!r} cannot be a host's name")
     if match["user"] is not None and (not _IN_USER.fullmatch(user) or _AWKWARD.search(user)):
@@ -248,7 +253,7 @@ def _names_python(query: str, python: str) -> bool:
 
 
 def _wrong(text: str, why: str) -> UsageError:
-    forms = [form for kind in TARGETS.values() if kind.has_host for form in (kind.form, f"{kind.form}:port")]
+    forms = [form for kind in TARGETS.values() if kind.has_host for form in kind.forms]
     return UsageError(f"{text!r} is not the address of a device: {why}.", f"It is written {_either(forms)}.")
 
 

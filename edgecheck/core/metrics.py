@@ -38,7 +38,7 @@ class Family(Enum):
     LIKENESS = "likeness"
     """The artifact's outputs compared with its source model's, on this machine."""
     MEMORY = "memory"
-    """The memory of the inference process."""
+    """The RAM of the inference process; other memory needs a separate family."""
     LOAD = "load"
     """Something that each fresh process does once: loading, the first inference."""
     LATENCY = "latency"

@@ -17,20 +17,8 @@ from pathlib import Path, PurePath
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UsageError
-from edgecheck.targets.shell.opener import printable
+from edgecheck.targets.shell.opener import printable, quoted
 from edgecheck.targets.shell.target import ShellTarget
-
-
-def quoted(argv: Sequence[str]) -> str:
-    """The line that a POSIX shell splits into exactly `argv`.
-
-    Raises:
-        ValueError: a word contains a NUL, which no argument can.
-    """
-    if any("\0" in word for word in argv):
-        raise ValueError("an argument cannot contain a NUL")
-    return shlex.join(argv)
-
 
 #: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
 VARIABLE = "EDGECHECK_SSH"

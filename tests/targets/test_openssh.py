@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from edgecheck.core.address import parse
 from edgecheck.errors import UsageError
-from edgecheck.targets.ssh import OpenSsh, quoted
+from edgecheck.targets.shell.opener import quoted
+from edgecheck.targets.ssh import OpenSsh
 
 
 def test_ssh_gets_each_part_as_a_separate_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
@@ -33,6 +34,17 @@ class Opener(Protocol):
 
     def try_it(self) -> str:
         """The command for a person to try by hand."""
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """The line that a POSIX shell splits into exactly `argv`.
+
+    Raises:
+        ValueError: a word contains a NUL, which no argument can.
+    """
+    if any("\0" in word for word in argv):
+        raise ValueError("an argument cannot contain a NUL")
+    return shlex.join(argv)
 
 
 def opener_at(text: str) -> Opener:
