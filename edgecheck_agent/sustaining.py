@@ -27,7 +27,7 @@ def sustain(turns: timing.Turns, plan: Dict[str, Any], report: events.Report) ->
     while clock() < end:
         values = _period(turns, min(end, clock() + PERIOD_S * second), skip)
         count += len(values)
-        report.send("latencies", values_ns=[round(value * timing.NANOSECONDS) for value in values])
+        report.send("latencies", values_ns=[round(value * timing.NANOSECONDS) for value in values], waits_ns=[])
         report.send("state", at_s=(clock() - begun) / second, n=count, **device_state.passing())
         if not skip:
             skip = math.ceil(len(values) * plan["sustained_s"] / PERIOD_S / plan["max_count"]) - 1

@@ -71,7 +71,7 @@ def test_variants_of_real_models(name: str) -> None:
 
 def test_open_dimensions_are_named() -> None:
     found = signature(fetch("mtcnn_pnet.onnx"))
-    assert found.open_inputs == (Port("input_1", "float32", (None, None, None, 3)),)
+    assert found.open_inputs == (Port("input_1", "float32", (None, None, None, 3), ("N", "M1", "M2", "")),)
     assert signature(fetch("face_detection_back.tflite")).open_inputs == ()
 
 

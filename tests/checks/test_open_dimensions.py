@@ -61,11 +61,12 @@ def test_names_are_taken_without_what_converters_add() -> None:
 def test_the_command_to_type_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(with_a_state())
     limits = ("--limit", "latency_p50=50ms", "--limit", "size=1MB", "--threads", "2")
-    done = edgecheck("check", "net.onnx", "--target", "ssh://nobody@127.0.0.1:1", *limits, cwd=tmp_path)
+    board = ("--device", "raspberry-pi-4-2gb", "--target", "ssh://nobody@127.0.0.1:1")
+    done = edgecheck("check", "net.onnx", *board, *limits, cwd=tmp_path)
     assert done.code == 3
     typed = (
-        "edgecheck check net.onnx --target ssh://nobody@127.0.0.1:1 --limit size=1MB --limit latency_p50=50ms "
-        "--threads 2 --input input=1,SAMPLES"
+        "edgecheck check net.onnx --device raspberry-pi-4-2gb --target ssh://nobody@127.0.0.1:1 --limit size=1MB "
+        "--limit latency_p50=50ms --threads 2 --input input=1,SAMPLES"
     )
     assert typed in " ".join(done.out.split())
     assert "input input has shape [?, ?]" in " ".join(done.out.split())
