@@ -52,7 +52,7 @@ class Check:
     """The address to run on; None: only files are judged."""
     candidates: tuple[Variant, ...] = ()
     """The variants to choose from, where `variant` is `auto`."""
-    reuse: Reuse = field(default_factory=Reuse)
+    reuse: Reuse = field(default_factory=Reuse, repr=False)  # resuming compares checks of other invocations
     """Which earlier results of emulated devices may be taken."""
     fingerprint: str = ""
     """A hash of everything that decides the result, for `--resume`; empty where nothing is resumed."""

@@ -97,7 +97,8 @@ def _converters() -> Iterator[Line]:
         routes = [route for route in ROUTES if route.extra == extra]
         sources = dict.fromkeys(_SOURCES[source] for route in routes for source in route.sources)
         formats = dict.fromkeys(f".{route.format}" for route in routes)
-        needed = dict.fromkeys(package for route in routes for package in route.packages)
+        packages = dict.fromkeys(package for route in routes for package in route.packages)
+        needed = [package for package in packages if extra in _ONLY_FOR.get(package, (extra,))]
         missing = [package for package in needed if not any(map(_installed, _EITHER.get(package, (package,))))]
         have = ", ".join(f"{package} {version(package)}" for package in needed if _installed(package))
         yield Line(
@@ -106,6 +107,12 @@ def _converters() -> Iterator[Line]:
             found=have if not missing else f"{', '.join(missing)} missing: {remedy(extra)}",
         )
 
+
+#: Packages that only some extras need, though what others convert depends on them, too: pipelines may end in one.
+_ONLY_FOR = {
+    "onnxmltools": ("xgboost", "lightgbm"),
+    **{library: (library,) for library in ("xgboost", "lightgbm", "catboost")},
+}
 
 #: What people call a source format.
 _SOURCES = {
@@ -122,6 +129,9 @@ _SOURCES = {
     "joblib": "scikit-learn .joblib",
     "pickle": ".pkl",
     "skops": ".skops",
+    "xgboost": "XGBoost .json and .ubj",
+    "lightgbm": "LightGBM .txt",
+    "catboost": "CatBoost .cbm",
 }
 
 #: Distributions of which one is enough.

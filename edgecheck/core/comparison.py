@@ -278,7 +278,9 @@ def _contention(head: Side, base: Side, allowance: Allowance, status: Status) ->
     now, then = _finding(head, allowance), _finding(base, allowance)
     if not isinstance(now, Measurement) or not isinstance(then, Measurement):
         return ""
-    matters = then.contended and status is not Status.FAIL
+    matters = bool(then.contended) and status is not Status.FAIL
+    if status is Status.PASS and then.unwaited is not None:  # it may hold against the fastest that the base can be
+        matters = matters and not _within(allowance, now.value, then.unwaited / contention.SLOWER)
     if now.contended and status is not Status.PASS:
         matters = status is not Status.FAIL or contention.explains(now.unwaited, allowance.bound(then.value))
     if not matters:

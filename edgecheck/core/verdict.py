@@ -106,6 +106,8 @@ def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match
     answer = _judge_as_seen(limit, level, bound, finding, match)
     if not isinstance(finding, Measurement) or not finding.contended or answer.status is Status.PASS:
         return answer
+    if match.mismatch:  # on another device no figure decides, contended or not
+        return answer
     if answer.status is Status.FAIL and not contention.explains(finding.unwaited, bound):
         return answer
     return _Answer(Status.UNKNOWN, f"{finding.contended}: {contention.ADVICE}")

@@ -87,11 +87,11 @@ def test_a_measured_latency_is_tested_on_its_samples(here: Path) -> None:
     done = check(here, "--baseline", "main.json")
     assert (done.code, done.err) == (0, "")
     assert "✔ pass  latency_p50 vs baseline" in done.out
-    faster = json.loads((here / "main.json").read_text(encoding="utf-8"))
-    for worker in faster["checks"][0]["run"]["workers"]:
-        worker["latencies"] = [latency / 20 for latency in worker["latencies"]]
-    (here / "faster.json").write_text(json.dumps(faster), encoding="utf-8")
-    told = edgecheck("compare", "faster.json", "head.json", "--growth", "latency_p50=10%", cwd=here)
+    slower = json.loads((here / "head.json").read_text(encoding="utf-8"))
+    for worker in slower["checks"][0]["run"]["workers"]:
+        worker["latencies"] = [latency * 20 for latency in worker["latencies"]]
+    (here / "slower.json").write_text(json.dumps(slower), encoding="utf-8")
+    told = edgecheck("compare", "main.json", "slower.json", "--growth", "latency_p50=10%", cwd=here)
     assert told.code == 1
     assert "by a test with an error of 1%; 10% is allowed" in " ".join(told.out.split())
 

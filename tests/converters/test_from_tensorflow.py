@@ -124,8 +124,7 @@ def test_a_network_for_pictures_of_any_size_needs_one(bench: Bench, keras_models
     with pytest.raises(ConversionError, match="leaves a dimension open") as caught:
         bench.make(keras_models / "filters.keras", "tflite", "float32")
     assert caught.value.hint == (
-        "Give `samples`, or `inputs: {image: [1, D1, D2, 3]}` in the budget "
-        "(`edgecheck convert` takes --input image=1,D1,D2,3)."
+        "Give --samples FILE or --input image=1,D1,D2,3; in a budget `samples:` or `inputs: {image: [1, D1, D2, 3]}`."
     )
 
 

@@ -143,8 +143,7 @@ def test_an_open_dimension_is_named_and_taken_from_the_budget(bench: Bench) -> N
         bench.make(model, "onnx", "int8")
     assert caught.value.message == "The model leaves a dimension open: input x has shape [?, 3, ?, ?]."
     assert caught.value.hint == (
-        "Give `samples`, or `inputs: {x: [1, 3, D2, D3]}` in the budget "
-        "(`edgecheck convert` takes --input x=1,3,D2,D3)."
+        "Give --samples FILE or --input x=1,3,D2,D3; in a budget `samples:` or `inputs: {x: [1, 3, D2, D3]}`."
     )
     made = bench.make(model, "onnx", "int8", inputs={"x": (1, 3, 48, 192)})
     assert made.size < 0.6 * model.stat().st_size
