@@ -90,6 +90,8 @@ def test_a_measured_latency_is_tested_on_its_samples(here: Path) -> None:
     slower = json.loads((here / "head.json").read_text(encoding="utf-8"))
     for worker in slower["checks"][0]["run"]["workers"]:
         worker["latencies"] = [latency * 20 for latency in worker["latencies"]]
+    median = slower["checks"][0]["figures"]["latency_p50"]
+    median.update({key: median[key] * 20 for key in ("value", "unwaited") if median.get(key)})
     (here / "slower.json").write_text(json.dumps(slower), encoding="utf-8")
     told = edgecheck("compare", "main.json", "slower.json", "--growth", "latency_p50=10%", cwd=here)
     assert told.code == 1
