@@ -1,4 +1,8 @@
-"""A check on another host, with another Python and another QEMU: Debian 13, in a root that mmdebstrap makes once."""
+"""A check on another host, with another Python and another QEMU: Debian 13, in a root that mmdebstrap makes once.
+
+Ten minutes the first time, so only where a folder for environments is named:
+    EDGECHECK_ENVIRONMENTS=/tmp/environments python -m pytest tests/emulator/test_another_host.py
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,13 @@ from edgecheck.store import Store, recorded
 from examples.real_models import fetch
 from tests.cli.command import EDGECHECK
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        "EDGECHECK_ENVIRONMENTS" not in os.environ, reason="makes a Debian 13: set EDGECHECK_ENVIRONMENTS"
+    ),
+]
 
 DEVICE = "raspberry-pi-4-2gb"
 RELEASE = "trixie"
