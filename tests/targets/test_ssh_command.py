@@ -37,7 +37,9 @@ devices: {this-machine: }
 def test_a_check_that_is_not_judged_for_another_machine(board: Board, model: Path, tmp_path: Path) -> None:
     """The board of these tests is this machine behind SSH, which has no name to be recognised by."""
     done = edgecheck(
-        *("check", model, "--target", board.address, "--limit", "ram_peak=1GiB", "--format", "json"), cwd=tmp_path
+        *("check", model, "--device", "this-machine", "--target", board.address),
+        *("--limit", "ram_peak=1GiB", "--format", "json"),
+        cwd=tmp_path,
     )
     assert (done.code, done.err) == (3, "")
     (check,) = json.loads(done.out)["checks"]
@@ -52,7 +54,8 @@ def test_a_check_that_is_not_judged_for_another_machine(board: Board, model: Pat
 
 def test_a_device_that_cannot_be_reached(board: Board, model: Path, tmp_path: Path) -> None:
     board.known_hosts.write_text("")
-    done = edgecheck("check", model, "--target", board.address, "--limit", "ram_peak=1GiB", cwd=tmp_path)
+    here = ("--device", "this-machine", "--target", board.address)
+    done = edgecheck("check", model, *here, "--limit", "ram_peak=1GiB", cwd=tmp_path)
     assert done.code == 3
     assert f"The host key of {USER}@127.0.0.1 is not known here." in done.out
     assert "ssh-keyscan" in done.out.replace("\n", " ")
@@ -78,7 +81,8 @@ def running(board: Board, model: Path, tmp_path: Path) -> Iterator[subprocess.Po
 def test_a_second_check_waits_and_says_for_whom_even_where_nobody_watches(
     board: Board, running: subprocess.Popen[str], model: Path, tmp_path: Path
 ) -> None:
-    argv = [EDGECHECK, "check", str(model), "--target", board.address, "--limit", "ram_peak=1GiB"]
+    here = ("--device", "this-machine", "--target", board.address)
+    argv = [EDGECHECK, "check", str(model), *here, "--limit", "ram_peak=1GiB"]
     with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
         assert second.stderr is not None
         (holder,) = board.processes("supervisor.py")[:1]
