@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -115,9 +116,9 @@ def _loaded(request: Request) -> Any:
             return _opened(request)
     except ConversionError:
         raise
-    except ModuleNotFoundError as error:
-        raise _missing(request, error) from error
     except Exception as error:
+        if missing := _missing(request, error):
+            raise missing from error
         library = boosters.LIBRARIES.get(request.source)
         name = f"scikit-learn {sklearn.__version__}" if library is None else library.title
         raise ConversionError(
@@ -126,8 +127,11 @@ def _loaded(request: Request) -> Any:
         ) from error
 
 
-def _missing(request: Request, error: ModuleNotFoundError) -> ConversionError:
-    package = (error.name or "A package").partition(".")[0]
+def _missing(request: Request, error: Exception) -> ConversionError | None:
+    """The error for a package that is not installed; a module that an installed one lacks is of another version."""
+    package = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not package or find_spec(package) is not None:
+        return None
     return boosters.missing_library(request.title, package) or ConversionError(
         f"{request.title} needs the package {package}, which is not installed here.", f"Install {package}."
     )
