@@ -7,7 +7,7 @@ from edgecheck.anatomy.values import Anatomy
 
 #: Bytes for each node and for each weight of a leaf, measured with onnxruntime 1.32 on x86-64 as the growth of VmRSS
 #: on opening five models: forests and boosting with 158,632 to 454,934 nodes, 1 to 10 weights a leaf, which took 481 to
-#: 885 bytes a node. Fitted to these five, so they are no check of it. They include the arrays themselves.
+#: 885 bytes a node. Fitted to these five, which therefore do not test it. They include the arrays themselves.
 NODE, WEIGHT = 436, 90
 #: The attributes of TreeEnsembleClassifier and -Regressor, and of TreeEnsemble, with one number for each.
 _NODES = ("nodes_values", "nodes_splits")
