@@ -96,3 +96,34 @@ def test_a_process_in_a_quick_test_fails_it() -> None:
         subprocess.run([sys.executable, "--version"], check=False)
     with forbid_processes(), pytest.raises(pytest.fail.Exception, match=r"os\.system"):
         os.system("true")
+
+
+#: What `make converters` installs and `make quick` does without.
+FRAMEWORKS = {
+    "catboost",
+    "joblib",
+    "keras",
+    "lightgbm",
+    "onnxmltools",
+    "sklearn",
+    "skl2onnx",
+    "tensorflow",
+    "torch",
+    "xgboost",
+}
+
+
+def test_quick_needs_no_framework() -> None:
+    """A test file that imports one would not even be collected on a fresh machine."""
+    files = [path for path in (quick.ROOT / "tests").rglob("test_*.py") if not quick.has_no_quick_test(path)]
+    assert len(files) > 100
+    assert {path.name: needed for path in files if (needed := frameworks_of(path))} == {}
+
+
+def frameworks_of(path: Path, seen: frozenset[Path] = frozenset()) -> set[str]:
+    """The frameworks that importing a file imports, through other files of `tests` as well."""
+    imported = quick._source(path).imports.values()
+    ours = {file for dotted in imported for file, _ in quick._places(dotted)} - seen - {path}
+    found = {dotted.partition(".")[0] for dotted in imported} & FRAMEWORKS
+    tests = [file for file in ours if file.is_relative_to(quick.ROOT / "tests")]
+    return found.union(*(frameworks_of(file, seen | {path}) for file in tests))

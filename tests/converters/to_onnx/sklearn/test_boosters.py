@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import onnxruntime
 import pytest
@@ -132,6 +131,8 @@ def assert_same(path: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", CONVERTED)
 def test_pickles_are_opened_without_trust_and_answer_the_same(kind: str, tmp_path: Path) -> None:
+    import joblib
+
     path = tmp_path / f"{kind.replace(', ', '_')}.joblib"
     joblib.dump(CONVERTED[kind](), path)
     assert_same(path, tmp_path)
@@ -139,6 +140,8 @@ def test_pickles_are_opened_without_trust_and_answer_the_same(kind: str, tmp_pat
 
 @pytest.mark.parametrize(("kind"), REFUSED)
 def test_what_would_answer_otherwise_is_refused(kind: str, tmp_path: Path) -> None:
+    import joblib
+
     make, reason = REFUSED[kind]
     path = tmp_path / "model.joblib"
     joblib.dump(make(), path)
