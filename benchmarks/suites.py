@@ -35,13 +35,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+#: For the frameworks, which are imported later.
 QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "0",
 }
-os.environ.update(QUIET)
 
 from benchmarks import suite_models, suite_onnx  # noqa: E402
 from edgecheck.anatomy.formats import identify  # noqa: E402
@@ -230,6 +231,7 @@ def main() -> int:
     options.add_argument("--onnx", type=Path, metavar="FOLDER", help="other .onnx files than those of the package")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the outcome of every model")
     given = options.parse_args()
+    os.environ.update(QUIET)
     everything = (suite_onnx.TITLE, *suite_models.SUITES)
     chosen = [title for title in everything if not given.suites or any(word in title for word in given.suites)]
     found: dict[str, list[Outcome]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def _expanded(models: tuple[Path, ...]) -> list[Path]:
     """Patterns that the shell left alone become the files that they match."""
     found: list[Path] = []
     for model in models:
-        matched = sorted(Path().glob(str(model))) if "*" in model.name and not model.is_absolute() else []
+        matched = [] if model.exists() else sorted(map(Path, glob.glob(str(model))))  # noqa: PTH207 - also absolute ones
         found += matched or [model]
     return found
 
