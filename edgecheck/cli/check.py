@@ -154,7 +154,12 @@ def command(
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
         results = stack.enter_context(Results(Path.cwd(), len(planned.checks)))
         progress = stack.enter_context(Progress(len(planned.checks)))
-        for report in planned.reports(progress.show):
+
+        def told(words: str) -> None:
+            progress.show(words)
+            outputs.get_ready()
+
+        for report in planned.reports(told):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
             outputs.show(report.results[-1])
