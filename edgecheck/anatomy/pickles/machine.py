@@ -115,7 +115,7 @@ class Machine(Operands):
         """A string or byte string: short texts are read, everything else stays where it is."""
         size = self.number(_LENGTH_WIDTHS[code])
         at = self.at
-        self._span.sub(at, size)
+        self._span.place(at, size)  # all of it is there
         self.at += size
         if code in _TEXTS and size <= _LONGEST_TEXT:
             text = Text(self._span.text(at, size))
