@@ -141,7 +141,7 @@ def render(report: Report, name: str = "terminal", *, width: int = 100, color: b
 def _settings(
     home: Path, inputs: Mapping[str, Sequence[int]] | None, samples: AnyPath | None, **rest: Any
 ) -> ModelSettings:
-    """What is said of a model without a budget; `rest` are the fields that stay as they were given."""
+    """The settings of a model without a budget; `rest` are the fields that stay as they were given."""
     from edgecheck.checks.from_model import ModelSettings
 
     shapes = tuple(f"{name}={','.join(map(str, shape))}" for name, shape in (inputs or {}).items())

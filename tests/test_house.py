@@ -1,4 +1,7 @@
-"""The figures of `tools/house.py`, on a small package whose figures are known."""
+"""The figures of `tools/house.py`, on a small package whose figures are known.
+
+Also covers `edgecheck/version.py`.
+"""
 
 from __future__ import annotations
 
