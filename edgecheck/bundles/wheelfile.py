@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from edgecheck.anatomy.encodings.streams import ZIP_ERRORS
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.bundles.bundle import Wheel
 from edgecheck.errors import BundleError
 from edgecheck.store import sha256_of

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.core.address import Address, parse
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.profile_draft import ProbedDevice, probed
 from edgecheck.core.text import clean
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecheck.config import Profiles, Project
+    from edgecheck.core.profile_draft import ProbedDevice
 
 #: Share by which the RAM that a kernel reports may fall short of what a profile says: firmware and GPU keep some.
 _KEPT_RAM = 0.25
@@ -47,6 +47,7 @@ def devices_of(
 
 def _recognised(address: Address, profiles: Profiles, model: Path, tell: Callable[[str], None]) -> str:
     from edgecheck.core.device import THIS_MACHINE
+    from edgecheck.core.profile_draft import probed
     from edgecheck.targets.shell.cache import probe
 
     tell(f"asking {address.login} what it is")

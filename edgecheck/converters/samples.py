@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgecheck.anatomy.encodings.streams import ZIP_ERRORS
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import assigned, labels, matched, short
 from edgecheck.converters.refusals import CALIBRATED_ON_NOISE, other_names

@@ -8,8 +8,6 @@ from __future__ import annotations
 import bz2
 import lzma
 import mmap
-import struct
-import zipfile
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -37,11 +35,6 @@ _MOST_OUT = 4 << 20
 _IN_MEMORY = 16 << 20
 #: A stream may unpack to 256 MiB, or to 64 times its size: a bomb is not a model. See also `limits.MOST_UNPACKED`.
 _ALWAYS_ALLOWED, _RATIO_ALLOWED = 256 << 20, 64
-#: What `zipfile` raises on an archive that is damaged, encrypted (RuntimeError), or packed in a way that it lacks.
-ZIP_ERRORS = (
-    zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError, OverflowError, struct.error,
-    zlib.error, lzma.LZMAError,
-)  # fmt: skip
 #: How much longer than zlib's streams others take for the same size.
 _SLOWNESS = {"bz2": 8, "xz": 4, "lzma": 4}
 

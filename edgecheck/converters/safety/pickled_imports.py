@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread, mapped
-from edgecheck.anatomy.encodings.streams import ZIP_ERRORS, compression, unpacked
+from edgecheck.anatomy.encodings.streams import compression, unpacked
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.anatomy.pickles.arrays import read_dtype, read_shape
 from edgecheck.anatomy.pickles.machine import Machine
 from edgecheck.anatomy.pickles.objects import Made, Mapping, Text

@@ -1,4 +1,7 @@
-"""Models that are programs: what opening them would do is found in the file, by every name that a framework reads."""
+"""Models that are programs: what opening them would do is found, by every name that a framework reads.
+
+Also covers `encodings/zipfile_errors.py`.
+"""
 
 from __future__ import annotations
 
