@@ -233,7 +233,7 @@ def main() -> int:
     given = options.parse_args()
     os.environ.update(QUIET)
     everything = (suite_onnx.TITLE, *suite_models.SUITES)
-    chosen = [title for title in everything if not given.suites or any(word in title for word in given.suites)]
+    chosen = [title for title in everything if not given.suites or any(title.startswith(word) for word in given.suites)]
     found: dict[str, list[Outcome]] = {}
     with tempfile.TemporaryDirectory() as cache:
         for title in chosen:
