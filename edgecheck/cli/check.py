@@ -157,7 +157,7 @@ def command(
         for report in planned.reports(progress.show):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
-            outputs.show(report.results[-1])
+            outputs.show(report.results[-1], is_only=len(planned.checks) == 1)
         progress.stop()
         outputs.finish(report)
         outputs.annotate_job(report)
