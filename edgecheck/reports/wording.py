@@ -14,6 +14,7 @@ from pathlib import PurePath
 from edgecheck.core import text
 from edgecheck.core.address import is_a_device, is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.command_line import check_command
+from edgecheck.core.device import Identity
 from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
@@ -374,8 +375,9 @@ def where_to_measure(result: CheckResult) -> str:
         return f"measure on the device itself: {on_the_device(profile.id)}{emulated}."
     save = f"edgecheck devices probe --save my-board {result.target}"
     state = result.run.before if result.run is not None else None
-    if not (profile.identity.model or profile.identity.cpu_part) and state is not None and state.model and profile.path:
-        return f"write `identity: {{model: {json.dumps(state.model)}}}` into {profile.path}, if that is the device."
+    if profile.identity == Identity() and state is not None and profile.path and (state.model or state.machine_id):
+        key, value = ("model", state.model) if state.model else ("machine_id", state.machine_id)
+        return f"write `identity: {{{key}: {json.dumps(value)}}}` into {profile.path}, if that is the device."
     called = f" calls itself {state.model}" if state is not None and state.model else f" is not a {profile.name}"
     return f"{result.target}{called}: name its profile with --device, or save one: {save}{emulated}"
 
