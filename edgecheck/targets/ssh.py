@@ -298,7 +298,7 @@ def _keyscan(address: Address) -> str:
 
 
 def _configured(address: Address) -> dict[str, str]:
-    """What the user's configuration says about the host, in the words of `ssh -G`; empty where ssh does not tell."""
+    """What the user's configuration says about the host, in the words of `ssh -G`; empty where ssh does not say."""
     argv = [*program(), *(["-p", str(address.port)] if address.port else []), "-G", "--", address.host]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
