@@ -46,6 +46,13 @@ class Outputs:
     ) -> None:
         sys.stdout.flush()
 
+    def get_ready(self) -> None:
+        """Import what `show` needs: while something runs elsewhere that costs no time."""
+        if self._printed == "terminal":
+            from edgecheck.reports import terminal
+
+            del terminal
+
     def show(self, result: CheckResult, *, is_only: bool = False) -> None:
         """Print a check's result, if stdout is for people; `is_only` as for the terminal's report."""
         if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from edgecheck.core import contention, statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
@@ -106,6 +103,9 @@ def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> It
 
 def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
     """Whether the runtime is what a profile requires: `name`, `name==1.2`, `name>=1.2`, with or without extras."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     try:
         pinned = Requirement(requirement)
     except InvalidRequirement:
