@@ -1,4 +1,4 @@
-"""What a command is doing, on stderr: a line that changes on a terminal; elsewhere a line every half minute."""
+"""What a command is doing, on stderr: a line that changes on a terminal; elsewhere a line every minute."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: What is printed at once also where stderr is not a terminal: why nothing happens for minutes.
 _LONG_WAITS = ("waiting for ", "cooling down ")
 
-#: Seconds between two lines of a log about what is being done. A check with a latency takes half of it, in silence.
-_EVERY = 30.0
+#: Seconds between two lines of a log about what is being done. A check of ten seconds is silent, also on a busy machine.
+_EVERY = 60.0
 
 
 class Progress:
