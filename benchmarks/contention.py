@@ -140,7 +140,7 @@ def faster(result: CheckResult) -> CheckResult:
 
 
 def limits(middle: float) -> tuple[Limit, ...]:
-    """On the same percentile, each under a name of its own: the agent counts for each of them."""
+    """On the same percentile, each under a separate name: the agent counts for each of them."""
     return tuple(
         Limit(metric=replace(METRIC, name=f"limit {factor:g} x"), error=middle * factor, source=HERE)
         for factor in FACTORS

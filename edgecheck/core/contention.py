@@ -30,7 +30,7 @@ def cause(worker: WorkerRun, quantile: float | None = 0.5) -> str:
     Args:
         worker: What ran.
         quantile: The percentile that it is about; None for the mean. Others who work for a tenth of the time can slow a
-            tenth of the inferences: that is no matter to the median, and all that p90 shows.
+            tenth of the inferences: the median stays the same, and p90 shows nothing else.
     """
     if worker.waited > CONTENDED:
         return f"the process waited for a processor {worker.waited:.0%} of the time"
