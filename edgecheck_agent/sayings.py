@@ -45,7 +45,7 @@ SAYINGS = (
     ),
     (
         "unsupported-operator",
-        r"(\S+):(\w+)\(-?\d+\) is not a registered function/op",
+        r"(\S+):([\w.:/-]+)\(-?\d+\) is not a registered function/op",
         "the operator {1} of domain {0} is not in this runtime",
     ),
     (

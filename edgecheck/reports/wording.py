@@ -328,14 +328,14 @@ def next_step(report: Report) -> str:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
         if failed.found is None and failed.reason.startswith("refused by the runtime"):
-            return f"Next: {_about_refusal(report)}"
+            return f"Next: {about_refusal(report.results)}"
         return clean(f"Next: make the model smaller or faster, or raise the limit{place}.")
     return _decide(report) if report.status is Status.UNKNOWN else ""
 
 
-def _about_refusal(report: Report) -> str:
+def about_refusal(results: Iterable[CheckResult]) -> str:
     """What to do about the first model that a runtime refused."""
-    workers = (worker for result in report.results if result.run is not None for worker in result.run.workers)
+    workers = (worker for result in results if result.run is not None for worker in result.run.workers)
     refused = (worker.ending.reason for worker in workers if worker.ending.outcome is Outcome.REFUSED)
     step = next(filter(None, map(sayings.next_step, refused)), "")
     return (

@@ -35,6 +35,10 @@ ORT = "[ONNXRuntimeError] : 1 : FAIL : Load model from m.onnx failed:/o/graph/mo
             "the operator Solve of domain com.microsoft is not in this runtime",
         ),
         (
+            "Load model failed:Fatal error: my.ops:Blur-v2(-1) is not a registered function/op",
+            "the operator Blur-v2 of domain my.ops is not in this runtime",
+        ),
+        (
             "<unknown>:0: error: 'tf.StringLower' op is neither a custom op nor a flex op",
             "LiteRT has no operator for TensorFlow's StringLower on these types",
         ),
