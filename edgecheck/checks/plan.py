@@ -17,7 +17,7 @@ from edgecheck.checks.recognise import devices_of
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
 from edgecheck.config.files import budgets_below, shown_path
 from edgecheck.converters import model_files
-from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.converters.interface import AS_IS, TRUST_ALL
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
@@ -263,10 +263,13 @@ def _complete(model: Path) -> str:
     return source
 
 
-def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = ()) -> tuple[Check, ...]:
+def plan_fit(
+    budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = (), shares: Sequence[float] = ()
+) -> tuple[Check, ...]:
     """For each device of `budgets` one check with the variants to choose from.
 
-    These are every variant that the model can be converted to and the budget's variants, or `only` those.
+    These are every variant that the model can be converted to and the budget's variants, or `only` those; and each of
+    them pruned by each of `shares`.
 
     Raises:
         ModelError: a model is missing, damaged, or not a model.
@@ -274,12 +277,20 @@ def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Var
     free = plan((replace(budget, variants=()) for budget in budgets), addresses)
     named = {budget.path: budget.variants for budget in budgets}
     return tuple(
-        replace(
-            check,
-            candidates=tuple(only) or tuple(dict.fromkeys((*check.candidates, *named.get(check.budget.path, ())))),
-        )
+        replace(check, candidates=_pruned_too(only or (*check.candidates, *named.get(check.budget.path, ())), shares))
         for check in free
     )
+
+
+def _pruned_too(variants: Sequence[Variant], shares: Sequence[float]) -> tuple[Variant, ...]:
+    """The variants, and each pruned by each share; an unchanged file becomes float32 with that."""
+    pruned = (
+        Variant("float32" if each.name == AS_IS else each.name, share)
+        for share in shares
+        for each in variants
+        if share and not each.prune
+    )
+    return tuple(dict.fromkeys((*variants, *pruned)))
 
 
 def _with_candidates(check: Check) -> Check:

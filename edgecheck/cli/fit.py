@@ -37,6 +37,7 @@ Examples:
   edgecheck fit emotion.keras --device raspberry-pi-zero-2-w --samples faces.npz
   edgecheck fit model.onnx --limit size=500kB --limit latency_p50=20ms
   edgecheck fit model.onnx --limit agreement=0.99 --variant float16 --variant int8
+  edgecheck fit model.onnx --limit download=200kB --prune 0.3,0.5,0.8
   edgecheck fit budgets/doorbell.yaml --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck fit model.tflite --device pixel-8 --all --format json=fit.json
 """
@@ -57,6 +58,14 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     help="Try only these: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
 )
+@click.option(
+    "--prune",
+    "shares",
+    type=options.SharesParam(),
+    default=(),
+    metavar="SHARES",
+    help="Try every variant pruned by these shares, too: 0.3,0.5.",
+)
 @options.PROFILES
 @options.format_option(FORMATS)
 @click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one fits.")
@@ -69,6 +78,7 @@ def command(
     targets: tuple[str, ...],
     limits: tuple[str, ...],
     variants: tuple[str, ...],
+    shares: tuple[str, ...],
     profiles: tuple[Path, ...],
     formats: tuple[tuple[str, str], ...],
     machines: int,
@@ -102,7 +112,8 @@ def command(
     with Progress(1) as progress:
         budgets = select(selection, project, targets, progress.show)
     _ensure_limits(budgets)
-    checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    only = tuple(map(Variant, variants))
+    checks = plan_fit(budgets, addresses(targets, project, budgets), only, tuple(map(float, shares)))
     started = now()
     fits: list[Fit] = []
     with ExitStack() as stack:

@@ -18,6 +18,7 @@ from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.refusals import holds_code, trust_hint, unknown_inputs, weights_without_network
 from edgecheck.converters.samples import Port, described, ids_below, is_text, shapes_of, zeros
 from edgecheck.converters.sources.frameworks import Output
+from edgecheck.converters.sources.keras_wrappers import WRAPPERS, stripped
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class KerasModel:
     """A model, loaded and built."""
 
     def __init__(self, request: Request) -> None:
-        self.keras = _loaded(request)
+        self.keras, self.notes = _loaded(request)
         self.ports = _ports(self.keras, request)
         if not self.keras.built:
             self._build(request)
@@ -143,12 +144,19 @@ def _behead(model: Any) -> bool:
     return found
 
 
-def _loaded(request: Request) -> Any:
+#: What is said about a model that came with wrappers.
+_STRIPPED = "The wrappers of its training (tensorflow_model_optimization) were taken off, as its strip functions do."
+
+
+def _loaded(request: Request) -> tuple[Any, tuple[str, ...]]:
+    """The model, and what to note about it."""
     with _named_for_keras(request) as path, _settings_of_keras_2(request):
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=request.trusted != TRUST_ALL)
+            plain = stripped(path, path.parent) if request.source == "hdf5" else None
+            model = keras.saving.load_model(plain or path, compile=False, safe_mode=request.trusted != TRUST_ALL)
         except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
             raise _refused(request, " ".join(str(error).split())) from error
+    return model, (_STRIPPED,) if plain else ()
 
 
 #: By layer: settings of Keras 2 that Keras 3 lacks, with the value at which both do the same.
@@ -215,6 +223,12 @@ def _refused(request: Request, said: str) -> ConversionError:
         return holds_code(name, "a Lambda layer or other Python code", hint)
     if "No model config" in said or "model_config" in said:
         return weights_without_network(name, "Save the complete model: model.save('model.keras').")
+    if any(each in said for each in WRAPPERS) or "QuantizeWrapper" in said or "QuantizeLayer" in said:
+        return ConversionError(
+            f"{name} holds wrappers of tensorflow_model_optimization, which Keras {keras.__version__} does not know:"
+            f" {_without_config(said)}",
+            "Save what strip_pruning or strip_clustering returns, or a model trained for int8 as a SavedModel.",
+        )
     if (found := _UNKNOWN_CLASS.search(said)) and not version:
         return ConversionError(
             f"{name} has a layer of a class that Keras does not know: {found.group(1)}.",

@@ -202,6 +202,30 @@ def _prune(node: Any, share: float) -> None:
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(pruned(values, share)))
 
 
+#: On a call and its function: XLA compiles it, so that TensorFlow does not inline it. Keras computes grouped
+#: convolutions in such a function, because TensorFlow has no kernel for them on a CPU.
+_COMPILED = "_XlaMustCompile"
+
+
+def inlined(frozen: Frozen) -> Frozen:
+    """The graph with the functions inlined that XLA was to compile: other converters know no calls."""
+    if not any(_COMPILED in node.attr for node in frozen.graph.node):
+        return frozen
+    names = {each.signature.name: f"{each.signature.name}_inlined" for each in frozen.graph.library.function}
+    for function in frozen.graph.library.function:  # TensorFlow keeps the compiled ones under their names
+        function.signature.name = names[function.signature.name]
+        function.attr.pop(_COMPILED, None)
+        function.attr.pop("_noinline", None)
+    for nodes in (frozen.graph.node, *(function.node_def for function in frozen.graph.library.function)):
+        for node in nodes:
+            node.attr.pop(_COMPILED, None)
+            node.op = names.get(node.op, node.op)
+            for attribute in node.attr.values():
+                if attribute.HasField("func"):
+                    attribute.func.name = names.get(attribute.func.name, attribute.func.name)
+    return freeze(as_function(frozen), frozen.ports, sorted(frozen.outputs), 0.0)
+
+
 def as_function(frozen: Frozen, tensors: list[str] | None = None) -> Callable[..., Any]:
     """The graph as a function of its inputs in order: returns `tensors`, or the signature's outputs by name."""
 

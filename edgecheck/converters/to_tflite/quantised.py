@@ -44,7 +44,9 @@ def convert(request: Request, folder: Path) -> Made:
 
 @contextmanager
 def _prepared(request: Request) -> Iterator[Path]:
-    """The model of `request`, pruned, in the current encoding and with a signature; its own file if nothing is to do.
+    """The model of `request`, pruned, in the current encoding, with a signature, and with a name for each tensor.
+
+    Its own file if nothing is to do.
 
     Raises:
         ConversionError: it has no float32 weights.
@@ -54,6 +56,7 @@ def _prepared(request: Request) -> Iterator[Path]:
         return
     model = load_pruned(request)
     tflite_file.add_signature(model)
+    tflite_file.name_apart(model)
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.tflite"
         tflite_file.save(model, prepared)

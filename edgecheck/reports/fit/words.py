@@ -207,7 +207,8 @@ def _ship(fit: Fit) -> str:
         return "ship it as it is."
     model, kind = shlex.quote(str(budget.model.path)), result.artifact.format if result.artifact else ""
     samples = f" --samples {shlex.quote(str(budget.samples))}" if budget.samples else ""
-    return f"edgecheck convert {model} --variant {variant.name} --format {kind}{samples}"
+    pruned = f" --prune {variant.prune:g}" if variant.prune else ""
+    return f"edgecheck convert {model} --variant {variant.name}{pruned} --format {kind}{samples}"
 
 
 def doubt(fit: Fit) -> str:
