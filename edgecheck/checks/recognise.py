@@ -68,10 +68,14 @@ def _recognised(address: Address, profiles: Profiles, model: Path, tell: Callabl
 
 
 def identified(device: ProbedDevice, known: Iterable[DeviceProfile]) -> DeviceProfile | None:
-    """The profile of the same board with the nearest RAM; None if no board's name matches.
+    """The profile of this very computer, or of the same board with the nearest RAM; None if neither matches.
 
     A core's number alone says too little: phones and boards share cores.
     """
+    known = list(known)
+    for profile in known:
+        if device.machine_id and profile.identity.machine_id == device.machine_id:
+            return profile
     same = [
         profile
         for profile in known

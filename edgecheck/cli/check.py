@@ -172,7 +172,7 @@ def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], *, quiet
         for report in planned.reports(told):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
-            outputs.show(report.results[-1])
+            outputs.show(report.results[-1], is_only=len(planned.checks) == 1)
         progress.stop()
         outputs.finish(report)
         outputs.annotate_job(report)

@@ -73,7 +73,7 @@ def command(
         against = _renamed(against, report) if across else against
         compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:
-            outputs.show(result)
+            outputs.show(result, is_only=len(compared.results) == 1)
         outputs.finish(compared)
     return exit_code(compared, fail_on_warn=fail_on == "warn")
 

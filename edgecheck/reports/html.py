@@ -85,7 +85,12 @@ def render(report: Report) -> str:
         sentence=wording.sentence(report),
         next_step=wording.next_step(report),
         checks=checks,
-        against=[(check, line) for check in checks for line in check.lines if line.status is not Status.PASS],
+        against=[
+            (check, at, line)
+            for check in checks
+            for at, line in enumerate(check.lines, start=1)
+            if line.status is not Status.PASS
+        ],
         undrawn=len(report.results) - len(drawn),
         foot=clean(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
         look=look,
@@ -134,7 +139,7 @@ def _ways_out(result: CheckResult) -> list[str]:
     for found in result.ways_out:
         show = METRICS.get(found.metrics[0], SIZE).show
         of = " and ".join(found.metrics)
-        lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
+        lines += [f"{part.name} takes {show(part.size)} of the {of}: {part.words}".rstrip(": ") for part in found.parts]
         lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]
         lines += found.notes
     return lines
