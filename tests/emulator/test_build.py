@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,22 @@ def test_a_damaged_system_is_not_used(empty: Cache, tar: Path) -> None:
         file.write(b"damage")
 
     assert build.info(cache=empty).images == ()
+
+
+def test_a_system_of_another_version_is_as_absent(empty: Cache) -> None:
+    """A newer edgecheck may write down more about a system than this one can use."""
+    known: dict[str, object] = {"python": "3.98", "versions": {"linux": KERNEL}, "origin": "rootfs.tar"}
+    newer, older = known | {"libc": "2.36"}, {key: known[key] for key in ("python", "origin")}
+    for facts, found in ((known, ["3.98"]), (newer, []), (older, [])):
+        empty.images.replace("python3.98-2", partial(_without_content, facts), print)
+        assert [image.python for image in build.info(cache=empty).images] == found
+        assert build.python_of("3.98", cache=empty) == (found or [lock.own().python])[0]
+
+
+def _without_content(facts: dict[str, object], folder: Path) -> dict[str, object]:
+    for name in ("system.img", "kernel", "drivers.cpio"):
+        (folder / name).touch()
+    return facts
 
 
 def test_a_tar_gives_the_same_machine(empty: Cache, tar: Path, tmp_path: Path) -> None:
