@@ -150,7 +150,8 @@ def _fetched(url: str, place: Path) -> str:
         error.close()
         return f"{GONE} (HTTP {error.code})" if error.code in (404, 410) else f"HTTP {error.code} {error.reason}"
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
-        return str(getattr(error, "reason", "")) or str(error) or type(error).__name__
+        cause = getattr(error, "reason", error)
+        return getattr(cause, "strerror", "") or str(cause) or type(error).__name__
     finally:
         aside.unlink(missing_ok=True)
     return ""
