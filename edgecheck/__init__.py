@@ -3,7 +3,9 @@
 The names below are the library (docs/reference/library.md). Each is imported when it is first used.
 """
 
-__version__ = "0.1.0.dev0"
+from edgecheck.version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     "CheckResult",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgecheck.checks.from_model import ModelSettings
+    from edgecheck.checks.invocation import InvocationRequest
+    from edgecheck.checks.plan import Selection
     from edgecheck.core.budget import Budget
 
     AnyPath = str | os.PathLike[str]
@@ -73,44 +77,20 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. A problem of one check is in its result.
     """
-    from edgecheck.checks.from_model import ModelSettings
-    from edgecheck.checks.invocation import InvocationRequest, plan_invocation
-    from edgecheck.checks.plan import Selection
-    from edgecheck.config import load_project
+    from edgecheck.checks.invocation import InvocationRequest
 
-    _ensure_known(on_unknown, _several(variants))
     home = Path.cwd() if root is None else Path(root)
-    selection = Selection(
-        paths=tuple(home / path for path in paths),
-        devices=_several(devices),
-        limits=tuple(f"{name}={bound}" for name, bound in (limits or {}).items()),
-        profiles=tuple(home / folder for folder in _several(profiles)),
-        on_unknown=on_unknown,
-        trust=trust,
-        pin=pin,
-        variants=_several(variants),
-        given=ModelSettings(
-            inputs=tuple(f"{name}={','.join(map(str, shape))}" for name, shape in (inputs or {}).items()),
-            samples=_in(home, samples),
-            factory=factory,
-            runtime=runtime,
-            bundle=bundle,
-            threads=threads,
-        ),
-    )
+    given = _settings(home, inputs, samples, factory=factory, runtime=runtime, bundle=bundle, threads=threads)
+    chosen = _selection(home, paths, limits, profiles, trust=trust, pin=pin, on_unknown=on_unknown, given=given)
     request = InvocationRequest(
-        selection=selection,
+        selection=replace(chosen, devices=_several(devices), variants=_several(variants)),
         targets=_several(targets),
         baseline=_in(home, baseline),
         merge_base=_in(home, merge_base),
         machines=machines,
         fresh=fresh,
     )
-    planned = plan_invocation(request, load_project(home), tell)
-    report = planned.empty
-    for grown in planned.reports(tell):
-        report = grown
-    return report
+    return _performed(request, home, tell)
 
 
 def load_budgets(*paths: AnyPath, profiles: AnyPath | Sequence[AnyPath] = ()) -> tuple[Budget, ...]:
@@ -156,6 +136,46 @@ def render(report: Report, name: str = "terminal", *, width: int = 100, color: b
     if name not in FORMATS:
         raise UsageError(f"Unknown format {name!r}.", f"Choose from {', '.join(FORMATS)}.")
     return rendered(name, report, Style(width, color=color))
+
+
+def _settings(
+    home: Path, inputs: Mapping[str, Sequence[int]] | None, samples: AnyPath | None, **rest: Any
+) -> ModelSettings:
+    """The settings of a model without a budget; `rest` are the fields that stay as they were given."""
+    from edgecheck.checks.from_model import ModelSettings
+
+    shapes = tuple(f"{name}={','.join(map(str, shape))}" for name, shape in (inputs or {}).items())
+    return ModelSettings(inputs=shapes, samples=_in(home, samples), **rest)
+
+
+def _selection(
+    home: Path,
+    paths: Sequence[AnyPath],
+    limits: Mapping[str, str | float] | None,
+    profiles: AnyPath | Sequence[AnyPath],
+    **rest: Any,
+) -> Selection:
+    """What to check; `rest` are the fields that stay as they were given."""
+    from edgecheck.checks.plan import Selection
+
+    return Selection(
+        paths=tuple(home / path for path in paths),
+        limits=tuple(f"{name}={bound}" for name, bound in (limits or {}).items()),
+        profiles=tuple(home / folder for folder in _several(profiles)),
+        **rest,
+    )
+
+
+def _performed(request: InvocationRequest, home: Path, tell: Callable[[str], None]) -> Report:
+    from edgecheck.checks.invocation import plan_invocation
+    from edgecheck.config import load_project
+
+    _ensure_known(request.selection.on_unknown, request.selection.variants)
+    planned = plan_invocation(request, load_project(home), tell)
+    report = planned.empty
+    for grown in planned.reports(tell):
+        report = grown
+    return report
 
 
 def _ensure_known(on_unknown: str | None, variants: tuple[str, ...]) -> None:

@@ -130,12 +130,14 @@ class Child:
             if time.monotonic() >= limit:
                 self.seen.overdue = "the deadline passed" if limit == deadline else "it did not end by itself"
                 self._end_group()
+        ended = time.monotonic()
         self._drain(out)
         if sampler:
             self._send_samples(sampler, out)
         status = self._process.poll()  # None: it hangs in the kernel, where SIGKILL does not reach it
         tail = _COLOURS.sub("", bytes(self._tail).decode("utf-8", "replace"))
-        return self.seen.end(-signal.SIGKILL if status is None else status, tail, self._evidence, self.pid)
+        end = self.seen.end(-signal.SIGKILL if status is None else status, tail, self._evidence, self.pid)
+        return dict(end, at_s=round(ended - self.started, 6))
 
     def _send_spec(self) -> None:
         """Write the next piece of the spec to the worker's stdin."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgecheck.converters.routes import ROUTES
+from edgecheck.core.address import TARGETS
 from edgecheck.reports import FORMATS
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +167,16 @@ def test_the_tests_of_every_module_are_found() -> None:
         known = expected & names or any(fnmatch(f"/{here}", f"*/{each.removesuffix('.py')}") for each in said)
         if not known and not path.stem.startswith("__"):
             lost.append(here)
-    assert lost == []
+    assert lost == [], "name it in backticks in the docstring of the test file that covers it"
+
+
+def test_every_target_is_kept_apart() -> None:
+    contracts = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[[tool.importlinter.contracts]]")
+    (apart,) = (text for text in contracts if 'name = "targets know nothing of each other"' in text)
+    modules = {kind.module for kind in TARGETS.values()}
+    assert set(re.findall(r'"(edgecheck\.targets\.\w+)"', apart)) == modules, (
+        "add it to this contract in pyproject.toml"
+    )
 
 
 def test_the_page_stays_short() -> None:

@@ -1,4 +1,7 @@
-"""The figures of `tools/house.py`, on a small package whose figures are known."""
+"""The figures of `tools/house.py`, on a small package whose figures are known.
+
+Also covers `edgecheck/version.py`.
+"""
 
 from __future__ import annotations
 
@@ -53,3 +56,12 @@ def test_the_table_has_a_column_for_each_checkout(checkout: Path, capsys: pytest
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "| modules | 7 | 7 |"
     assert all(line.count("|") == 4 for line in lines)
+
+
+def test_this_checkout_keeps_its_shape() -> None:
+    """Neither circles of imports nor modules and functions that nobody reads at once (docs/contributing/style.md)."""
+    found = house.figures(Path(__file__).parents[1])
+    assert {name: count for name, count in found.items() if name.startswith("circles") and count != "0"} == {}
+    assert int(found["largest module"].split()[0]) <= 400
+    assert int(found["longest function"].split()[0]) <= 65
+    assert int(found["layers of rooms"]) <= 9

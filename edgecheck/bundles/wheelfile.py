@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.bundles.bundle import Wheel
 from edgecheck.errors import BundleError
 from edgecheck.store import sha256_of
@@ -52,7 +53,7 @@ class WheelFile:
         try:
             with zipfile.ZipFile(self.source) as archive:
                 yield lambda member: archive.read(member.inside)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise _damaged(self.source, str(error)) from error
 
 
@@ -71,7 +72,7 @@ def open_wheel(source: Path) -> WheelFile:
             needs = tuple(Requirement(text) for text in headers.get_all("Requires-Dist", []))
     except StopIteration:
         raise _damaged(source, "it has no METADATA") from None
-    except (InvalidWheelFilename, InvalidRequirement, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (InvalidWheelFilename, InvalidRequirement, *ZIP_ERRORS) as error:
         raise _damaged(source, str(error)) from error
     members = tuple(_member(source, info) for info in infos)
     wheel = Wheel(name=canonicalize_name(name), version=str(version), file=source.name, sha256=sha256_of(source))

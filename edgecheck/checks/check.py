@@ -98,7 +98,7 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
     if evidence is None or attempt.error is not None or not check.target:
         return attempt
     try:
-        open_dimensions.ensure_known(check, evidence.artifact)
+        open_dimensions.ensure_known(check.budget, evidence.artifact, lambda shapes: _command(check, shapes))
         target = open_target(check.target, check.profile)
         bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
         pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
@@ -111,14 +111,23 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
         )
         seen = run_on(target, evidence.artifact, needs, tell=tell)
     except ConnectionLostError as error:
-        command = check_command(
-            check.budget, check.profile, target=str(check.target), variant=check.variant, limits=check.limits
-        )
-        hint = f"Run it again, which sends only what has not arrived: {command}"
+        hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
         return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
     return replace(attempt, evidence=replace(evidence, run=seen))
+
+
+def _command(check: Check, inputs: Mapping[str, str] | None = None) -> str:
+    """The command that does this check, with the shapes of `inputs`."""
+    return check_command(
+        check.budget,
+        check.profile,
+        target=str(check.target or ""),
+        variant=check.variant,
+        limits=check.limits,
+        inputs=inputs,
+    )
 
 
 def measure(attempt: Attempt) -> Mapping[str, Finding]:

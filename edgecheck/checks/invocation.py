@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from edgecheck import __version__
 from edgecheck.checks.check import Check
 from edgecheck.checks.perform import perform
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
@@ -22,6 +21,7 @@ from edgecheck.config.repository import folder_in_repository
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.targets import Reuse
+from edgecheck.version import VERSION
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
@@ -97,7 +97,7 @@ def plan_invocation(request: InvocationRequest, project: Project, tell: Callable
     checks = tuple(replace(check, reuse=reuse) for check in checks)
     empty = Report(
         results=(),
-        version=__version__,
+        version=VERSION,
         host=this_host(),
         started=now(),
         seconds=0.0,

@@ -6,20 +6,19 @@ An open batch is 1. A model may name its dimensions: a name that is the batch of
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.signature import Port, signature
 from edgecheck.converters.matching import short
-from edgecheck.core.command_line import check_command
 from edgecheck.core.text import clean
 from edgecheck.errors import ModelError, UndecidedError
 
 if TYPE_CHECKING:
-    from edgecheck.checks.check import Check
     from edgecheck.core.artifact import Artifact
+    from edgecheck.core.budget import Budget
 
 #: Words in the name of a dimension that is not the batch although it comes first.
 _NOT_A_BATCH = frozenset(
@@ -29,13 +28,17 @@ _NOT_A_BATCH = frozenset(
 _PICTURE = 4
 
 
-def ensure_known(check: Check, artifact: Artifact) -> None:
+def ensure_known(budget: Budget, artifact: Artifact, command: Callable[[Mapping[str, str]], str]) -> None:
     """Ensure that every dimension of the artifact that is not the batch has a size.
+
+    Args:
+        budget: What is checked.
+        artifact: What the device runs.
+        command: Returns the command that gives these shapes, by input.
 
     Raises:
         UndecidedError: one has none; the hint holds the command, or the line for the budget, that gives it.
     """
-    budget = check.budget
     if budget.samples is not None:
         return
     try:
@@ -47,7 +50,7 @@ def ensure_known(check: Check, artifact: Artifact) -> None:
         return
     seen = " and ".join(f"input {clean(each.name)} has shape {each.shape}" for each in asked)
     raise UndecidedError(
-        f"the model leaves a dimension open on which memory and latency depend: {seen}", _way(check, asked)
+        f"the model leaves a dimension open on which memory and latency depend: {seen}", _way(budget, asked, command)
     )
 
 
@@ -130,18 +133,9 @@ class _Words:
         return next(word for at in range(1, 1000) if (word := f"D{at}") not in self._of.values())
 
 
-def _way(check: Check, asked: Sequence[Asked]) -> str:
-    budget = check.budget
-    shapes: Mapping[str, str] = {clean(each.name): ",".join(each.sizes) for each in asked}
+def _way(budget: Budget, asked: Sequence[Asked], command: Callable[[Mapping[str, str]], str]) -> str:
+    shapes = {clean(each.name): ",".join(each.sizes) for each in asked}
     if budget.path:
         written = ", ".join(f"{name}: [{sizes.replace(',', ', ')}]" for name, sizes in shapes.items())
         return f"Write `inputs: {{{written}}}` into {budget.path}, with numbers for the words; or `samples:`."
-    command = check_command(
-        budget,
-        check.profile,
-        target=str(check.target or ""),
-        variant=check.variant,
-        limits=check.limits,
-        inputs=shapes,
-    )
-    return f"Give the sizes, with numbers for the words: {command} (or --samples FILE)"
+    return f"Give the sizes, with numbers for the words: {command(shapes)} (or --samples FILE)"

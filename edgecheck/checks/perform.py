@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edgecheck.checks.check import Check, check_variant
 from edgecheck.core.address import Sharing
-from edgecheck.core.fitting import Fit
 from edgecheck.core.report import CheckResult, Tiles, Tried
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edgecheck.converters.interface import ConversionSettings
+    from edgecheck.core.fitting import Fit
 
 
 def perform(

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgecheck.anatomy.formats import identify
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
-from edgecheck.checks.recognise import with_devices
+from edgecheck.checks.recognise import devices_of
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
 from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.core.address import Address
@@ -85,7 +85,7 @@ def select(
         )
     files = [path for path in paths if path not in models]
     if models and not files and not selection.devices:  # a budget names its devices
-        selection = with_devices(selection, targets, project, profiles, tell)
+        selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], tell))
     loaded = load_budgets(files, profiles=profiles) if files else ()
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]

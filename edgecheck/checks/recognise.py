@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecheck.core.address import Address, parse
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.profile_draft import ProbedDevice, probed
 from edgecheck.core.text import clean
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgecheck.checks.plan import Selection
     from edgecheck.config import Profiles, Project
+    from edgecheck.core.profile_draft import ProbedDevice
 
 #: Share by which the RAM that a kernel reports may fall short of what a profile says: firmware and GPU keep some.
 _KEPT_RAM = 0.25
@@ -23,14 +22,16 @@ _KEPT_RAM = 0.25
 _MORE_RAM = 0.05
 
 
-def with_devices(
-    selection: Selection,
+def devices_of(
     targets: Sequence[str],
     project: Project,
     profiles: Profiles,
+    model: Path,
     tell: Callable[[str], None],
-) -> Selection:
-    """The selection with the devices that its targets name, or are, where no device is named.
+) -> tuple[str, ...]:
+    """The ids of the devices that targets name, or are; none where only this host knows which are meant.
+
+    `model` is for the command that a message holds.
 
     Raises:
         UsageError: no profile has the board's identity.
@@ -39,15 +40,14 @@ def with_devices(
     named = [text.partition("=")[0] for text in targets if "=" in text.partition("://")[0]]
     saved = [text for text in targets if text in project.targets]
     if found := (*named, *saved):
-        return replace(selection, devices=tuple(dict.fromkeys(found)))
+        return tuple(dict.fromkeys(found))
     boards = [address for text in targets if (address := parse(text)).kind.has_host]
-    if len(boards) != 1:
-        return selection
-    return replace(selection, devices=(_recognised(boards[0], selection, profiles, tell),))
+    return (_recognised(boards[0], profiles, model, tell),) if len(boards) == 1 else ()
 
 
-def _recognised(address: Address, selection: Selection, profiles: Profiles, tell: Callable[[str], None]) -> str:
+def _recognised(address: Address, profiles: Profiles, model: Path, tell: Callable[[str], None]) -> str:
     from edgecheck.core.device import THIS_MACHINE
+    from edgecheck.core.profile_draft import probed
     from edgecheck.targets.shell.cache import probe
 
     tell(f"asking {address.login} what it is")
@@ -59,11 +59,10 @@ def _recognised(address: Address, selection: Selection, profiles: Profiles, tell
     if same is not None:
         tell(f"{address.login} is a {clean(same.name)}: --device {same.id}")
         return same.id
-    model = shlex.quote(str(selection.paths[0])) if selection.paths else "MODEL"
     raise UsageError(
         f"{address.login} calls itself {called(device)}, and no profile here is of such a device.",
         f"Save its profile, and check with it:\n\n    edgecheck devices probe --save my-board {address}\n"
-        f"    edgecheck check {model} --device my-board --target {address}\n\n"
+        f"    edgecheck check {shlex.quote(str(model))} --device my-board --target {address}\n\n"
         "Or name one of `edgecheck devices`: --device ID",
     )
 

@@ -15,7 +15,7 @@ from edgecheck.core.caveats import throttling
 from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.limits import Limit
 from edgecheck.core.looks import LEAST_TIME, for_agent
-from edgecheck.core.metrics import LATENCY_MEAN, Family
+from edgecheck.core.metrics import Family
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
 from edgecheck.errors import TargetError
@@ -190,8 +190,8 @@ def _least_time(needs: Needs) -> float:
     effort = needs.budget.effort
     if effort.min_time is not None:
         return effort.min_time
-    has_mean = any(limit.metric == LATENCY_MEAN for limit in needs.limits)
-    return min(LEAST_TIME if has_mean else SHORTEST, effort.max_time)
+    without_looks = any(limit.metric.family is Family.LATENCY and not limit.metric.quantile for limit in needs.limits)
+    return min(LEAST_TIME if without_looks else SHORTEST, effort.max_time)
 
 
 def _looks(limit: Limit, effort: Effort) -> Iterator[dict[str, object]]:

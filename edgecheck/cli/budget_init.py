@@ -12,8 +12,8 @@ from platformdirs import user_cache_path
 
 from edgecheck.checks import perform
 from edgecheck.checks.from_model import ModelSettings, usual_variant
-from edgecheck.checks.plan import Addresses, Selection, addresses, plan
-from edgecheck.checks.recognise import with_devices
+from edgecheck.checks.plan import Addresses, addresses, plan
+from edgecheck.checks.recognise import devices_of
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.progress import Progress
@@ -131,8 +131,8 @@ def _profile(
     profiles = Profiles((), project.profiles)
     if device is None:
         with Progress(1) as progress:
-            asked = with_devices(Selection(paths=(model,)), targets, project, profiles, progress.show)
-        device = next(iter(asked.devices), THIS_MACHINE)
+            asked = devices_of(targets, project, profiles, model, progress.show)
+        device = next(iter(asked), THIS_MACHINE)
     return given.on(profiles.get(device))
 
 

@@ -19,7 +19,7 @@ from edgecheck.cli.results import Results
 from edgecheck.cli.resume import resumable
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS
-from edgecheck.core.report import exit_code
+from edgecheck.core.report import Report, exit_code
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS
 
@@ -149,12 +149,27 @@ def command(
         fresh=fresh,
     )
     planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
+    report = _perform(planned, formats, quiet=quiet)
+    interrupted.clear()
+    if shard is not None and not planned.checks:
+        click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
+        return 0
+    return exit_code(report, fail_on_warn=fail_on == "warn")
+
+
+def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> Report:
+    """Do the checks: keep each result and show it, then write the report."""
     report = planned.empty
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(formats, quiet=quiet))
         results = stack.enter_context(Results(Path.cwd(), len(planned.checks)))
         progress = stack.enter_context(Progress(len(planned.checks)))
-        for report in planned.reports(progress.show):
+
+        def told(words: str) -> None:
+            progress.show(words)
+            outputs.get_ready()
+
+        for report in planned.reports(told):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
             outputs.show(report.results[-1])
@@ -162,11 +177,7 @@ def command(
         outputs.finish(report)
         outputs.annotate_job(report)
         results.finish()
-        interrupted.clear()
-    if shard is not None and not planned.checks:
-        click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
-        return 0
-    return exit_code(report, fail_on_warn=fail_on == "warn")
+    return report
 
 
 def _planned(request: InvocationRequest, formats: tuple[tuple[str, str], ...]) -> Invocation:

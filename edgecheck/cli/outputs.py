@@ -46,6 +46,13 @@ class Outputs:
     ) -> None:
         sys.stdout.flush()
 
+    def get_ready(self) -> None:
+        """Import what `show` needs: while something runs elsewhere that costs no time."""
+        if self._printed == "terminal":
+            from edgecheck.reports import terminal
+
+            del terminal
+
     def show(self, result: CheckResult) -> None:
         """Print a check's result, if stdout is for people."""
         if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):

@@ -68,7 +68,7 @@ def gaps(limits: Sequence[Limit]) -> Iterator[str]:
         yield "no limit on RAM: add ram_peak or ram_model"
     if not any(limit.metric.takes_storage for limit in limits):
         yield "no limit on storage: add footprint, size or download"
-    if not any(limit.metric.unit is Unit.SECONDS for limit in limits):
+    if not any(limit.metric.family in (Family.LATENCY, Family.LOAD) for limit in limits):
         yield "no limit on latency: add latency_p50 or another percentile"
 
 

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import edgecheck
 from edgecheck import seal
 from edgecheck.converters.interface import ANSWER, ELSEWHERE, Answer, Failure, Request, Task, read_answer, write_task
 from edgecheck.errors import ConversionError
@@ -94,7 +93,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     todo = scratch / "task.json"
     write_task(task, todo)
     errors = scratch / "stderr"
-    argv = [sys.executable, "-c", _BOOT, str(Path(edgecheck.__file__).parents[1]), str(todo), str(out)]
+    argv = [sys.executable, "-c", _BOOT, str(Path(__file__).parents[2]), str(todo), str(out)]
     argv = seal.command(argv, [str(out), str(temporary)], largest_file=_LARGEST_FILE)
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
         peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.converters.interface import Request
 from edgecheck.converters.matching import assigned, labels, matched, short
 from edgecheck.converters.refusals import CALIBRATED_ON_NOISE, other_names
@@ -141,7 +141,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _readable(samples: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ConversionError(
             f"The samples {samples.name} cannot be read: {error}.", "Write them with numpy.savez(path, input=array)."
         ) from error

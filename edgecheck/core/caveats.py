@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from edgecheck.core import contention, statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
@@ -106,6 +103,9 @@ def _other_runtime(run: Run, profile: DeviceProfile, artifact_format: str) -> It
 
 def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
     """Whether the runtime is what a profile requires: `name`, `name==1.2`, `name>=1.2`, with or without extras."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     try:
         pinned = Requirement(requirement)
     except InvalidRequirement:
@@ -155,7 +155,7 @@ def _contended(worker: WorkerRun) -> Iterator[Caveat]:
         yield Caveat(
             "contended",
             f"{cause[:1].upper()}{cause[1:]}.",
-            f"That can only slow a model: what passes holds. For steady figures, {contention.ADVICE}.",
+            f"That can only slow a model, so a pass still holds. For steady figures, {contention.ADVICE}.",
         )
 
 

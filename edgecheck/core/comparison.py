@@ -22,7 +22,6 @@ from edgecheck.core.readers import LOADING, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
 from edgecheck.core.sustained import settled
-from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
 
 #: The share by which total RAM differs between two kernels of one machine.
@@ -216,7 +215,7 @@ def _finding(side: Side, allowance: Allowance) -> Finding:
 
 def _compared(head: Side, base: Side, allowance: Allowance, figures: tuple[Measurement, Measurement]) -> _Answer:
     now, then = figures
-    if now.provenance is Provenance.MEASURED and allowance.metric.unit is Unit.SECONDS:
+    if now.provenance is Provenance.MEASURED and allowance.metric.family in (Family.LATENCY, Family.LOAD):
         return _by_samples(head, base, allowance)
     if _within(allowance, now.value, then.value):
         return Status.PASS, ""

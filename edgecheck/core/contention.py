@@ -6,6 +6,7 @@ Contention can only slow a model. So a pass stays one, and a fail that contentio
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from edgecheck.core.run import Activity, Phase, PhaseMark, WorkerRun
 from edgecheck_agent.statistics import CONTENDED, SLOWER
@@ -35,9 +36,15 @@ def cause(worker: WorkerRun) -> str:
 
 def without_waiting(worker: WorkerRun) -> tuple[float, ...]:
     """The latencies as if the process had never waited for a processor; seconds, in order."""
-    if not worker.waits:
+    if not any(worker.waits):
         return worker.latencies
-    return tuple(max(value - wait, 0.0) for value, wait in zip(worker.latencies, worker.waits, strict=True))
+    return _shortened(worker.latencies, worker.waits)
+
+
+@lru_cache(maxsize=2)  # every percentile of a run asks for it
+def _shortened(latencies: tuple[float, ...], waits: tuple[float, ...]) -> tuple[float, ...]:
+    pairs = zip(latencies, waits, strict=True)
+    return tuple([max(value - wait, 0.0) if wait else value for value, wait in pairs])
 
 
 def explains(unwaited: float | None, bound: float) -> bool:

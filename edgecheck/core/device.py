@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from edgecheck.core.limits import Limit
 
 #: The id of the profile that describes the machine edgecheck runs on.
@@ -114,12 +112,16 @@ def holding(requirements: Iterable[str], python: str) -> tuple[str, ...]:
     is not known, all of them hold.
     """
     version = ".".join(python.split(".")[:2])
-    found = []
-    for text in requirements:
-        try:
-            marker = Requirement(text).marker
-        except InvalidRequirement:  # of a report that was read: it was checked when it was made
-            marker = None
-        if marker is None or not version or marker.evaluate({"python_version": version}):
-            found.append(text.partition(";")[0].strip())
-    return tuple(found)
+    return tuple(text.partition(";")[0].strip() for text in requirements if not version or _holds(text, version))
+
+
+def _holds(requirement: str, version: str) -> bool:
+    if ";" not in requirement:
+        return True
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        marker = Requirement(requirement).marker
+    except InvalidRequirement:  # of a report that was read: it was checked when it was made
+        return True
+    return marker is None or marker.evaluate({"python_version": version})

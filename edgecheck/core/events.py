@@ -267,6 +267,7 @@ class RunReader:
             message=event.get("message") or "",
             signal=event.get("signal") or "",
             stderr=event.get("stderr_tail") or "",
+            at=event.get("at_s"),
         )
 
     def _on_waiting(self, _event: Mapping[str, Any]) -> None:

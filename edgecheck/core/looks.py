@@ -121,7 +121,7 @@ def quantile_bounds(
     is what the agent counted in; without it, it is taken from the latencies. None where they are too few (or, for the
     lower bound, more than the table has looks for).
     """
-    ordered = sorted(latencies)
+    ordered = statistics.ordered(tuple(latencies))
     n = len(ordered)
     block = block_length(latencies, quantile) if block is None else block
     # Rounded up to a power of two, so that few tables are kept for many lengths.
@@ -141,7 +141,7 @@ def block_length(latencies: Sequence[float], quantile: float) -> int:
         return 1
     value = statistics.percentile(latencies, quantile)
     shown = statistics.autocorrelation_time([latency > value for latency in latencies])
-    return max(least_block(statistics.median(latencies)), math.ceil(shown))
+    return max(least_block(statistics.median(statistics.ordered(tuple(latencies)))), math.ceil(shown))
 
 
 def least_block(latency: float) -> int:

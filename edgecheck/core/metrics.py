@@ -42,7 +42,7 @@ class Family(Enum):
     LOAD = "load"
     """Something that each fresh process does once: loading, the first inference."""
     LATENCY = "latency"
-    """The steady inferences of one process."""
+    """The latencies of steady inferences in one process; other figures of these inferences need a separate family."""
     COUNT = "count"
     """What an emulated machine counts for a steady inference."""
 

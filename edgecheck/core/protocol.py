@@ -262,7 +262,7 @@ EVENTS: Mapping[str, Shape] = {
             "outcome": text(*(outcome.value for outcome in Outcome)),
             "phase": text(*(activity.value for activity in Activity)),
         },
-        dict.fromkeys(("reason", "message", "signal", "stderr_tail"), text()),
+        {**dict.fromkeys(("reason", "message", "signal", "stderr_tail"), text()), "at_s": number()},
     ),
     "done": record({}, {"processes": whole(0, _MOST)}),
 }

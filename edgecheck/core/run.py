@@ -115,6 +115,8 @@ class Ending:
     """`SIGSEGV`; empty where no signal ended the worker."""
     stderr: str = ""
     """The last lines that the worker wrote to stderr."""
+    at: float | None = None
+    """Seconds from the worker's start to its exit; None where an older agent did not report it."""
 
 
 @dataclass(frozen=True, slots=True)

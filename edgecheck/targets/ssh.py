@@ -18,6 +18,7 @@ from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.targets.shell.opener import printable, quoted
+from edgecheck.targets.shell.refusals import Rule, explained, line_at, not_started
 from edgecheck.targets.shell.target import ShellTarget
 
 #: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.
@@ -145,99 +146,59 @@ def _version(command: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
-    """What ssh or the device's shell prints, and the message and hint for it; the first match counts."""
-
-    pattern: str
-    message: str
-    hint: str
-    by_ssh: bool = True
-    """Whether ssh itself prints it, and not the device."""
-
-
+#: What ssh prints.
 _RULES = (
-    _Rule(
+    Rule(
         pattern=r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed",
         message="{who} shows another host key than it had before: it was reinstalled, or it is another device.",
         hint="If that is right, forget the old key and accept the new one: {forget} && {try_it}",
     ),
-    _Rule(
+    Rule(
         pattern=r"Host key verification failed|No .* host key is known|authenticity of host",
         message="The host key of {who} is not known here.",
         hint="Connect once by hand and compare the fingerprint: {try_it} (in CI: {keyscan} >> ~/.ssh/known_hosts)",
     ),
-    _Rule(
+    Rule(
         pattern=r"Permission denied \([^)]*(password|keyboard-interactive)",
         message="{who} wants a password, and takes none of your keys.",
         hint="Give it your key once: {copy_id}",
     ),
-    _Rule(
+    Rule(
         pattern=r"Permission denied",
         message="{who} takes none of your keys ({detail}).",
         hint="See which ones are offered: {verbose} (a key with a passphrase needs ssh-add first)",
     ),
-    _Rule(
+    Rule(
         pattern=r"Too many authentication failures",
         message="{who} was offered too many keys.",
         hint="Name the right one in ~/.ssh/config: IdentityFile and IdentitiesOnly yes.",
     ),
-    _Rule(
+    Rule(
         pattern=r"Could not resolve hostname",
         message="There is no host called {host}.",
         hint="Check the name, and that the device is on this network; some networks do not carry .local names.",
     ),
-    _Rule(
+    Rule(
         pattern=r"Connection refused",
         message="{who} is there and runs no SSH server on port {port}.",
         hint="On the device: sudo systemctl enable --now ssh "
         "(on a Raspberry Pi also: raspi-config, Interface Options).",
     ),
-    _Rule(
+    Rule(
         pattern=r"timed out|No route to host|Network is unreachable|Host is down",
         message="{who} does not answer ({detail}).",
         hint="Check that it is on and on this network: {try_it}",
     ),
-    _Rule(
+    Rule(
         pattern=r"Unable to negotiate",
         message="The server of {who} and your ssh have nothing in common ({detail}).",
         hint="The one is too old for the other. What it offers can be allowed for this host alone, in ~/.ssh/config: "
         "HostKeyAlgorithms +ssh-rsa, for example.",
     ),
-    _Rule(
+    Rule(
         pattern=r"Connection (closed|reset)|kex_exchange_identification",
         message="{who} hung up before the login ({detail}).",
         hint="It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
-    ),
-    _Rule(
-        pattern=r"zlib\.error",
-        message="A start file of {who}, such as ~/.bashrc, reads what is meant for {python}.",
-        hint="Let it do that in terminals only, with this line above it: case $- in *i*) ;; *) return ;; esac",
-        by_ssh=False,
-    ),
-    _Rule(
-        pattern=r"Permission denied",
-        message="{python} on {who} may not be executed ({detail}).",
-        hint="Make it executable, or name another: {address}?python=/path/to/python3",
-        by_ssh=False,
-    ),
-    _Rule(
-        pattern=r"error while loading shared libraries",
-        message="{python} on {who} lacks a library ({detail}).",
-        hint="Repair it there, or name another: {address}?python=/path/to/python3",
-        by_ssh=False,
-    ),
-    _Rule(
-        pattern=r"edgecheck needs Python",
-        message="The Python of {who} is too old: {detail}.",
-        hint="Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
-        by_ssh=False,
-    ),
-    _Rule(
-        pattern=r"(not found|No such file or directory|no such file|Unknown command)",
-        message="There is no {python} on {who} ({detail}).",
-        hint="Install it (sudo apt install python3), or name another: {address}?python=/path/to/python3",
-        by_ssh=False,
     ),
 )
 
@@ -249,18 +210,15 @@ _BY_THE_WAY = re.compile(r"^Could not chdir to home directory.*\n?", re.MULTILIN
 def refusal(address: Address, code: int, said: str) -> TargetError:
     """See `OpenSsh.refusal`."""
     text = _BY_THE_WAY.sub("", printable(said))
-    for rule in _RULES:
-        places = [found.start() for found in re.finditer(rule.pattern, text, re.IGNORECASE)]
-        if places and rule.by_ssh == (code == BROKEN_WIRE):
-            words = _words(address, text, places[-1])  # a banner comes before
-            return TargetError(rule.message.format(**words), rule.hint.format(**words))
-    last = _line_at(text, len(text)) or f"exit code {code}"
     try_it = OpenSsh(address).try_it()
-    if code == BROKEN_WIRE:
-        return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
-    return TargetError(
-        f"{address.login} did not start {address.python}: {last}.", f"Its login must end in a shell: {try_it}"
-    )
+    if code != BROKEN_WIRE:
+        return not_started(address, code, text, try_it)
+    if found := explained(_RULES, text):
+        rule, at = found
+        words = _words(address, text, at)
+        return TargetError(rule.message.format(**words), rule.hint.format(**words))
+    last = line_at(text, len(text)) or f"exit code {code}"
+    return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
 
 
 def _words(address: Address, text: str, at: int) -> dict[str, str]:
@@ -268,10 +226,8 @@ def _words(address: Address, text: str, at: int) -> dict[str, str]:
     return {
         "who": address.login,
         "host": address.host,
-        "python": address.python,
         "port": str(address.port or (found[1] if (found := re.search(r"port (\d+)", text)) else 22)),
-        "address": address.text.partition("?")[0],
-        "detail": _line_at(text, at),
+        "detail": line_at(text, at),
         "try_it": OpenSsh(address).try_it(),
         "verbose": _typed(address, *program(), "-v", rest=("true",)),
         "copy_id": _first_key() + _typed(address, "ssh-copy-id", *program()[1:]),
@@ -292,9 +248,3 @@ def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:
     """A line for the user to type: `ssh -p 2222 pi@raspberrypi`."""
     port = ["-p", str(address.port)] if address.port else []
     return quoted([*program, *port, address.login, *rest])
-
-
-def _line_at(text: str, at: int) -> str:
-    """The line of `text` around `at`, without its full stop."""
-    before, after = text[:at].rstrip("\n") if at == len(text) else text[:at], text[at:]
-    return (before.rpartition("\n")[2] + after.partition("\n")[0]).strip().rstrip(".")

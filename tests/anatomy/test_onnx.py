@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,65 @@ def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -
     save(tmp_path / "secret", bytes(16))
     with pytest.raises(ModelError, match=r"outside its folder|is missing from its folder"):
         read(save(tmp_path / "m" / "m.onnx", external(location)))
+
+
+def in_a_branch(tensor: TensorProto) -> onnx.ModelProto:
+    branch = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "b", [], [], [tensor])
+    return onnx_model([helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)], [])
+
+
+def in_a_branch_of_a_branch(tensor: TensorProto) -> onnx.ModelProto:
+    inner = in_a_branch(tensor).graph
+    return onnx_model([helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)], [])
+
+
+def in_a_constant(tensor: TensorProto) -> onnx.ModelProto:
+    return onnx_model([helper.make_node("Constant", [], ["w"], value=tensor)], [])
+
+
+def in_a_list_of_constants(tensor: TensorProto) -> onnx.ModelProto:
+    node = helper.make_node("Vendor", [], ["w"], domain="vendor")
+    node.attribute.append(helper.make_attribute("all", [tensor]))
+    return onnx_model([node], [])
+
+
+def in_a_function(tensor: TensorProto) -> onnx.ModelProto:
+    model = onnx_model([helper.make_node("F", [], ["y"], domain="own")], [])
+    body = [helper.make_node("Constant", [], ["y"], value=tensor)]
+    model.functions.append(helper.make_function("own", "F", [], ["y"], body, [helper.make_opsetid("", 17)]))
+    return model
+
+
+def in_a_sparse_tensor(tensor: TensorProto) -> onnx.ModelProto:
+    model = onnx_model([], [])
+    indices = helper.make_tensor("i", TensorProto.INT64, [4], [0, 1, 2, 3])
+    model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=tensor, indices=indices, dims=[8]))
+    return model
+
+
+NESTED = [
+    in_a_branch,
+    in_a_branch_of_a_branch,
+    in_a_constant,
+    in_a_list_of_constants,
+    in_a_function,
+    in_a_sparse_tensor,
+]
+
+
+@pytest.mark.parametrize("place", NESTED, ids=lambda place: place.__name__)
+def test_weights_of_inner_graphs_come_from_the_folder(
+    place: Callable[[TensorProto], onnx.ModelProto], tmp_path: Path
+) -> None:
+    (tmp_path / "m").mkdir()
+    save(tmp_path / "secret", bytes(16))
+    tensor = external("../secret").graph.initializer[0]
+    with pytest.raises(ModelError, match="outside its folder"):
+        read(save(tmp_path / "m" / "m.onnx", place(tensor)))
+    save(tmp_path / "m" / "inside", bytes(16))
+    tensor.external_data[0].value = "inside"
+    found = read(save(tmp_path / "m" / "m.onnx", place(tensor)))
+    assert [file.name for file in found.files] == ["m.onnx", "inside"]
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:

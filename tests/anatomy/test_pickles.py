@@ -1,4 +1,4 @@
-"""Pickles, joblib and skops: arrays are found and nothing is executed."""
+"""Pickles (`pickles/operands.py`), joblib and skops: arrays are found and nothing is executed."""
 
 from __future__ import annotations
 

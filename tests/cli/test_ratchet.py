@@ -33,6 +33,7 @@ devices:
   this-machine:
     latency_p50: {error: 100 s, on_unknown: warn}\t
     footprint: 1 B
+measure: {min_time: 50 ms, warmup_time: 10 ms}
   # nobody has one of these
 """
 

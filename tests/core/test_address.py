@@ -15,6 +15,10 @@ from tests.builders import profile
 EXAMPLES = {"local": LOCAL, "qemu": EMULATED, "ssh": parse("ssh://pi@board")}
 
 
+def test_every_target_has_an_example() -> None:
+    assert EXAMPLES.keys() == TARGETS.keys(), "add an address to EXAMPLES in this file"
+
+
 @pytest.mark.parametrize(
     ("text", "user", "host", "port", "python"),
     [

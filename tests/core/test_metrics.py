@@ -86,9 +86,10 @@ def test_what_counts_as_naming_a_metric(source: str, names: set[str]) -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_every_metric_has_a_reader(metric: Metric) -> None:
     if metric.needs_device:
-        assert metric.name in readers.ON_DEVICE.keys() | emulated.READERS.keys()
+        found = metric.name in readers.ON_DEVICE.keys() | emulated.READERS.keys()
+        assert found, f"add {metric.name} to ON_DEVICE in core/readers.py"
     else:
-        assert metric.name in readers.WITHOUT_DEVICE
+        assert metric.name in readers.WITHOUT_DEVICE, f"add {metric.name} to WITHOUT_DEVICE in core/readers.py"
 
 
 def test_readers_are_of_known_metrics() -> None:
@@ -102,6 +103,7 @@ def test_readers_are_of_known_metrics() -> None:
         (Family.FILE, ["size", "download", "params", "footprint"]),
         (Family.MEMORY, ["ram_peak", "ram_model"]),
         (Family.LOAD, ["load_time", "latency_first"]),
+        (Family.LATENCY, [f"latency_{of}" for of in ("p50", "p75", "p90", "p95", "p99", "mean")]),
         (Family.COUNT, ["instructions"]),
         (Family.LIKENESS, ["agreement", "top1"]),
     ],

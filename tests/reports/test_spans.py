@@ -10,7 +10,7 @@ import pytest
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.verdict import judge
-from edgecheck.reports import Style, render
+from edgecheck.reports import FORMATS, Style, render
 from edgecheck.reports.reading import read_report
 from tests.builders import limit
 from tests.reports.sample import SEEN, report, result
@@ -21,7 +21,7 @@ FOUND = Measurement(
 REPORT = report(replace(result(SEEN), verdicts=(judge(limit("latency_p90", 0.05), FOUND),)))
 
 
-@pytest.mark.parametrize("name", ["terminal", "junit", "markdown", "github", "sarif"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("json", "html")])
 def test_the_line_of_the_limit_says_for_how_long_it_was_measured(name: str) -> None:
     assert "over 9.50 s" in render(name, REPORT, Style(width=110))
 

@@ -1,4 +1,4 @@
-"""Why a device cannot be reached, and the command that fixes it."""
+"""Why a device cannot be reached, and the command that fixes it (`ssh.py`, `shell/refusals.py`)."""
 
 from __future__ import annotations
 

@@ -105,7 +105,8 @@ class Span:
 
     def uint(self, at: int, width: int) -> int:
         """A little-endian unsigned integer of `width` bytes."""
-        return int.from_bytes(self.raw(at, width), "little")
+        place = self.place(at, width)
+        return self.data[place] if width == 1 else int.from_bytes(self.data[place : place + width], "little")
 
     def place(self, at: int, size: int) -> int:
         """Where in `data` the `size` bytes at `at` are.

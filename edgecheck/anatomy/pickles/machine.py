@@ -10,9 +10,10 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from edgecheck.anatomy.accounting.limits import ITEM, RECORD, TABLE, TEXT
+from edgecheck.anatomy.accounting.limits import ITEM, RECORD, TEXT
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Name, Persistent, Text, Value, index_in, number_in
+from edgecheck.anatomy.pickles.operands import Operands
 
 #: Opcodes of one pickle.
 _MOST_STEPS = 5_000_000
@@ -53,16 +54,7 @@ _TUPLES = {b")": 0, b"\x85": 1, b"\x86": 2, b"\x87": 3}  # EMPTY_TUPLE, TUPLE1, 
 _CALLS = {b"R": 1, b"\x81": 1, b"\x92": 2}  # REDUCE, NEWOBJ, NEWOBJ_EX
 
 
-class _Mark:
-    """Where a group of operands begins; one per MARK opcode."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-
-class Machine:
+class Machine(Operands):
     """Follows one pickle in `span`.
 
     Args:
@@ -78,14 +70,10 @@ class Machine:
     """
 
     def __init__(self, span: Span, at: int = 0, on_build: Callable[[Made, int], int] | None = None) -> None:
-        self.at = at
+        super().__init__(span, at)
         self.names: set[Name] = set()
         self.persistent: list[Persistent] = []
-        self._span = span
         self._on_build = on_build
-        self._stack: list[Value] = []
-        self._memo: list[Value] = []  # in the order of MEMOIZE, which needs no index
-        self._scattered: dict[int, Value] = {}  # what other opcodes put elsewhere
         self._handlers = _handlers(self)
 
     def run(self) -> Value:
@@ -109,41 +97,6 @@ class Machine:
             handler()
         raise Unread(f"its pickle has more than {_MOST_STEPS:,} steps")
 
-    def push(self, value: Value) -> None:
-        """Push an operand."""
-        self._stack.append(value)
-
-    def push_new(self, value: Mapping | list[Value] | tuple[Value, ...]) -> None:
-        """Push a container, and charge it."""
-        self._span.work.spend(TABLE if isinstance(value, Mapping) else RECORD + ITEM * len(value))
-        self._stack.append(value)
-
-    def pop(self) -> Value:
-        """Pop an operand."""
-        if not self._stack or isinstance(self._stack[-1], _Mark):
-            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
-        return self._stack.pop()
-
-    def pop_group(self) -> tuple[list[Value], int]:
-        """Pop the operands since the last mark; returns them, and the place of the mark."""
-        for index in range(len(self._stack) - 1, -1, -1):
-            mark = self._stack[index]
-            if isinstance(mark, _Mark):
-                group = self._stack[index + 1 :]
-                del self._stack[index:]
-                return group, mark.at
-        raise Damage(f"its pickle lacks a mark at byte {self.at - 1:,}")
-
-    def pop_any(self) -> None:
-        """POP: an operand, or a mark."""
-        if not self._stack:
-            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
-        self._stack.pop()
-
-    def mark(self) -> None:
-        """MARK."""
-        self._stack.append(_Mark(self.at))
-
     def number(self, width: int) -> int:
         """The unsigned argument of an opcode."""
         self.at += width
@@ -162,7 +115,7 @@ class Machine:
         """A string or byte string: short texts are read, everything else stays where it is."""
         size = self.number(_LENGTH_WIDTHS[code])
         at = self.at
-        self._span.sub(at, size)
+        self._span.place(at, size)  # all of it is there
         self.at += size
         if code in _TEXTS and size <= _LONGEST_TEXT:
             text = Text(self._span.text(at, size))
@@ -238,34 +191,6 @@ class Machine:
         mapping.pairs += zip(values[::2], values[1::2], strict=True)
         mapping.spans.append((begin, self.at))
         self.push(target)
-
-    def put(self, index: int) -> None:
-        """PUT, BINPUT and LONG_BINPUT: remember the last operand."""
-        if not self._stack:
-            raise Damage(f"its pickle lacks an operand at byte {self.at - 1:,}")
-        if index in self._scattered:
-            self._scattered[index] = self._stack[-1]
-        elif index == len(self._memo):
-            self._span.work.spend(ITEM)
-            self._memo.append(self._stack[-1])
-        elif index < len(self._memo):
-            self._memo[index] = self._stack[-1]
-        else:
-            self._span.work.spend(2 * RECORD)
-            self._scattered[index] = self._stack[-1]
-
-    def memoize(self) -> None:
-        """MEMOIZE."""
-        self.put(len(self._memo) + len(self._scattered))
-
-    def get(self, index: int) -> None:
-        """GET, BINGET and LONG_BINGET: push a remembered operand."""
-        if index in self._scattered:
-            self.push(self._scattered[index])
-        elif index < len(self._memo):
-            self.push(self._memo[index])
-        else:
-            raise Damage(f"its pickle repeats what was never there, at byte {self.at - 1:,}")
 
 
 def _handlers(machine: Machine) -> dict[int, Callable[[], None]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread, mapped
 from edgecheck.anatomy.encodings.streams import compression, unpacked
+from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
 from edgecheck.anatomy.pickles.arrays import read_dtype, read_shape
 from edgecheck.anatomy.pickles.machine import Machine
 from edgecheck.anatomy.pickles.objects import Made, Mapping, Text
@@ -29,7 +31,7 @@ _VERSION = "_sklearn_version"
 _LARGEST_MEMBER = 1 << 31
 
 #: What reading a damaged or hostile file raises.
-_EXPECTED = (Damage, Unread, zipfile.BadZipFile, OSError, ValueError, KeyError, RecursionError, NotImplementedError)
+UNREADABLE = (*ZIP_ERRORS, Damage, Unread, KeyError, SyntaxError)
 
 
 @dataclass(slots=True)
@@ -106,6 +108,13 @@ def of_skops(path: Path) -> PickledImports:
     return found
 
 
+def in_words(error: BaseException) -> str:
+    """Why a file cannot be read, as a clause."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    encrypted = re.search(r"'([^']*)'.* is encrypted", words)  # `zipfile` prints its own objects
+    return f"its member {encrypted[1]} is encrypted" if encrypted else words
+
+
 class _Follower:
     """Follows pickles. What it cannot follow becomes the doubt, and a doubtful file is not opened."""
 
@@ -116,8 +125,8 @@ class _Follower:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, _EXPECTED):
-            self._found.doubt = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UNREADABLE):
+            self._found.doubt = in_words(error)
             return True
         return False
 

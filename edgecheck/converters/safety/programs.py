@@ -9,13 +9,12 @@ import io
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
 from edgecheck.anatomy.accounting.limits import cut
-from edgecheck.anatomy.encodings.span import Damage, Unread
+from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.converters.safety import (
     exported_program,
     keras_configuration,
@@ -23,13 +22,8 @@ from edgecheck.converters.safety import (
     tensorflow_graph,
     torchscript,
 )
-from edgecheck.converters.safety.pickled_imports import PickledImports, of_archive
+from edgecheck.converters.safety.pickled_imports import UNREADABLE, PickledImports, in_words, of_archive
 
-#: What reading a damaged or hostile file raises.
-_EXPECTED = (
-    Damage, Unread, zipfile.BadZipFile, OSError, ValueError, KeyError, RecursionError, NotImplementedError,
-    RuntimeError, EOFError, SyntaxError, struct.error, zlib.error,
-)  # fmt: skip
 #: Findings that are kept; a message names fewer.
 _MOST = 1000
 #: Bytes that a source or description may have.
@@ -97,8 +91,8 @@ def _all(findings: Iterator[str]) -> tuple[tuple[str, ...], str]:
     try:
         for each in islice(findings, _MOST):
             every[each] = None
-    except _EXPECTED as error:
-        return tuple(every), " ".join(str(error).split()) or type(error).__name__
+    except UNREADABLE as error:
+        return tuple(every), in_words(error)
     return tuple(every), ""
 
 

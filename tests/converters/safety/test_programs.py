@@ -1,9 +1,13 @@
-"""Models that are programs: what opening them would do is found in the file, by every name that a framework reads."""
+"""Models that are programs: what opening them would do is found, by every name that a framework reads.
+
+Also covers `encodings/zipfile_errors.py`.
+"""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +74,51 @@ def test_a_second_directory_is_in_doubt(tmp_path: Path) -> None:
     assert not programs.of_torchscript(path).doubt
     path.write_bytes(b"\0" * 100 + path.read_bytes())
     assert "directory" in programs.of_torchscript(path).doubt
+
+
+#: Where a record of a zip archive has its flags, its method, and its sizes (APPNOTE 4.3.7 and 4.3.12).
+_IN_ENTRY = {"flags": 8, "method": 10, "packed size": 20, "size": 24, "header at": 42}
+
+
+def patched(content: bytes, field_name: str, value: bytes) -> bytes:
+    """The same archive, with a field of the last entry of its directory changed."""
+    at = content.rindex(b"PK\x01\x02") + _IN_ENTRY[field_name]
+    return content[:at] + value + content[at + len(value) :]
+
+
+def renamed(content: bytes, old: bytes, new: bytes) -> bytes:
+    """The same archive, one of whose members has another name at its start than in the directory."""
+    assert len(old) == len(new)
+    return content.replace(old, new, 1)
+
+
+ODD_ZIPS: dict[str, Callable[[bytes], bytes]] = {
+    "other name in the directory": lambda content: renamed(content, b"m/models/model.json", b"m/models/model.txt_"),
+    "after something else": lambda content: b"#!/bin/sh\n" + content,
+    "before something else": lambda content: content + b"\0" * 70_000,
+    "directory twice": lambda content: content + content[content.index(b"PK\x01\x02") :],
+    "another archive after it": lambda content: content + content,
+    "encrypted": lambda content: patched(content, "flags", b"\x01\x00"),
+    "unknown method": lambda content: patched(content, "method", b"\x63\x00"),
+    "no size": lambda content: patched(content, "size", bytes(4)),
+    "no packed size": lambda content: patched(content, "packed size", bytes(4)),
+    "zip64 without its field": lambda content: patched(content, "size", b"\xff" * 4),
+    "header elsewhere": lambda content: patched(content, "header at", b"\x05\x00\x00\x00"),
+    "cut": lambda content: content[:-10],
+}
+
+
+@pytest.mark.parametrize("oddity", ODD_ZIPS)
+def test_no_oddity_of_a_zip_hides_a_member(tmp_path: Path, oddity: str) -> None:
+    """Readers differ on such archives: what Python does not see in one, torch may open."""
+    plain = archive(tmp_path / "plain.pt2", ("archive_format", "pt2"), ("m/models/model.json", _EVIL)).read_bytes()
+    path = tmp_path / "model.pt2"
+    path.write_bytes(ODD_ZIPS[oddity](plain))
+    assert path.read_bytes() != plain
+    found = programs.of_pt2(path)
+    assert found.runs or found.doubt
+    if oddity == "encrypted":
+        assert found.doubt == "its member m/models/model.json is encrypted"
 
 
 @pytest.mark.parametrize("name", ["m/code/__torch__.py", "m/code/a/b.py", "m/CODE/__torch__.PY"])
