@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.signature import signature
 from edgecheck.checks import open_dimensions
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
@@ -14,6 +15,7 @@ from edgecheck.converters.interface import READY, Request
 from edgecheck.converters.routes import formats_of
 from edgecheck.core import device_match, measurement, verdict
 from edgecheck.core.address import Address
+from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.caveats import Caveat, caveats, low_agreement
 from edgecheck.core.command_line import check_command
@@ -22,6 +24,7 @@ from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
 from edgecheck.core.report import CheckResult, WayOut
+from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.targets import Reuse, open_target
@@ -172,9 +175,29 @@ def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...
 
 def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat]:
     """What the artifact itself gives reason to doubt, unless a limit judges it."""
+    if evidence is None:
+        return
+    yield from _other_signatures(evidence.artifact)
     judged = any(limit.metric == AGREEMENT for limit in check.limits)
-    if evidence is not None and evidence.likeness is not None and not judged:
+    if evidence.likeness is not None and not judged:
         yield from low_agreement(evidence.likeness)
+
+
+def _other_signatures(artifact: Artifact) -> Iterator[Caveat]:
+    """That a .tflite can be called in several ways, of which only one ran."""
+    if artifact.format != "tflite":
+        return
+    try:
+        first, *others = signature(Path(artifact.path)).names or ("",)
+    except ModelError:  # the runtime will say what is wrong with it
+        return
+    if others:
+        names = ", ".join(map(clean, others))
+        yield Caveat(
+            "several-signatures",
+            f"The model has {len(others) + 1} signatures; runs and comparisons are of {clean(first)}, not of {names}.",
+            "To check the others too, export a file for each signature.",
+        )
 
 
 def request_of(check: Check) -> Request:

@@ -67,8 +67,14 @@ class Invocation:
     def _results(self, tell: Callable[[str], None]) -> Generator[CheckResult]:
         left = [check for check in self.checks if check.fingerprint not in self.done]
         results = perform(left, ConversionSettings(user_cache_path("edgecheck")), tell, machines=self.machines)
-        for check in self.checks:
-            yield self.done.get(check.fingerprint) or self._against_baseline(next(results))
+        for at, check in enumerate(self.checks, start=1):
+            result = self.done.get(check.fingerprint) or self._against_baseline(next(results))
+            yield self._with_gone(result) if at == len(self.checks) else result
+
+    def _with_gone(self, result: CheckResult) -> CheckResult:
+        """The last result, which also says what the baseline has and no check is of any more."""
+        missing = self.baseline.gone if self.baseline is not None else ()
+        return replace(result, caveats=tuple(dict.fromkeys((*result.caveats, *missing))))
 
     def _against_baseline(self, result: CheckResult) -> CheckResult:
         return self.baseline.judge(result, self.empty.host) if self.baseline is not None else result
@@ -91,6 +97,10 @@ def plan_invocation(request: InvocationRequest, project: Project, tell: Callable
 
         baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
     checks = plan(budgets, addresses(request.targets, project, budgets))
+    if baseline is not None:
+        from edgecheck.checks.baseline import without_checks
+
+        baseline = without_checks(baseline, checks, request.selection)
     if request.shard is not None:
         checks = request.shard.of(checks)
     reuse = Reuse(time.time(), request.fresh)

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgecheck.anatomy.formats import identify
+from edgecheck.anatomy.encodings.span import Missing
+from edgecheck.anatomy.formats import identify, is_model_folder
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
 from edgecheck.checks.recognise import devices_of
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
-from edgecheck.converters.interface import TRUST_ALL
+from edgecheck.config.files import budgets_below, shown_path
+from edgecheck.converters import model_files
+from edgecheck.converters.interface import AS_IS, TRUST_ALL
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
 from edgecheck.core.limits import Limit, OnUnknown, combined
-from edgecheck.errors import UsageError
+from edgecheck.errors import ModelError, UsageError
 from edgecheck.targets import nearest
 
 #: The variant that stands for the choice among all variants.
@@ -95,9 +98,21 @@ def select(
 
 
 def _is_model(path: Path) -> bool:
-    if path.is_dir():
-        return not any(entry.suffix in _YAML for entry in path.iterdir())
-    return path.suffix not in _YAML
+    """Whether a path names a model; a folder does unless it is one of budgets, which may lie at any depth.
+
+    Raises:
+        UsageError: the folder is empty.
+    """
+    if not path.is_dir():
+        return path.suffix not in _YAML
+    if not is_model_folder(path) and budgets_below(path):
+        return False
+    if os.access(path, os.R_OK) and not any(path.iterdir()):
+        raise UsageError(
+            f"{shown_path(path)} is empty: there is no budget (.yaml) and no model in it.",
+            "Write a budget: edgecheck budget init MODEL --output budgets/NAME.yaml",
+        )
+    return True
 
 
 def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
@@ -227,16 +242,34 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
             )
         )
         for budget in budgets
-        for source in [identify(Path(budget.model.path)).value]
+        for source in [_complete(Path(budget.model.path))]
         for variant in budget.variants or (Variant(AUTO),)
         for profile, limits in budget.devices
     )
 
 
-def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = ()) -> tuple[Check, ...]:
+def _complete(model: Path) -> str:
+    """The model's format.
+
+    Raises:
+        ModelError: it is missing, damaged, not a model, or without a file that belongs to it.
+    """
+    source = identify(model).value
+    try:
+        model_files.files_of(model, source)
+    except ModelError as error:
+        if isinstance(error.__cause__, Missing):
+            raise
+    return source
+
+
+def plan_fit(
+    budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Variant] = (), shares: Sequence[float] = ()
+) -> tuple[Check, ...]:
     """For each device of `budgets` one check with the variants to choose from.
 
-    These are every variant that the model can be converted to and the budget's variants, or `only` those.
+    These are every variant that the model can be converted to and the budget's variants, or `only` those; and each of
+    them pruned by each of `shares`.
 
     Raises:
         ModelError: a model is missing, damaged, or not a model.
@@ -244,12 +277,20 @@ def plan_fit(budgets: Sequence[Budget], addresses: Addresses, only: Sequence[Var
     free = plan((replace(budget, variants=()) for budget in budgets), addresses)
     named = {budget.path: budget.variants for budget in budgets}
     return tuple(
-        replace(
-            check,
-            candidates=tuple(only) or tuple(dict.fromkeys((*check.candidates, *named.get(check.budget.path, ())))),
-        )
+        replace(check, candidates=_pruned_too(only or (*check.candidates, *named.get(check.budget.path, ())), shares))
         for check in free
     )
+
+
+def _pruned_too(variants: Sequence[Variant], shares: Sequence[float]) -> tuple[Variant, ...]:
+    """The variants, and each pruned by each share; an unchanged file becomes float32 with that."""
+    pruned = (
+        Variant("float32" if each.name == AS_IS else each.name, share)
+        for share in shares
+        for each in variants
+        if share and not each.prune
+    )
+    return tuple(dict.fromkeys((*variants, *pruned)))
 
 
 def _with_candidates(check: Check) -> Check:

@@ -41,12 +41,16 @@ class Swept:
 def values_in(models: Sequence[Path]) -> tuple[str, ...]:
     """The part of each name that differs: `100` of forest_100.onnx next to forest_10.onnx.
 
+    Of each path, where two files in different folders have one name.
+
     Raises:
         UsageError: two names have the same part.
     """
     names = [model.name for model in models]
     if len(names) == 1:
         return (models[0].stem,)
+    if len(set(names)) < len(names):
+        names = [str(model) for model in models]
     front = _common(names)
     back = _common([name[::-1] for name in names])[::-1]
     front = re.sub(r"-?[0-9.]+$", "", front)  # half of a number belongs to the value

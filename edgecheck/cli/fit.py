@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
 from edgecheck.reports.fit import FORMATS, FitReport, render_fit
+from edgecheck.targets import Reuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,7 @@ Examples:
   edgecheck fit emotion.keras --device raspberry-pi-zero-2-w --samples faces.npz
   edgecheck fit model.onnx --limit size=500kB --limit latency_p50=20ms
   edgecheck fit model.onnx --limit agreement=0.99 --variant float16 --variant int8
+  edgecheck fit model.onnx --limit download=200kB --prune 0.3,0.5,0.8
   edgecheck fit budgets/doorbell.yaml --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck fit model.tflite --device pixel-8 --all --format json=fit.json
 """
@@ -57,18 +60,28 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     help="Try only these: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
 )
+@click.option(
+    "--prune",
+    "shares",
+    type=options.SharesParam(),
+    default=(),
+    metavar="SHARES",
+    help="Try every variant pruned by these shares, too: 0.3,0.5.",
+)
 @options.PROFILES
 @options.format_option(FORMATS)
 @click.option("--all", "every", is_flag=True, help="Run every variant on the device, even after one fits.")
 @options.PIN
 @options.TRUST
 @options.MACHINES
+@options.FRESH
 def command(
     paths: tuple[Path, ...],
     devices: tuple[str, ...],
     targets: tuple[str, ...],
     limits: tuple[str, ...],
     variants: tuple[str, ...],
+    shares: tuple[str, ...],
     profiles: tuple[Path, ...],
     formats: tuple[tuple[str, str], ...],
     machines: int,
@@ -77,6 +90,7 @@ def command(
     every: bool,
     pin: bool,
     trust: bool,
+    fresh: bool,
 ) -> int:
     """Find the variant that fits a device with the least loss.
 
@@ -102,7 +116,9 @@ def command(
     with Progress(1) as progress:
         budgets = select(selection, project, targets, progress.show)
     _ensure_limits(budgets)
-    checks = plan_fit(budgets, addresses(targets, project, budgets), tuple(map(Variant, variants)))
+    only = tuple(map(Variant, variants))
+    checks = plan_fit(budgets, addresses(targets, project, budgets), only, tuple(map(float, shares)))
+    checks = tuple(replace(check, reuse=Reuse(time.time(), fresh)) for check in checks)
     started = now()
     fits: list[Fit] = []
     with ExitStack() as stack:

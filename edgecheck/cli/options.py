@@ -11,14 +11,41 @@ import click
 
 from edgecheck.core.address import beginnings, forms
 from edgecheck.core.units import Unit, parse
+from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     ShareType = click.ParamType[float]
+    SharesType = click.ParamType[tuple[str, ...]]
     FormatType = click.ParamType[tuple[str, str]]
 else:  # generic from click 8.3 on; Debian 13 has 8.2
-    ShareType = FormatType = click.ParamType
+    ShareType = SharesType = FormatType = click.ParamType
+
+
+class SharesParam(SharesType):
+    """Shares of pruning, separated by commas: `0,0.5,0.9`. Kept as they were written."""
+
+    name = "SHARES"
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Each share.
+
+        Raises:
+            UsageError: one of them is none.
+        """
+        del param, ctx
+        if isinstance(value, tuple):
+            return value
+        shares = tuple(each.strip() for each in value.split(",") if each.strip())
+        try:
+            if shares and all(0 <= float(each) < 1 for each in shares):  # not so for nan
+                return shares
+        except ValueError:
+            pass
+        raise UsageError(f"--prune {value} is not a list of shares.", "Write numbers from 0 up to 1: --prune 0,0.5,0.9")
 
 
 class ShareParam(ShareType):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: What is printed at once also where stderr is not a terminal: why nothing happens for minutes.
 _LONG_WAITS = ("waiting for ", "cooling down ")
 
-#: Seconds between two lines of a log about what is being done: a check of ten seconds is silent on a busy machine too.
+#: Seconds between two lines of a log about what is being done. A check of ten seconds stays silent, also under load.
 _EVERY = 60.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,13 @@ _PATH = click.Path(path_type=Path)
 @click.command("sweep", epilog=_EXAMPLES)
 @click.argument("models", nargs=-1, type=_PATH, metavar="[MODEL]...")
 @click.option("--factor", default="", metavar="NAME", help="What differs between the models, to show.")
-@click.option("--prune", metavar="SHARES", help="Prune MODEL to each of these shares: 0,0.5,0.9.")
+@click.option(
+    "--prune",
+    type=options.SharesParam(),
+    default=(),
+    metavar="SHARES",
+    help="Prune MODEL to each of these shares: 0,0.5,0.9.",
+)
 @click.option("--variants", metavar="NAMES", help="Convert MODEL to each of these variants: float32,int8.")
 @click.option("--factory", default="", metavar="MODULE:FUNCTION", help="A function that returns a model for a value.")
 @click.option("--values", default="", metavar="VALUES", help="What the factory is called with: 10,100,500.")
@@ -52,7 +59,7 @@ _PATH = click.Path(path_type=Path)
 def command(
     models: tuple[Path, ...],
     factor: str,
-    prune: str | None,
+    prune: tuple[str, ...],
     variants: str | None,
     factory: str,
     values: str,
@@ -119,20 +126,18 @@ def _expanded(models: tuple[Path, ...]) -> list[Path]:
     """Patterns that the shell left alone become the files that they match."""
     found: list[Path] = []
     for model in models:
-        matched = sorted(Path().glob(str(model))) if "*" in model.name and not model.is_absolute() else []
+        matched = [] if model.exists() else sorted(map(Path, glob.glob(str(model))))  # noqa: PTH207 - also absolute ones
         found += matched or [model]
     return found
 
 
-def _converted(models: tuple[Path, ...], prune: str | None, variants: str | None, swept: Swept) -> Iterator[Point]:
+def _converted(models: tuple[Path, ...], prune: tuple[str, ...], variants: str | None, swept: Swept) -> Iterator[Point]:
     from edgecheck.anatomy.formats import identify
     from edgecheck.converters.routes import formats_of
 
     if len(models) != 1:
         raise UsageError("--prune and --variants vary one model.", "Name one model.")
-    values = _split(prune or variants or "")
-    if prune and not all(_is_share(each) for each in values):
-        raise UsageError(f"--prune {prune} is not a list of shares.", "Write numbers from 0 up to 1: --prune 0,0.5,0.9")
+    values = list(prune) or _split(variants or "")
     if variants and (unknown := [each for each in values if each not in VARIANTS]):
         raise UsageError(f"Unknown variant {unknown[0]!r}.", f"Choose from {', '.join(VARIANTS)}.")
     source = identify(models[0]).value
@@ -145,10 +150,3 @@ def _converted(models: tuple[Path, ...], prune: str | None, variants: str | None
         trusted=TRUST_ALL if swept.trust else "",
     )
     return of_conversions(request, "prune" if prune else "variant", values, swept)
-
-
-def _is_share(written: str) -> bool:
-    try:
-        return 0 <= float(written) < 1
-    except ValueError:
-        return False

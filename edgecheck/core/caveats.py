@@ -155,7 +155,7 @@ def _contended(worker: WorkerRun) -> Iterator[Caveat]:
         yield Caveat(
             "contended",
             f"{cause[:1].upper()}{cause[1:]}.",
-            f"That can only slow a model: what passes holds. For steady figures, {contention.ADVICE}.",
+            f"That can only slow a model, so a pass still holds. For steady figures, {contention.ADVICE}.",
         )
 
 

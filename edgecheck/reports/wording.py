@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from edgecheck.core import text
+from edgecheck.core import sayings, text
 from edgecheck.core.address import is_a_device, is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.command_line import check_command
 from edgecheck.core.device import Identity
@@ -20,7 +20,7 @@ from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.run import DeviceState
+from edgecheck.core.run import DeviceState, Outcome
 from edgecheck.core.units import Unit, show
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
 
@@ -332,7 +332,7 @@ def next_step(report: Report) -> str:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
         if failed.found is None and failed.reason.startswith("refused by the runtime"):
-            return "Next: give a model that this runtime takes; the reason above says what it does not."
+            return f"Next: {about_refusal(report.results)}"
         limit = "allow more growth" if failed.metric.name.endswith(SUFFIX) else _LIMIT[failed.metric.direction]
         return clean(f"Next: {_WAYS[failed.metric.direction]}, or {limit}{place}.")
     return _decide(report) if report.status is Status.UNKNOWN else ""
@@ -343,6 +343,18 @@ _WAYS = {
     Direction.AT_LEAST: "choose a variant that loses less",
 }
 _LIMIT = {Direction.AT_MOST: "raise the limit", Direction.AT_LEAST: "lower the limit"}
+
+
+def about_refusal(results: Iterable[CheckResult]) -> str:
+    """What to do about the first model that a runtime refused."""
+    workers = (worker for result in results if result.run is not None for worker in result.run.workers)
+    refused = (worker.ending.reason for worker in workers if worker.ending.outcome is Outcome.REFUSED)
+    step = next(filter(None, map(sayings.next_step, refused)), "")
+    return (
+        f"{step[:1].lower()}{step[1:]}"
+        if step
+        else ("give a model that this runtime takes; the reason above says what it does not.")
+    )
 
 
 def _decide(report: Report) -> str:

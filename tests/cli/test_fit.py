@@ -148,6 +148,16 @@ def test_a_budgets_own_variants_are_tried_too(folder: Path) -> None:
     assert done.out.endswith("Next: write `variants: [{variant: int8-weights, prune: 0.5}]` into net.yaml.\n")
 
 
+def test_shares_of_pruning_are_tried_too(folder: Path) -> None:
+    argv = ("--variant", "as-is", "--prune", "0.5", "--limit", "download=1MB", "--limit", "agreement=0.1")
+    done = edgecheck("fit", "net.onnx", *argv, "--format", "json", cwd=folder)
+    (fit,) = json.loads(done.out)["fits"]
+    assert [(trial["variant"], trial["state"]) for trial in fit["trials"]] == [
+        ("as-is", "fails"),
+        ("float32 pruned 50%", "holds"),
+    ]
+
+
 def test_only_some_variants(folder: Path) -> None:
     done = edgecheck(
         *("fit", "net.onnx", "--variant", "int8", "--variant", "as-is", "--limit", "size=1MB", "--format", "json"),

@@ -71,6 +71,15 @@ def test_pruning_reaches_through_the_converter(bench: Bench, keras_models: Path)
     assert made.route.startswith("50% of the weights pruned by magnitude, then TensorFlow")
 
 
+def test_grouped_convolutions_become_onnx(bench: Bench, keras_models: Path) -> None:
+    """Keras computes them in a function that XLA compiles, which tf2onnx leaves as a call."""
+    made = bench.make(keras_models / "groups.keras", "onnx", "float32")
+    nodes = onnx.load(made.path).graph.node
+    groups = [each.i for node in nodes if node.op_type == "Conv" for each in node.attribute if each.name == "group"]
+    assert sorted(groups) == [2, 2, 4]
+    assert bench.agreement(keras_models / "groups.keras", "onnx", "float32").agreement > 0.99999
+
+
 def test_a_real_hdf5(bench: Bench) -> None:
     made = bench.make(fetch("emotion.hdf5"), "tflite", "float32")
     assert made.size < 245_000

@@ -22,6 +22,7 @@ from edgecheck.anatomy.hdf5.headers import H5, read_header
 from edgecheck.anatomy.hdf5.heaps import GlobalHeaps
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
+from edgecheck.anatomy.wrappers import of_training
 
 _ARCHITECTURE = Label(Kind.STRUCTURE, "architecture")
 _METADATA = Label(Kind.METADATA, "version and date")
@@ -33,6 +34,8 @@ _ALIGNMENT = 8
 _DEEPEST = 64
 #: The groups in which Keras 2 and Keras 3 keep the state of the optimiser.
 _OPTIMIZER = ("optimizer_weights", "optimizer")
+#: Where a `.keras` keeps the sums of the training's metrics; no layer can have this path.
+_METRICS = "/metrics/"
 
 
 def read_keras(files: Files) -> Inside:
@@ -79,7 +82,7 @@ def hdf5_tensors(region: Region) -> list[Tensor]:
             tensors.append(_tensor(path, dataset, (h5, heaps, owners)))
             visited[address] = tensors[-1]
     heaps.claim_rest()
-    return [_titled(tensor, titles) for tensor in tensors]
+    return of_training(_titled(tensor, titles) for tensor in tensors)
 
 
 def _members(path: str, entries: Iterable[tuple[str, int]], work: Work) -> Iterator[tuple[str, int]]:
@@ -117,7 +120,7 @@ def _again(tensor: Tensor, path: str) -> Tensor:
 
 
 def _role(path: str, dataset: Dataset) -> Role:
-    if not set(path.split("/")).isdisjoint(_OPTIMIZER):
+    if not set(path.split("/")).isdisjoint(_OPTIMIZER) or path.startswith(_METRICS):
         return Role.OPTIMIZER
     if not dataset.extents:  # nothing was ever written to it
         return Role.CONSTANT

@@ -20,6 +20,7 @@ from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 from edgecheck.anatomy.scopes import layer_of
 from edgecheck.anatomy.tensorflow.checkpoint import read_checkpoint, shape_of, type_name
 from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
+from edgecheck.anatomy.wrappers import of_training
 
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _GRAPH = Label(Kind.STRUCTURE, "graph")
@@ -53,7 +54,7 @@ def read_savedmodel(files: Files) -> Inside:
     seen: dict[tuple[object, ...], str] = {}
     tensors += [_tensor(constant, region, seen) for constant in walk.constants if constant.extents]
     files.claim_rest(_OTHER)
-    return Inside(tuple(tensors), dict(walk.operators))
+    return Inside(tuple(of_training(tensors)), dict(walk.operators))
 
 
 class _Constant(NamedTuple):

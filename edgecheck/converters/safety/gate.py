@@ -44,6 +44,9 @@ _EXAMINERS = {
     "hdf5": _Examiner(programs.of_hdf5, "", "a model of Keras' own layers"),
 }
 
+#: The package whose wrappers around layers are for the training only; see `keras_wrappers`.
+_WRAPPERS = "tensorflow_model_optimization"
+
 #: Formats whose layers are named, rather than operators.
 _KERAS = ("keras", "hdf5")
 
@@ -132,6 +135,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> None:
     hint = f"Save it as {examiner.instead}"
+    if any(_WRAPPERS in each for each in found.runs):
+        hint = "Save it as .h5, from which the wrappers are taken off, or save what strip_pruning returns"
     # With a factory, weights are loaded as data only: a pin of the weights would have no use.
     if not request.factory:
         hint += f"; if you know who made it, {trust_hint(_digest(request))}"

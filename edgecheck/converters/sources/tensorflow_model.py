@@ -148,7 +148,9 @@ def _key(signatures: Any, path: Path) -> str:
     if not found:
         have = ", ".join(name for name in names if not name.startswith("__")) or "none"
         raise ConversionError(
-            f"{path.name} has no serving signature; it has: {have}.",
+            f"{path.name} has several signatures, {have}, and none that serves."
+            if have != "none" and "," in have
+            else f"{path.name} has no serving signature; it has: {have}.",
             "Export it with model.export(path), or with a signature called serving_default.",
         )
     return found
@@ -172,6 +174,8 @@ def freeze(function: Any, ports: tuple[Port, ...], names: list[str], share: floa
         share: See `Request.prune`.
     """
     constant = convert_to_constants.convert_variables_to_constants_v2(function, lower_control_flow=False)
+    if len(constant.inputs) > len(ports):
+        raise RuntimeError("it has lookup tables or other resources, which freezing does not keep")
     graph = _convertible(constant.graph.as_graph_def(), share)
     outputs = dict(zip(names, (each.name for each in constant.outputs), strict=True))
     return Frozen(graph, ports, tuple(each.name for each in constant.inputs), outputs)
@@ -196,6 +200,30 @@ def _prune(node: Any, share: float) -> None:
         values = tf.make_ndarray(node.attr["value"].tensor)
         if is_kernel(values.shape):
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(pruned(values, share)))
+
+
+#: On a call and its function: XLA compiles it, so that TensorFlow does not inline it. Keras computes grouped
+#: convolutions in such a function, because TensorFlow has no kernel for them on a CPU.
+_COMPILED = "_XlaMustCompile"
+
+
+def inlined(frozen: Frozen) -> Frozen:
+    """The graph with the functions inlined that XLA was to compile: other converters know no calls."""
+    if not any(_COMPILED in node.attr for node in frozen.graph.node):
+        return frozen
+    names = {each.signature.name: f"{each.signature.name}_inlined" for each in frozen.graph.library.function}
+    for function in frozen.graph.library.function:  # TensorFlow keeps the compiled ones under their names
+        function.signature.name = names[function.signature.name]
+        function.attr.pop(_COMPILED, None)
+        function.attr.pop("_noinline", None)
+    for nodes in (frozen.graph.node, *(function.node_def for function in frozen.graph.library.function)):
+        for node in nodes:
+            node.attr.pop(_COMPILED, None)
+            node.op = names.get(node.op, node.op)
+            for attribute in node.attr.values():
+                if attribute.HasField("func"):
+                    attribute.func.name = names.get(attribute.func.name, attribute.func.name)
+    return freeze(as_function(frozen), frozen.ports, sorted(frozen.outputs), 0.0)
 
 
 def as_function(frozen: Frozen, tensors: list[str] | None = None) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,11 +78,15 @@ def is_current(path: Path) -> bool:
     kinds = [code.BuiltinCode() for code in codes]
     if not model.SignatureDefsLength() or _OPS.DEQUANTIZE in kinds:
         return False
+    graphs = [model.Subgraphs(each) for each in range(model.SubgraphsLength())]
+    names = [graph.Tensors(each).Name() for graph in graphs for each in range(graph.TensorsLength())]
+    if len(set(names)) < len(names):
+        return False
     if any(code.DeprecatedBuiltinCode() > kind for code, kind in zip(codes, kinds, strict=True)):
         return False
     types = {
         graph.Tensors(operator.Inputs(place)).Type()
-        for graph in map(model.Subgraphs, range(model.SubgraphsLength()))
+        for graph in graphs
         for operator in map(graph.Operators, range(graph.OperatorsLength()))
         for place in WEIGHTS.get(kinds[operator.OpcodeIndex()], ())
         if place < operator.InputsLength() and operator.Inputs(place) >= 0
@@ -147,6 +152,29 @@ def add_signature(model: Any) -> None:
     signature.inputs = list(_named(graph, graph.inputs))
     signature.outputs = list(_named(graph, graph.outputs))
     model.signatureDefs = [signature]
+
+
+def name_apart(model: Any) -> None:
+    """Give tensors of one name different ones: ai-edge-quantizer refuses the model otherwise.
+
+    Those of the ports stay, since callers use them; signatures have their own names for ports.
+    """
+    ports = {(place, int(index)) for place, graph in enumerate(model.subgraphs) for index in _ports_of(graph)}
+    every = [(place, at) for place, graph in enumerate(model.subgraphs) for at in range(len(graph.tensors))]
+    taken = {model.subgraphs[place].tensors[at].name for place, at in every}
+    seen: set[Any] = set()
+    for place, at in sorted(every, key=lambda each: (each not in ports, each)):
+        tensor = model.subgraphs[place].tensors[at]
+        if tensor.name in seen:
+            plain = tensor.name or b""
+            tensor.name = next(name for number in itertools.count(1) if (name := plain + b"_%d" % number) not in taken)
+            taken.add(tensor.name)
+        seen.add(tensor.name)
+
+
+def _ports_of(graph: Any) -> Iterator[int]:
+    yield from graph.inputs if graph.inputs is not None else ()
+    yield from graph.outputs if graph.outputs is not None else ()
 
 
 def _named(graph: Any, indices: Any) -> Iterator[Any]:

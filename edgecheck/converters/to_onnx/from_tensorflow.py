@@ -16,7 +16,10 @@ from onnx import helper, numpy_helper
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.sources import tensorflow_model
 from edgecheck.converters.sources.keras_model import KerasModel
-from edgecheck.converters.sources.tensorflow_model import Frozen, freeze, labelled
+from edgecheck.converters.sources.tensorflow_model import Frozen, freeze, inlined, labelled
+
+#: Axes of the kernel of a convolution in three dimensions: both channels, and space.
+_KERNEL_OF_VOLUMES = 5
 
 
 def export_keras(request: Request, folder: Path) -> Made:
@@ -69,21 +72,44 @@ def _from_frozen(folder: Path, frozen: Frozen, way: str) -> Made:
 
 
 def _notes(model: KerasModel) -> tuple[str, ...]:
-    """That the model's state is lost: an .onnx has no variables."""
+    """What the model says, and that its state is lost: an .onnx has no variables."""
     if not model.is_stateful:
-        return ()
-    return ("It is stateful, and .onnx keeps no state: each call starts from the initial one. As .tflite it keeps it.",)
+        return model.notes
+    state = "It is stateful, and .onnx keeps no state: each call starts from the initial one. As .tflite it keeps it."
+    return (*model.notes, state)
 
 
 def _converted(frozen: Frozen) -> onnx.ModelProto:
     """The graph with its inputs and outputs under their names in the signature."""
+    frozen = inlined(frozen)
     inputs = list(frozen.inputs)[: len(frozen.ports)]
     model, _ = tf2onnx.convert.from_graph_def(
         frozen.graph, input_names=inputs, output_names=list(frozen.outputs.values())
     )
     names = dict(zip(inputs, (port.name for port in frozen.ports), strict=True))
+    _group_volumes(model)
     _rename(model.graph, names | {tensor: name for name, tensor in frozen.outputs.items()})
     return model
+
+
+def _group_volumes(model: onnx.ModelProto) -> None:
+    """Give convolutions in three dimensions the number of their groups, which tf2onnx gives to those in two only."""
+    kernels = {each.name: tuple(each.dims) for each in model.graph.initializer if len(each.dims) == _KERNEL_OF_VOLUMES}
+    nodes = [node for node in model.graph.node if node.op_type == "Conv" and node.input[1] in kernels]
+    if not nodes:
+        return
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    channels = {
+        each.name: each.type.tensor_type.shape.dim[1].dim_value
+        for each in (*graph.value_info, *graph.input)
+        if len(each.type.tensor_type.shape.dim) == _KERNEL_OF_VOLUMES
+    }
+    for node in nodes:
+        groups = channels.get(node.input[0], 0) // kernels[node.input[1]][1]
+        if groups > 1 and not any(each.name == "group" and each.i > 1 for each in node.attribute):
+            kept = [each for each in node.attribute if each.name != "group"]
+            del node.attribute[:]
+            node.attribute.extend([*kept, helper.make_attribute("group", groups)])
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
@@ -120,6 +123,49 @@ def _copy_shared_biases(model: onnx.ModelProto) -> bool:
     return len(model.graph.initializer) > before
 
 
+def _flatten_biases(prepared: Path) -> None:
+    """Give every Gemm a bias of one number per column: the quantiser of weights per channel fails on any other shape.
+
+    A bias of [1, n], as exporters write it, has the same numbers; a single number is repeated. One with several rows is
+    left alone.
+    """
+    model = onnx.load(prepared, load_external_data=False)  # weights in another file stay there
+    constants = {each.name: each for each in model.graph.initializer}
+    count = len(constants)
+    for node in model.graph.node:
+        names = list(node.input)
+        if node.op_type != "Gemm" or len(names) <= _BIAS or not {names[1], names[_BIAS]} <= constants.keys():
+            continue
+        transposed = any(each.name == "transB" and each.i for each in node.attribute)
+        columns = constants[names[1]].dims[0 if transposed else 1]
+        bias = constants[names[_BIAS]]
+        if (flat := _flat_bias(bias, columns)) is not None:
+            flat.name = node.input[_BIAS] = f"{bias.name}/flat_{len(model.graph.initializer)}"
+            model.graph.initializer.append(flat)
+    if len(model.graph.initializer) == count:
+        return
+    if not any(each.HasField("g") or each.graphs for node in model.graph.node for each in node.attribute):
+        used = {name for node in model.graph.node for name in node.input} | {each.name for each in model.graph.output}
+        kept = [each for each in model.graph.initializer if each.name in used]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(kept)
+    onnx.save(model, prepared)
+
+
+def _flat_bias(bias: onnx.TensorProto, columns: int) -> onnx.TensorProto | None:
+    """The bias as one row; None where it is one already or cannot be."""
+    if list(bias.dims) == [columns]:
+        return None
+    flat = onnx.TensorProto()
+    flat.CopyFrom(bias)
+    if list(bias.dims) == [1, columns]:
+        del flat.dims[0]
+        return flat
+    if math.prod(bias.dims) != 1 or bias.data_location == onnx.TensorProto.EXTERNAL:
+        return None
+    return numpy_helper.from_array(np.repeat(numpy_helper.to_array(bias).reshape(1), columns))
+
+
 class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
     """The feeds, one by one."""
 
@@ -149,6 +195,7 @@ def _quantised(
         prepared = Path(scratch) / "prepared.onnx"
         source.model = onnx.ModelProto()  # it is on disk, and its weights take as much memory as the quantiser's
         _fold(file, prepared, external=external)
+        _flatten_biases(prepared)
         made = folder / "model.onnx"
         work(prepared, made, source.external)
     return onnx_file.named_by_content(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from edgecheck.converters.sources.tensorflow_model import Frozen, as_function, f
 def convert_keras(request: Request, folder: Path) -> Made:
     """Convert a Keras model unchanged, its batch free."""
     model = _opened(request)
-    return _converted(
+    made = _converted(
         request,
         folder,
         model.ports,
         lambda: tf.lite.TFLiteConverter.from_keras_model(model.keras),
         by_name=len(model.ports) > 1,
     )
+    return replace(made, notes=(*model.notes, *made.notes))
 
 
 def convert_keras_fixed(request: Request, folder: Path) -> Made:
@@ -46,7 +48,8 @@ def convert_keras_fixed(request: Request, folder: Path) -> Made:
 
     traced = tf.function(named).get_concrete_function(*specs)
     frozen = freeze(traced, ports, sorted(traced.structured_outputs), 0.0)
-    return _from_frozen(request, folder, frozen, ", the batch fixed to 1")
+    made = _from_frozen(request, folder, frozen, ", the batch fixed to 1")
+    return replace(made, notes=(*model.notes, *made.notes))
 
 
 def convert_saved_model(request: Request, folder: Path) -> Made:

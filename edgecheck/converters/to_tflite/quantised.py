@@ -19,6 +19,7 @@ from edgecheck.converters.samples import Feeds, feeds
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.tflite_runner import TfliteModel
 from edgecheck.converters.to_tflite.pruned import load_pruned
+from edgecheck.errors import ConversionError
 
 _ALL, _EVERYWHERE = qtyping.TFLOperationName.ALL_SUPPORTED, ".*"
 
@@ -43,7 +44,9 @@ def convert(request: Request, folder: Path) -> Made:
 
 @contextmanager
 def _prepared(request: Request) -> Iterator[Path]:
-    """The model of `request`, pruned, in the current encoding and with a signature; its own file if nothing is to do.
+    """The model of `request`, pruned, in the current encoding, with a signature, and with a name for each tensor.
+
+    Its own file if nothing is to do.
 
     Raises:
         ConversionError: it has no float32 weights.
@@ -53,6 +56,7 @@ def _prepared(request: Request) -> Iterator[Path]:
         return
     model = load_pruned(request)
     tflite_file.add_signature(model)
+    tflite_file.name_apart(model)
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.tflite"
         tflite_file.save(model, prepared)
@@ -89,7 +93,13 @@ def _ranges(prepared: Path, recipe: recipe_manager.RecipeManager, fed: Feeds) ->
     it, and is 0.013 without. Sample by sample, because variables are reset only between two calls.
     """
     work = calibrator.Calibrator(prepared.read_bytes(), qsv_update_func=qsv_utils.min_max_update)
-    signature = next(iter(work.get_signature_list()))
+    signature, *others = work.get_signature_list()
+    if others:
+        raise ConversionError(
+            f"The model has the signatures {', '.join(sorted((signature, *others)))}, and int8 would be calibrated for"
+            " one of them only.",
+            "Export a file for each signature, or use int8-weights or float16, which need no calibration.",
+        )
     for feed in fed.each:
         work.calibrate({signature: [feed]}, recipe)
     ranges: dict[str, Any] = work.get_model_qsvs()

@@ -43,6 +43,7 @@ def main(folder: Path) -> None:
     of_transformers(folder)
     equal_constants(folder)
     flat(folder)
+    of_groups(folder)
     for suffix in ("keras", "h5"):
         lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
     built.save_weights(folder / "only.weights.h5")
@@ -147,6 +148,16 @@ def flat(folder: Path) -> None:
     """A thousand classes, none of them likelier than 1/256: int8 has no number for that."""
     layers = [keras.Input((16,), name="rows"), keras.layers.Dense(1000, activation="softmax", name="scores")]
     keras.Sequential(layers).save(folder / "flat.keras")
+
+
+def of_groups(folder: Path) -> None:
+    """Grouped convolutions in one, two and three dimensions, one after the other."""
+    volume = keras.Input((6, 6, 6, 4), name="volume")
+    found = keras.layers.Conv3D(8, 2, groups=2)(volume)
+    found = keras.layers.Conv2D(8, 3, groups=4, padding="same")(keras.layers.Reshape((25, 5, 8))(found))
+    found = keras.layers.Conv1D(4, 3, groups=2, dilation_rate=2)(keras.layers.Reshape((125, 8))(found))
+    end = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(found))
+    keras.Model(volume, end).save(folder / "groups.keras")
 
 
 def lambdas(path: Path, marker: Path) -> None:

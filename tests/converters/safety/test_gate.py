@@ -6,6 +6,7 @@ Covers `keras_configuration.py`.
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import shutil
@@ -310,3 +311,13 @@ def test_torch_is_forced_to_load_weights_only(
     with pytest.raises(ConversionError, match="PermissionError"):  # trusted, it runs: the file really is hostile
         empty_bench.make(model, "onnx", "float32", trusted=TRUST_ALL)
     assert not marker.exists(), "the seal holds"
+
+
+def test_wrappers_around_layers_have_another_way_out(tmp_path: Path) -> None:
+    module = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper"
+    model = tmp_path / "pruned.keras"
+    with zipfile.ZipFile(model, "w") as archive:
+        archive.writestr("config.json", json.dumps({"module": module, "class_name": "PruneLowMagnitude", "config": {}}))
+    with pytest.raises(ConversionError, match="holds the class tensorflow_model_optimization") as caught:
+        admit(Request(model=model, source="keras", format="onnx", variant="float32"))
+    assert caught.value.hint.startswith("Save it as .h5, from which the wrappers are taken off, or save what")

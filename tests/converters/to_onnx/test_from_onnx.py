@@ -226,6 +226,20 @@ def test_samples_calibrate_better_than_noise(bench: Bench, tmp_path: Path) -> No
     assert np.abs(clipped - right).max() / np.abs(right).max() > 0.5
 
 
+@pytest.mark.parametrize("shape", [(1, 256), (1,), ()])
+def test_a_bias_of_any_shape_is_quantised(bench: Bench, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """onnxruntime's quantiser takes one number per column only, and magika's network has a row of them."""
+    path = onnx_models.dense(tmp_path / "biased.onnx")
+    model = onnx.load(path)
+    bias = next(each for each in model.graph.initializer if each.name == "b0")
+    values = onnx.numpy_helper.to_array(bias)
+    other = values.reshape(shape) if shape == (1, 256) else values[0].reshape(shape)
+    bias.CopyFrom(onnx.numpy_helper.from_array(other, "b0"))
+    onnx.save(model, path)
+    assert bench.make(path, "onnx", "int8").size < 30_000
+    assert bench.agreement(path, "onnx", "int8").agreement > 0.99
+
+
 def test_weights_behind_a_transpose_are_seen(tmp_path: Path) -> None:
     """As exports without constant folding have them."""
     from edgecheck.converters.sources import onnx_file

@@ -53,6 +53,21 @@ def test_pruning_shrinks_only_the_download(bench: Bench, variant: str) -> None:
     assert gzipped(Path(made.path)) < 0.8 * gzipped(Path(plain.path))
 
 
+def test_tensors_of_one_name_are_told_apart(bench: Bench, tmp_path: Path) -> None:
+    """ai-edge-quantizer refuses them; the ports keep their names."""
+    from edgecheck.converters.sources import tflite_file
+
+    content = tflite_file.parsed(fetch("face_landmark.tflite").read_bytes())
+    graph = content.subgraphs[0]
+    ports = {*map(int, graph.inputs), *map(int, graph.outputs)}
+    for at, tensor in enumerate(graph.tensors):
+        tensor.name = tensor.name if at in ports else b"arg0"
+    path = tmp_path / "alike.tflite"
+    tflite_file.save(content, path)
+    assert bench.make(path, "tflite", "int8-weights").size < 0.3 * path.stat().st_size
+    assert bench.agreement(path, "tflite", "int8-weights").agreement > 0.99
+
+
 def test_old_files_are_brought_to_the_current_encoding(bench: Bench, tmp_path: Path) -> None:
     """Otherwise, ai-edge-quantizer takes every operator for ADD and returns the file unchanged."""
     model = fetch("face_landmark.tflite")

@@ -166,6 +166,8 @@ def test_without_a_budget_the_next_step_is_a_command() -> None:
     assert last_line(samples) == (
         "Next: edgecheck convert 'a model.onnx' --variant float16 --format onnx --samples 'my faces.npz'"
     )
+    pruned, _ = play({Variant("int8", 0.5): World()})
+    assert " --variant int8 --prune 0.5 --format onnx" in last_line(changed(pruned, path=""))
     as_it_is, _ = play({Variant("as-is"): World()})
     assert last_line(changed(as_it_is, path="")) == "Next: ship it as it is."
     text = render_fit("terminal", report(as_it_is), Style(width=200))
