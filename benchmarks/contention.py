@@ -100,7 +100,7 @@ class Bench:
             devices=((profile, limits),),
         )
         target = open_target(parse("local"), profile)
-        seen = time_on(target, artifact, Needs(budget=budget, limits=limits), tell=lambda _words: None)
+        seen = time_on(target, artifact, Needs(budget=budget, limits=limits), progress=lambda _words: None)
         result = CheckResult(
             budget=budget, variant=Variant("as-is"), profile=profile, target="local", verdicts=(), artifact=artifact
         )

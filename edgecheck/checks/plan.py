@@ -55,7 +55,7 @@ def _silent(_words: str) -> None:
 
 
 def select(
-    selection: Selection, project: Project, targets: Sequence[str] = (), tell: Callable[[str], None] = _silent
+    selection: Selection, project: Project, targets: Sequence[str] = (), progress: Callable[[str], None] = _silent
 ) -> tuple[Budget, ...]:
     """The budgets to check.
 
@@ -63,7 +63,7 @@ def select(
         selection: What to select.
         project: Where budgets and profiles are.
         targets: `ADDRESS` or `DEVICE=ADDRESS`: for models without a budget and a device, the device is asked for.
-        tell: Called with a few words about what is asked.
+        progress: Called with a few words about what is asked.
 
     Raises:
         UsageError: nothing is found, or the options do not go together.
@@ -88,7 +88,7 @@ def select(
         )
     files = [path for path in paths if path not in models]
     if models and not files and not selection.devices:  # a budget names its devices
-        selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], tell))
+        selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], progress))
     loaded = load_budgets(files, profiles=profiles) if files else ()
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]

@@ -55,13 +55,13 @@ def entries(cache: Path) -> tuple[Kept, ...]:
     return tuple(sorted(kept, key=lambda each: -each.size))
 
 
-def locked(kept: Path, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+def locked(kept: Path, progress: Callable[[str], None]) -> AbstractContextManager[None]:
     """Hold the lock of the folder `kept`: another process that wants the same artifact waits for it.
 
     Raises:
         ConversionError: the cache cannot be used.
     """
-    return _store(kept.parent).locked(kept.name, tell)
+    return _store(kept.parent).locked(kept.name, progress)
 
 
 def making(kept: Path) -> AbstractContextManager[Path]:
