@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports import plots, tile_map, wording
+from edgecheck.reports import pages, plots, tile_map, wording
 from edgecheck.reports.plots import Plot
 from edgecheck.reports.tile_map import TileMap
 from edgecheck.reports.wording import clean
@@ -66,20 +63,11 @@ class _Check:
 
 def render(report: Report) -> str:
     """The report as one HTML page."""
-    environment = Environment(
-        loader=PackageLoader("edgecheck.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
     worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
     drawn = set(worst[:MOST_DRAWN])
     mapped = _mapped(report.results, drawn)
     checks = [_check(result, at, mapped, drawn=at in drawn) for at, result in enumerate(report.results)]
-    return environment.get_template("report.html").render(
+    return pages.template("report.html").render(
         status=report.status,
         mark=_MARK,
         sentence=wording.sentence(report),
@@ -93,7 +81,7 @@ def render(report: Report) -> str:
         ],
         undrawn=len(report.results) - len(drawn),
         foot=clean(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
-        look=look,
+        look=pages.text("report.css"),
         bound_at=1 / _FULL,
         canvas=plots,
         tiles=tile_map,

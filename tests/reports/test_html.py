@@ -1,6 +1,6 @@
 """The HTML report: what is in it, that nothing hostile gets out of its text, and that a real Chromium shows it.
 
-Covers `layout.py`.
+Covers `layout.py` and `pages.py`.
 """
 
 from __future__ import annotations
