@@ -1,6 +1,7 @@
 """Checks the agent's figures: its p50 and its peak against other ways to get them, interleaved in one run.
 
     python benchmarks/agent.py [ROUNDS]
+    python benchmarks/agent.py reading        # only what it costs to read how long the process waited
 
 The bare loop and the agent run the same runtime on the same file with one thread; the peer is LiteRT's benchmark.
 The kernel's account of the worker alone comes from `/usr/bin/time -v`. Ratios within one run: the machine may be noisy.
@@ -51,6 +52,26 @@ t = []
 for _ in range(int(sys.argv[2])):
     a = time.perf_counter_ns(); run(); t.append(time.perf_counter_ns() - a)
 print(statistics.median(t) / 1e9)
+"""
+
+READING = """
+sys.path.insert(0, sys.argv[3])
+from edgecheck_agent import waiting
+import gc
+run()
+gc.disable()
+with waiting.Waits() as waits:
+    for _ in range(50): run(); waits.read_after()
+    read, used = waits.read, time.thread_time_ns
+    costs, plain, after = [], [], []
+    for _ in range(int(sys.argv[2])):
+        # By the processor's time: another process between two readings of the wall clock is not the reading's cost.
+        a = used(); read(); read(); b = used(); run(); after.append(used() - b); costs.append(b - a)
+        a = used(); b = used(); run(); plain.append(used() - b)
+    inference = statistics.median(plain) / 1e9
+    share = statistics.median(costs) / 1e9 / (waits.apart(inference) * inference)
+    cold = (statistics.median(after) - statistics.median(plain)) / statistics.median(plain) / waits.apart(inference)
+    print(share, cold, waits.apart(inference), statistics.median(costs) / 1e3, len(waits._files))
 """
 
 
@@ -177,11 +198,26 @@ def early(rounds: int) -> None:
             print(f"{name:<36} {metric}: {statistics.median(counts):.0f} inferences of 1,000, {saved:.2f} s saved")
 
 
+def reading() -> None:
+    """What it costs to read the waiting before and after inferences, as a share of their time; at most 0.5 %."""
+    for name in MODELS:
+        model = fetch(name)
+        argv = [sys.executable, "-c", BARE[model.suffix[1:]] + READING, str(model), str(INFERENCES), str(ROOT)]
+        said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
+        share, cold, apart, cost, files = map(float, said)
+        pair = f"two readings take {cost:.1f} us ({files:.0f} threads)"
+        print(f"{name:<36} {pair}, for {apart:.0f} inferences: {share:.2%}; the one after them takes {cold:+.2%}")
+
+
 def main() -> None:
-    """Run all three."""
+    """Run all four."""
+    if sys.argv[1:] == ["reading"]:
+        reading()
+        return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     accuracy(rounds)
     memory()
+    reading()
     early(3)
 
 

@@ -163,13 +163,13 @@ def routes(models: dict[str, Path], workshop: ConversionSettings) -> list[Route]
             for variant, settings in TFLITE_SETTINGS.items()
         ]
         found.append(Route(network, keras, "onnx", "float32", EXPORT))
-        ready = Path(convert(found[-5].request(), workshop, tell=quiet).path)
+        ready = Path(convert(found[-5].request(), workshop, progress=quiet).path)
         found.append(Route(network, ready, "tflite", "int8-weights", AEQ.format(kind="weight_only")))
         found.append(Route(network, ready, "tflite", "int8-dynamic", AEQ.format(kind="dynamic")))
     network, weights = "MobileNetV3-small", models["MobileNetV3-small"]
     torch = TORCH.format(home=ROOT / "benchmarks")
     found.append(Route(network, weights, "onnx", "float32", torch, "mobilenet_v3:MobileNetV3Small"))
-    ready = Path(convert(found[-1].request(), workshop, tell=quiet).path)
+    ready = Path(convert(found[-1].request(), workshop, progress=quiet).path)
     return [*found, *(Route(network, ready, "onnx", variant, f"{ORT}{call}") for variant, call in ONNX_CALLS.items())]
 
 
@@ -214,7 +214,7 @@ def compare(route: Route, rounds: int) -> Cost:
     """The ratios, printed with the absolute figures."""
 
     def ours(folder: Path) -> float:
-        return (convert(route.request(), ConversionSettings(folder), tell=quiet).peak_memory or 0) / 1e6
+        return (convert(route.request(), ConversionSettings(folder), progress=quiet).peak_memory or 0) / 1e6
 
     def bare(folder: Path) -> float:
         return run(route.bare, str(route.model), str(folder / f"out.{route.target}"), repr(SHAPES[route.network]))

@@ -110,9 +110,9 @@ def forked(work: Callable[[], None], log: Path, deadline: float = DEADLINE) -> b
     return False
 
 
-def performed(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> process.Finished:
+def performed(task: Task, scratch: Path, deadline: float, progress: Callable[[str], None]) -> process.Finished:
     """Do what `process.perform` does, in a fork; see there for what is raised."""
-    tell(task.doing)
+    progress(task.doing)
     out, temporary, todo = scratch / "out", scratch / "tmp", scratch / "task.json"
     out.mkdir()
     temporary.mkdir()
@@ -155,11 +155,11 @@ def _converted(suite: suite_models.Suite, folder: Path, settings: ConversionSett
         trusted=TRUST_ALL if suite.trusted else "",
     )
     try:
-        artifact = convert(request, settings, tell=_nobody)
+        artifact = convert(request, settings, progress=_nobody)
     except EdgecheckError as error:
         return "refused", f"{error.message} {error.hint}"
     try:
-        agreement = agreement_of(artifact, request, settings, tell=_nobody)
+        agreement = agreement_of(artifact, request, settings, progress=_nobody)
         said = agreement.failure or (f"agreement {agreement.agreement:.4g}" if agreement.agreement < ENOUGH else "")
     except EdgecheckError as error:
         said = error.message

@@ -47,7 +47,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     trust: bool = False,
     pin: bool = False,
     root: AnyPath | None = None,
-    tell: Callable[[str], None] = _ignore,
+    progress: Callable[[str], None] = _ignore,
 ) -> Report:
     """Convert, run, measure and judge, as `edgecheck check` does; nothing is printed or written.
 
@@ -72,7 +72,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         trust: Whether model files and factories may execute code.
         pin: Whether to hold clock and cores of the device meanwhile.
         root: The project's folder: relative paths and `edgecheck.yaml` are in it; None: the working directory.
-        tell: Called with a few words about each step, also from other threads.
+        progress: Called with a few words about each step, also from other threads.
 
     Raises:
         EdgecheckError: a budget, profile, model or argument is wrong. A problem of one check is in its result.
@@ -90,7 +90,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         machines=machines,
         fresh=fresh,
     )
-    return _performed(request, home, tell)
+    return _performed(request, home, progress)
 
 
 def load_budgets(*paths: AnyPath, profiles: AnyPath | Sequence[AnyPath] = ()) -> tuple[Budget, ...]:
@@ -166,14 +166,14 @@ def _selection(
     )
 
 
-def _performed(request: InvocationRequest, home: Path, tell: Callable[[str], None]) -> Report:
+def _performed(request: InvocationRequest, home: Path, progress: Callable[[str], None]) -> Report:
     from edgecheck.checks.invocation import plan_invocation
     from edgecheck.config import load_project
 
     _ensure_known(request.selection.on_unknown, request.selection.variants)
-    planned = plan_invocation(request, load_project(home), tell)
+    planned = plan_invocation(request, load_project(home), progress)
     report = planned.empty
-    for grown in planned.reports(tell):
+    for grown in planned.reports(progress):
         report = grown
     return report
 

@@ -21,6 +21,10 @@ ON_UNKNOWN = "edgecheck_on_unknown"
 CHOICES = ("fail", "skip", "warn", "ignore")
 
 
+#: Columns of a report in a failure, at least: a narrower one does not show where a limit is written.
+_COLUMNS = 100
+
+
 class BudgetWarning(UserWarning):
     """A figure is beyond the level at which its budget warns, but within the one at which it fails."""
 
@@ -89,8 +93,19 @@ def _judge(report: Report, rule: str) -> None:
         case edgecheck.Status.UNKNOWN if rule == "skip":
             pytest.skip("; ".join(_reasons(report, edgecheck.Status.UNKNOWN)) or "nothing was judged")
         case _:
-            columns = max(40, shutil.get_terminal_size().columns)
-            pytest.fail(edgecheck.render(report, width=columns).rstrip(), pytrace=False)
+            columns = max(_COLUMNS, shutil.get_terminal_size().columns)
+            shown = edgecheck.render(report, width=columns).rstrip()
+            pytest.fail(f"{_in_short(report)}\n{shown}", pytrace=False)
+
+
+def _in_short(report: Report) -> str:
+    """The worst limit, for pytest's summary: of a failure it shows the first line, and of that as much as fits."""
+    from edgecheck.reports import wording
+
+    pairs = [(verdict, result) for result in report.results for verdict in result.verdicts if not verdict.ignored]
+    for verdict, result in wording.worst_first(pairs):
+        return f"{wording.line(verdict)} ({wording.title(result)})"
+    return wording.sentence(report)
 
 
 def _reasons(report: Report, status: object) -> list[str]:

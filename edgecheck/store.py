@@ -86,7 +86,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes that the entry takes on the disk; holes of sparse files take none."""
-        return sum(path.lstat().st_blocks * 512 for path in self.folder.rglob("*") if path.name != _SEEN)
+        return _bytes(self.folder)
 
     @property
     def made_at(self) -> float:
@@ -104,12 +104,16 @@ class Store:
     error: type[UndecidedError]
     digest: Callable[[Path], str] = sha256_of
     """Computes the digest by which a damaged file is found."""
+    reads: Callable[[Entry], object] = id
+    """Makes of an entry what its user wants. An entry on which it raises a ValueError, KeyError, TypeError or
+    AttributeError is as absent: another version of edgecheck, which knows other facts, wrote it."""
 
     def get(self, key: str) -> Entry | None:
         """The entry, if its files are what was stored; a file that kept its inode and times is not read again."""
         folder = self.folder / key
         try:
             entry = Entry(folder, **json.loads((folder / _ENTRY).read_text(encoding="utf-8")))
+            self.reads(entry)
             return entry if self._intact(entry) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -139,18 +143,20 @@ class Store:
 
     def entries(self) -> Iterator[Entry]:
         """The intact entries, the most recently used first."""
-        folders = [path.parent for path in self.folder.glob(f"*/{_ENTRY}")]
-        for folder in sorted(folders, key=_last_use, reverse=True):
+        for folder in self._folders():
             if entry := self.get(folder.name):
                 yield entry
 
     def trim(self, most_bytes: int) -> None:
-        """Remove the entries that were unused for longest until `most_bytes` are left; not those being built."""
+        """Remove the entries that were unused for longest until `most_bytes` are left; not those being built.
+
+        Damaged entries, and those that another version of edgecheck wrote, take space like the others.
+        """
         total = 0
-        for entry in self.entries():
-            total += entry.size
+        for folder in self._folders():
+            total += _bytes(folder)
             if total > most_bytes:
-                self._remove_if_free(entry.folder, entry.folder.name)
+                self._remove_if_free(folder, folder.name)
 
     @contextmanager
     def locked(self, key: str, progress: Progress, deadline: Deadline = NEVER) -> Iterator[None]:
@@ -209,6 +215,10 @@ class Store:
         entry = Entry(place, **json.loads(text))
         _remember(entry)
         return entry
+
+    def _folders(self) -> list[Path]:
+        """Those of all entries, the most recently used first."""
+        return sorted((path.parent for path in self.folder.glob(f"*/{_ENTRY}")), key=_last_use, reverse=True)
 
     def _build(self, key: str, build: Builder) -> Entry:
         with self.making(key) as scratch:
@@ -292,6 +302,15 @@ def _last_use(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:  # removed meanwhile
         return 0.0
+
+
+def _bytes(folder: Path) -> int:
+    """What a folder takes on the disk; 0 for what is removed meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_blocks * 512 if path.name != _SEEN else 0
+    return total
 
 
 def _stamps(entry: Entry) -> dict[str, list[int]]:

@@ -107,7 +107,7 @@ class _Timed:
 
     def stretch(self, turns: Turns, due: int, skip: int) -> None:
         """Time inferences until there are `due`, or the time is over. Before each one, `skip` others run untimed."""
-        found, read = self.found, self._reader.read
+        found, read, read_after = self.found, self._reader.read, self._reader.read_after
         self._reader.refresh()
         apart = self._apart(skip)
         with refusals.translated(turns.advice):
@@ -118,7 +118,7 @@ class _Timed:
             while len(found) < due and not self.over:
                 before = read()
                 new = self._group(turns, min(apart, due - len(found)), skip)
-                self.waits += waiting.attributed(new, read() - before)
+                self.waits += waiting.attributed(new, read_after() - before)
                 found += new
 
     def _group(self, turns: Turns, count: int, skip: int) -> List[int]:

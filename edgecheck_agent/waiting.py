@@ -6,14 +6,18 @@ sched-stats.rst). Elsewhere it is what passed while the process did not run, if 
 
 import contextlib
 import importlib
+import math
 import os
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from edgecheck_agent import procfs
+from edgecheck_agent import procfs, statistics
 
 # Of an inference's time, what reading may take.
 AFFORDABLE = 0.004
+# The readings whose median is what one costs after an inference: that has taken the caches, and a reading is ten times
+# as long as one after another.
+_RECENT = 31
 _TASKS = "/proc/self/task"
 _TRIALS = 16
 # Of the times in the first line of /proc/stat, in proc(5)'s order.
@@ -34,6 +38,7 @@ class Waits:
         for _ in range(_TRIALS):
             self.read()
         self._cost_s = (time.perf_counter() - begun) / _TRIALS
+        self._after: List[float] = []
 
     def __enter__(self) -> "Waits":
         return self
@@ -66,9 +71,18 @@ class Waits:
         self._last = max(self._last, total)
         return self._last
 
+    def read_after(self) -> int:
+        """As `read`, after inferences; what that costs is kept for `apart`."""
+        begun = time.perf_counter()
+        waited = self.read()
+        self._after.append(time.perf_counter() - begun)
+        return waited
+
     def apart(self, inference_s: float) -> int:
         """How many inferences run between two readings, so that reading before and after them costs little."""
-        return max(1, int(2 * self._cost_s / max(AFFORDABLE * inference_s, 1e-9)) + 1)
+        self._after = self._after[-_RECENT:]
+        cost_s = self._cost_s + (statistics.median(self._after) if self._after else self._cost_s)
+        return max(1, math.ceil(cost_s / max(AFFORDABLE * inference_s, 1e-9)))
 
 
 class _Usage:

@@ -37,6 +37,18 @@ def drawn(name: str, quantile: float, runs: int, seconds: float, seed: int = 1) 
     return np.stack(columns, axis=1)
 
 
+#: Seconds between two moments at which others take the processor away from the model, and for how long; on average.
+BETWEEN, TAKEN = 0.05, 0.03
+
+
+def waits(series: Series, seed: int = 1) -> Series:
+    """What each inference waits on a busy machine: the longer it runs, the likelier others take the processor."""
+    random = np.random.default_rng([seed, *b"waits"])
+    taken = random.poisson(series / 1e9 / BETWEEN)
+    waited: Series = np.rint(random.gamma(np.maximum(taken, 1), TAKEN * 1e9) * (taken > 0)).astype(np.int64)
+    return waited
+
+
 def _steady(_random: np.random.Generator, runs: int, _share: float) -> Level:
     return lambda _now: np.ones(runs)
 

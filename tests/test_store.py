@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 
 from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
-from edgecheck.store import Store, recorded, sha256_of
+from edgecheck.store import Entry, Store, recorded, sha256_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -256,6 +257,24 @@ def test_the_entries_that_were_unused_for_longest_go_first(store: Store) -> None
     store.ensure("c", Recipe(), print)
     store.trim(1_100_000)
     assert content(store) == ["c"]
+
+
+def test_an_entry_of_another_version_is_as_absent(store: Store) -> None:
+    """It has facts that this one does not know; it is built again, and until then takes space like the others."""
+
+    def read(entry: Entry) -> int:
+        (count,) = entry.facts.values()
+        return int(count)
+
+    ours = replace(store, reads=read)
+    store.ensure("key", lambda folder: {**Recipe()(folder), "added": "later"}, print)
+    assert ours.get("key") is None
+    assert list(ours.entries()) == []
+    assert ours.ensure("key", Recipe(), print).facts == {"count": 1}
+
+    store.ensure("other", lambda folder: {**Recipe()(folder), "added": "later"}, print)
+    ours.trim(1_000_000)
+    assert content(store) == []
 
 
 @pytest.fixture

@@ -124,6 +124,13 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
+def is_model_folder(path: Path) -> bool:
+    """Whether a folder is a model, whatever else lies in it: a SavedModel, or one of Core ML's."""
+    return any((path / name).is_file() for name in ("saved_model.pb", "coremldata.bin")) or (
+        (path / "Manifest.json").is_file() and (path / "Data").is_dir()
+    )
+
+
 def _folder_format(path: Path) -> ModelFormat:
     with explained(path):
         if (path / "saved_model.pb").is_file():

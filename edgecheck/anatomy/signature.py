@@ -64,6 +64,8 @@ class Signature:
     variant: Variant
     stateful: bool
     """Whether it keeps variables from one call to the next."""
+    names: tuple[str, ...] = ()
+    """The names of the ways to call it, where the format has any; the first is the one that these ports are of."""
 
     @property
     def arithmetic(self) -> Arithmetic:

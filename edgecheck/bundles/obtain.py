@@ -30,7 +30,7 @@ from edgecheck.bundles.requirements import Requirements, requirements_for
 from edgecheck.bundles.resolve import Resolved, resolve
 from edgecheck.deadline import Deadline
 from edgecheck.errors import BundleError
-from edgecheck.store import Store
+from edgecheck.store import Entry, Store
 
 #: Seconds that resolving and packing may take, a slow connection included.
 PATIENCE = 900.0
@@ -82,11 +82,16 @@ def bundle_for(
         return _packed(resolved, platform, folder).facts()
 
     entry = _archives(cache).ensure(_key(required, platform), build, progress, deadline)
-    return bundle_from(entry.facts, entry.folder)
+    return _bundle(entry)
 
 
 def _archives(cache: Path | None) -> Store:
-    return Store(folder=(cache or cache_folder()) / "archives", what="runtime bundle", error=BundleError)
+    folder = (cache or cache_folder()) / "archives"
+    return Store(folder=folder, what="runtime bundle", error=BundleError, reads=_bundle)
+
+
+def _bundle(entry: Entry) -> Bundle:
+    return bundle_from(entry.facts, entry.folder)
 
 
 def _key(required: Requirements, platform: DevicePlatform) -> str:
@@ -134,6 +139,7 @@ def unpacked(
     def build(folder: Path) -> dict[str, Any]:
         progress("unpacking the runtime")
         unpack(bundle, folder / "files")
+        _compile_bytecode(folder / "files", bundle.platform)
         return {}
 
     store = Store(folder=(cache or cache_folder()) / "unpacked", what="unpacked runtime", error=BundleError)
@@ -141,7 +147,7 @@ def unpacked(
 
 
 def unpack(bundle: Bundle, folder: Path) -> None:
-    """Write the bundle's files into the new folder `folder`, and compile them if this host can.
+    """Write the bundle's files into the new folder `folder`.
 
     Raises:
         BundleError: the archive is damaged; `folder` is incomplete then.
@@ -155,7 +161,6 @@ def unpack(bundle: Bundle, folder: Path) -> None:
         raise BundleError(
             f"The runtime bundle {bundle.path.name} is damaged: {error}.", f"Remove {bundle.path} and try again."
         ) from error
-    _compile_bytecode(folder, bundle.platform)
 
 
 def _compile_bytecode(folder: Path, platform: DevicePlatform) -> None:

@@ -28,10 +28,10 @@ class Search:
 
 
 def choose(
-    check: Check, settings: ConversionSettings, tell: Callable[[str], None]
+    check: Check, settings: ConversionSettings, progress: Callable[[str], None]
 ) -> tuple[CheckResult, tuple[Tried, ...]]:
     """The result of the recommended variant, else of the nearest one; and why the others were not chosen."""
-    done = search(check, settings, tell)
+    done = search(check, settings, progress)
     chosen = done.fit.nearest
     result = chosen.result if chosen.finished else _not_run(done, chosen)
     return _with_divergence(result, chosen), others(done.fit)
@@ -49,22 +49,24 @@ def _with_divergence(result: CheckResult, chosen: Trial) -> CheckResult:
     return replace(result, verdicts=(*result.verdicts, doubt), hint=hint)
 
 
-def search(check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, every: bool = False) -> Search:
+def search(
+    check: Check, settings: ConversionSettings, progress: Callable[[str], None], *, every: bool = False
+) -> Search:
     """Convert and run the candidates of `check`, as many as the answer takes; with `every`, all of them."""
     trials: dict[Variant, Trial] = {}
     attempts: dict[Variant, Attempt] = {}
     while (move := next_move(check.candidates, tuple(trials.values()), every=every)) is not None:
         variant = move.variant
 
-        def tell_of_variant(words: str, variant: Variant = variant) -> None:
-            tell(f"{variant}: {words}")
+        def show(words: str, variant: Variant = variant) -> None:
+            progress(f"{variant}: {words}")
 
         if move.step is Step.LOOK:
             alone = replace(check, variant=variant, candidates=())
-            attempts[variant] = convert(alone, settings, tell_of_variant, compare=variant.name != AS_IS)
+            attempts[variant] = convert(alone, settings, show, compare=variant.name != AS_IS)
             trials[variant] = _before_running(attempts[variant])
         else:
-            trials[variant] = Trial(_result(run(attempts[variant], tell_of_variant)), finished=True)
+            trials[variant] = Trial(_result(run(attempts[variant], show)), finished=True)
     return Search(answer(check.candidates, tuple(trials.values())), attempts)
 
 

@@ -6,14 +6,21 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecheck.config import load_allowances
 from edgecheck.core.budget import Budget
+from edgecheck.core.caveats import Caveat
 from edgecheck.core.comparison import Side, judged_against
+from edgecheck.core.gone import Place, gone
 from edgecheck.core.limits import Growths, OnUnknown
 from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.errors import UsageError
 from edgecheck.reports.reading import read_report
+
+if TYPE_CHECKING:
+    from edgecheck.checks.check import Check
+    from edgecheck.checks.plan import Selection
 
 #: The path that means stdin.
 STDIN = Path("-")
@@ -81,11 +88,38 @@ class Baseline:
     merge_base: Report | None
     rules: Mapping[str, Growths]
     """By budget file."""
+    gone: tuple[Caveat, ...] = ()
+    """What it has and the new results have not; for one of their results to say."""
 
     def judge(self, result: CheckResult, host: str) -> CheckResult:
         """`result`, measured by `host`, with a verdict on the growth of each metric that has a rule."""
         rules = self.rules.get(result.budget.path, Growths()).of(result.profile.id)
         return judged_against(Side(result, host), rules, self.report, self.merge_base)
+
+
+def without_checks(baseline: Baseline, checks: Sequence[Check], selection: Selection) -> Baseline:
+    """The baseline with what it has and `checks` have not.
+
+    What was not selected this time is not gone: other devices, and other budgets that still exist.
+    """
+    if selection.devices:
+        return baseline
+    budgets = {check.budget.path for check in checks}
+    wanted = tuple(
+        one
+        for one in baseline.report.results
+        if one.budget.path in budgets or (one.budget.path and not (selection.paths and Path(one.budget.path).exists()))
+    )
+    places = [
+        Place(
+            check.budget.path,
+            check.budget.model.path.name,
+            "" if check.candidates else str(check.variant),
+            check.profile.id,
+        )
+        for check in checks
+    ]
+    return replace(baseline, gone=gone(replace(baseline.report, results=wanted), places))
 
 
 def rules_in_files(budgets: Iterable[str]) -> dict[str, Growths]:

@@ -53,12 +53,12 @@ class Calibration:
     constants: Mapping[str, Constant]
 
 
-def calibrate(board: Board, tell: Callable[[str], None], *, networks: Sequence[str] = ()) -> Calibration:
+def calibrate(board: Board, progress: Callable[[str], None], *, networks: Sequence[str] = ()) -> Calibration:
     """The constants of `board`, for one thread and the runtime that its profile pins.
 
     Args:
         board: The device.
-        tell: Called with progress messages.
+        progress: Called with a few words about each step.
         networks: Names of generated networks; all where none is named.
 
     Raises:
@@ -72,19 +72,19 @@ def calibrate(board: Board, tell: Callable[[str], None], *, networks: Sequence[s
     machine = open_target(EMULATED, board.profile)
     pairs: dict[str, list[Pair]] = {"float": [], "int8": []}
     runtime = ""
-    with generated_networks(networks, tell) as artifacts:
+    with generated_networks(networks, progress) as artifacts:
         for number, artifact in enumerate(artifacts, 1):
             name = f"[{number}/{len(artifacts)}] {artifact.model}"
-            timed = _complete_run(device, artifact, board, _prefixed(name, tell))
-            counted = _complete_run(machine, artifact, board, _prefixed(f"{name}, emulated", tell))
+            timed = _complete_run(device, artifact, board, _prefixed(name, progress))
+            counted = _complete_run(machine, artifact, board, _prefixed(f"{name}, emulated", progress))
             runtime = timed.runtime.name if timed.runtime else runtime
             pairs[artifact.arithmetic].append(Pair(artifact.model, _latency(timed), _instructions(counted)))
     constants = {kind: fitted(each, runtime) for kind, each in pairs.items() if len(each) >= FEWEST}
     return Calibration({kind: tuple(each) for kind, each in pairs.items()}, constants)
 
 
-def _prefixed(prefix: str, tell: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda words: tell(f"{prefix}: {words}")
+def _prefixed(prefix: str, progress: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda words: progress(f"{prefix}: {words}")
 
 
 def ensure_possible(board: Board, networks: Sequence[str]) -> None:
@@ -132,14 +132,14 @@ _GENERATOR_DEADLINE = 300.0
 
 
 @contextmanager
-def generated_networks(networks: Sequence[str], tell: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
+def generated_networks(networks: Sequence[str], progress: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
     """The networks as files, which exist inside the context."""
     with scratch() as place:
         request = Request(model=Path(), source="", format=FORMAT, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
         task = Task(
             maker=_GENERATOR, request=request, extra="tflite", doing="generating the networks", makes_model=False
         )
-        folder, _ = perform(task, place, _GENERATOR_DEADLINE, tell)
+        folder, _ = perform(task, place, _GENERATOR_DEADLINE, progress)
         yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{FORMAT}")))
 
 
@@ -156,13 +156,13 @@ def _artifact(path: Path) -> Artifact:
     )
 
 
-def _complete_run(target: Target, artifact: Artifact, board: Board, tell: Callable[[str], None]) -> Run:
+def _complete_run(target: Target, artifact: Artifact, board: Board, progress: Callable[[str], None]) -> Run:
     """A run in which every worker completed.
 
     Raises:
         TargetError: a worker did not complete, the device throttled, or it is not the profile's.
     """
-    run = time_on(target, artifact, _needs(artifact, board), tell=tell)
+    run = time_on(target, artifact, _needs(artifact, board), progress=progress)
     if (mismatch := match(board.profile, run).mismatch) and not run.broken:
         ran = mismatch.replace(MEASURED_ON, "ran on ", 1)
         raise TargetError(f"It {ran}.", "Name the profile of the device at that address: --profile ID.")

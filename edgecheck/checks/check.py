@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecheck.anatomy.signature import signature
 from edgecheck.checks import open_dimensions
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
@@ -14,6 +15,7 @@ from edgecheck.converters.interface import READY, Request
 from edgecheck.converters.routes import formats_of
 from edgecheck.core import device_match, measurement, verdict
 from edgecheck.core.address import Address
+from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.caveats import Caveat, caveats, low_agreement
 from edgecheck.core.command_line import check_command
@@ -22,6 +24,7 @@ from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
 from edgecheck.core.report import CheckResult, WayOut
+from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.targets import Reuse, open_target
@@ -30,10 +33,10 @@ if TYPE_CHECKING:
     from edgecheck.converters.interface import ConversionSettings
 
 
-def check_variant(check: Check, settings: ConversionSettings, tell: Callable[[str], None]) -> CheckResult:
+def check_variant(check: Check, settings: ConversionSettings, progress: Callable[[str], None]) -> CheckResult:
     """Convert the model, run the artifact on the device, measure every metric, judge every limit."""
-    attempt = convert(check, settings, tell)
-    attempt = run(attempt, tell)
+    attempt = convert(check, settings, progress)
+    attempt = run(attempt, progress)
     findings = measure(attempt)
     return judge(attempt, findings)
 
@@ -70,29 +73,29 @@ class Attempt:
 
 
 def convert(
-    check: Check, settings: ConversionSettings, tell: Callable[[str], None], *, compare: bool = False
+    check: Check, settings: ConversionSettings, progress: Callable[[str], None], *, compare: bool = False
 ) -> Attempt:
     """Make the artifact and collect everything that needs no device.
 
     Args:
         check: What to convert, and to which variant.
         settings: Where conversions are cached, and their deadline.
-        tell: Called with progress messages.
+        progress: Called with a few words about each step.
         compare: Compare the outputs with the source model's even for a ready file whose limits do not need it.
     """
     try:
-        artifact = conversion.compressed(conversion.convert(request_of(check), settings, tell=tell), settings)
+        artifact = conversion.compressed(conversion.convert(request_of(check), settings, progress=progress), settings)
     except (UndecidedError, ModelError) as error:
         return Attempt(check, error=error)
     evidence = Evidence(artifact=artifact, profile=check.profile, threads=check.budget.threads)
-    evidence = _with_runtime_size(check, evidence, tell)
+    evidence = _with_runtime_size(check, evidence, progress)
     converted = Path(artifact.path) != Path(check.budget.model.path)
     if converted or compare or any(limit.metric.family is Family.LIKENESS for limit in check.limits):
-        evidence = _with_likeness(check, evidence, settings, tell)
+        evidence = _with_likeness(check, evidence, settings, progress)
     return Attempt(check, evidence)
 
 
-def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
+def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
     """Run the artifact on the check's target; unchanged where there is no target or no artifact."""
     check, evidence = attempt.check, attempt.evidence
     if evidence is None or attempt.error is not None or not check.target:
@@ -109,7 +112,7 @@ def run(attempt: Attempt, tell: Callable[[str], None]) -> Attempt:
             device_memory=check.profile.ram.available,
             reuse=check.reuse,
         )
-        seen = run_on(target, evidence.artifact, needs, tell=tell)
+        seen = run_on(target, evidence.artifact, needs, progress=progress)
     except ConnectionLostError as error:
         hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
         return replace(attempt, error=ConnectionLostError(error.message, hint))
@@ -172,9 +175,29 @@ def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...
 
 def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat]:
     """What the artifact itself gives reason to doubt, unless a limit judges it."""
+    if evidence is None:
+        return
+    yield from _other_signatures(evidence.artifact)
     judged = any(limit.metric == AGREEMENT for limit in check.limits)
-    if evidence is not None and evidence.likeness is not None and not judged:
+    if evidence.likeness is not None and not judged:
         yield from low_agreement(evidence.likeness)
+
+
+def _other_signatures(artifact: Artifact) -> Iterator[Caveat]:
+    """That a .tflite can be called in several ways, of which only one ran."""
+    if artifact.format != "tflite":
+        return
+    try:
+        first, *others = signature(Path(artifact.path)).names or ("",)
+    except ModelError:  # the runtime will say what is wrong with it
+        return
+    if others:
+        names = ", ".join(map(clean, others))
+        yield Caveat(
+            "several-signatures",
+            f"The model has {len(others) + 1} signatures; runs and comparisons are of {clean(first)}, not of {names}.",
+            "To check the others too, export a file for each signature.",
+        )
 
 
 def request_of(check: Check) -> Request:
@@ -204,7 +227,7 @@ def _runnable_format(check: Check) -> str:
 DEVICE_MACHINE = "aarch64"
 
 
-def _with_runtime_size(check: Check, evidence: Evidence, tell: Callable[[str], None]) -> Evidence:
+def _with_runtime_size(check: Check, evidence: Evidence, progress: Callable[[str], None]) -> Evidence:
     """Add the size of the runtime that the profile deploys, where a limit needs it."""
     if not any(limit.metric == FOOTPRINT for limit in check.limits):
         return evidence
@@ -216,20 +239,20 @@ def _with_runtime_size(check: Check, evidence: Evidence, tell: Callable[[str], N
     from edgecheck.bundles import DevicePlatform, bundle_for
 
     try:
-        bundle = bundle_for(requirements, DevicePlatform(check.profile.python, DEVICE_MACHINE), progress=tell)
+        bundle = bundle_for(requirements, DevicePlatform(check.profile.python, DEVICE_MACHINE), progress=progress)
     except BundleError as error:
         return replace(evidence, runtime_problem=f"{error.message} {error.hint}".strip())
     return replace(evidence, runtime_size=bundle.unpacked_size)
 
 
 def _with_likeness(
-    check: Check, evidence: Evidence, settings: ConversionSettings, tell: Callable[[str], None]
+    check: Check, evidence: Evidence, settings: ConversionSettings, progress: Callable[[str], None]
 ) -> Evidence:
     """Add how well the artifact's outputs agree with the source model's."""
     from edgecheck.converters.agreement import agreement_of
 
     try:
-        seen = agreement_of(evidence.artifact, request_of(check), settings, tell=tell)
+        seen = agreement_of(evidence.artifact, request_of(check), settings, progress=progress)
     except (UndecidedError, ModelError) as error:
         return replace(evidence, likeness_problem=f"{error.message} {error.hint}".strip())
     likeness = Likeness(

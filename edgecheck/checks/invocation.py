@@ -55,20 +55,26 @@ class Invocation:
     done: Mapping[str, CheckResult] = field(default_factory=dict)
     """By fingerprint: results of an interrupted invocation, taken instead of doing the check again."""
 
-    def reports(self, tell: Callable[[str], None]) -> Iterator[Report]:
+    def reports(self, progress: Callable[[str], None]) -> Iterator[Report]:
         """Do the checks; the report after each result, which is its last."""
         began = time.monotonic()
         report = self.empty
-        with closing(self._results(tell)) as results:
+        with closing(self._results(progress)) as results:
             for result in results:
                 report = replace(report, results=(*report.results, result), seconds=time.monotonic() - began)
                 yield report
 
-    def _results(self, tell: Callable[[str], None]) -> Generator[CheckResult]:
+    def _results(self, progress: Callable[[str], None]) -> Generator[CheckResult]:
         left = [check for check in self.checks if check.fingerprint not in self.done]
-        results = perform(left, ConversionSettings(user_cache_path("edgecheck")), tell, machines=self.machines)
-        for check in self.checks:
-            yield self.done.get(check.fingerprint) or self._against_baseline(next(results))
+        results = perform(left, ConversionSettings(user_cache_path("edgecheck")), progress, machines=self.machines)
+        for at, check in enumerate(self.checks, start=1):
+            result = self.done.get(check.fingerprint) or self._against_baseline(next(results))
+            yield self._with_gone(result) if at == len(self.checks) else result
+
+    def _with_gone(self, result: CheckResult) -> CheckResult:
+        """The last result, which also says what the baseline has and no check is of any more."""
+        missing = self.baseline.gone if self.baseline is not None else ()
+        return replace(result, caveats=tuple(dict.fromkeys((*result.caveats, *missing))))
 
     def _against_baseline(self, result: CheckResult) -> CheckResult:
         return self.baseline.judge(result, self.empty.host) if self.baseline is not None else result
@@ -78,19 +84,25 @@ def _silent(_words: str) -> None:
     """Report no progress."""
 
 
-def plan_invocation(request: InvocationRequest, project: Project, tell: Callable[[str], None] = _silent) -> Invocation:
+def plan_invocation(
+    request: InvocationRequest, project: Project, progress: Callable[[str], None] = _silent
+) -> Invocation:
     """Read everything that the request names; nothing runs yet, though a board may be asked who it is.
 
     Raises:
         UsageError: something that the request names does not exist, or its options do not go together.
     """
-    budgets = select(request.selection, project, request.targets, tell)
+    budgets = select(request.selection, project, request.targets, progress)
     baseline = None
     if request.baseline is not None or request.merge_base is not None:
         from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing
 
         baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
     checks = plan(budgets, addresses(request.targets, project, budgets))
+    if baseline is not None:
+        from edgecheck.checks.baseline import without_checks
+
+        baseline = without_checks(baseline, checks, request.selection)
     if request.shard is not None:
         checks = request.shard.of(checks)
     reuse = Reuse(time.time(), request.fresh)

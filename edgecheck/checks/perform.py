@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def perform(
-    checks: Sequence[Check], settings: ConversionSettings, tell: Callable[[str], None], *, machines: int = 1
+    checks: Sequence[Check], settings: ConversionSettings, progress: Callable[[str], None], *, machines: int = 1
 ) -> Iterator[CheckResult]:
     """The result of each check, in order; a check that cannot be done does not stop the others.
 
@@ -36,9 +36,9 @@ def perform(
         if check.candidates:
             from edgecheck.checks.auto import choose
 
-            result, tried = choose(check, settings, tell)
+            result, tried = choose(check, settings, progress)
         else:
-            result = check_variant(check, settings, tell)
+            result = check_variant(check, settings, progress)
         return replace(result, tried=tried, tiles=_tiles(result), seconds=time.monotonic() - started)
 
     return in_order(checks, run, _lane, _lanes(checks, machines), _first)
@@ -47,7 +47,7 @@ def perform(
 def fit(
     checks: Sequence[Check],
     settings: ConversionSettings,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     *,
     machines: int = 1,
     every: bool = False,
@@ -56,7 +56,7 @@ def fit(
     from edgecheck.checks.auto import search
 
     def run(check: Check) -> Fit:
-        return search(check, settings, tell, every=every).fit
+        return search(check, settings, progress, every=every).fit
 
     return in_order(checks, run, _lane, _lanes(checks, machines), _first)
 

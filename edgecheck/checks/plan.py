@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgecheck.anatomy.formats import identify
+from edgecheck.anatomy.encodings.span import Missing
+from edgecheck.anatomy.formats import identify, is_model_folder
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
 from edgecheck.checks.recognise import devices_of
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
+from edgecheck.config.files import budgets_below, shown_path
+from edgecheck.converters import model_files
 from edgecheck.converters.interface import AS_IS, TRUST_ALL
 from edgecheck.core.address import Address
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
 from edgecheck.core.limits import Limit, OnUnknown, combined
-from edgecheck.errors import UsageError
+from edgecheck.errors import ModelError, UsageError
 from edgecheck.targets import nearest
 
 #: The variant that stands for the choice among all variants.
@@ -52,7 +55,7 @@ def _silent(_words: str) -> None:
 
 
 def select(
-    selection: Selection, project: Project, targets: Sequence[str] = (), tell: Callable[[str], None] = _silent
+    selection: Selection, project: Project, targets: Sequence[str] = (), progress: Callable[[str], None] = _silent
 ) -> tuple[Budget, ...]:
     """The budgets to check.
 
@@ -60,7 +63,7 @@ def select(
         selection: What to select.
         project: Where budgets and profiles are.
         targets: `ADDRESS` or `DEVICE=ADDRESS`: for models without a budget and a device, the device is asked for.
-        tell: Called with a few words about what is asked.
+        progress: Called with a few words about what is asked.
 
     Raises:
         UsageError: nothing is found, or the options do not go together.
@@ -85,7 +88,7 @@ def select(
         )
     files = [path for path in paths if path not in models]
     if models and not files and not selection.devices:  # a budget names its devices
-        selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], tell))
+        selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], progress))
     loaded = load_budgets(files, profiles=profiles) if files else ()
     budgets = [_on_devices(budget, selection.devices) for budget in loaded]
     budgets += [_from_model(path, selection, profiles) for path in models]
@@ -95,9 +98,21 @@ def select(
 
 
 def _is_model(path: Path) -> bool:
-    if path.is_dir():
-        return not any(entry.suffix in _YAML for entry in path.iterdir())
-    return path.suffix not in _YAML
+    """Whether a path names a model; a folder does unless it is one of budgets, which may lie at any depth.
+
+    Raises:
+        UsageError: the folder is empty.
+    """
+    if not path.is_dir():
+        return path.suffix not in _YAML
+    if not is_model_folder(path) and budgets_below(path):
+        return False
+    if os.access(path, os.R_OK) and not any(path.iterdir()):
+        raise UsageError(
+            f"{shown_path(path)} is empty: there is no budget (.yaml) and no model in it.",
+            "Write a budget: edgecheck budget init MODEL --output budgets/NAME.yaml",
+        )
+    return True
 
 
 def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
@@ -227,10 +242,25 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
             )
         )
         for budget in budgets
-        for source in [identify(Path(budget.model.path)).value]
+        for source in [_complete(Path(budget.model.path))]
         for variant in budget.variants or (Variant(AUTO),)
         for profile, limits in budget.devices
     )
+
+
+def _complete(model: Path) -> str:
+    """The model's format.
+
+    Raises:
+        ModelError: it is missing, damaged, not a model, or without a file that belongs to it.
+    """
+    source = identify(model).value
+    try:
+        model_files.files_of(model, source)
+    except ModelError as error:
+        if isinstance(error.__cause__, Missing):
+            raise
+    return source
 
 
 def plan_fit(

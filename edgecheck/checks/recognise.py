@@ -27,7 +27,7 @@ def devices_of(
     project: Project,
     profiles: Profiles,
     model: Path,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> tuple[str, ...]:
     """The ids of the devices that targets name, or are; none where only this host knows which are meant.
 
@@ -42,22 +42,22 @@ def devices_of(
     if found := (*named, *saved):
         return tuple(dict.fromkeys(found))
     boards = [address for text in targets if (address := parse(text)).kind.has_host]
-    return (_recognised(boards[0], profiles, model, tell),) if len(boards) == 1 else ()
+    return (_recognised(boards[0], profiles, model, progress),) if len(boards) == 1 else ()
 
 
-def _recognised(address: Address, profiles: Profiles, model: Path, tell: Callable[[str], None]) -> str:
+def _recognised(address: Address, profiles: Profiles, model: Path, progress: Callable[[str], None]) -> str:
     from edgecheck.core.device import THIS_MACHINE
     from edgecheck.core.profile_draft import probed
     from edgecheck.targets.shell.cache import probe
 
-    tell(f"asking {address.login} what it is")
+    progress(f"asking {address.login} what it is")
     event: Mapping[str, Any] = probe(str(address))
     found = (profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE)
     known = [profile for profile in found if profile is not None]
     device = probed(event)
     same = identified(device, known)
     if same is not None:
-        tell(f"{address.login} is a {clean(same.name)}: --device {same.id}")
+        progress(f"{address.login} is a {clean(same.name)}: --device {same.id}")
         return same.id
     raise UsageError(
         f"{address.login} calls itself {called(device)}, and no profile here is of such a device.",
@@ -68,10 +68,14 @@ def _recognised(address: Address, profiles: Profiles, model: Path, tell: Callabl
 
 
 def identified(device: ProbedDevice, known: Iterable[DeviceProfile]) -> DeviceProfile | None:
-    """The profile of the same board with the nearest RAM; None if no board's name matches.
+    """The profile of this very computer, or of the same board with the nearest RAM; None if neither matches.
 
     A core's number alone says too little: phones and boards share cores.
     """
+    known = list(known)
+    for profile in known:
+        if device.machine_id and profile.identity.machine_id == device.machine_id:
+            return profile
     same = [
         profile
         for profile in known

@@ -57,46 +57,46 @@ class Needs:
     """Which earlier results may be taken where runs repeat exactly."""
 
 
-def run_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[str], None]) -> Run:
+def run_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Callable[[str], None]) -> Run:
     """Run `artifact` on `target`. A crash, refusal or timeout there is part of the returned run.
 
     Args:
         target: Where to run.
         artifact: What to run.
         needs: Which passes to run, and for how long.
-        tell: Called with progress messages.
+        progress: Called with a few words about each step.
 
     Raises:
         TargetError: the target could not be reached at all, or its agent sent what does not fit the protocol.
     """
     workload = _workload(target, artifact, needs)
-    run = _run(target, workload, tell)
+    run = _run(target, workload, progress)
     if throttling(run) and not needs.budget.effort.sustained:  # which shows what throttling does
-        tell(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
+        progress(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
         time.sleep(COOL_DOWN)
-        run = _run(target, workload, tell)
+        run = _run(target, workload, progress)
         run = replace(run, throttled=", ".join(throttling(run)))
     exact = target.tight
     if exact is None:
         return run
     available = run.before.ram_available
     if available is not None and available < needs.device_memory and _may_not_fit(run, available):
-        tell("running it again in a machine with the device's RAM, which is larger")
-        return _run(exact, workload, tell)
+        progress("running it again in a machine with the device's RAM, which is larger")
+        return _run(exact, workload, progress)
     if _may_not_fit(run, needs.device_memory):
-        tell("running it again in a machine with the device's RAM")
-        again = _run(exact, replace(workload, job={**workload.job, "deterministic": None}), tell)
+        progress("running it again in a machine with the device's RAM")
+        again = _run(exact, replace(workload, job={**workload.job, "deterministic": None}), progress)
         run = replace(run, fit=again.workers, broken=run.broken or again.broken)
     return run
 
 
-def time_on(target: Target, artifact: Artifact, needs: Needs, *, tell: Callable[[str], None]) -> Run:
+def time_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Callable[[str], None]) -> Run:
     """Only the steady inferences of `artifact`: timed, or counted where the clock counts instructions.
 
     Arguments and errors are those of `run_on`.
     """
     workload = _workload(target, artifact, needs)
-    return _run(target, replace(workload, job={**workload.job, "load": None, "memory": None}), tell)
+    return _run(target, replace(workload, job={**workload.job, "load": None, "memory": None}), progress)
 
 
 def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
@@ -109,10 +109,10 @@ def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
     )
 
 
-def _run(target: Target, workload: Workload, tell: Callable[[str], None]) -> Run:
+def _run(target: Target, workload: Workload, progress: Callable[[str], None]) -> Run:
     reader = RunReader(str(target.address), emulated=target.emulated)
-    with target.launch(workload, tell) as lines:
-        broken = _follow(lines, reader, tell)
+    with target.launch(workload, progress) as lines:
+        broken = _follow(lines, reader, progress)
     return reader.run(broken)
 
 
@@ -203,7 +203,7 @@ def _looks(limit: Limit, effort: Effort) -> Iterator[dict[str, object]]:
                 yield for_agent(f"{limit.metric.name}:{level}", quantile, bound, effort.max_time, effort.min_time)
 
 
-def _follow(lines: Iterable[bytes], reader: RunReader, tell: Callable[[str], None]) -> str:
+def _follow(lines: Iterable[bytes], reader: RunReader, progress: Callable[[str], None]) -> str:
     """Read until the agent is done; returns why the run is incomplete, empty where it is complete.
 
     Raises:
@@ -218,7 +218,7 @@ def _follow(lines: Iterable[bytes], reader: RunReader, tell: Callable[[str], Non
         if line is None:
             return "the agent exited before finishing"
         if words := _progress(reader.hear(line)):
-            tell(words)
+            progress(words)
     return ""
 
 

@@ -29,7 +29,7 @@ class Swept:
     """What to find out about each model."""
 
     settings: ConversionSettings
-    tell: Callable[[str], None]
+    progress: Callable[[str], None]
     reference: Path | None = None
     """The model to compare with."""
     samples: Path | None = None
@@ -84,11 +84,11 @@ def of_conversions(request: Request, factor: str, values: Sequence[str], swept: 
         varied = replace(request, prune=float(value)) if factor == "prune" else replace(request, variant=value)
         if varied.variant == "float32" and not varied.prune and varied.source == varied.format:
             varied = replace(varied, variant=AS_IS)
-        artifact = convert(varied, swept.settings, tell=swept.tell)
+        artifact = convert(varied, swept.settings, progress=swept.progress)
         point = _point(Path(artifact.path), value, replace(swept, reference=None, samples=swept.samples))
         point = replace(point, model=f"{request.model.stem}, {factor} {value}")
         try:
-            agreement = agreement_of(artifact, varied, swept.settings, tell=swept.tell)
+            agreement = agreement_of(artifact, varied, swept.settings, progress=swept.progress)
         except EdgecheckError as error:
             yield replace(point, note=error.message)
             continue
@@ -140,7 +140,7 @@ def _built(factory: str, value: str, place: Path, swept: Swept) -> Path:
         doing=f"calling {factory} with {value}",
         makes_model=False,
     )
-    done = process.perform(task, place, swept.settings.deadline, swept.tell)
+    done = process.perform(task, place, swept.settings.deadline, swept.progress)
     return done.folder / done.answer.files[0]
 
 
@@ -156,7 +156,7 @@ def _as_json(value: str) -> str:
 def _point(model: Path, value: str, swept: Swept) -> Point:
     from edgecheck.converters.model_files import files_of, gzipped
 
-    swept.tell(f"reading {model.name}")
+    swept.progress(f"reading {model.name}")
     anatomy = read(model)
     point = Point(
         value=value,
@@ -198,7 +198,7 @@ def _compared(point: Point, model: Path, swept: Swept) -> Point:
         for each in (swept.reference or model, model)
     ]
     try:
-        agreement = agreement_between(requests[0], requests[1], swept.settings, tell=swept.tell)
+        agreement = agreement_between(requests[0], requests[1], swept.settings, progress=swept.progress)
     except EdgecheckError as error:
         return replace(point, note=error.message)
     return replace(point, agreement=agreement.agreement, top1=agreement.top1, note=agreement.failure)
@@ -214,7 +214,7 @@ def _measured(model: Path, swept: Swept) -> tuple[Finding, ...]:
     selection = Selection(paths=(model,), limits=_LIMITS, trust=swept.trust, given=ModelSettings(samples=swept.samples))
     request = InvocationRequest(selection=selection, targets=(swept.target,))
     planned = plan_invocation(request, load_project(Path.cwd()))
-    for report in planned.reports(swept.tell):
+    for report in planned.reports(swept.progress):
         by_name = {verdict.metric.name: verdict.finding for verdict in report.results[0].verdicts}
         return tuple(by_name[name] for name in RUN_METRICS if name in by_name)
     return ()

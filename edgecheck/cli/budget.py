@@ -11,7 +11,7 @@ from edgecheck.cli import mistakes, options
 from edgecheck.cli.commands import LazyGroup
 from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, print_report
-from edgecheck.config import budget_schema, lint, load_project, profile_schema
+from edgecheck.config import Profiles, budget_schema, lint, load_project, profile_schema, project_schema
 from edgecheck.errors import UsageError
 
 _PATH = click.Path(path_type=Path, exists=True)
@@ -76,7 +76,18 @@ def _count(number: int, word: str) -> str:
     epilog="\b\nExample:\n  edgecheck budget schema > budget.schema.json\n"
     "  # yaml-language-server: $schema=../budget.schema.json      as the first line of a budget",
 )
-@click.option("--profile", is_flag=True, help="Print the schema of device profiles instead.")
-def schema_command(*, profile: bool) -> None:
-    """Print the JSON Schema of budgets, for editors that complete and check YAML."""
-    click.echo(json.dumps(profile_schema() if profile else budget_schema(), indent=1, ensure_ascii=False))
+@click.option("--profile", "kind", flag_value="profile", help="Print the schema of device profiles instead.")
+@click.option("--project", "kind", flag_value="project", help="Print the schema of edgecheck.yaml instead.")
+def schema_command(kind: str | None) -> None:
+    """Print the JSON Schema of budgets, for editors that complete and check YAML.
+
+    It completes the devices that have profiles here.
+    """
+    match kind:
+        case "profile":
+            schema = profile_schema()
+        case "project":
+            schema = project_schema()
+        case _:
+            schema = budget_schema(Profiles((), load_project(Path.cwd()).profiles).ids())
+    click.echo(json.dumps(schema, indent=1, ensure_ascii=False))

@@ -165,14 +165,14 @@ def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], *, quiet
         results = stack.enter_context(Results(Path.cwd(), len(planned.checks)))
         progress = stack.enter_context(Progress(len(planned.checks)))
 
-        def told(words: str) -> None:
+        def show(words: str) -> None:
             progress.show(words)
             outputs.get_ready()
 
-        for report in planned.reports(told):
+        for report in planned.reports(show):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
-            outputs.show(report.results[-1])
+            outputs.show(report.results[-1], is_only=len(planned.checks) == 1)
         progress.stop()
         outputs.finish(report)
         outputs.annotate_job(report)

@@ -13,6 +13,7 @@ from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.config.command_line import allowance_from_text
+from edgecheck.core.gone import Place, gone
 from edgecheck.core.limits import Growths
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UsageError
@@ -72,7 +73,7 @@ def command(
         against = _renamed(against, report) if across else against
         compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:
-            outputs.show(result)
+            outputs.show(result, is_only=len(compared.results) == 1)
         outputs.finish(compared)
     return exit_code(compared, fail_on_warn=fail_on == "warn")
 
@@ -128,4 +129,8 @@ def _by_place(report: Report, name: str) -> dict[tuple[str, str], CheckResult]:
 def _compared(head: Report, baseline: Baseline) -> Report:
     """The report on growth alone: verdicts on limits belong to the check."""
     bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
-    return replace(head, results=tuple(baseline.judge(result, head.host) for result in bare))
+    results = [baseline.judge(result, head.host) for result in bare]
+    missing = () if head.shard else gone(baseline.report, [Place.of(result) for result in head.results])
+    if results:
+        results[-1] = replace(results[-1], caveats=(*results[-1].caveats, *missing))
+    return replace(head, results=tuple(results))

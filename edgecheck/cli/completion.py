@@ -32,7 +32,15 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
 
-_SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": ZshComplete, "fish": FishComplete}
+class _Zsh(ZshComplete):
+    """As click's, but files are also completed behind `NAME=`."""
+
+    source_template = ZshComplete.source_template.replace(
+        "_path_files -f", "[[ $key == *=* ]] && compset -P '*='; _path_files -f"
+    )
+
+
+_SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish": FishComplete}
 
 _EXAMPLES = """
 \b

@@ -105,11 +105,11 @@ def command(
 
     settings = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
-        artifact = compressed(convert(request, settings, tell=progress.show), settings)
+        artifact = compressed(convert(request, settings, progress=progress.show), settings)
         place = _placed(artifact, output, prune)
     _show(artifact, place)
     with Progress(1) as progress:
-        agreement = agreement_of(artifact, request, settings, tell=progress.show)
+        agreement = agreement_of(artifact, request, settings, progress=progress.show)
     _show_agreement(agreement)
     if agreement.failure:
         raise click.exceptions.Exit(1)

@@ -169,6 +169,7 @@ def _identity(profile: DeviceProfile) -> str:
     parts = [
         f"model {identity.model!r}" if identity.model else "",
         f"CPU part {identity.cpu_part}" if identity.cpu_part else "",
+        f"machine {identity.machine_id}" if identity.machine_id else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
 from edgecheck.reports.fit import FORMATS, FitReport, render_fit
+from edgecheck.targets import Reuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +74,7 @@ _PATH = click.Path(path_type=Path)
 @options.PIN
 @options.TRUST
 @options.MACHINES
+@options.FRESH
 def command(
     paths: tuple[Path, ...],
     devices: tuple[str, ...],
@@ -87,6 +90,7 @@ def command(
     every: bool,
     pin: bool,
     trust: bool,
+    fresh: bool,
 ) -> int:
     """Find the variant that fits a device with the least loss.
 
@@ -114,6 +118,7 @@ def command(
     _ensure_limits(budgets)
     only = tuple(map(Variant, variants))
     checks = plan_fit(budgets, addresses(targets, project, budgets), only, tuple(map(float, shares)))
+    checks = tuple(replace(check, reuse=Reuse(time.time(), fresh)) for check in checks)
     started = now()
     fits: list[Fit] = []
     with ExitStack() as stack:

@@ -114,8 +114,11 @@ def complete_limits(_context: click.Context, _option: click.Parameter, incomplet
 
 def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The kinds of address, and the devices whose addresses are saved; `ID=` where a device's name was begun."""
+    device, equals, begun = incomplete.rpartition("=")
+    if equals:
+        return _items(incomplete, {f"{device}={kind}": line for kind, line in beginnings().items() if begun in kind})
     kinds = _items(incomplete, beginnings())
-    if not incomplete or kinds:
+    if not incomplete:
         return kinds
     from edgecheck.config import load_project
     from edgecheck.errors import EdgecheckError
@@ -125,7 +128,7 @@ def complete_targets(_context: click.Context, _option: click.Parameter, incomple
     except EdgecheckError:  # the command itself reports it
         saved = {}
     devices = {f"{item.value}=": "" for item in complete_devices(_context, _option, incomplete)}
-    return _items(incomplete, {**saved, **devices})
+    return [*kinds, *_items(incomplete, {**saved, **devices})]
 
 
 def _items(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem[str]]:

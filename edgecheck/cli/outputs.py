@@ -53,14 +53,14 @@ class Outputs:
 
             del terminal
 
-    def show(self, result: CheckResult) -> None:
-        """Print a check's result, if stdout is for people."""
+    def show(self, result: CheckResult, *, is_only: bool = False) -> None:
+        """Print a check's result, if stdout is for people; `is_only` as for the terminal's report."""
         if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):
             return
         from edgecheck.reports import terminal
 
         style = terminal_style()
-        sys.stdout.write(terminal.paint(terminal.check(result, style.width), style) + "\n")
+        sys.stdout.write(terminal.paint(terminal.check(result, style.width, is_only=is_only), style) + "\n")
         sys.stdout.flush()
 
     def finish(self, report: Report) -> None:

@@ -1,9 +1,11 @@
-"""What a command is doing, on stderr: a line that changes on a terminal, and only long waits elsewhere."""
+"""What a command is doing, on stderr: a line that changes on a terminal; elsewhere a line every minute."""
 
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
-#: What is printed also where stderr is not a terminal: why nothing happens for minutes.
+#: What is printed at once also where stderr is not a terminal: why nothing happens for minutes.
 _LONG_WAITS = ("waiting for ", "cooling down ")
+
+#: Seconds between two lines of a log about what is being done. A check of ten seconds stays silent, also under load.
+_EVERY = 60.0
 
 
 class Progress:
@@ -26,6 +31,9 @@ class Progress:
         self._total = total
         self._number = 1
         self._status: Status | None = None
+        self._begun = time.monotonic()
+        self._step = ""
+        self._over = Event()
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
@@ -33,20 +41,26 @@ class Progress:
 
             self._status = Console(stderr=True).status("starting")
             self._status.start()
+        else:
+            Thread(target=self._log, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted and self._step and time.monotonic() - self._begun >= _EVERY:
+            _say(f"stopped at {self._step}")
 
     def show(self, words: str) -> None:
         """Show what the current check is doing; devices choose some of the words."""
         words = clean(words)
+        self._step = f"[{self._number}/{self._total}] {words}"
         if self._status is not None:
-            self._status.update(f"[{self._number}/{self._total}] {words}".replace("[", r"\["))
+            self._status.update(self._step.replace("[", r"\["))
         elif any(each in words for each in _LONG_WAITS):
-            click.echo(f"[{self._number}/{self._total}] {words}", err=True)
+            _say(self._step)
 
     def next(self) -> None:
         """Go on to the next check."""
@@ -54,7 +68,22 @@ class Progress:
 
     def stop(self) -> None:
         """Clear the line."""
+        self._over.set()
         if self._status is not None:
             with suppress(OSError):
                 self._status.stop()
             self._status = None
+
+    def _log(self) -> None:
+        """Every few seconds a line, if there is something new to say."""
+        said = ""
+        while not self._over.wait(_EVERY):
+            step = self._step
+            if step != said and not any(each in step for each in _LONG_WAITS):
+                said = step
+                _say(step)
+
+
+def _say(words: str) -> None:
+    with suppress(OSError, ValueError):  # nobody reads it any more
+        click.echo(words, err=True)

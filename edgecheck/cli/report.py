@@ -40,7 +40,7 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
         reports = [baseline.load(file) for file in files]
         report = baseline.joined(reports)
         for result in report.results:
-            outputs.show(result)
+            outputs.show(result, is_only=len(report.results) == 1)
         outputs.finish(report)
     if missing := baseline.missing_shards(reports):
         click.echo(f"edgecheck: {_subject(missing)} missing from these reports.", err=True)

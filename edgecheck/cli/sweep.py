@@ -89,7 +89,7 @@ def command(
     with Progress(1) as progress:
         swept = Swept(
             settings=settings,
-            tell=progress.show,
+            progress=progress.show,
             reference=reference,
             samples=samples,
             target=target,

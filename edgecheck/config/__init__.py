@@ -5,7 +5,7 @@ Importing this costs little: what reads YAML is imported by the call that needs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "load_budgets",
     "load_project",
     "profile_schema",
+    "project_schema",
     "shapes_from_texts",
 ]
 
@@ -77,12 +78,29 @@ def _ensure_none(problems: Sequence[Problem]) -> None:
         raise ConfigError(sorted(set(problems)), BUDGET_HINT)
 
 
-def budget_schema() -> dict[str, Any]:
-    """The JSON Schema of a budget, with descriptions and units for editors."""
+def budget_schema(devices: Iterable[str] = ()) -> dict[str, Any]:
+    """The JSON Schema of a budget, with descriptions and units for editors.
+
+    Args:
+        devices: Names to complete under `devices:`. Others stay valid: a profile may be added later.
+    """
     from edgecheck.config.budget_model import BudgetKeys
     from edgecheck.config.schema import json_schema
 
-    return json_schema(BudgetKeys)
+    schema = json_schema(BudgetKeys)
+    if known := list(devices):
+        as_list, as_mapping = schema["properties"]["devices"]["oneOf"]
+        as_list["items"] = {"anyOf": [{"enum": known}, as_list["items"]]}
+        as_mapping["properties"] = dict.fromkeys(known, as_mapping["additionalProperties"])
+    return schema
+
+
+def project_schema() -> dict[str, Any]:
+    """The JSON Schema of `edgecheck.yaml`."""
+    from edgecheck.config.project_model import ProjectKeys
+    from edgecheck.config.schema import json_schema
+
+    return json_schema(ProjectKeys)
 
 
 def profile_schema() -> dict[str, Any]:

@@ -17,6 +17,9 @@ SUFFIXES = (".yaml", ".yml")
 #: Bytes; no budget or profile is larger.
 _LARGEST = 1_000_000
 
+#: What exporters of models (Ultralytics') write next to them.
+_OF_EXPORTS = ("metadata.yaml",)
+
 #: What UTF-8 can hold and YAML's specification does not call printable (YAML 1.2.2, section 5.1).
 _FOREIGN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufeff|\ufffe|\uffff")
 
@@ -34,6 +37,11 @@ def yaml_files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
         for file in found:
             files.setdefault(Path(os.path.realpath(file)), file)
     return list(files.values())
+
+
+def budgets_below(folder: Path) -> bool:
+    """Whether a folder has .yaml files, at any depth, that may be budgets."""
+    return any(file.name not in _OF_EXPORTS for file in _below(folder))
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -158,7 +158,11 @@ def _read_share(raw: object) -> float:
 
 def _quantity_schema(unit: Unit, **bounds: float) -> dict[str, Any]:
     names = sorted(SUFFIXES[unit], key=len, reverse=True)
-    text = {"type": "string", "pattern": rf"^\s*\+?{NUMBER}\s*({'|'.join(map(re.escape, names))})\s*$"}
+    text = {
+        "type": "string",
+        "pattern": rf"^\s*\+?{NUMBER}\s*({'|'.join(map(re.escape, names))})\s*$",
+        "patternErrorMessage": f"Expected {TAKES[unit]}.",  # VS Code's and yaml-language-server's word for it
+    }
     number = {"type": "number", "minimum": 0, **bounds} if "" in names else {"const": 0}
     return {"anyOf": [number, text], "description": f"Takes {TAKES[unit]}."}
 

@@ -63,14 +63,31 @@ def _limit_kind(unit: Unit) -> Either:
     return _value_section_or_off(bound, levels, f"Limit_{unit.value}")
 
 
-def _value_section_or_off(value: Kind, section: type[Section], name: str) -> Either:
+def _value_section_or_off(value: Value, section: type[Section], name: str) -> Either:
     def choose(node: Node) -> Kind:
         if isinstance(node, MappingNode):
             return section
         is_off = isinstance(node, Scalar) and (node.value is False or node.value == "off")
         return _OFF if is_off else value
 
-    return Either((value, section, _OFF), choose, name)
+    return Either((Value(value.reader, _or_off(value.described)), section), choose, name)
+
+
+def _or_off(quantity: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a quantity or off, without alternatives: of those, editors explain only the last one.
+
+    It has no description, which editors would show instead of the metric's.
+    """
+    number, text = quantity["anyOf"]
+    most = {"maximum": number["maximum"]} if "maximum" in number else {"maximum": 0} if "const" in number else {}
+    return {
+        "type": ["string", "number", "boolean"],
+        "pattern": f"{text['pattern']}|^off$",
+        "patternErrorMessage": f"{text['patternErrorMessage'].rstrip('.')}; or off.",
+        "minimum": 0,
+        **most,
+        "not": {"const": True},
+    }
 
 
 def _limit_key(metric: Metric) -> Any:

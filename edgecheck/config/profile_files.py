@@ -126,7 +126,7 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         name=keys.name,
         kind=keys.kind,
         soc=keys.soc,
-        identity=Identity(keys.identity.model, keys.identity.cpu_part),
+        identity=Identity(keys.identity.model, keys.identity.cpu_part, keys.identity.machine_id),
         cpu=Cpu(core=keys.cpu.core, count=keys.cpu.count, clock=keys.cpu.clock, features=tuple(keys.cpu.features)),
         ram=_capacity(keys.ram),
         storage=_capacity(keys.storage),

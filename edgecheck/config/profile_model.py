@@ -37,6 +37,12 @@ class IdentityKeys(Section):
         "0xd08",
         default="",
     )
+    machine_id: str = key(
+        text_like(r"[0-9a-f]{16}", "16 hexadecimal digits in quotes, which `edgecheck devices probe` writes"),
+        "One computer whose board has no name: a hash of its /etc/machine-id.",
+        "0123456789abcdef",
+        default="",
+    )
 
 
 class CpuKeys(Section):

@@ -112,7 +112,10 @@ class Key:
         shown = {} if self.example is None else {"examples": [self.example]}
         says_something = isinstance(self.default, (bool, int)) or (isinstance(self.default, str) and self.default)
         default = {"default": self.default} if says_something else {}
-        return {**self.kind.schema(definitions), "description": self.description, **shown, **default}
+        described = self.kind.schema(definitions)
+        if "$ref" in described:  # editors show the description of what is referred to, not the one next to it
+            described = {"allOf": [described]}
+        return {**described, "description": self.description, **shown, **default}
 
 
 def key(  # noqa: PLR0913 - a key is declared in one call

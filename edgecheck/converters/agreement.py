@@ -26,7 +26,7 @@ class Reference:
 
 
 def agreement_of(
-    artifact: Artifact, request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]
+    artifact: Artifact, request: Request, settings: ConversionSettings, *, progress: Callable[[str], None]
 ) -> Agreement:
     """Compare the artifact that `convert` made for `request` with its source.
 
@@ -37,7 +37,7 @@ def agreement_of(
         ConversionError: one of them cannot be run here, or their outputs cannot be paired.
         ModelError: files that belong to the model are missing.
     """
-    reference = reference_of(request, settings, tell=tell)
+    reference = reference_of(request, settings, progress=progress)
     if Path(artifact.path) == request.model:
         return compared(reference.recording, reference.recording)
     made = Request(
@@ -49,11 +49,11 @@ def agreement_of(
         ordered=True,
         name=f"the {artifact.variant} .{artifact.format}",
     )
-    found = recording.load(_recorded(made, settings, tell))
+    found = recording.load(_recorded(made, settings, progress))
     return compared(reference.recording, found)
 
 
-def reference_of(request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]) -> Reference:
+def reference_of(request: Request, settings: ConversionSettings, *, progress: Callable[[str], None]) -> Reference:
     """The source's own outputs for the samples of `request`, or for seeded random ones.
 
     Raises:
@@ -61,12 +61,12 @@ def reference_of(request: Request, settings: ConversionSettings, *, tell: Callab
     """
     admitted, _, seen = admit(request)
     source = replace(admitted, format=request.source, variant=AS_IS, prune=0.0)
-    folder = _recorded(source, settings, tell, seen)
+    folder = _recorded(source, settings, progress, seen)
     return Reference(recording.load(folder), folder / "samples.npz")
 
 
 def _recorded(
-    request: Request, settings: ConversionSettings, tell: Callable[[str], None], seen: tuple[object, ...] = ()
+    request: Request, settings: ConversionSettings, progress: Callable[[str], None], seen: tuple[object, ...] = ()
 ) -> Path:
     """The folder with the outputs of the model of `request`; it runs only if they are not in the cache.
 
@@ -76,7 +76,7 @@ def _recorded(
         raise ConversionError(f"{request.title} is a {request.source} file, which edgecheck cannot run.", "")
     framework = FRAMEWORKS[request.source]
     kept = settings.cache / cache.PLACE / cache_key(request, ["recording:record"], framework.packages)
-    with cache.locked(kept, tell):
+    with cache.locked(kept, progress):
         if cache.lookup(kept) is None:
             task = Task(
                 maker="edgecheck.converters.recording:record",
@@ -86,14 +86,14 @@ def _recorded(
                 makes_model=False,
             )
             with cache.making(kept) as scratch:
-                out, answer = process.perform(task, scratch, settings.deadline, tell)
+                out, answer = process.perform(task, scratch, settings.deadline, progress)
                 ensure_unchanged(request, seen)
                 cache.keep(out, kept, replace(answer, model=request.title, what=f"outputs of .{request.source}"))
     return kept
 
 
 def agreement_between(
-    reference: Request, other: Request, settings: ConversionSettings, *, tell: Callable[[str], None]
+    reference: Request, other: Request, settings: ConversionSettings, *, progress: Callable[[str], None]
 ) -> Agreement:
     """Compare two given models, such as a teacher and its student: both run with their own frameworks.
 
@@ -103,7 +103,7 @@ def agreement_between(
         ConversionError: one of them cannot be run here, or their outputs cannot be paired.
         ModelError: files that belong to a model are missing.
     """
-    known = reference_of(reference, settings, tell=tell)
+    known = reference_of(reference, settings, progress=progress)
     admitted, _, seen = admit(other)
     source = replace(admitted, format=other.source, variant=AS_IS, prune=0.0, samples=known.samples, ordered=True)
-    return compared(known.recording, recording.load(_recorded(source, settings, tell, seen)))
+    return compared(known.recording, recording.load(_recorded(source, settings, progress, seen)))

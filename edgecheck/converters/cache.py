@@ -40,27 +40,28 @@ class Kept:
 
 def entries(cache: Path) -> tuple[Kept, ...]:
     """Everything in the cache, the largest first."""
-    found = [
+    found = [(entry, _answer(entry)) for entry in _store(cache / PLACE).entries()]
+    kept = [
         Kept(
             key=entry.folder.name,
-            model=entry.facts["model"],
-            what=entry.facts["what"],
-            route=entry.facts["route"],
+            model=answer.model,
+            what=answer.what,
+            route=answer.route,
             size=entry.size,
             made_at=entry.made_at,
         )
-        for entry in _store(cache / PLACE).entries()
+        for entry, answer in found
     ]
-    return tuple(sorted(found, key=lambda each: -each.size))
+    return tuple(sorted(kept, key=lambda each: -each.size))
 
 
-def locked(kept: Path, tell: Callable[[str], None]) -> AbstractContextManager[None]:
+def locked(kept: Path, progress: Callable[[str], None]) -> AbstractContextManager[None]:
     """Hold the lock of the folder `kept`: another process that wants the same artifact waits for it.
 
     Raises:
         ConversionError: the cache cannot be used.
     """
-    return _store(kept.parent).locked(kept.name, tell)
+    return _store(kept.parent).locked(kept.name, progress)
 
 
 def making(kept: Path) -> AbstractContextManager[Path]:
@@ -89,14 +90,15 @@ def download(cache: Path, digest: str, files: Iterable[Path]) -> int:
         size = sum(model_files.gzipped(file) for file in files)
     with suppress(OSError):  # a cache that cannot be written to keeps nothing, and the next run compresses again
         note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".", delete=False) as writing:
-            writing.write(str(size))
-        Path(writing.name).replace(note)
+        with tempfile.TemporaryDirectory(dir=note.parent, prefix=".") as aside:
+            made = Path(aside, digest)
+            made.write_text(str(size), encoding="ascii")
+            made.replace(note)
     return size
 
 
 def _store(folder: Path) -> Store:
-    return Store(folder=folder, what="artifact", error=ConversionError)
+    return Store(folder=folder, what="artifact", error=ConversionError, reads=_answer)
 
 
 def _answer(entry: Entry) -> Answer:

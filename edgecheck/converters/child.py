@@ -16,6 +16,7 @@ from edgecheck.converters import model_files
 from edgecheck.converters.interface import ELSEWHERE, Answer, Failure, Made, Request, Task, read_task, write_answer
 from edgecheck.converters.output_checks import ensure_converted, ensure_opens
 from edgecheck.converters.safety import factories
+from edgecheck.core.sayings import known
 from edgecheck.errors import EdgecheckError
 
 _KILL = 9
@@ -55,6 +56,9 @@ def _attempt(task: Task, folder: Path) -> Answer | Failure:
         return _not_installed(error, task)
     except Exception as error:  # noqa: BLE001 - this is the process's boundary: what a framework raises is the answer
         traceback.print_exc()
+        if (saying := known(str(error.__cause__ or error))) is not None:
+            what = "convert" if task.makes_model else "run"
+            return Failure(f"{request.title} does not {what}: {saying.sentence}.", saying.next_step, final=False)
         hint = ELSEWHERE if task.makes_model else ""
         return Failure(f"The converter failed: {_in_a_line(error)}", hint, final=False)
     return Answer(

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgecheck.converters.matching import matched
 from edgecheck.converters.refusals import COMPARE_BY_HAND
-from edgecheck.converters.variation import Variation, variation
+from edgecheck.converters.variation import Variation, of_each_answer, variation
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import ConversionError
 
@@ -139,7 +139,7 @@ def _output(pairs: _Pairs) -> _Output:
     if pairs.values[0][0].dtype.kind != "f":
         return _labels(pairs)
     flat = _finite(_flat(pairs.logits or pairs.values, pairs.name), pairs.name)
-    varies = variation(flat)
+    varies = _worst(variation(flat), of_each_answer(flat) if _is_vector(pairs) and not pairs.logits else [])
     failure = _failure(flat, varies, pairs.name)
     if pairs.logits and not failure:  # a device returns the softmax's output, which may be all zeros nevertheless
         ends = _finite(_flat(pairs.values, pairs.name), pairs.name)
@@ -160,18 +160,29 @@ def _output(pairs: _Pairs) -> _Output:
     )
 
 
+def _worst(whole: Variation, answers: list[Variation]) -> Variation:
+    """What varies of an output, with the lowest agreement of it and of its answers."""
+    found = [each.agreement for each in (whole, *answers) if each.agreement is not None]
+    return whole._replace(agreement=min(found, default=None))
+
+
 def _labels(pairs: _Pairs) -> _Output:
     """The agreement of integers or texts: the share of equal ones."""
     flat = _flat(pairs.values, pairs.name)
     equal = [float(np.mean(one == two)) for one, two in flat]
     single = all(one.size == 1 for one, _ in flat)
-    first = flat[0][0]
+    first, answered = flat[0]
+    stands = all(np.array_equal(two, answered) for _, two in flat)
+    failure = ""
+    if stands and sum(each < 1 for each in equal) > 1:  # a single one may lie where rounding decides
+        failure = f"output {pairs.name} of the artifact is the same for every sample, and its source's is not"
     return _Output(
         min(equal),
         1.0 - min(equal),
         sum(equal) / len(equal) if single else None,
         is_numeric=False,
         is_constant=len(flat) > 1 and all(np.array_equal(one, first) for one, _ in flat),
+        failure=failure if len({one.tobytes() for one, _ in flat}) > 1 else "",
     )
 
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _STORED = ("float32", "float16")
 
 
-def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[str], None]) -> Artifact:
+def convert(request: Request, settings: ConversionSettings, *, progress: Callable[[str], None]) -> Artifact:
     """The artifact for `request`, by the first way that succeeds; a repetition comes from the cache.
 
     Args:
         request: What to convert, and to what.
         settings: The cache folder, and the deadline of each child process.
-        tell: Called with the progress, a few words at a time.
+        progress: Called with the progress, a few words at a time.
 
     Raises:
         ConversionError: no way exists, all of them failed, the model would run untrusted code, or it comes with a
@@ -46,10 +46,10 @@ def convert(request: Request, settings: ConversionSettings, *, tell: Callable[[s
     admitted, notes, seen = admit(request)
     packages = (package for way in tried for package in way.last.packages)
     kept = settings.cache / cache.PLACE / cache.cache_key(admitted, (way.last.maker for way in tried), packages)
-    with cache.locked(kept, tell):
+    with cache.locked(kept, progress):
         answer = cache.lookup(kept)
         if answer is None:
-            order = _Order(request=admitted, asked=request, seen=seen, kept=kept, settings=settings, tell=tell)
+            order = _Order(request=admitted, asked=request, seen=seen, kept=kept, settings=settings, progress=progress)
             try:
                 answer = _first_that_succeeds(tried, order)
             except ConversionError:
@@ -141,7 +141,7 @@ class _Order:
     """What was examined."""
     kept: Path
     settings: ConversionSettings
-    tell: Callable[[str], None]
+    progress: Callable[[str], None]
 
 
 def _first_that_succeeds(tried: tuple[Way, ...], order: _Order) -> Answer:
@@ -164,7 +164,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
     request, last = order.request, way.last
     base: Artifact | None = None
     if way.through_float:
-        base = convert(replace(order.asked, variant="float32", prune=0.0), order.settings, tell=order.tell)
+        base = convert(replace(order.asked, variant="float32", prune=0.0), order.settings, progress=order.progress)
         request = replace(
             request,
             model=Path(base.path),
@@ -178,7 +178,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
     doing = f"converting to {what} with {last.title}"
     with cache.making(order.kept) as scratch:
         task = Task(maker=f"edgecheck.converters.{last.maker}", request=request, extra=last.extra, doing=doing)
-        out, answer = process.perform(task, scratch, order.settings.deadline, order.tell)
+        out, answer = process.perform(task, scratch, order.settings.deadline, order.progress)
         ensure_unchanged(order.request, order.seen)
         answer = replace(answer, notes=(*notes, *answer.notes), model=order.request.title, what=what)
         return cache.keep(out, order.kept, answer if base is None else _after(base, answer))
@@ -197,7 +197,7 @@ def _samples_between(request: Request, order: _Order) -> Path | None:
 
     if len(described(request.samples)) == 1:
         return request.samples
-    return reference_of(order.asked, order.settings, tell=order.tell).samples
+    return reference_of(order.asked, order.settings, progress=order.progress).samples
 
 
 def _after(base: Artifact, answer: Answer) -> Answer:

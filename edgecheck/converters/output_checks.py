@@ -10,6 +10,7 @@ from edgecheck.anatomy.values import Role
 from edgecheck.converters.interface import Request
 from edgecheck.converters.model_files import anatomy_of
 from edgecheck.converters.samples import shapes_of
+from edgecheck.core.sayings import plain
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -107,4 +108,4 @@ def _resize(interpreter: Interpreter, request: Request) -> None:
 
 def _in_a_line(error: Exception, file: Path) -> str:
     """The error without the path of the file, a temporary folder that is gone by the time it is shown."""
-    return " ".join(str(error).replace(str(file), file.name).split())[-300:]
+    return plain(str(error).replace(str(file), file.name))

@@ -74,14 +74,14 @@ class RouteError(ConversionError):
     """This converter failed or crashed; another one may succeed."""
 
 
-def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], None]) -> Finished:
+def perform(task: Task, scratch: Path, deadline: float, progress: Callable[[str], None]) -> Finished:
     """Do `task` in a child process.
 
     Args:
         task: What to do.
         scratch: A private folder; also the child's place for temporary files.
         deadline: Seconds.
-        tell: Called every second with what is happening, and for how long.
+        progress: Called every second with what is happening, and for how long.
 
     Raises:
         RouteError: the converter failed or crashed.
@@ -96,7 +96,7 @@ def perform(task: Task, scratch: Path, deadline: float, tell: Callable[[str], No
     argv = [sys.executable, "-c", _BOOT, str(Path(__file__).parents[2]), str(todo), str(out)]
     argv = seal.command(argv, [str(out), str(temporary)], largest_file=_LARGEST_FILE)
     with errors.open("wb") as sink, _started(argv, sink, _environment(task.request, temporary)) as process:
-        peak = _watch(process, deadline, lambda seconds: tell(_progress(task.doing, seconds)))
+        peak = _watch(process, deadline, lambda seconds: progress(_progress(task.doing, seconds)))
     if not (out / ANSWER).exists():
         raise _crash(seal.exit_code(process.returncode), errors, peak)
     answer = read_answer(out)

@@ -13,7 +13,9 @@ import numpy as np
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import feeds
-from edgecheck.converters.sources.frameworks import FRAMEWORKS, Output, open_source
+from edgecheck.converters.sources.frameworks import FRAMEWORKS, Output, Source, open_source
+from edgecheck.core.sayings import known, plain
+from edgecheck.errors import ConversionError, EdgecheckError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,17 +43,39 @@ def record(request: Request, folder: Path) -> Made:
     runs: list[list[Output]] = []
     taken = 0
     for feed in fed.each:
-        runs.append(source.run(feed))
+        runs.append(_run(source, feed, request, seeded=fed.seeded))
         taken += sum(output.value.nbytes for output in runs[-1])
         if taken > _MOST:
             break
     _save(folder / "outputs.npz", _arrays(runs))
-    inputs = {port.name: np.stack([feed[port.name] for feed in fed.each[: len(runs)]]) for port in source.ports}
+    inputs = {
+        port.name: _without_objects(np.stack([feed[port.name] for feed in fed.each[: len(runs)]]))
+        for port in source.ports
+    }
     _save(folder / "samples.npz", inputs)
     facts = {"names": [output.name for output in runs[0]], "count": len(runs), "seeded": fed.seeded}
     (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
     files = tuple(folder / name for name in ("recording.json", "outputs.npz", "samples.npz"))
     return Made(files, f"{FRAMEWORKS[request.source].title} on {fed.words}")
+
+
+def _run(source: Source, feed: dict[str, NDArray[Any]], request: Request, *, seeded: bool) -> list[Output]:
+    """The outputs for one sample.
+
+    Raises:
+        ConversionError: the model does not take random inputs, which says nothing about it.
+    """
+    try:
+        return source.run(feed)
+    except EdgecheckError:
+        raise
+    except Exception as error:
+        if not seeded or known(str(error)) is not None:
+            raise
+        raise ConversionError(
+            f"{request.title} does not take random inputs: {plain(str(error))}.",
+            "Give samples: --samples FILE, or `samples:` in a budget.",
+        ) from error
 
 
 def _arrays(runs: Sequence[Sequence[Output]]) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edgecheck.core.sayings import known, plain
 from edgecheck.errors import ConversionError
 
 #: Note on an artifact that was calibrated without samples.
@@ -65,6 +66,13 @@ def unknown_inputs(title: str, what: str, example: str = "") -> ConversionError:
         f"{title} does not say {what}.",
         f"Give --samples FILE or --input NAME=SHAPE; in a budget `samples:` or {inputs}.",
     )
+
+
+def unopened(runtime: str, name: str, error: Exception) -> ConversionError:
+    """A runtime on this machine does not open the model `name`."""
+    saying = known(str(error))
+    sentence = saying.sentence if saying is not None else plain(str(error))
+    return ConversionError(f"{runtime} does not open {name}: {sentence}.", saying.next_step if saying else "")
 
 
 def other_names(given: str, names: Iterable[str], expected: Iterable[str], hint: str) -> ConversionError:

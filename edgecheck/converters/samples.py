@@ -79,7 +79,18 @@ def feeds(ports: Sequence[Port], request: Request) -> Feeds:
 
 
 def _drawn(port: Port, shape: tuple[int, ...], source: np.random.Generator) -> NDArray[Any]:
-    return _random(port.dtype, shape, source) if port.draw is None else port.draw(source, shape).astype(port.dtype)
+    if port.draw is None:
+        return _random(port.dtype, shape, source)
+    return port.draw(source, shape).astype(object if is_text(port.dtype) else port.dtype)
+
+
+def ids_below(size: int) -> Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]:
+    """A `Port.draw` of whole numbers from 0 to below `size`: rows of a table with that many."""
+
+    def drawn(source: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
+        return source.integers(0, max(size, 1), shape)
+
+    return drawn
 
 
 def shapes_of(ports: Sequence[Port], request: Request) -> dict[str, tuple[int, ...]]:
@@ -214,7 +225,9 @@ def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
             f"The samples for input {short(port.name)} are complex numbers, but it takes {port.dtype}.",
             "Save real and imaginary parts in the form that the source model takes.",
         )
-    if value.dtype.kind in "USV" and np.dtype(port.dtype).kind not in "USO":
+    if is_text(port.dtype):
+        return _as_text(value, port)
+    if value.dtype.kind in "USV":
         raise ConversionError(
             f"The samples for input {short(port.name)} are text, but it takes {port.dtype}.",
             "Save them as numbers, in the form that the source model takes.",
@@ -232,12 +245,36 @@ def fitted(sample: NDArray[Any], port: Port, where: str) -> NDArray[Any]:
     return np.ascontiguousarray(converted)
 
 
+def is_text(dtype: str) -> bool:
+    """Whether a framework's name of a type means text; numpy has none of that name."""
+    return dtype in ("string", "object", "str", "bytes")
+
+
+def _as_text(value: NDArray[Any], port: Port) -> NDArray[Any]:
+    if value.dtype.kind not in "US":
+        raise ConversionError(
+            f"The samples for input {short(port.name)} are numbers, but it takes text.",
+            "Save them as text: numpy.array([...], dtype=str).",
+        )
+    return value.astype(str).astype(object)
+
+
+def zeros(port: Port, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Values that mean nothing: zeros, or empty texts."""
+    return np.full(shape, "", dtype=object) if is_text(port.dtype) else np.zeros(shape, port.dtype)
+
+
 def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> NDArray[Any]:
     """Values that any model accepts.
 
     Floating point: uniform in [0, 1). One-byte integers: their full range, as in pictures. Wider integers: 0 and 1,
     which are valid in every embedding table.
     """
+    if is_text(dtype):
+        raise ConversionError(
+            "An input takes text, for which there are no random values.",
+            "Give samples of text: --samples FILE, or `samples:` in a budget.",
+        )
     kind = np.dtype(dtype)
     if kind.kind == "f":
         return source.random(shape, dtype=np.float32).astype(kind)

@@ -34,6 +34,32 @@ class Variation(NamedTuple):
     """Whether the artifact does, though its source does not."""
 
 
+#: Values up to which a vector is several answers (a temperature and a pressure) rather than one.
+_MOST_ANSWERS = 16
+
+#: A value sits on an offset where its mean is this many times its spread: a cosine with others does not see it vary.
+_OFFSET = 10.0
+
+
+def of_each_answer(flat: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[Variation]:
+    """What varies of each value that sits on an offset, in an output of a few values; empty for other outputs.
+
+    Next to a temperature that varies by 20, a pressure of 1013 ± 0.1 is lost in the sum over both. Values within 0 and
+    1 are taken for probabilities, which are one answer together: one that is always 0.999 alone says nothing.
+    """
+    if len(flat) < _FEWEST or len({one.size for one, _ in flat}) > 1 or not 1 < flat[0][0].size <= _MOST_ANSWERS:
+        return []
+    source, artifact = (np.stack(each) for each in zip(*flat, strict=True))
+    if source.min() >= 0 and source.max() <= 1:
+        return []
+    means, spreads = source.mean(axis=0), source.std(axis=0)
+    places = np.flatnonzero((spreads > 0) & (np.abs(means) >= _OFFSET * spreads))
+    return [
+        variation(list(zip(source[:, place : place + 1], artifact[:, place : place + 1], strict=True)))
+        for place in places
+    ]
+
+
 def variation(flat: list[tuple[NDArray[Any], NDArray[Any]]]) -> Variation:
     """Compare what varies.
 

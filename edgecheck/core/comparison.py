@@ -251,19 +251,29 @@ def _by_samples(head: Side, base: Side, allowance: Allowance) -> _Answer:
     now, then = (_observations(side, allowance) for side in (head, base))
     if not now or not then:
         return Status.UNKNOWN, _too_few(head, base, allowance)
-    status, reason = _by_ranks(allowance, now, then)
+    status, reason = _by_ranks(allowance, now, then, _figures(head, base, allowance))
     if doubt := _contention(head, base, allowance, status):
         return Status.UNKNOWN, doubt
     return status, reason
 
 
-def _by_ranks(allowance: Allowance, now: Sequence[float], then: Sequence[float]) -> _Answer:
+def _figures(head: Side, base: Side, allowance: Allowance) -> tuple[float, float]:
+    """The figures that reports show for the two sides."""
+    now, then = _finding(head, allowance), _finding(base, allowance)
+    assert isinstance(now, Measurement) and isinstance(then, Measurement)  # noqa: S101, PT018 - `_answer_against`
+    return now.value, then.value
+
+
+def _by_ranks(
+    allowance: Allowance, now: Sequence[float], then: Sequence[float], figures: tuple[float, float]
+) -> _Answer:
+    """The answer of the ranks, in words about the `figures`, which must not contradict it."""
     allowed = [allowance.bound(value) for value in then]
     level = ERROR if allowance.metric.family is Family.LOAD else _OF_BATCHES
-    grown = _grown(allowance, statistics.median(now), statistics.median(then))
-    if probability_of_larger(now, allowed) <= level:
+    grown, is_within = _grown(allowance, *figures), _within(allowance, *figures)
+    if probability_of_larger(now, allowed) <= level and not is_within:
         return Status.FAIL, f"{grown}, by a test with an error of {ERROR:.0%}; {allowance} is allowed"
-    if probability_of_larger(allowed, now) <= level:
+    if probability_of_larger(allowed, now) <= level and is_within:
         return Status.PASS, ""
     return Status.UNKNOWN, f"{grown}; whether by more than {allowance} is not certain: measure longer"
 

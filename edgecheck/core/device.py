@@ -19,6 +19,8 @@ class Identity:
     """The start of the board's name: `/proc/device-tree/model`, or what its firmware calls it (DMI)."""
     cpu_part: str = ""
     """A `CPU part` of `/proc/cpuinfo`, such as `0xd08`."""
+    machine_id: str = ""
+    """A hash of the `/etc/machine-id` of one computer, for a kind of device that has no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecheck.core.address import is_this_machine
-from edgecheck.core.device import DeviceProfile
-from edgecheck.core.run import Run
+from edgecheck.core.device import DeviceProfile, Identity
+from edgecheck.core.run import DeviceState, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,22 @@ def match(profile: DeviceProfile, run: Run | None) -> DeviceMatch:
         return DeviceMatch(f"{MEASURED_ON}{run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
-    if not (expected.model or expected.cpu_part):
+    if not (expected.model or expected.cpu_part or expected.machine_id):
         return DeviceMatch(f"{MEASURED_ON}{here}, and the profile {profile.id} has no `identity` to recognise it by")
-    same = state.model.startswith(expected.model) if expected.model else expected.cpu_part in state.cpu_parts
-    return SAME_DEVICE if same else DeviceMatch(f"{MEASURED_ON}{here}, not on {_with_article(profile.name)}")
+    return (
+        SAME_DEVICE
+        if _is(state, expected)
+        else DeviceMatch(f"{MEASURED_ON}{here}, not on {_with_article(profile.name)}")
+    )
+
+
+def _is(state: DeviceState, expected: Identity) -> bool:
+    """Whether it is that computer, where the profile is of one; else by the board's name, else by its core."""
+    if expected.machine_id and state.machine_id != expected.machine_id:
+        return False
+    if expected.model:
+        return state.model.startswith(expected.model)
+    return expected.cpu_part in state.cpu_parts if expected.cpu_part else bool(expected.machine_id)
 
 
 #: The processor's kind, as the kernel names it, by the machine, as `uname` names it.

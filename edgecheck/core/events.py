@@ -310,6 +310,7 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         kernel=text("kernel"),
         python=text("python"),
         libc=text("libc"),
+        machine_id=text("machine_id"),
         page_size=event.get("page_size"),
         cpu_kind=str(cpu.get("kind") or ""),
         cpu_names=tuple(cpu.get("names") or ()),

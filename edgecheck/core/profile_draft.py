@@ -33,6 +33,8 @@ class ProbedDevice:
     """The facts in the agent's `device` event, every text on one line; empty, None or 0 where one is missing."""
 
     model: str
+    machine_id: str
+    """16 hexadecimal digits; empty where the system has no number."""
     processor: str
     machine: str
     core: ArmCore | None
@@ -84,6 +86,7 @@ def probed(event: Mapping[str, Any]) -> ProbedDevice:
     named = re.search(r"@ *([0-9.]+) *GHz", processor)
     return ProbedDevice(
         model=re.sub(r" Rev [0-9.]+$", "", _clean(event.get("model"))),
+        machine_id=found[0] if (found := re.findall("^[0-9a-f]{16}$", _clean(event.get("machine_id")))) else "",
         processor=processor,
         machine=_clean(event.get("machine")),
         core=fastest(cpu.get("implementers") or (), cpu.get("parts") or ()),
@@ -117,6 +120,8 @@ def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
     name = device.model or device.processor or f"{device.machine} machine"
     same = near if near is not None and _is_same(device, near) else None
     identity = {"model": device.model, "cpu_part": device.core.part if device.core else ""}
+    if not device.model:  # phones and boards share cores
+        identity["machine_id"] = device.machine_id
     core = device.core.name if device.core else device.machine or "unknown"
     clock = device.clock or (same.cpu.clock if same else _GUESSED_CLOCK)
     yield f"name: {_quoted(f'{name} ({device.ram_total / _GIB:.1f} GiB)')}"

@@ -201,7 +201,9 @@ EVENTS: Mapping[str, Shape] = {
     "device": record(
         {"when": text("before", "after")},
         {
-            **dict.fromkeys(("model", "system", "machine", "kernel", "python", "libc", "power_mode"), text()),
+            **dict.fromkeys(
+                ("model", "machine_id", "system", "machine", "kernel", "python", "libc", "power_mode"), text()
+            ),
             "page_size": whole(),
             "cpu": _CPU,
             "memory": record({}, dict.fromkeys(("total", "available", "swap_used"), whole())),

@@ -191,7 +191,7 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         basis=judged(workers[-1]) or _timed(worker, left_out),
         interval=bool(worker.states),  # without looks, since the last minute is known only at the end
         span=_span(worker),
-        contended=contention.cause(worker),
+        contended=contention.cause(worker, metric.quantile),
         unwaited=statistics.percentile(contention.without_waiting(worker), metric.quantile),
         counts=counts,
     )
@@ -213,7 +213,7 @@ def _latency_mean(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evi
         count=len(latencies),
         basis=judged(workers[-1]) or _timed(worker),
         span=_span(worker),
-        contended=contention.cause(worker),
+        contended=contention.cause(worker, None),
         unwaited=sum(contention.without_waiting(worker)) / len(latencies),
     )
 

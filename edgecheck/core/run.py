@@ -211,7 +211,9 @@ class DeviceState:
     """What the target reported about itself; empty or None where it cannot be read."""
 
     model: str = ""
-    """The board's name, from the device tree."""
+    """The board's name, from the device tree or its firmware."""
+    machine_id: str = ""
+    """A hash of the number that the installed system has."""
     system: str = ""
     machine: str = ""
     kernel: str = ""

@@ -22,6 +22,9 @@ class Status(Enum):
     FAIL = "fail"
 
 
+#: Ends the reason of a limit that warns because it could not be decided.
+COUNTED_AS_WARNING = f" (on_unknown: {OnUnknown.WARN.value})"
+
 _SIDE = {Direction.AT_MOST: "over", Direction.AT_LEAST: "under"}
 
 
@@ -77,7 +80,7 @@ def judge(limit: Limit, finding: Finding, match: DeviceMatch = SAME_DEVICE) -> V
             case OnUnknown.FAIL:
                 status, reason = Status.FAIL, f"{reason} (on_unknown: fail)"
             case OnUnknown.WARN:
-                status, reason = Status.WARN, f"{reason} (on_unknown: warn)"
+                status, reason = Status.WARN, f"{reason}{COUNTED_AS_WARNING}"
             case OnUnknown.IGNORE:
                 ignored = True
             case OnUnknown.UNKNOWN:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from edgecheck.emulator import boot, ext4, lock, mirrors, packages, programs, ro
 from edgecheck.emulator.cache import Cache, default_cache
 from edgecheck.emulator.hardware import Image
 from edgecheck.errors import EmulatorError
-from edgecheck.store import Entry, Progress
+from edgecheck.store import Entry, Progress, Store
 
 #: Part of every key: raised when a system is built in another way.
 _RECIPE = 2
@@ -36,10 +36,10 @@ def ensure(progress: Progress, *, python: str = "", cache: Cache | None = None) 
     programs.require(programs.QEMU, programs.MKE2FS)
     cache = cache or default_cache()
     own = lock.own()
-    entry = cache.images.get(_key(python or own.python))
+    entry = _systems(cache).get(_key(python or own.python))
     if entry is None:
         key = f"guest-{own.content[:16]}-{_RECIPE}"
-        entry = cache.images.ensure(key, lambda folder: _from_lock(folder, progress), progress)
+        entry = _systems(cache).ensure(key, lambda folder: _from_lock(folder, progress), progress)
     return _with_scripts(entry, cache, progress)
 
 
@@ -50,7 +50,7 @@ def python_of(python: str, *, cache: Cache | None = None) -> str:
         EmulatorError: QEMU or mke2fs is missing.
     """
     programs.require(programs.QEMU, programs.MKE2FS)
-    entry = (cache or default_cache()).images.get(_key(python))
+    entry = _systems(cache or default_cache()).get(_key(python))
     return lock.own().python if entry is None else str(entry.facts["python"])
 
 
@@ -63,7 +63,7 @@ def import_tar(tar: Path, progress: Progress, *, cache: Cache | None = None) -> 
     programs.require(programs.QEMU, programs.MKE2FS, "tar")
     cache = cache or default_cache()
     python = _newest_python(rootfs.names(tar))
-    entry = cache.images.replace(_key(python), lambda folder: _from_tar(tar, folder, progress), progress)
+    entry = _systems(cache).replace(_key(python), lambda folder: _from_tar(tar, folder, progress), progress)
     return _with_scripts(entry, cache, progress)
 
 
@@ -89,7 +89,7 @@ def info(*, cache: Cache | None = None) -> Built:
     return Built(
         folder=cache.root,
         qemu=version[1] if version else "",
-        images=tuple(_with_scripts(entry, cache, _silent) for entry in cache.images.entries()),
+        images=tuple(_with_scripts(entry, cache, _silent) for entry in _systems(cache).entries()),
         disk_bytes=sum(entry.size for entry in cache.disks.entries()),
         state_bytes=sum(entry.size for entry in cache.states.entries()),
     )
@@ -97,6 +97,10 @@ def info(*, cache: Cache | None = None) -> Built:
 
 def _silent(_: str) -> None:
     """Report no progress."""
+
+
+def _systems(cache: Cache) -> Store:
+    return replace(cache.images, reads=_image)
 
 
 def _key(python: str) -> str:
@@ -113,12 +117,18 @@ def _with_scripts(entry: Entry, cache: Cache, progress: Progress) -> Image:
         return {}
 
     initramfs = cache.boot.ensure(content[:16], build, progress)
+    image = _image(entry)
+    return replace(image, initramfs=initramfs.folder / _INITRAMFS, content=content, bytes=image.bytes + initramfs.size)
+
+
+def _image(entry: Entry) -> Image:
+    """A system with the drivers alone."""
     return Image(
         system=entry.folder / _SYSTEM,
         kernel=entry.folder / _KERNEL,
-        initramfs=initramfs.folder / _INITRAMFS,
-        content=content,
-        bytes=entry.size + initramfs.size,
+        initramfs=entry.folder / _DRIVERS,
+        content=entry.content,
+        bytes=entry.size,
         **entry.facts,
     )
 

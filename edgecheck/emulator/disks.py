@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,8 +53,6 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
         files = folder.parent / "files"
         progress("unpacking the runtime bundle")
         unpack(files)
-        for place in [*files.rglob("__pycache__")]:  # a host with the machine's Python compiles what it unpacks
-            shutil.rmtree(place)
         bare = folder.parent / "bare.img"
         ext4.write(files, bare)
         progress("compiling the runtime's modules in the machine")
@@ -118,6 +115,7 @@ def _compiled(image: Image, path: Path) -> bytes:
         disks={"bundle": path},
         scratch={},
         options=("edgecheck.compile=yes",),
+        cores=2,
     )
     with Qemu(hardware) as qemu:
         running = Running(qemu, Patience(_COMPILING, qemu.pid))

@@ -116,7 +116,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """One machine: one core, no network, disks, ports."""
+    """One machine: no network, disks, ports."""
 
     image: Image
     cpu: str
@@ -128,18 +128,21 @@ class Hardware:
     """Disks that the machine may write to, by serial number."""
     options: tuple[str, ...] = ()
     """More words for the kernel's command line; the machine's init reads those that begin with `edgecheck.`."""
+    cores: int = 1
+    """The clock of a machine with several does not count instructions; each may have a processor of the host."""
 
 
 def command(hardware: Hardware, wires: Mapping[str, int]) -> list[str]:
     """QEMU's argv; `wires` are descriptors that QEMU inherits, by name.
 
-    One instruction is one nanosecond of the machine's clock (`-icount shift=0`), which therefore counts. `sleep=on`:
+    One instruction is one nanosecond of the clock of a machine with one core (`-icount shift=0`). `sleep=on`:
     while everything is idle the clock goes on in real time. With `off` it leaps to the next timer, so that a wait for a
     disk can take minutes of it and run into the agent's deadlines.
     """
     return [
         *(programs.path(programs.QEMU), "-machine", "virt,dtb-randomness=off,memory-backend=ram"),
-        *("-cpu", hardware.cpu, "-smp", "1", "-icount", "shift=0,sleep=on", "-rtc", "base=2024-01-01,clock=vm"),
+        *("-cpu", hardware.cpu, "-smp", str(hardware.cores), *_clock(hardware.cores)),
+        *("-rtc", "base=2024-01-01,clock=vm"),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-nic", "none", "-display", "none"),
         *("-m", f"{hardware.memory.bytes // 1024}K", "-object", json.dumps(_ram(hardware.memory))),
         *("-kernel", str(hardware.image.kernel), "-initrd", str(hardware.image.initramfs)),
@@ -149,6 +152,10 @@ def command(hardware: Hardware, wires: Mapping[str, int]) -> list[str]:
         *(word for name, path in hardware.scratch.items() for word in _disk(name, path, read_only=False)),
         *_wires(wires),
     ]
+
+
+def _clock(cores: int) -> tuple[str, str]:
+    return ("-icount", "shift=0,sleep=on") if cores == 1 else ("-accel", "tcg,thread=multi")
 
 
 def _ram(memory: Memory) -> dict[str, object]:

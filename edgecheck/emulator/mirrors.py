@@ -44,6 +44,8 @@ Fetched = dict[Path, str]
 #: What a reason begins with if the mirror answered that it does not have the file.
 GONE = "not found"
 
+_CUT_SHORT = "cut short"
+
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
@@ -64,10 +66,18 @@ class Mirror:
     def fetch(self, wanted: Mapping[Path, str]) -> Fetched:
         """Write files, by place and address; what could not be fetched has a reason.
 
+        The first is fetched alone: a mirror that does not answer is not waited for once per file.
+
         Raises:
             OSError: the disk is full.
         """
-        return _through_apt(wanted) if self.through_apt else _over_http(wanted)
+        how = _through_apt if self.through_apt else _over_http
+        first = dict([*wanted.items()][:1])
+        fetched = how(first)
+        rest = {place: url for place, url in wanted.items() if place not in first}
+        if any(map(_no_answer, fetched.values())):
+            return dict.fromkeys(wanted, *fetched.values())
+        return fetched | how(rest) if rest else fetched
 
 
 def mirrors(time: str) -> Iterator[Mirror]:
@@ -117,6 +127,11 @@ def listed(page: str) -> list[str]:
     return list(dict.fromkeys(suitable or [address for address, _ in rows]))
 
 
+def _no_answer(reason: str) -> bool:
+    """Whether it is the mirror that is out of reach, and not a file that it lacks or sends badly."""
+    return bool(reason) and not re.match(rf"{GONE}|{_CUT_SHORT}|(HTTP )?\d{{3}} ", reason)
+
+
 def _over_http(wanted: Mapping[Path, str]) -> Fetched:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip(wanted, pool.map(_fetched, wanted.values(), wanted), strict=True))
@@ -129,13 +144,14 @@ def _fetched(url: str, place: Path) -> str:
             copyfileobj(answer, file)
             expected = answer.headers.get("Content-Length", "")
             if expected.isdigit() and int(expected) != file.tell():
-                return f"cut short at {file.tell()} of {expected} bytes"
+                return f"{_CUT_SHORT} at {file.tell()} of {expected} bytes"
         aside.replace(place)
     except urllib.error.HTTPError as error:
         error.close()
         return f"{GONE} (HTTP {error.code})" if error.code in (404, 410) else f"HTTP {error.code} {error.reason}"
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:
-        return str(getattr(error, "reason", "")) or str(error) or type(error).__name__
+        cause = getattr(error, "reason", error)
+        return getattr(cause, "strerror", "") or str(cause) or type(error).__name__
     finally:
         aside.unlink(missing_ok=True)
     return ""
@@ -146,7 +162,7 @@ def _through_apt(wanted: Mapping[Path, str]) -> Fetched:
     words = [word for place, url in wanted.items() for word in (url, str(place), "")]
     done = subprocess.run(
         [str(_APT_HELPER), "-o", "APT::Sandbox::User=root", "-o", f"Acquire::http::Timeout={_SILENCE:.0f}",
-         "-o", f"Acquire::https::Timeout={_SILENCE:.0f}", "-o", "Acquire::Retries=1", "download-file", *words],
+         "-o", f"Acquire::https::Timeout={_SILENCE:.0f}", "-o", "Acquire::Retries=0", "download-file", *words],
         check=False, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
         env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -166,15 +167,24 @@ def unpack(files: Sequence[Path], folder: Path, leave_out: re.Pattern[str] = UNR
         EmulatorError: a file is not a Debian package, or leads out of `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        try:
-            with _data(file) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
-                for member in tar:
-                    if not leave_out.match("/".join(PurePosixPath(member.name).parts)):
-                        _place(tar, member, folder)
-        except (tarfile.TarError, EOFError, ValueError) as error:
-            raise EmulatorError(f"{file.name} is not a usable Debian package: {error}.", HINT) from error
+    largest_first = sorted(files, key=lambda file: -file.stat().st_size)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # no file is in two packages
+        for done in [pool.submit(_unpack, file, folder, leave_out) for file in largest_first]:
+            done.result()
 
+
+def _unpack(file: Path, folder: Path, leave_out: re.Pattern[str]) -> None:
+    try:
+        with _data(file) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
+            for member in tar:
+                if not leave_out.match("/".join(PurePosixPath(member.name).parts)):
+                    _place(tar, member, folder)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise EmulatorError(f"{file.name} is not a usable Debian package: {error}.", HINT) from error
+
+
+#: Packages that are unpacked side by side: what takes the time, xz, runs without Python's lock.
+_AT_ONCE = 4
 
 #: Of an ar archive, as deb(5) describes it: the magic string, and the bytes of each member's header.
 _AR_MAGIC, _AR_HEADER = b"!<arch>\n", 60

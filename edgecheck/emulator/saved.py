@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ from edgecheck.emulator.patience import Patience
 from edgecheck.emulator.qemu import Limit, Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.errors import EmulatorError
-from edgecheck.store import Progress
+from edgecheck.store import Entry, Progress
 
 #: QEMU's arguments for a machine that is to be resumed.
 RESUMING = ("-incoming", "defer")
@@ -60,8 +60,12 @@ def ensure(spec: MachineSpec, cache: Cache, progress: Progress) -> Saved:
         progress(f"starting a {spec.cpu} with {spec.available_bytes >> 20} MiB for the first time")
         return _boot(spec, folder)
 
-    entry = cache.states.ensure(spec.key(), build, progress)
+    entry = replace(cache.states, reads=_saved).ensure(spec.key(), build, progress)
     cache.states.trim(_MOST_BYTES)
+    return _saved(entry)
+
+
+def _saved(entry: Entry) -> Saved:
     return Saved(ram=entry.folder / _RAM, devices=entry.folder / _DEVICES, **entry.facts)
 
 

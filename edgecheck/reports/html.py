@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports import plots, tile_map, wording
+from edgecheck.reports import pages, plots, tile_map, wording
 from edgecheck.reports.plots import Plot
 from edgecheck.reports.tile_map import TileMap
 from edgecheck.reports.wording import clean
@@ -66,29 +63,25 @@ class _Check:
 
 def render(report: Report) -> str:
     """The report as one HTML page."""
-    environment = Environment(
-        loader=PackageLoader("edgecheck.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
     worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
     drawn = set(worst[:MOST_DRAWN])
     mapped = _mapped(report.results, drawn)
     checks = [_check(result, at, mapped, drawn=at in drawn) for at, result in enumerate(report.results)]
-    return environment.get_template("report.html").render(
+    return pages.template("report.html").render(
         status=report.status,
         mark=_MARK,
         sentence=wording.sentence(report),
         next_step=wording.next_step(report),
         checks=checks,
-        against=[(check, line) for check in checks for line in check.lines if line.status is not Status.PASS],
+        against=[
+            (check, at, line)
+            for check in checks
+            for at, line in enumerate(check.lines, start=1)
+            if line.status is not Status.PASS
+        ],
         undrawn=len(report.results) - len(drawn),
         foot=clean(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
-        look=look,
+        look=pages.text("report.css"),
         bound_at=1 / _FULL,
         canvas=plots,
         tiles=tile_map,
@@ -134,7 +127,7 @@ def _ways_out(result: CheckResult) -> list[str]:
     for found in result.ways_out:
         show = METRICS.get(found.metrics[0], SIZE).show
         of = " and ".join(found.metrics)
-        lines += [f"{show(part.size)} of {of} is {part.name}: {part.words}".rstrip(": ") for part in found.parts]
+        lines += [f"{part.name} takes {show(part.size)} of the {of}: {part.words}".rstrip(": ") for part in found.parts]
         lines += [f"{show(part.size)} less with {part.name}: {part.words}".rstrip(": ") for part in found.savings]
         lines += found.notes
     return lines

@@ -18,7 +18,7 @@ from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
 from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
 from edgecheck.core.units import Unit
-from edgecheck.core.verdict import Status, Verdict
+from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict
 from edgecheck.errors import UsageError
 from edgecheck.reports.json_report import SCHEMA_VERSION
 from edgecheck.reports.shapes import ShapeError, built, listed, mapping, scalar
@@ -195,7 +195,7 @@ def _verdict(raw: object, place: str) -> Verdict:
 
 def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
     """The bound that the status refers to, by the rules of `core.verdict.judge`."""
-    of_warning = status is Status.WARN and not reason.endswith("(on_unknown: warn)")
+    of_warning = status is Status.WARN and not reason.endswith(COUNTED_AS_WARNING)
     first, second = (limit.warn, limit.error) if of_warning else (limit.error, limit.warn)
     bound = second if first is None else first
     if bound is None:

@@ -29,7 +29,7 @@ def render(report: Report, style: Style) -> str:
     """For each check a line per limit, then caveats; at the end one sentence and the next step."""
     parts: list[RenderableType] = []
     for result in report.results:
-        parts += [check(result, style.width), Text()]
+        parts += [check(result, style.width, is_only=len(report.results) == 1), Text()]
     parts.append(closing(report))
     return paint(Group(*parts), style)
 
@@ -55,8 +55,14 @@ def paint(content: RenderableType, style: Style) -> str:
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
-def check(result: CheckResult, width: int) -> RenderableType:
-    """One check: title, limits, figures without a limit, and caveats."""
+def check(result: CheckResult, width: int, *, is_only: bool = False) -> RenderableType:
+    """One check: title, limits, figures without a limit, and caveats.
+
+    Args:
+        result: The check.
+        width: Columns.
+        is_only: Whether it is the report's only one. Then its hint is the report's next step, and stands only there.
+    """
     title = wording.title(result)
     # A line that begins with two colons is a command to the runner of GitHub Actions.
     rows: list[RenderableType] = [Text(f" {title}" if title.startswith("::") else title, style="bold")]
@@ -66,7 +72,8 @@ def check(result: CheckResult, width: int) -> RenderableType:
     if result.artifact is not None:
         rows += [indented(Text(wording.clean(note), style="dim")) for note in result.artifact.notes]
     if result.problem:
-        rows.append(indented(Text(wording.clean(f"{result.problem} {result.hint}".strip()), style="red")))
+        hint = "" if is_only and result.status is Status.UNKNOWN else result.hint
+        rows.append(indented(Text(wording.clean(f"{result.problem} {hint}".strip()), style="red")))
     rows.append(indented(_verdicts(result.verdicts, narrow=width < NARROW)))
     if span := wording.time_spoken_for(result):
         rows.append(indented(Text(span, style="dim")))

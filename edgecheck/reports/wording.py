@@ -11,17 +11,18 @@ import math
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from edgecheck.core import text
+from edgecheck.core import sayings, text
 from edgecheck.core.address import is_a_device, is_emulated, on_an_emulated_one, on_the_device
 from edgecheck.core.command_line import check_command
+from edgecheck.core.device import Identity
 from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.run import DeviceState
+from edgecheck.core.run import DeviceState, Outcome
 from edgecheck.core.units import Unit, show
-from edgecheck.core.verdict import Status, Verdict, show_pair
+from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
 
 #: The core's: anatomy's tiles are made of the same text.
 clean = text.clean
@@ -251,22 +252,25 @@ def not_limited(result: CheckResult) -> str:
 def sentence(report: Report) -> str:
     """The result of all checks in one sentence."""
     counts = dict.fromkeys(Status, 0)
+    undecided = 0
     for verdict in report.verdicts:
         if not verdict.ignored:
             counts[verdict.status] += 1
+            undecided += verdict.status is Status.WARN and verdict.reason.endswith(COUNTED_AS_WARNING)
     total = sum(counts.values())
     if not total:
         return "Nothing was judged."
     checks = len(report.results)
     many = f"{total} limit{'s' if total != 1 else ''} in {checks} check{'s' if checks != 1 else ''}"
     parts = [
-        f"{counts[status]} {words}"
-        for status, words in (
-            (Status.FAIL, "do not hold" if counts[Status.FAIL] != 1 else "does not hold"),
-            (Status.UNKNOWN, "could not be decided"),
-            (Status.WARN, "crossed a warning"),
+        f"{count} {words}"
+        for count, words in (
+            (counts[Status.FAIL], "do not hold" if counts[Status.FAIL] != 1 else "does not hold"),
+            (counts[Status.UNKNOWN], "could not be decided"),
+            (counts[Status.WARN] - undecided, "crossed a warning"),
+            (undecided, "could not be decided and only warn" + ("s" if undecided == 1 else "")),
         )
-        if counts[status]
+        if count
     ]
     return f"Of {many}, {', '.join(parts)}." if parts else f"Every limit holds: {many}."
 
@@ -312,7 +316,7 @@ def _counted(report: Report) -> str:
     for status, one, several in (
         (Status.FAIL, "limit does not hold", "limits do not hold"),
         (Status.UNKNOWN, "limit could not be decided", "limits could not be decided"),
-        (Status.WARN, "limit crossed a warning", "limits crossed a warning"),
+        (Status.WARN, "limit warns", "limits warn"),
     ):
         count = sum(verdict.status is status and not verdict.ignored for verdict in report.verdicts)
         if count:
@@ -328,9 +332,29 @@ def next_step(report: Report) -> str:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
         if failed.found is None and failed.reason.startswith("refused by the runtime"):
-            return "Next: give a model that this runtime takes; the reason above says what it does not."
-        return clean(f"Next: make the model smaller or faster, or raise the limit{place}.")
+            return f"Next: {about_refusal(report.results)}"
+        limit = "allow more growth" if failed.metric.name.endswith(SUFFIX) else _LIMIT[failed.metric.direction]
+        return clean(f"Next: {_WAYS[failed.metric.direction]}, or {limit}{place}.")
     return _decide(report) if report.status is Status.UNKNOWN else ""
+
+
+_WAYS = {
+    Direction.AT_MOST: "make the model smaller or faster",
+    Direction.AT_LEAST: "choose a variant that loses less",
+}
+_LIMIT = {Direction.AT_MOST: "raise the limit", Direction.AT_LEAST: "lower the limit"}
+
+
+def about_refusal(results: Iterable[CheckResult]) -> str:
+    """What to do about the first model that a runtime refused."""
+    workers = (worker for result in results if result.run is not None for worker in result.run.workers)
+    refused = (worker.ending.reason for worker in workers if worker.ending.outcome is Outcome.REFUSED)
+    step = next(filter(None, map(sayings.next_step, refused)), "")
+    return (
+        f"{step[:1].lower()}{step[1:]}"
+        if step
+        else ("give a model that this runtime takes; the reason above says what it does not.")
+    )
 
 
 def _decide(report: Report) -> str:
@@ -363,8 +387,9 @@ def where_to_measure(result: CheckResult) -> str:
         return f"measure on the device itself: {on_the_device(profile.id)}{emulated}."
     save = f"edgecheck devices probe --save my-board {result.target}"
     state = result.run.before if result.run is not None else None
-    if not (profile.identity.model or profile.identity.cpu_part) and state is not None and state.model and profile.path:
-        return f"write `identity: {{model: {json.dumps(state.model)}}}` into {profile.path}, if that is the device."
+    if profile.identity == Identity() and state is not None and profile.path and (state.model or state.machine_id):
+        key, value = ("model", state.model) if state.model else ("machine_id", state.machine_id)
+        return f"write `identity: {{{key}: {json.dumps(value)}}}` into {profile.path}, if that is the device."
     called = f" calls itself {state.model}" if state is not None and state.model else f" is not a {profile.name}"
     return f"{result.target}{called}: name its profile with --device, or save one: {save}{emulated}"
 

@@ -10,7 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
 
@@ -216,6 +216,8 @@ def refusal(address: Address, code: int, said: str) -> TargetError:
     if found := explained(_RULES, text):
         rule, at = found
         words = _words(address, text, at)
+        if "{keyscan}" in rule.hint:
+            words["keyscan"] = _keyscan(address)  # which asks ssh
         return TargetError(rule.message.format(**words), rule.hint.format(**words))
     last = line_at(text, len(text)) or f"exit code {code}"
     return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
@@ -231,7 +233,6 @@ def _words(address: Address, text: str, at: int) -> dict[str, str]:
         "try_it": OpenSsh(address).try_it(),
         "verbose": _typed(address, *program(), "-v", rest=("true",)),
         "copy_id": _first_key() + _typed(address, "ssh-copy-id", *program()[1:]),
-        "keyscan": _typed(replace(address, user=""), "ssh-keyscan"),
         "forget": forget[0].strip() if forget else f"ssh-keygen -R {address.host}",
     }
 
@@ -242,6 +243,26 @@ def _first_key() -> str:
         return ""
     has_key = any(Path.home().joinpath(".ssh").glob("id_*.pub")) or "SSH_AUTH_SOCK" in os.environ
     return "" if has_key else "ssh-keygen && "
+
+
+def _keyscan(address: Address) -> str:
+    """The command that prints the host's key: ssh-keyscan reads no configuration, so what that says is written out."""
+    real = _configured(address)
+    port = str(address.port or real.get("port", "22"))
+    scan = ["ssh-keyscan", *(["-p", port] if port != "22" else []), real.get("hostname", address.host)]
+    jump = real.get("proxyjump", "none").rpartition(",")[2]
+    return quoted(scan if jump == "none" else ["ssh", f"ssh://{jump}" if ":" in jump else jump, *scan])
+
+
+def _configured(address: Address) -> dict[str, str]:
+    """What the user's configuration says about the host, in the words of `ssh -G`; empty where ssh does not say."""
+    argv = [*program(), *(["-p", str(address.port)] if address.port else []), "-G", "--", address.host]
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    lines = (line.partition(" ") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return {name: value.strip() for name, _, value in lines} if done.returncode == 0 else {}
 
 
 def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:

@@ -35,7 +35,7 @@ def made(model: Path, target: str, variant: str, samples: Path | None = None, pr
         prune=prune,
         samples=samples,
     )
-    return compressed(convert(request, _workshop(), tell=_tell), _workshop())
+    return compressed(convert(request, _workshop(), progress=_tell), _workshop())
 
 
 def agreement(artifact: Artifact, model: Path, samples: Path) -> Agreement:
@@ -47,7 +47,7 @@ def agreement(artifact: Artifact, model: Path, samples: Path) -> Agreement:
         variant=artifact.variant,
         samples=samples,
     )
-    return agreement_of(artifact, request, _workshop(), tell=_tell)
+    return agreement_of(artifact, request, _workshop(), progress=_tell)
 
 
 def weights(model: Path) -> int:

@@ -185,3 +185,14 @@ def test_a_pc_is_called_what_its_firmware_calls_it(files: dict[str, str], name: 
     for file, text in files.items():
         (tmp_path / file).write_text(f"{text}\n", encoding="utf-8")
     assert device_state.firmware_name(str(tmp_path)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("0123456789abcdef0123456789abcdef\n", "3b82dc22149c4900"), ("uninitialized\n", None), ("", None), (None, None)],
+)
+def test_a_computer_is_known_by_a_hash_of_its_number(text: str | None, known: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "machine-id"
+    if text is not None:
+        file.write_text(text)
+    assert device_state.machine_id(str(file)) == known

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck_agent import jobs, refusals
+from edgecheck_agent import jobs, refusals, sayings
 from examples.real_models import fetch
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 
@@ -89,6 +89,6 @@ def test_every_reason_and_outcome_is_documented() -> None:
 
 
 def test_no_other_reason_is_ever_sent() -> None:
-    assert {reason for reason, _, _ in refusals._SAYINGS} < set(refusals.REASONS)
+    assert {reason for reason, _, _ in sayings.SAYINGS} < set(refusals.REASONS)
     with pytest.raises(ValueError, match="unknown reason"):
         refusals.Refused("unheard-of", "It is not documented.")

@@ -38,7 +38,7 @@ class Stream(io.BytesIO):
     def seek(self, *_: int) -> int:
         raise io.UnsupportedOperation
 
-    def tell(self) -> int:
+    def progress(self) -> int:
         raise io.UnsupportedOperation
 
 

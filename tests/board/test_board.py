@@ -193,7 +193,7 @@ def test_without_a_psutil_that_works_it_is_read_by_hand_and_the_report_says_so(
     assert first_check.code == 3
     runtime = board.run("dirname /root/.cache/edgecheck/device/trees/*/psutil").strip()
     board.run(f"mv {runtime}/psutil /root/psutil")
-    run = run_on(target(board.address), ARTIFACT, MEMORY, tell=silent)
+    run = run_on(target(board.address), ARTIFACT, MEMORY, progress=silent)
     board.run(f"mv /root/psutil {runtime}/psutil")
     (worker, *_) = run.of(Purpose.MEMORY)
     assert worker.sampler == "/proc"
@@ -247,7 +247,7 @@ def test_a_connection_that_is_cut_leaves_what_was_complete_and_nothing_on_the_bo
             if words == "memory pass" and relay.connections == 1:
                 relay.cut()
 
-        run = run_on(target(board.address_at(relay.port)), ARTIFACT, TIMED, tell=cut)
+        run = run_on(target(board.address_at(relay.port)), ARTIFACT, TIMED, progress=cut)
         assert relay.connections == 2  # it has come back once, for what was done
     assert run.broken.startswith("the connection to root@127.0.0.1 was lost")
     assert len(run.of(Purpose.LATENCY)[0].latencies) >= 5
@@ -271,12 +271,12 @@ def test_a_second_account_waits_for_the_first_and_does_without_a_home(board: Emu
         long = workload(MODEL, requirements=RUNTIME, latency=LONG, format="tflite", holder="anna@desk")
         until(first.enter_context(target(board.address).launch(long, silent)), "start")
 
-        def tell(each: str) -> None:
+        def progress(each: str) -> None:
             words.append(each)
             if each.startswith("waiting for"):
                 first.close()
 
-        run = run_on(target(board.address_of("guest")), ARTIFACT, MEMORY, tell=tell)
+        run = run_on(target(board.address_of("guest")), ARTIFACT, MEMORY, progress=progress)
     assert run.broken == ""
     assert [each for each in words if each.startswith("waiting for anna@desk pid ")], words
     assert run.notes == ()

@@ -1,16 +1,18 @@
-"""`--target` and the project's addresses: where each device of the budgets is."""
+"""What a path names; `--target` and the project's addresses: where each device of the budgets is."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
-from edgecheck.checks.plan import addresses
+from edgecheck.checks.plan import Selection, addresses, plan, select
 from edgecheck.config import Project
 from edgecheck.core.address import parse
-from edgecheck.errors import UsageError
+from edgecheck.errors import ModelError, UsageError
 from tests.builders import budget, profile
+from tests.converters import onnx_models
 
 PI, JETSON, PHONE = (profile(name) for name in ("pi", "jetson", "phone"))
 PROJECT = Project(root=Path(), budgets=(), targets={"pi": parse("ssh://pi@yaml"), "jetson": parse("ssh://jet@yaml")})
@@ -59,3 +61,48 @@ def test_contradictions_are_refused(texts: tuple[str, ...], told: str) -> None:
 
 def test_one_board_will_do_for_one_device() -> None:
     assert where("ssh://pi@desk", of=("pi",)) == {"pi": "ssh://pi@desk"}
+
+
+def chosen(path: Path) -> tuple[str, ...]:
+    """The models of the budgets that a path selects."""
+    found = select(Selection(paths=(path,)), Project(root=path.parent, budgets=(), targets={}))
+    return tuple(each.model.path.name for each in found)
+
+
+def test_budgets_at_any_depth_of_a_folder_are_selected(tmp_path: Path) -> None:
+    budgets = tmp_path / "budgets"
+    (budgets / "vision").mkdir(parents=True)
+    onnx_models.dense(budgets / "vision" / "m.onnx")
+    (budgets / "vision" / "a.yaml").write_text("model: m.onnx\nlimits: {size: 1 MB}\ndevices: [raspberry-pi-4-2gb]\n")
+    assert chosen(budgets) == ("m.onnx",)
+
+
+def test_a_model_s_folder_may_hold_yaml(tmp_path: Path) -> None:
+    model = tmp_path / "yolo_saved_model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"")
+    (model / "training.yaml").write_text("stride: 32\n")
+    assert chosen(model) == (model.name,)
+
+
+def test_an_export_with_its_metadata_is_no_folder_of_budgets(tmp_path: Path) -> None:
+    (tmp_path / "metadata.yaml").write_text("stride: 32\n")
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(ModelError) as caught:
+        chosen(tmp_path)
+    assert caught.value.hint == f"Name the model inside, for example {tmp_path / 'model.onnx'}."
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is empty: there is no budget"):
+        chosen(tmp_path)
+
+
+def test_a_model_without_the_file_of_its_weights_is_told_before_anything_runs(tmp_path: Path) -> None:
+    path = onnx_models.dense(tmp_path / "net.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=16)
+    (tmp_path / "net.data").unlink()
+    budgets = select(Selection(paths=(path,)), Project(root=tmp_path, budgets=(), targets={}))
+    with pytest.raises(ModelError, match=r"net\.onnx is incomplete: it keeps weights in net\.data") as caught:
+        plan(budgets, addresses((), PROJECT, budgets))
+    assert caught.value.hint == "Copy net.data next to it."

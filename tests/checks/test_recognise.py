@@ -8,7 +8,7 @@ import pytest
 
 from edgecheck.checks.recognise import called, identified
 from edgecheck.config import Profiles
-from edgecheck.core.device import DeviceProfile, holding
+from edgecheck.core.device import DeviceProfile, Identity, holding
 from edgecheck.core.profile_draft import probed
 
 
@@ -44,6 +44,15 @@ def test_a_longer_name_says_more(known: list[DeviceProfile]) -> None:
     device = probed({"model": "Raspberry Pi 4 Model B Rev 1.5", "memory": {"total": some.ram.total}})
     named = identified(replace(device, model="Raspberry Pi 4 Model B Rev 1.5"), [some, other])
     assert named is other
+
+
+def test_a_computer_without_a_name_is_the_profile_that_was_written_for_it(known: list[DeviceProfile]) -> None:
+    some = next(profile for profile in known if profile.id == "raspberry-pi-4-2gb")
+    own = replace(some, id="my-nuc", identity=Identity(machine_id="0123456789abcdef"))
+    device = probed({"model": None, "machine_id": "0123456789abcdef", "memory": {"total": 2**34}})
+    assert identified(device, [some, own]) is own
+    assert identified(replace(device, machine_id="f" * 16), [some, own]) is None
+    assert probed({"machine_id": "x: y"}).machine_id == ""
 
 
 def test_what_a_board_calls_itself_is_printable() -> None:

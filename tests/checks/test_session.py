@@ -31,7 +31,7 @@ QUICK = Effort(warmup_time=0.0, min_count=8, min_time=0.01, max_time=2.0)
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     request = Request(model=fetch("okay_nabu.tflite"), source="tflite", format="tflite", variant="as-is")
-    return convert(request, ConversionSettings(tmp_path_factory.mktemp("cache")), tell=lambda _: None)
+    return convert(request, ConversionSettings(tmp_path_factory.mktemp("cache")), progress=lambda _: None)
 
 
 def needs(*metrics: str) -> Needs:
@@ -66,7 +66,7 @@ def test_an_emulated_machine_is_asked_for_counts_and_not_for_times(artifact: Art
 
 def test_a_run_is_complete(artifact: Artifact) -> None:
     told: list[str] = []
-    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("load_time"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("load_time"), progress=told.append)
     assert [worker.purpose for worker in seen.workers[:5]] == [Purpose.LATENCY, *[Purpose.LOAD] * 4]
     assert {worker.purpose for worker in seen.workers[5:]} == {Purpose.MEMORY}
     assert all(worker.ending.outcome is Outcome.COMPLETED for worker in seen.workers)
@@ -84,7 +84,7 @@ def test_a_device_that_reports_throttling_is_measured_twice_and_then_distrusted(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(session, "COOL_DOWN", 0.0)
     told: list[str] = []
-    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("latency_p50"), tell=told.append)
+    seen = run_on(open_target(LOCAL, profile(THIS_MACHINE)), artifact, needs("latency_p50"), progress=told.append)
     assert any(words.startswith("cooling down") for words in told)
     assert told.count("latency pass") == 2
     assert seen.throttled == "under-voltage, throttled"

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edgecheck.config import budget_schema, profile_schema
+from edgecheck.config import budget_schema, profile_schema, project_schema
 from edgecheck.config.problems import BUDGET, PROFILE
 from edgecheck.config.profiles import packaged_profiles, profile_paths
 from edgecheck.config.tree import to_python
@@ -125,7 +125,38 @@ def test_every_key_has_a_description_and_every_metric_says_its_unit() -> None:
             assert metric.title in limits[name]["description"]
 
 
+def test_devices_that_have_profiles_are_completed_and_others_stay_valid() -> None:
+    schema = budget_schema(["door-cam", "pixel-8"])
+    as_list, as_mapping = schema["properties"]["devices"]["oneOf"]
+    assert as_list["items"]["anyOf"][0] == {"enum": ["door-cam", "pixel-8"]}
+    assert list(as_mapping["properties"]) == ["door-cam", "pixel-8"]
+    for devices in (["door-cam"], ["later"], {"pixel-8": {"size": "1 MB"}, "later": None}):
+        assert errors(schema, {"model": "net.tflite", "devices": devices}) == []
+    assert errors(schema, {"model": "net.tflite", "devices": {"pixel-8": {"sise": "1 MB"}}})
+
+
+def test_a_limit_is_explained_where_it_is_wrong_and_described_as_its_metric() -> None:
+    schema = budget_schema()
+    for name, metric in METRICS.items():
+        (reference,) = schema["$defs"]["Limits"]["properties"][name]["allOf"]
+        scalar, _section = schema["$defs"][reference["$ref"].rpartition("/")[2]]["oneOf"]
+        assert scalar["patternErrorMessage"] == f"Expected {TAKES[metric.unit]}; or off."
+        assert "description" not in scalar  # an editor would show it instead of the metric's
+
+
+@pytest.mark.parametrize(
+    ("project", "is_valid"),
+    [
+        ({"budgets": "apps/*/budgets", "profiles": ["boards"], "targets": {"pixel-8": "ssh://pi@board"}}, True),
+        ({"budget": "apps"}, False),
+        ({"targets": ["ssh://pi@board"]}, False),
+    ],
+)
+def test_a_projects_file_has_a_schema_too(project: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert (errors(project_schema(), project) == []) is is_valid
+
+
 def test_the_patterns_are_those_of_every_editor() -> None:
-    text = json.dumps([budget_schema(), profile_schema()])
+    text = json.dumps([budget_schema(), profile_schema(), project_schema()])
     assert re.findall(r"\(\?[^:]", text) == []  # no group that JavaScript does not have
     assert '"title": "Model' not in text

@@ -28,7 +28,7 @@ class Bench:
     said: list[str] = field(default_factory=list)
 
     def make(self, model: Path, target: str, variant: str, **more: object) -> Artifact:
-        return convert(self.request(model, target, variant, **more), self.settings, tell=self.said.append)
+        return convert(self.request(model, target, variant, **more), self.settings, progress=self.said.append)
 
     @staticmethod
     def request(model: Path, target: str, variant: str, **more: object) -> Request:
@@ -37,7 +37,9 @@ class Bench:
     def agreement(self, model: Path, target: str, variant: str, **more: object) -> Agreement:
         """The agreement of the artifact of `make` with its source."""
         made = self.make(model, target, variant, **more)
-        return agreement_of(made, self.request(model, target, variant, **more), self.settings, tell=self.said.append)
+        return agreement_of(
+            made, self.request(model, target, variant, **more), self.settings, progress=self.said.append
+        )
 
     @property
     def conversions(self) -> int:

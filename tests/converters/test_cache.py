@@ -106,7 +106,7 @@ def test_two_at_once_convert_once(empty_bench: Bench, model: Path) -> None:
     request = empty_bench.request(model, "onnx", "int8")
 
     def work() -> None:
-        made.append(convert(request, empty_bench.settings, tell=empty_bench.said.append))
+        made.append(convert(request, empty_bench.settings, progress=empty_bench.said.append))
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:

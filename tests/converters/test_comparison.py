@@ -199,3 +199,34 @@ def test_dense_outputs_have_no_top_class() -> None:
 def test_what_cannot_be_compared_is_refused(reference: Recording, found: Recording, said: str) -> None:
     with pytest.raises(ConversionError, match=said):
         compared(reference, found)
+
+
+def test_a_value_on_an_offset_is_judged_by_itself_in_a_vector_of_few() -> None:
+    rng = np.random.default_rng(0)
+    wanted = np.stack([rng.normal(20, 10, 16), 1013 + rng.normal(0, 0.05, 16)], axis=1)
+    found = wanted.copy()
+    found[:, 1] = 1013.0
+    agreement = compared(floats(*wanted.tolist()), floats(*found.tolist()))
+    assert agreement.cosine > 0.99999
+    assert agreement.agreement == pytest.approx(0.0, abs=0.1), "the temperature agrees, and the pressure stands still"
+    assert compared(floats(*wanted.tolist()), floats(*wanted.tolist())).agreement == 1.0
+
+
+def test_probabilities_of_several_classes_are_one_answer() -> None:
+    rng = np.random.default_rng(0)
+    wanted = np.stack([rng.uniform(0, 1, 16), 0.999 + rng.normal(0, 1e-4, 16)], axis=1)
+    found = wanted.copy()
+    found[:, 1] = 0.999
+    assert compared(floats(*wanted.tolist()), floats(*found.tolist())).agreement > 0.9999
+
+
+def test_an_artifact_with_one_label_for_every_sample_fails_where_its_source_has_several() -> None:
+    def labels(*values: str) -> Recording:
+        return recording(*(np.array([each]) for each in values))
+
+    stands = labels(*["ok"] * 20)
+    assert compared(labels(*["ok"] * 18, "odd", "odd"), stands).failure.startswith(
+        "output out of the artifact is the same"
+    )
+    assert not compared(labels(*["ok"] * 19, "odd"), stands).failure
+    assert not compared(labels(*["odd"] * 20), stands).failure, "a constant source shows nothing"

@@ -308,7 +308,7 @@ def test_outputs_that_int8_makes_zero_are_a_failure(bench: Bench, keras_models: 
     from edgecheck.converters.agreement import agreement_of
 
     request = bench.request(model, "onnx", "int8", samples=tmp_path / "ones.npz")
-    agreement = agreement_of(made, request, bench.settings, tell=bench.said.append)
+    agreement = agreement_of(made, request, bench.settings, progress=bench.said.append)
     assert agreement.cosine == 0.0
     assert "of the artifact is zero for every sample" in agreement.failure
 

@@ -39,9 +39,9 @@ def task(maker: str, model: Path) -> Task:
 
 
 def perform(maker: str, folder: Path, deadline: float = 60.0, said: list[str] | None = None) -> Answer:
-    tell = said.append if said is not None else (lambda _: None)
+    progress = said.append if said is not None else (lambda _: None)
     with cache.making(folder / "artifacts" / "key") as scratch:
-        return process.perform(task(maker, folder / "model"), scratch, deadline, tell).answer
+        return process.perform(task(maker, folder / "model"), scratch, deadline, progress).answer
 
 
 def gone(pid: int) -> bool:

@@ -73,6 +73,27 @@ def test_processors_that_others_use_excuse_a_fail_by_no_more_than_a_factor(seen:
     assert judged("latency_mean", 0.004, busy).status is Status.FAIL
 
 
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("latency_p50", 0.25),
+        ("latency_p75", 0.125),
+        ("latency_p90", 0.05),
+        ("latency_p99", 0.02),
+        ("latency_mean", 0.05),
+    ],
+)
+def test_fewer_others_can_slow_what_fewer_inferences_decide(name: str, others: float) -> None:
+    def of(share: float) -> str:
+        seen = Contention(waited=0.0, processor=1.0, switches=0, others=share)
+        found = measure(METRICS[name], Evidence(artifact=ARTIFACT, run=run(worker(0.010, contention=seen))))
+        assert isinstance(found, Measurement)
+        return found.contended
+
+    assert of(others * 0.99) == ""
+    assert of(others * 1.01).startswith("other processes used ")
+
+
 def test_an_idle_machine_has_no_caveat_and_a_contended_one_says_the_share() -> None:
     def codes(one: WorkerRun) -> list[str]:
         return [f"{each.code}: {each.message}" for each in caveats(run(one), profile(), "onnx", Effort())]

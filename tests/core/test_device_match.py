@@ -38,6 +38,14 @@ def test_a_profile_by_which_nothing_can_be_recognised_says_so() -> None:
     )
 
 
+def test_a_computer_without_a_name_is_recognised_by_its_installation() -> None:
+    ours, others = (DeviceState(system="Linux", machine="x86_64", machine_id=16 * digit) for digit in "ab")
+    named = profile("my-nuc", identity=Identity(machine_id="a" * 16))
+    assert not match(named, run(before=ours)).mismatch
+    for state in (others, PC, PI):
+        assert match(named, run(before=state)).mismatch
+
+
 @pytest.mark.parametrize(
     ("name", "shown"), [("NVIDIA Jetson Nano", "an NVIDIA J"), ("Orange Pi 5", "an Orange"), ("Nano", "a Nano")]
 )

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from edgecheck.core import looks
-from edgecheck_agent.counting import Looks
+from edgecheck_agent.counting import Looks, Waited
 from tests import disturbances
 from tests.vectorised_looks import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.vectorised_looks import Marks, Series
 
@@ -290,3 +290,40 @@ def test_the_agent_seldom_errs_at_looks_that_it_chooses(name: str, runs: int) ->
     allowed = runs * ERROR + 3 * math.sqrt(runs * ERROR)
     assert decided["pass"] <= allowed
     assert decided["fail"] <= allowed
+
+
+def verdict_under_contention(
+    own: Sequence[int], waits: Sequence[int], bound: float, quantile: float
+) -> tuple[str, int]:
+    """The decision of the agent's looks on a busy machine, and after how many inferences.
+
+    `own` are the latencies without waiting, in nanoseconds like `waits` and `bound`.
+    """
+    limit = Looks([looks.for_agent("p", quantile, bound / 1e9, ALLOWED)])
+    latencies = [value + wait for value, wait in zip(own, waits, strict=True)]
+    n = 0
+    while not limit.done and (due := limit.next_look(n)) <= len(latencies):
+        n = due
+        limit.feed(latencies[:n], sum(latencies[:n]), [], Waited(waits[:n], exact=True))
+        if sum(latencies[:n]) > ALLOWED * 1e9:
+            break
+    return str(limit.feed([])[0]["decision"]), n
+
+
+@pytest.mark.parametrize("name", ["independent", "independent, heavy tail", "random bursts of 1 s", "rising by 10 %"])
+def test_on_a_busy_machine_waiting_neither_fails_a_model_nor_passes_one(name: str) -> None:
+    """By the percentile of its own latencies: inferences of 20 ms that wait for as long as they run."""
+    own = 4 * disturbances.drawn(name, 0.9, 12, ALLOWED / 4)
+    waited = disturbances.waits(own)
+    assert waited.sum() > 0.4 * own.sum()
+    found = []
+    for values, wait in zip(own, waited, strict=True):
+        for factor in (1.1, 0.9):
+            limit = float(np.quantile(values[:300], 0.9, method="inverted_cdf")) / factor
+            decision, n = verdict_under_contention(values.tolist(), wait.tolist(), limit, 0.9)
+            beyond = float(np.quantile(values[:n], 0.9, method="inverted_cdf")) > limit
+            assert decision != ("pass" if beyond else "fail")
+            found.append(decision)
+    assert len(found) == 24
+    if name == "independent":
+        assert "pass" in found

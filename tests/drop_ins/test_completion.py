@@ -45,6 +45,8 @@ def offered(line: str, folder: Path) -> list[str]:
         ("edgecheck check --format ", [f"plain,{name}" for name in FORMATS]),
         ("edgecheck check --format json=he", ["file,json=he"]),
         ("edgecheck check --target ", ["plain,local", "plain,qemu", "plain,ssh://"]),
+        ("edgecheck check --target raspberry-pi-z", ["plain,raspberry-pi-zero-2-w="]),
+        ("edgecheck check --target pixel-8=s", ["plain,pixel-8=ssh://"]),
         ("edgecheck check --on-unknown w", ["plain,warn"]),
         ("edgecheck completion ", ["plain,bash", "plain,zsh", "plain,fish"]),
         ("edgecheck check bud", ["file,bud"]),
@@ -97,6 +99,7 @@ def shell(name: str, folder: Path) -> Iterator[Terminal]:
         ("edgecheck check --device raspberry-pi-z", "edgecheck check --device raspberry-pi-zero-2-w "),
         ("edgecheck check --format juni", "edgecheck check --format junit "),
         ("edgecheck check bud", "edgecheck check budgets/"),
+        ("edgecheck check --format junit=net.o", "edgecheck check --format junit=net.onnx "),
     ],
 )
 def test_one_tab_completes(name: str, typed: str, completed: str, project: Project) -> None:

@@ -22,7 +22,9 @@ from tests.drop_ins.projects import Project
 def test_a_model_that_fits(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     report = edgecheck.check(
-        project.folder / "net.onnx", limits={"size": "1.6 MB", "ram_peak": "1 GiB", "params": 400_000}, tell=said.append
+        project.folder / "net.onnx",
+        limits={"size": "1.6 MB", "ram_peak": "1 GiB", "params": 400_000},
+        progress=said.append,
     )
     assert report.status is edgecheck.Status.PASS
     (result,) = report.results

@@ -6,7 +6,9 @@ Also covers `programs.py`.
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from edgecheck.emulator import boot, build, lock, machine, mirrors, packages, pr
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.errors import EmulatorError
+from tests.cli.command import EDGECHECK
 from tests.emulator import debian_mirror
 
 pytestmark = pytest.mark.emulator
@@ -74,6 +77,22 @@ def test_a_damaged_system_is_not_used(empty: Cache, tar: Path) -> None:
     assert build.info(cache=empty).images == ()
 
 
+def test_a_system_of_another_version_is_as_absent(empty: Cache) -> None:
+    """A newer edgecheck may write down more about a system than this one can use."""
+    known: dict[str, object] = {"python": "3.98", "versions": {"linux": KERNEL}, "origin": "rootfs.tar"}
+    newer, older = known | {"libc": "2.36"}, {key: known[key] for key in ("python", "origin")}
+    for facts, found in ((known, ["3.98"]), (newer, []), (older, [])):
+        empty.images.replace("python3.98-2", partial(_without_content, facts), print)
+        assert [image.python for image in build.info(cache=empty).images] == found
+        assert build.python_of("3.98", cache=empty) == (found or [lock.own().python])[0]
+
+
+def _without_content(facts: dict[str, object], folder: Path) -> dict[str, object]:
+    for name in ("system.img", "kernel", "drivers.cpio"):
+        (folder / name).touch()
+    return facts
+
+
 def test_a_tar_gives_the_same_machine(empty: Cache, tar: Path, tmp_path: Path) -> None:
     image = build.import_tar(tar, print, cache=empty)
 
@@ -113,6 +132,28 @@ def test_a_mirror_without_packages_leaves_nothing_behind(
             build.ensure(print, cache=empty)
 
     assert [path.name for path in (empty.root / "images").iterdir()] == [".locks"]
+
+
+@pytest.mark.parametrize("megabytes", [20, 120])
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(tmp_path: Path, megabytes: int) -> None:
+    """While packages are fetched, and while they are unpacked; as the command's user sees it."""
+    lines = (
+        f"mount -t tmpfs -o size={megabytes}m disk {tmp_path} || exit 99",
+        f"COLUMNS=200 {EDGECHECK} emulator build",
+        "code=$?",
+        f"cd {tmp_path}/edgecheck/emulator/images && ls -A",
+        "exit $code",
+    )
+    command = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else []), "sh", "-c", "\n".join(lines)]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if "unshare" in done.stderr or done.returncode == 99:
+        pytest.skip("no private mounts here")
+    assert done.returncode == 3, done.stderr
+    said = f"The cache folder {tmp_path}/edgecheck/emulator/images is full: No space left on device."
+    assert said in done.stderr
+    assert "Free some space there, or set XDG_CACHE_HOME to a folder that has it." in done.stderr
+    assert done.stdout.split() == [".locks"]
 
 
 def test_everything_that_is_missing_is_reported_together(empty: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,13 @@ def machine(memory: Memory, **more: object) -> Hardware:
     )
 
 
+def test_a_machine_with_two_cores_counts_nothing() -> None:
+    words = command(machine(Memory(1 << 29), cores=2), {})
+
+    assert words[words.index("-smp") :][:4] == ["-smp", "2", "-accel", "tcg,thread=multi"]
+    assert "-icount" not in words
+
+
 def test_the_whole_command() -> None:
     wires = {"qmp": 3, "console": 4, "control": 5}
     words = command(machine(Memory(1 << 29, Path("/cache/ram"))), wires)

@@ -5,6 +5,7 @@ Also covers `mirrors.py`.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,30 @@ def test_a_mirror_that_does_not_answer_is_followed_by_the_next(mirror: Mirror, t
         assert len(obtain(tmp_path / "a", silent, mirror).files) == 2
         with pytest.raises(EmulatorError, match="Connection refused"):
             obtain(tmp_path / "b", silent)
+
+
+@pytest.mark.slow  # it may start apt
+@pytest.mark.parametrize("through_apt", [False, True])
+def test_a_mirror_that_never_answers_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, through_apt: bool
+) -> None:
+    if through_apt and not mirrors.has_apt():
+        pytest.skip("this host has no apt")
+    monkeypatch.setattr(mirrors, "_SILENCE", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        mirror = mirrors.Mirror(f"http://127.0.0.1:{silent.getsockname()[1]}/debian", through_apt=through_apt)
+        with pytest.raises(EmulatorError, match=r"busybox-static \(and 1 more\) of .*(timed out|Connection failed)"):
+            packages.obtain(lock(ONE, TWO), [mirror], tmp_path, print)
+        silent.settimeout(5)
+        asked = set()  # apt asks twice for one file
+        with contextlib.suppress(TimeoutError):
+            while True:
+                with silent.accept()[0] as connection:
+                    asked.add(connection.recv(4096).split()[1].decode())
+                silent.settimeout(0.2)
+    assert asked == {f"/debian/{ONE.path}"}
 
 
 def test_without_any_mirror_the_error_says_so(tmp_path: Path) -> None:

@@ -50,6 +50,32 @@ def test_the_page_is_as_wide_as_the_screen(width: int, shown: Chrome) -> None:
         shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_on_a_phone_a_limit_is_read_without_scrolling(shown: Chrome) -> None:
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        cells = of(
+            shown,
+            '[...document.querySelectorAll("table.limits td, table.limits tbody th")].filter(c => c.checkVisibility())'
+            ".map(c => c.getBoundingClientRect().right)",
+        )
+    finally:
+        shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(cells) > 20
+    assert max(cells) <= 390
+
+
+def test_a_link_to_a_limit_opens_its_check(shown: Chrome) -> None:
+    of(shown, 'document.querySelectorAll("details.check").forEach(check => { check.open = false })')
+    link = shown.find_element("css selector", "#against ~ .scroll a")
+    target = str(link.get_attribute("href")).partition("#")[2]
+    row = f"document.getElementById({target!r})"
+    assert not of(shown, f"{row}.checkVisibility()")
+    link.click()
+    assert of(shown, f"{row}.checkVisibility()")
+    assert of(shown, f'{row}.closest("details").open')
+
+
 def test_tiles_follow_the_readers_colours(shown: Chrome) -> None:
     emulated(shown, prefers_color_scheme="light")
     light = of(shown, f"getComputedStyle({TILE}).fill")

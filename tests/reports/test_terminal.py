@@ -13,11 +13,14 @@ from edgecheck.core import device_match
 from edgecheck.core.budget import Model
 from edgecheck.core.device import Identity
 from edgecheck.core.finding import Measurement
+from edgecheck.core.fitting import Fit, Trial
 from edgecheck.core.metrics import Provenance
 from edgecheck.core.report import Part, WayOut
-from edgecheck.core.run import DeviceState
+from edgecheck.core.run import Activity, DeviceState, Ending, Outcome, Purpose, WorkerRun
 from edgecheck.core.verdict import Status, judge
 from edgecheck.reports import Style, render
+from edgecheck.reports.fit import words as fit_words
+from tests.builders import run
 from tests.reports.hostile import STEERING, TRICKS, hostile_report
 from tests.reports.sample import CRASH, EVERYTHING, PC, SEEN, report, result
 
@@ -158,3 +161,18 @@ net.onnx · as-is · Raspberry Pi 4 Model B (2 GB) on local
 Of 4 limits in 1 check, 1 does not hold, 1 crossed a warning.
 Next: make the model smaller or faster, or raise the limit at b.yaml:3.
 """
+
+
+@pytest.mark.parametrize(
+    ("reason", "step"),
+    [
+        ("model-too-new", "Next: export the model in an older version of its format, or install a newer runtime."),
+        ("other", "Next: give a model that this runtime takes; the reason above says what it does not."),
+    ],
+)
+def test_the_next_step_after_a_refusal_fits_it(reason: str, step: str) -> None:
+    ending = Ending(outcome=Outcome.REFUSED, during=Activity.LOAD, reason=reason, message="it is too new")
+    refused = result(run(WorkerRun(purpose=Purpose.MEMORY, ending=ending)))
+    refused = replace(refused, verdicts=tuple(each for each in refused.verdicts if each.reason.startswith("refused")))
+    assert step in render("terminal", report(refused), Style(width=200))
+    assert step == fit_words.next_step(Fit((Trial(refused, finished=True),), ()))

@@ -152,7 +152,7 @@ def test_a_lost_connection_leaves_a_run_that_says_so(board: Board, model: Path) 
         if words == "memory pass":
             board.processes("python3 -c")[0].kill()
 
-    run = run_on(open_target(parse(board.address), profile()), artifact, wanted, tell=cut)
+    run = run_on(open_target(parse(board.address), profile()), artifact, wanted, progress=cut)
     assert run.broken.startswith(f"the connection to {USER}@127.0.0.1 was lost")
     assert run.workers[0].ending.outcome is Outcome.COMPLETED
     assert run.workers[0].latencies

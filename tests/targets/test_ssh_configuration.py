@@ -14,6 +14,7 @@ import pytest
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
+from edgecheck.targets.ssh import refusal
 from tests.builders import profile
 from tests.targets.sshd import USER
 from tests.targets.tcp_relay import relayed
@@ -55,6 +56,24 @@ def test_ipv6(boards: Callable[..., Board], model: Path) -> None:
     assert key.strip() in subprocess.run(scan.split(), capture_output=True, text=True, check=True).stdout
     board.known_hosts.write_text(f"[::1]:{board.port} {key}")
     assert check(address, model) == "done"
+
+
+def test_the_key_of_an_alias_is_scanned_under_its_real_name(board: Board, model: Path) -> None:
+    (_, key) = board.known_hosts.read_text().split(" ", 1)
+    board.known_hosts.write_text("")
+    configure(board, f"Host rack+1\n HostName 127.0.0.1\n Port {board.port}\n User {USER}\n")
+    with pytest.raises(TargetError) as caught:
+        check("ssh://rack+1", model)
+    (scan,) = re.findall(r"ssh-keyscan[^>]*", caught.value.hint)
+    assert scan == f"ssh-keyscan -p {board.port} 127.0.0.1 "
+    assert key.strip() in subprocess.run(scan.split(), capture_output=True, text=True, check=True).stdout
+
+
+def test_the_key_behind_a_jump_host_is_scanned_there(board: Board) -> None:
+    configure(board, f"Host far\n HostName 10.0.0.9\n Port 2222\n ProxyJump {USER}@127.0.0.1:{board.port}\n")
+    (scan,) = re.findall(r"in CI: (.*) >>", refusal(parse("ssh://far"), 255, "Host key verification failed.").hint)
+    jump = f"ssh ssh://{USER}@127.0.0.1:{board.port} ssh-keyscan -p 2222 10.0.0.9"
+    assert re.sub(r"['\[\]]", "", scan) == jump  # newer versions of ssh write the address in brackets
 
 
 def test_a_jump_host(boards: Callable[..., Board], model: Path) -> None:

@@ -64,7 +64,7 @@ def checked(tmp_path: Path) -> str:
     artifact = replace(ARTIFACT, path=model, files=(model,))
     target = replace(open_target(parse(ADDRESS), profile()), patience=HASTY)
     try:
-        run = run_on(target, artifact, needs, tell=silent)
+        run = run_on(target, artifact, needs, progress=silent)
     except TargetError as error:
         return error.message
     assert not any(worker.latencies for worker in run.workers)

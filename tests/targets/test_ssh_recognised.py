@@ -38,4 +38,8 @@ def test_a_board_without_a_profile_gets_one_and_is_recognised_by_it(board: Board
     assert "net.onnx · as-is · " in done.out
     assert f"on {board.address}" in done.out
     assert done.code in (0, 3), done.out
+    alone = edgecheck("check", "net.onnx", "--target", board.address, *limits, cwd=here, **environment)
+    if Path("/etc/machine-id").exists() or Path("/sys/class/dmi/id/product_name").exists():
+        assert "is not a " not in alone.out, alone.out
+        assert alone.code == 0, alone.out + alone.err
     assert "measure on the device itself" not in done.out

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from edgecheck.anatomy.accounting.ledger import Label, Ledger, divide
-from edgecheck.anatomy.accounting.limits import Work, cut, quoted
+from edgecheck.anatomy.accounting.limits import Missing, Work, cut, quoted
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, mapped
 from edgecheck.anatomy.encodings.streams import Unpacked
@@ -56,7 +56,7 @@ class Files:
         if name not in self._open:
             place = self._inside(name)
             if not place.is_file():
-                raise Damage(f"it keeps weights in {cut(name)}, which is missing from its folder")
+                raise Missing(name)
             span = self._stack.enter_context(mapped(place, self._work))
             ledger = Ledger(alignment, self._work)
             self._open[name] = (span, ledger, Region(span, len(self._open), ledger, self._streams))

@@ -43,6 +43,14 @@ class Unread(Damage):
     """The bytes may be right, but edgecheck does not read this variant of the format."""
 
 
+class Missing(Damage):
+    """A file that belongs to the model is not there; the name is that of the file."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"it keeps weights in {cut(name)}, which is missing from its folder")
+        self.name = name
+
+
 class Work:
     """The budget for reading one model; its files and their parts share it."""
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgecheck.anatomy.accounting.limits import TEXT, Damage, Unread, Work
+from edgecheck.anatomy.accounting.limits import TEXT, Damage, Missing, Unread, Work, cut
 from edgecheck.core.text import clean
 from edgecheck.errors import ModelError
 
-__all__ = ["Damage", "FileMap", "Span", "Unread", "explained", "mapped"]
+__all__ = ["Damage", "FileMap", "Missing", "Span", "Unread", "explained", "mapped"]
 
 #: Reads that are this many bytes apart count as a jump; after this many jumps, mapped pages are released.
 _FAR, _JUMPS_KEPT = 64 << 10, 8
@@ -155,6 +155,10 @@ def explained(path: Path) -> Iterator[None]:
             f"{path} cannot be read: {clean(str(unread))}.",
             "Save it again with its framework's defaults, or convert it to .onnx or .tflite.",
         ) from unread
+    except Missing as missing:
+        raise ModelError(
+            f"{path} is incomplete: {clean(str(missing))}.", f"Copy {clean(cut(missing.name))} next to it."
+        ) from missing
     except Damage as damage:
         raise ModelError(
             f"{path} is damaged: {clean(str(damage))}.",

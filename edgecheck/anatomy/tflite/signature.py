@@ -43,6 +43,7 @@ def read_signature(files: Files) -> Signature:
         operators=dict(operators),
         variant=variant_of(weights),
         stateful=any(name in operators for name in _STATEFUL),
+        names=tuple(name for name, _ in sorted(model.signatures, key=lambda each: each[1])),
     )
 
 

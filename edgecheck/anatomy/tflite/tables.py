@@ -90,6 +90,8 @@ class ModelRecord(NamedTuple):
     """The names of metadata, by the index of the buffer that holds it."""
     externals: dict[int, External]
     """External buffers by their id."""
+    signatures: tuple[tuple[str, int], ...] = ()
+    """The names of the ways to call it, each with the index of its graph."""
 
 
 def read_tables(region: Region) -> ModelRecord:
@@ -104,8 +106,9 @@ def read_tables(region: Region) -> ModelRecord:
     codes = [_code(table) for table in model.tables(6, _OPCODES)]  # operator_codes
     model.text(10, _DESCRIPTION)  # description
     metadata = dict.fromkeys(model.ints(14, _METADATA), "of an older kind")  # metadata_buffer
+    signatures = []
     for signature in model.tables(18, _SIGNATURES):  # signature_defs
-        signature.text(8, _SIGNATURES)  # signature_key
+        signatures.append((signature.text(8, _SIGNATURES), signature.u32(12)))  # signature_key, subgraph_index
         for slot in (4, 6):  # inputs, outputs
             for entry in signature.tables(slot, _SIGNATURES):
                 entry.text(4, _SIGNATURES)  # name
@@ -113,7 +116,7 @@ def read_tables(region: Region) -> ModelRecord:
     metadata |= {table.u32(6): table.text(4, _METADATA) for table in model.tables(16, _METADATA)}
     graphs = tuple(_graph(table, codes, region) for table in model.tables(8, _MODEL))  # subgraphs
     buffers = tuple(_buffer(table) for table in model.tables(12, _BUFFERS))  # buffers
-    return ModelRecord(graphs, buffers, metadata, _externals(model))
+    return ModelRecord(graphs, buffers, metadata, _externals(model), tuple(signatures))
 
 
 def _code(table: Table) -> str:

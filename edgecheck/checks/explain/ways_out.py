@@ -15,6 +15,7 @@ from edgecheck.checks.explain.memory import memory_way_out
 from edgecheck.core.finding import Evidence
 from edgecheck.core.metrics import DOWNLOAD, FOOTPRINT, Family
 from edgecheck.core.report import Part, WayOut
+from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import ModelError
 
@@ -29,7 +30,7 @@ def ways_out(verdicts: Iterable[Verdict], evidence: Evidence) -> tuple[WayOut, .
     """
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
     storage = tuple(verdict for verdict in failed if verdict.metric.takes_storage)
-    memory = tuple(verdict for verdict in failed if verdict.metric.family is Family.MEMORY)
+    memory = tuple(verdict for verdict in failed if verdict.metric.family is Family.MEMORY and not _refused(evidence))
     if not storage and not memory:
         return ()
     from edgecheck.anatomy.reading import read
@@ -40,6 +41,12 @@ def ways_out(verdicts: Iterable[Verdict], evidence: Evidence) -> tuple[WayOut, .
         return tuple([*found, memory_way_out(memory, anatomy, evidence)] if memory else found)
     except ModelError:
         return ()
+
+
+def _refused(evidence: Evidence) -> bool:
+    """Whether the runtime did not take the model, so that no byte of its memory was the reason."""
+    workers = evidence.run.workers if evidence.run is not None else ()
+    return any(worker.ending.outcome is Outcome.REFUSED for worker in workers)
 
 
 #: The most layers, and ways to save, that a person is shown with a verdict; `edgecheck size` has the rest.

@@ -16,7 +16,7 @@ from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.model_files import sha256
 from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.refusals import holds_code, trust_hint, unknown_inputs, weights_without_network
-from edgecheck.converters.samples import Port, described, shapes_of
+from edgecheck.converters.samples import Port, described, ids_below, is_text, shapes_of, zeros
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.converters.sources.keras_wrappers import WRAPPERS, stripped
 from edgecheck.errors import ConversionError
@@ -53,7 +53,7 @@ class KerasModel:
     def call_once(self, request: Request) -> None:
         """Call it with zeros, which builds it: Keras exports only models that were called."""
         shapes = shapes_of(self.ports, request)
-        self.call([np.zeros(shapes[port.name], port.dtype) for port in self.ports])
+        self.call([zeros(port, shapes[port.name]) for port in self.ports])
         self._reset()
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
@@ -64,7 +64,9 @@ class KerasModel:
     def call(self, values: list[Any]) -> list[NDArray[Any]]:
         """Outputs for inputs, both in the model's order; in inference mode, and without the state of earlier calls."""
         self._reset()
-        return [np.asarray(value) for value in self.symbolic(values)]
+        texts = [port.name for port in self.ports if is_text(port.dtype)]
+        fed = [keras.ops.convert_to_tensor(each, "string") for each in values] if texts else values
+        return [np.asarray(value) for value in self.symbolic(fed if len(texts) == len(self.ports) else values)]
 
     def symbolic(self, values: list[Any]) -> list[Any]:
         """The same with tensors as inputs and outputs, for tracing."""
@@ -273,8 +275,15 @@ def _named_for_keras(request: Request) -> Iterator[Path]:
 def _ports(model: Any, request: Request) -> tuple[Port, ...]:
     symbols = getattr(model, "inputs", None)
     if symbols:
+        rows = _rows_by_input(model)
         return tuple(
-            Port(each.name, tuple(each.shape), keras.backend.standardize_dtype(each.dtype)) for each in symbols
+            Port(
+                each.name,
+                tuple(each.shape),
+                keras.backend.standardize_dtype(each.dtype),
+                ids_below(rows[each.name]) if each.name in rows else None,
+            )
+            for each in symbols
         )
     if request.inputs:
         return tuple(Port(name, (None, *shape[1:]), "float32") for name, shape in request.inputs.items())
@@ -284,6 +293,17 @@ def _ports(model: Any, request: Request) -> tuple[Port, ...]:
     if not model.built and not model.weights:
         raise _without_weights(request)
     raise unknown_inputs(request.title, "what its inputs are")
+
+
+def _rows_by_input(model: Any) -> dict[str, int]:
+    """By input that embeddings look up: the rows of the smallest."""
+    found: dict[str, int] = {}
+    for layer in model._flatten_layers():  # noqa: SLF001 - nothing public finds layers inside layers
+        if isinstance(layer, keras.layers.Embedding):
+            fed = [each for node in layer._inbound_nodes for each in node.input_tensors]  # noqa: SLF001 - as above
+            for name in (each.name for each in fed if any(each is one for one in model.inputs)):
+                found[name] = min(layer.input_dim, found.get(name, layer.input_dim))
+    return found
 
 
 def _without_weights(request: Request) -> ConversionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from onnx import numpy_helper
 
 from edgecheck.converters.model_files import sha256
 from edgecheck.converters.refusals import already_converted, nothing_to_convert
+from edgecheck.converters.sources import onnx_constants
 from edgecheck.errors import ConversionError
 
 #: By operator: the positions of the inputs that are weights, if they are constants of two axes or more.
@@ -26,6 +26,7 @@ WEIGHTS = {
     "GRU": (1, 2),
     "RNN": (1, 2),
     "Gather": (0,),
+    "Einsum": (0, 1),
 }
 
 #: The first IR version in which weights need not be inputs.
@@ -59,7 +60,7 @@ def load(path: Path) -> OpenedOnnx:
     external = any(each.data_location == onnx.TensorProto.EXTERNAL for each in model.graph.initializer)
     onnx.load_external_data_for_model(model, str(path.parent))
     model, inlined = _inlined(model)
-    changed = [inlined, _initialised(model), _brought_up_to_date(model), _transposed(model)]
+    changed = [inlined, _initialised(model), _brought_up_to_date(model), onnx_constants.folded(model)]
     return OpenedOnnx(model, external, None if any(changed) else path)
 
 
@@ -85,50 +86,12 @@ def _inlined(model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
     return onnx.inliner.inline_local_functions(model), True
 
 
-def _transposed(model: onnx.ModelProto) -> bool:
-    """Compute the transposes of constants, as exports without constant folding have; returns whether there were any."""
-    constants = {each.name: each for each in model.graph.initializer}
-    kept = []
-    for node in model.graph.node:
-        if node.op_type != "Transpose" or node.domain not in ("", "ai.onnx") or node.input[0] not in constants:
-            kept.append(node)
-            continue
-        axes = next((list(each.ints) for each in node.attribute if each.name == "perm"), None)
-        values = np.ascontiguousarray(np.transpose(numpy_helper.to_array(constants[node.input[0]]), axes))
-        made = numpy_helper.from_array(values, node.output[0])
-        model.graph.initializer.append(made)
-        constants[made.name] = made
-    if len(kept) == len(model.graph.node):
-        return False
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-    _drop_unused(model)
-    return True
-
-
-def _drop_unused(model: onnx.ModelProto) -> None:
-    """Remove initialisers that nothing reads."""
-    used = {name for graph in _graphs(model.graph) for node in graph.node for name in node.input}
-    used |= {each.name for each in model.graph.output}
-    kept = [each for each in model.graph.initializer if each.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and its branches."""
-    yield graph
-    for attribute in (each for node in graph.node for each in node.attribute):
-        for branch in (attribute.g, *attribute.graphs):
-            yield from _graphs(branch)
-
-
 def _initialised(model: onnx.ModelProto) -> bool:
     """Turn all constants into initialisers of raw bytes; returns whether anything changed."""
     kept = []
     for node in model.graph.node:
-        tensor = next((each.t for each in node.attribute if each.name == "value"), None)
-        if node.op_type == "Constant" and tensor is not None and node.domain in ("", "ai.onnx"):
+        tensor = onnx_constants.of_node(node)
+        if tensor is not None:
             tensor.name = node.output[0]
             model.graph.initializer.append(tensor)
         else:
@@ -167,7 +130,7 @@ def named_by_content(made: Path) -> tuple[Path, ...]:
         return (made,)
     named = external.with_name(f"weights-{sha256(external)[:16]}.data")
     model = onnx.load(made, load_external_data=False)
-    for tensor in (each for graph in _graphs(model.graph) for each in graph.initializer):
+    for tensor in (each for graph in onnx_constants.graphs(model.graph) for each in graph.initializer):
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = named.name
@@ -181,7 +144,8 @@ def weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     initialisers = {each.name: each for each in model.graph.initializer}
     used = dict.fromkeys(
         node.input[place]
-        for node in model.graph.node
+        for graph in onnx_constants.graphs(model.graph)
+        for node in graph.node
         for place in WEIGHTS.get(node.op_type, ())
         if place < len(node.input) and node.input[place] in initialisers
     )

@@ -10,8 +10,10 @@ import onnx
 import onnxruntime
 
 from edgecheck.converters.interface import Request
+from edgecheck.converters.refusals import unopened
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources.frameworks import Output
+from edgecheck.converters.sources.onnx_inputs import reaching
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class OnnxModel:
         try:
             self._session = session_of(model, path.parent)
         except Exception as error:
-            raise ConversionError(f"onnxruntime does not open {path.name}: {str(error).splitlines()[0]}") from error
-        self.ports = tuple(_port(each) for each in self._session.get_inputs())
+            raise unopened("onnxruntime", path.name, error) from error
+        self.ports = reaching(model, tuple(_port(each) for each in self._session.get_inputs()))
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
         """See `Source.run`."""
@@ -96,15 +98,21 @@ def before_softmax(model: onnx.ModelProto) -> dict[str, str]:
 def ports_of(model: onnx.ModelProto) -> tuple[Port, ...]:
     """The inputs of a model, without a session."""
     constants = {each.name for each in model.graph.initializer}
-    return tuple(
+    ports = tuple(
         Port(
             each.name,
             tuple(dim.dim_value if dim.dim_value > 0 else None for dim in each.type.tensor_type.shape.dim),
-            onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type).name,
+            _name_of(each.type.tensor_type.elem_type),
         )
         for each in model.graph.input
         if each.name not in constants
     )
+    return reaching(model, ports)
+
+
+def _name_of(kind: int) -> str:
+    """Numpy's name of a type; `string` for text."""
+    return "string" if kind == onnx.TensorProto.STRING else onnx.helper.tensor_dtype_to_np_dtype(kind).name
 
 
 def _port(one: Any) -> Port:

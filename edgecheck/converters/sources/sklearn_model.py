@@ -21,6 +21,7 @@ from edgecheck.converters.safety.pickled_imports import is_harmless
 from edgecheck.converters.samples import SEEDED_ROWS, Port
 from edgecheck.converters.sources import boosters
 from edgecheck.converters.sources.frameworks import Output
+from edgecheck.converters.sources.sklearn_columns import by_position
 from edgecheck.converters.sources.sklearn_rows import best_found, drawn
 from edgecheck.errors import ConversionError
 
@@ -36,6 +37,7 @@ class SklearnModel:
 
     def __init__(self, request: Request) -> None:
         self.model = boosters.as_estimator(_loaded(request), request.title)
+        self.names = by_position(self.model)
         self._features = _features(self.model, request)
         self._drawn: list[NDArray[np.float32]] = []
         self.ports = (Port(FEATURES, (None, self._features), "float32", self._draw, SEEDED_ROWS),)

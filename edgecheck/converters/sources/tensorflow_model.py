@@ -148,7 +148,9 @@ def _key(signatures: Any, path: Path) -> str:
     if not found:
         have = ", ".join(name for name in names if not name.startswith("__")) or "none"
         raise ConversionError(
-            f"{path.name} has no serving signature; it has: {have}.",
+            f"{path.name} has several signatures, {have}, and none that serves."
+            if have != "none" and "," in have
+            else f"{path.name} has no serving signature; it has: {have}.",
             "Export it with model.export(path), or with a signature called serving_default.",
         )
     return found
@@ -172,6 +174,8 @@ def freeze(function: Any, ports: tuple[Port, ...], names: list[str], share: floa
         share: See `Request.prune`.
     """
     constant = convert_to_constants.convert_variables_to_constants_v2(function, lower_control_flow=False)
+    if len(constant.inputs) > len(ports):
+        raise RuntimeError("it has lookup tables or other resources, which freezing does not keep")
     graph = _convertible(constant.graph.as_graph_def(), share)
     outputs = dict(zip(names, (each.name for each in constant.outputs), strict=True))
     return Frozen(graph, ports, tuple(each.name for each in constant.inputs), outputs)

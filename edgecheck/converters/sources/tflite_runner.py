@@ -12,10 +12,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgecheck.converters import matching
 from edgecheck.converters.interface import Request
+from edgecheck.converters.refusals import unopened
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.frameworks import Output
-from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def _opened(content: bytes, name: str) -> Interpreter:
     try:
         return Interpreter(model_content=content, num_threads=1)
     except (RuntimeError, ValueError) as error:
-        raise ConversionError(f"LiteRT does not open {name}: {' '.join(str(error).split())[:300]}") from error
+        raise unopened("LiteRT", name, error) from error
 
 
 def _signature(interpreter: Interpreter) -> tuple[dict[str, str], dict[str, int]]:

@@ -9,9 +9,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-#: What `if tensor:`, int(), float() and item() call for a tensor. The size of an axis is a Python number already.
-_TO_PYTHON = torch.ops.aten._local_scalar_dense.default  # noqa: SLF001 - the operator has no other name
-
 
 class _Follower(TorchDispatchMode):  # type: ignore[misc] # torch does not type it
     """Follows the tensors that are computed from inputs."""
@@ -24,10 +21,14 @@ class _Follower(TorchDispatchMode):  # type: ignore[misc] # torch does not type 
             self._followed[each] = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the operator; its results are followed if one of its operands is."""
+        """Call the operator; its results are followed if one of its operands is.
+
+        `if tensor:`, int(), item() and torch.equal call operators that return a Python value. The size of an axis is
+        one already, and calls none.
+        """
         made = func(*args, **(kwargs or {}))
         if any(each in self._followed for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)):
-            self.found = self.found or func is _TO_PYTHON
+            self.found = self.found or any(isinstance(each, (bool, int, float)) for each in tree_leaves(made))
             for each in tree_leaves(made):
                 if isinstance(each, torch.Tensor):
                     self._followed[each] = True

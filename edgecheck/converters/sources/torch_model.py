@@ -15,7 +15,7 @@ from edgecheck.converters.matching import assigned, matched
 from edgecheck.converters.refusals import other_names, unknown_inputs
 from edgecheck.converters.safety import factories
 from edgecheck.converters.samples import Port, described
-from edgecheck.converters.sources import torch_weights
+from edgecheck.converters.sources import torch_inputs, torch_weights
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.errors import ConversionError
 
@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
 
 class TorchModel:
-    """A module in evaluation mode, or the module of a program or a script."""
+    """A module in evaluation mode, or the module of a program or a script.
 
-    def __init__(self, module: Any, ports: tuple[Port, ...], notes: tuple[str, ...] = ()) -> None:
+    With `seeded` its random inputs are those that its tables have.
+    """
+
+    def __init__(
+        self, module: Any, ports: tuple[Port, ...], notes: tuple[str, ...] = (), *, seeded: bool = False
+    ) -> None:
         self.module = module
-        self.ports = ports
+        self.ports = torch_inputs.ranged(module, ports) if seeded else ports
         self.notes = notes
         self._buffers = [(each, each.clone()) for each in module.buffers()]
 
@@ -113,11 +118,14 @@ def open_model(request: Request) -> TorchModel:
         return _program(request)
     if request.source == "torchscript":
         return _script(request)
-    module, notes = _built(request) if request.factory else (torch_weights.pickled_module(request), ())
+    module, notes = _built(request) if request.factory else torch_weights.pickled_module(request)
     module.eval()
     module, widened = _as_float32(module)
     ports = ports_of(_parameters(module.forward), request)
-    return TorchModel(_by_name(module, [port.name for port in ports]), ports, (*notes, *widened))
+    module = _by_name(module, [port.name for port in ports])
+    if request.samples is None:
+        ports = torch_inputs.typed(module, ports, request.title)
+    return TorchModel(module, ports, (*notes, *widened), seeded=request.samples is None)
 
 
 def _as_float32(module: Any) -> tuple[Any, tuple[str, ...]]:
@@ -144,7 +152,7 @@ def exported(request: Request) -> Any:
 
 def _program(request: Request) -> TorchModel:
     program = exported(request)
-    names = program.graph_signature.user_inputs
+    given = tuple(program.graph_signature.user_inputs)
     shapes = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     ports = tuple(
         Port(
@@ -152,15 +160,47 @@ def _program(request: Request) -> TorchModel:
             tuple(size if isinstance(size, int) else None for size in shapes[name].shape),
             str(shapes[name].dtype).removeprefix("torch."),
         )
-        for name in names
+        for name in given
+        if name in shapes
     )
-    return TorchModel(program.module(), ports)
+    return TorchModel(_called_as_exported(program, given, shapes), ports, seeded=request.samples is None)
+
+
+class _AsExported(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
+    """An exported program, called with its tensors in order: numbers that the export fixed are added, and so are names.
+
+    `given` has None for a tensor.
+    """
+
+    def __init__(self, module: Any, given: tuple[Any, ...], form: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.given = given
+        self.form = form
+
+    def forward(self, *values: Any) -> Any:
+        """Call the program in the form in which it was exported."""
+        rest = iter(values)
+        leaves = [next(rest) if each is None else each for each in self.given]
+        arguments, named = _pytree.tree_unflatten(leaves, self.form)
+        return self.module(*arguments, **named)
+
+
+def _called_as_exported(program: Any, given: tuple[Any, ...], shapes: dict[str, Any]) -> Any:
+    form = program.call_spec.in_spec
+    arguments, named = _pytree.tree_unflatten(list(given), form)
+    if not named and tuple(arguments) == given and all(each in shapes for each in given):
+        return program.module()
+    return _AsExported(program.module(), tuple(None if each in shapes else each for each in given), form)
 
 
 def _script(request: Request) -> TorchModel:
     module, notes = _as_float32(torch.jit.load(request.model, map_location="cpu").eval())
     names = [each.name for each in module.forward.schema.arguments[1:] if not each.has_default_value()]
-    return TorchModel(module, ports_of(names, request), notes)
+    ports = ports_of(names, request)
+    if request.samples is None:
+        ports = torch_inputs.typed(module, ports, request.title)
+    return TorchModel(module, ports, notes, seeded=request.samples is None)
 
 
 def _built(request: Request) -> tuple[Any, tuple[str, ...]]:

@@ -27,6 +27,9 @@ _MODEL_KEYS = (
     "params",
 )
 
+#: Keys under which checkpoints keep the network itself; the averaged one, if there is any, is what its author ships.
+_MODULE_KEYS = ("ema", "model_ema", "model", "module", "net", "network", "generator")
+
 #: Prefixes that wrappers put in front of every name: data parallel training, torch.compile, Lightning.
 _PREFIXES: tuple[str, ...] = ("module.", "_orig_mod.", "model.", "net.")
 
@@ -67,7 +70,13 @@ def _model_part(found: Any, request: Request) -> tuple[dict[str, Any], tuple[str
     if _is_weights(found):
         return dict(found), ()
     if isinstance(found, dict):
-        key = next((each for each in _MODEL_KEYS if _is_weights(found.get(each))), "")
+        held = [each for each, value in found.items() if _is_weights(value)]
+        key = next((each for each in _MODEL_KEYS if each in held), held[0] if len(held) == 1 else "")
+        if not key and held:
+            raise ConversionError(
+                f"{request.title} holds several state dicts: {_some(sorted(map(str, held)))}.",
+                "Save the one of the network alone: torch.save(checkpoint[NAME], path).",
+            )
         if key:
             rest = {name: _size(value) for name, value in found.items() if name != key}
             notes = [f"{name} ({size / 1e6:.1f} MB)" for name, size in rest.items() if size]
@@ -135,8 +144,10 @@ def _some(names: list[str]) -> str:
     return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
 
 
-def pickled_module(request: Request) -> Any:
-    """A pickled module, class and weights; whether its code may run was decided before this process began.
+def pickled_module(request: Request) -> tuple[Any, tuple[str, ...]]:
+    """A pickled module, class and weights, and a note if it is inside a checkpoint.
+
+    Whether its code may run was decided before this process began.
 
     Raises:
         ConversionError: the file holds only weights, or the module's class is not found.
@@ -149,10 +160,15 @@ def pickled_module(request: Request) -> Any:
             "Export it with torch.export.save where its code is, or give only the weights, with a factory "
             "(--factory, or `factory` in a budget).",
         ) from error
+    notes: tuple[str, ...] = ()
+    if isinstance(found, dict):
+        key = next((each for each in _MODULE_KEYS if isinstance(found.get(each), torch.nn.Module)), "")
+        if key:
+            found, notes = found[key], (f"It is a checkpoint; its network is the one under `{key}`.",)
     if not isinstance(found, torch.nn.Module):
         raise weights_without_network(
             request.title,
             "Give --factory package.module:build, in a budget "
             '`model: {factory: "package.module:build", weights: FILE}`, or export it with torch.export.save.',
         )
-    return found
+    return found, notes

@@ -16,6 +16,9 @@ from edgecheck.converters.sources import onnx_file
 from edgecheck.converters.sources.torch_decisions import decides_by_values
 from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
 
+#: The batch of an example for an open batch; some networks make it a constant without a word.
+_FREE = 2
+
 #: Bytes of weights from which they are stored outside the .onnx.
 _MOST_INSIDE = 1_900_000_000
 
@@ -40,8 +43,12 @@ def convert(request: Request, folder: Path) -> Made:
     each = tuple({0: torch.export.Dim("batch")} for _ in model.ports)
     free = (each,) if model.is_by_name else each
     try:
-        made = _export(model.module, folder, model.arguments(shapes, 2), input_names=names, dynamic_shapes=free)
+        made: Path | None = _export(
+            model.module, folder, model.arguments(shapes, _FREE), input_names=names, dynamic_shapes=free
+        )
     except Exception:  # noqa: BLE001 - dynamo fails in many ways on a batch that the network fixes
+        made = None
+    if made is None or any(_batch_of(each) == _FREE for each in onnx.load(made, load_external_data=False).graph.input):
         made = _export(model.module, folder, model.arguments(shapes, 1), input_names=names)
     return _made(made, _DYNAMO, model.notes)
 
@@ -83,10 +90,8 @@ def _traced(model: TorchModel, request: Request, folder: Path) -> Made:
 def _decides(model: TorchModel, shapes: dict[str, tuple[int, ...]], warned: list[warnings.WarningMessage]) -> bool:
     """Whether the trace depends on the example's values; the tracer also warns of sizes, which it keeps open."""
     said = [str(each.message) for each in warned if issubclass(each.category, torch.jit.TracerWarning)]
-    if any("boolean" in each or "NumPy" in each for each in said):
+    if any("NumPy" in each or "Python list" in each for each in said):
         return True
-    if not any("Converting a tensor to a Python" in each for each in said):
-        return False
     model.reset()
     return decides_by_values(model.module, model.arguments(shapes, 1))
 
@@ -145,8 +150,13 @@ def _made(made: Path, route: str, notes: tuple[str, ...] = ()) -> Made:
 
 def _is_single(port: onnx.ValueInfoProto) -> bool:
     """Whether the batch of an input is 1; a scalar has none."""
+    return _batch_of(port) == 1
+
+
+def _batch_of(port: onnx.ValueInfoProto) -> int:
+    """The size of an input's first axis; 0 where it is open, or there is none."""
     dims = port.type.tensor_type.shape.dim
-    return bool(dims) and dims[0].dim_value == 1
+    return int(dims[0].dim_value) if len(dims) else 0
 
 
 def _remove_paths(model: onnx.ModelProto) -> None:

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from edgecheck.converters import pruning
 from edgecheck.converters.interface import Made, Request
-from edgecheck.converters.sources import onnx_file
+from edgecheck.converters.sources import onnx_constants, onnx_file
 from edgecheck.converters.to_onnx.from_onnx import PER_CHANNEL, load_pruned, raise_opset
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _channel_axes(model: onnx.ModelProto) -> dict[str, int]:
     """By weight: the axis of its output channels, for the first node that uses it."""
     axes: dict[str, int] = {}
     ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
-    for node in model.graph.node:
+    for node in (node for graph in onnx_constants.graphs(model.graph) for node in graph.node):
         for place in onnx_file.WEIGHTS.get(node.op_type, ()):
             if place < len(node.input) and node.input[place] in ranks:
                 axes.setdefault(node.input[place], _channel_axis(node, place, ranks[node.input[place]]))

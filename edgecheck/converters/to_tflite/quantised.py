@@ -19,6 +19,7 @@ from edgecheck.converters.samples import Feeds, feeds
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.tflite_runner import TfliteModel
 from edgecheck.converters.to_tflite.pruned import load_pruned
+from edgecheck.errors import ConversionError
 
 _ALL, _EVERYWHERE = qtyping.TFLOperationName.ALL_SUPPORTED, ".*"
 
@@ -92,7 +93,13 @@ def _ranges(prepared: Path, recipe: recipe_manager.RecipeManager, fed: Feeds) ->
     it, and is 0.013 without. Sample by sample, because variables are reset only between two calls.
     """
     work = calibrator.Calibrator(prepared.read_bytes(), qsv_update_func=qsv_utils.min_max_update)
-    signature = next(iter(work.get_signature_list()))
+    signature, *others = work.get_signature_list()
+    if others:
+        raise ConversionError(
+            f"The model has the signatures {', '.join(sorted((signature, *others)))}, and int8 would be calibrated for"
+            " one of them only.",
+            "Export a file for each signature, or use int8-weights or float16, which need no calibration.",
+        )
     for feed in fed.each:
         work.calibrate({signature: [feed]}, recipe)
     ranges: dict[str, Any] = work.get_model_qsvs()

@@ -15,7 +15,7 @@ from edgecheck.core.limits import Limit
 from edgecheck.core.metrics import AGREEMENT, METRICS, Direction, Metric
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports.wording import clean, source, where_to_measure
+from edgecheck.reports.wording import about_refusal, clean, source, where_to_measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,8 @@ def next_step(fit: Fit) -> str:
         case Outcome.FITS:
             return clean(f"Next: {_ship(fit)}")
         case Outcome.NOTHING:
+            if any(verdict.reason.startswith("refused by the runtime") for verdict in fit.nearest.in_the_way):
+                return clean(f"Next: {about_refusal((result,))}")
             ready = "pass the model that this file was made from, " if _is_ready_alone(fit) else ""
             return f"Next: {ready}make the model itself smaller or faster, or raise the limit."
         case Outcome.UNDECIDED if fit.nearest.diverges:

@@ -6,18 +6,15 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from importlib import resources
 from operator import attrgetter
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edgecheck.anatomy.tables import By, Row
 from edgecheck.anatomy.tiles import Tile, Treemap, treemap
 from edgecheck.anatomy.values import Kind, Role
 from edgecheck.core.report import Tiles
 from edgecheck.core.units import Unit, show
-from edgecheck.reports import tile_map
+from edgecheck.reports import pages, tile_map
 from edgecheck.reports.size import SizeReport, words
 from edgecheck.reports.tile_map import CHARACTER, canvas
 from edgecheck.reports.treemap_layout import LEAST_HEIGHT, LEAST_WIDTH, Rectangle, nested, parts_inside
@@ -61,17 +58,9 @@ class _Line:
 
 def render(report: SizeReport) -> str:
     """The report as one HTML page."""
-    environment = Environment(
-        loader=PackageLoader("edgecheck.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    script, drawn = _template("size.js"), treemap(report.anatomy)
+    script, drawn = pages.text("size.js"), treemap(report.anatomy)
     parts = as_parts(drawn.tiles)
-    return environment.get_template("size.html").render(
+    return pages.template("size.html").render(
         words=words,
         report=report,
         anatomy=report.anatomy,
@@ -86,15 +75,11 @@ def render(report: SizeReport) -> str:
         tiles=tile_map.drawn(parts, tile_map.canvas(*CANVASES["wide"]), "group-{}".format),
         groups={key: name for key, name in GROUPS.items() if any(tile.group == key for tile in drawn.tiles)},
         data=script_data(drawn.tiles),
-        look=_template("size.css"),
+        look=pages.text("size.css"),
         script=script,
         policy=f"default-src 'none'; script-src {_trusted(script)}; "
         "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
     )
-
-
-def _template(name: str) -> str:
-    return (resources.files("edgecheck.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _trusted(script: str) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from edgecheck.core.sweep import Sweep
-from edgecheck.reports import plots
+from edgecheck.reports import pages, plots
 from edgecheck.reports.plots import BOTTOM, LEFT, RIGHT, TOP, Mark, Plot
 from edgecheck.reports.sweep import Column, columns, notes
 from edgecheck.reports.wording import clean
@@ -18,24 +14,15 @@ _LEAST = 2
 
 def render(sweep: Sweep) -> str:
     """The page: each figure against what was varied."""
-    environment = Environment(
-        loader=PackageLoader("edgecheck.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    look = resources.files("edgecheck.reports").joinpath("templates").joinpath("report.css").read_text(encoding="utf-8")
     shown = columns(sweep)
-    return environment.get_template("sweep.html").render(
+    return pages.template("sweep.html").render(
         factor=clean(sweep.factor),
         heading=[(each.name, each.provenance) for each in shown],
         rows=[(clean(point.value), [_words(each, each.read(point)) for each in shown]) for point in sweep.points],
         plots=[plot for each in shown if (plot := _plot(sweep, each)) is not None],
         notes=[clean(each) for each in notes(sweep)],
         canvas=plots,
-        look=look,
+        look=pages.text("report.css"),
     )
 
 

@@ -13,7 +13,7 @@ from edgecheck.core.artifact import Artifact
 from edgecheck.core.finding import Evidence
 from edgecheck.core.measurement import measure
 from edgecheck.core.report import Part, WayOut
-from edgecheck.core.run import Phase, Purpose, Run, WorkerRun
+from edgecheck.core.run import Activity, Ending, Outcome, Phase, Purpose, Run, WorkerRun
 from edgecheck.core.verdict import Verdict, judge
 from edgecheck.reports import Style, render
 from edgecheck.reports.reading import read_report
@@ -112,6 +112,13 @@ def test_a_process_that_died_while_loading_shows_how_far_it_got() -> None:
     )
     (found,) = ways_out([verdict], Evidence(artifact=artifact(LANDMARK), run=run(dead)))
     assert [(part.name, part.size) for part in found.parts] == [("runtime", 40 * MIB), ("loading", 30 * MIB)]
+
+
+def test_a_model_that_the_runtime_refused_has_no_bytes_to_explain() -> None:
+    marks = (mark(Phase.START, 8 * MIB), mark(Phase.RUNTIME_READY, 40 * MIB, 40 * MIB))
+    ending = Ending(outcome=Outcome.REFUSED, during=Activity.LOAD, reason="unsupported-operator", message="no Blur")
+    refused = WorkerRun(purpose=Purpose.MEMORY, marks=marks, ending=ending)
+    assert explained(Evidence(artifact=artifact(LANDMARK), run=run(refused)), ram_peak=60 * MIB) == ()
 
 
 def test_an_artifact_that_is_gone_explains_nothing(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def run(bench: Bench, weights: Path, home: Path, pin: str = "") -> None:
     """Build the network and run it; pinned to the code as it is, where no other pin is given."""
     pin = pin or f"sha256:{factories.sha256('nets.face:build', home)}"
     more = {"factory": "nets.face:build", "home": home, "trusted": pin, "inputs": {"input": (1, 1)}}
-    seen = reference_of(bench.request(weights, "onnx", "float32", **more), bench.settings, tell=bench.said.append)
+    seen = reference_of(bench.request(weights, "onnx", "float32", **more), bench.settings, progress=bench.said.append)
     assert seen.recording.values[0][0].shape == (1, 2)
 
 

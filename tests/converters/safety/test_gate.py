@@ -41,9 +41,9 @@ def refused(bench: Bench, model: Path, **more: object) -> ConversionError:
     """The error of a conversion and of a run, which must be equal."""
     request: Request = bench.request(model, "onnx", "float32", **more)
     with pytest.raises(ConversionError) as converting:
-        convert(request, bench.settings, tell=bench.said.append)
+        convert(request, bench.settings, progress=bench.said.append)
     with pytest.raises(ConversionError) as running:
-        reference_of(request, bench.settings, tell=bench.said.append)
+        reference_of(request, bench.settings, progress=bench.said.append)
     assert converting.value.message == running.value.message
     return converting.value
 
@@ -93,7 +93,7 @@ def test_no_trick_passes(empty_bench: Bench, tmp_path: Path, name: str) -> None:
     with pytest.raises(
         (ConversionError, ModelError), match=r"would import and run|cannot be read to its end|is damaged"
     ):
-        convert(request, empty_bench.settings, tell=empty_bench.said.append)
+        convert(request, empty_bench.settings, progress=empty_bench.said.append)
     assert empty_bench.conversions == 0
 
 
@@ -240,7 +240,7 @@ class TestFactories:
         pin = f"sha256:{factories.sha256('building:build', home)}"
         request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
         with pytest.raises(ConversionError, match=r"module\.pt is a pickle that would import and run"):
-            convert(request, empty_bench.settings, tell=empty_bench.said.append)
+            convert(request, empty_bench.settings, progress=empty_bench.said.append)
         assert empty_bench.conversions == 0
 
     @pytest.mark.parametrize("variant", ["float32", "int8"])
@@ -250,7 +250,7 @@ class TestFactories:
         pin = f"sha256:{sha256(weights)}"
         request = empty_bench.request(weights, "onnx", variant, factory="building:build", home=home, trusted=pin)
         with pytest.raises(ConversionError, match="is your own code and would be executed"):
-            convert(request, empty_bench.settings, tell=empty_bench.said.append)
+            convert(request, empty_bench.settings, progress=empty_bench.said.append)
         assert empty_bench.conversions == 0
 
 
@@ -275,7 +275,7 @@ def test_keras_stays_in_its_safe_mode(
     trusted = TRUST_ALL if all_trusted else f"sha256:{sha256(model)}"
     request = empty_bench.request(model, "onnx", "float32", trusted=trusted)
     with pytest.raises(ConversionError, match="PermissionError"):  # it runs, and stays in the seal
-        reference_of(request, empty_bench.settings, tell=empty_bench.said.append)
+        reference_of(request, empty_bench.settings, progress=empty_bench.said.append)
     assert not marker.exists()
 
 

@@ -254,7 +254,7 @@ def test_it_is_refused_with_what_it_would_do(empty_bench: Bench, tmp_path: Path,
     before = sorted(tmp_path.rglob("*"))
     request = Request(model=model, source=source, format="onnx", variant="float32")
     with pytest.raises(EdgecheckError) as caught:
-        convert(request, empty_bench.settings, tell=empty_bench.said.append)
+        convert(request, empty_bench.settings, progress=empty_bench.said.append)
     assert said in caught.value.message
     assert caught.value.exit_code in (2, 3)
     assert empty_bench.conversions == 0, "no process was started to open it"

@@ -57,7 +57,7 @@ def test_every_saved_form_is_the_same_network(bench: Bench, torch_models: Path, 
     request = bench.request(torch_models / "classifier.pth", "onnx", "float32", inputs=IMAGE, **factory("classifier"))
     more = {} if name.endswith((".ts", ".pt2")) else factory("classifier")
     other = bench.request(torch_models / name, "onnx", "float32", inputs=IMAGE, **more)
-    recordings = [reference_of(each, bench.settings, tell=bench.said.append).recording for each in (request, other)]
+    recordings = [reference_of(each, bench.settings, progress=bench.said.append).recording for each in (request, other)]
     assert compared(*recordings).relative_error < 1e-6
 
 

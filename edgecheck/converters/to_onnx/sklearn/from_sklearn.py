@@ -14,6 +14,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from edgecheck.converters.interface import Made, Request
+from edgecheck.converters.sources.sklearn_columns import in_order
 from edgecheck.converters.sources.sklearn_model import FEATURES, SklearnModel, steps
 from edgecheck.converters.to_onnx.sklearn import boosters, missing_values, precision, same_answers, selection
 from edgecheck.converters.to_onnx.sklearn.classifier_outputs import match_decisions
@@ -58,7 +59,12 @@ def convert(request: Request, folder: Path) -> Made:
     onnx.save(model, made)
     used = "".join(f", {each.title} {version(each.module)}" for each in libraries)
     route = f"skl2onnx {version('skl2onnx')}, scikit-learn {sklearn.__version__}{used}"
-    return Made((made,), route, (*precision.float32_notes(source.model), _sizes(request, made)))
+    return Made((made,), route, (*_notes(source), _sizes(request, made)))
+
+
+def _notes(source: SklearnModel) -> tuple[str, ...]:
+    """The order of named columns, and what float32 inputs lose."""
+    return (*([in_order(source.names)] if source.names else []), *precision.float32_notes(source.model))
 
 
 def _sizes(request: Request, made: Path) -> str:

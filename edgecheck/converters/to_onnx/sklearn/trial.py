@@ -14,6 +14,7 @@ import numpy as np
 from edgecheck.converters.samples import feeds
 from edgecheck.converters.sources.onnx_runner import array_of, session_of
 from edgecheck.converters.sources.sklearn_model import FEATURES
+from edgecheck.core.sayings import plain
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class Trial:
             found = session_of(model, Path()).run(None, {FEATURES: self.rows})
         except Exception as error:
             raise ConversionError(
-                f"skl2onnx converts {self.title} to what onnxruntime does not run:"
-                f" {' '.join(str(error).split())[:200].rstrip('.')}.",
+                f"skl2onnx converts {self.title} to what onnxruntime does not run: {plain(str(error))}.",
                 _HINT,
             ) from error
         return [array_of(value) for value in found]
