@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -171,11 +172,24 @@ def _performed(request: InvocationRequest, home: Path, progress: Callable[[str],
     from edgecheck.config import load_project
 
     _ensure_known(request.selection.on_unknown, request.selection.variants)
-    planned = plan_invocation(request, load_project(home), progress)
+    try:
+        planned = plan_invocation(request, load_project(home), progress)
+    except UsageError as error:
+        raise UsageError(_in_python(error.message), _in_python(error.hint)) from error
     report = planned.empty
     for grown in planned.reports(progress):
         report = grown
     return report
+
+
+def _in_python(text: str) -> str:
+    """A message about options, for who gives arguments: `--limit size=1MB` is `limits={"size": "1MB"}` here."""
+    if "edgecheck check " in text:  # a command to type
+        return text
+    value = r" ([^\s=:]+)=(.+?)(?=:| has no shape|$)"
+    text = re.sub(f"--limit{value}", r'limits={"\1": "\2"}', text)
+    text = re.sub(f"--input{value}", r'inputs={"\1": [\2]}', text)
+    return re.sub(r"--(limit|input|device|target|variant)\b", r"\1s", text)
 
 
 def _ensure_known(on_unknown: str | None, variants: tuple[str, ...]) -> None:

@@ -106,7 +106,7 @@ def test_a_baseline_that_the_model_grew_from(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"limits": {"sise": "1 MB"}}, "did you mean size"),
+        ({"limits": {"sise": "1 MB"}}, 'limits={"sise": "1 MB"}: unknown metric'),
         ({"limits": {"size": 5}}, "'5' has no unit; expected a size with its unit"),
         ({"on_unknown": "skip"}, "on_unknown is 'skip'"),
         ({"variants": "int9"}, "Unknown variant 'int9'"),
@@ -122,6 +122,12 @@ def test_a_wrong_argument_is_an_error_that_says_so(
     monkeypatch.chdir(project.folder)
     with pytest.raises(edgecheck.EdgecheckError, match=message):
         edgecheck.check("net.onnx", **arguments)  # type: ignore[arg-type]
+
+
+def test_a_hint_is_written_as_arguments_are(project: Project) -> None:
+    with pytest.raises(edgecheck.EdgecheckError) as caught:
+        edgecheck.check(project.folder / "net.onnx", limits={"size": 5})
+    assert caught.value.hint == 'Write a metric and its bound: limits={"ram_peak": "80MiB"}'
 
 
 def test_budgets_with_their_defaults(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
