@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import pytest
 
-from edgecheck.converters.sources.keras_wrappers import stripped
+from tests.converters.bench import requires
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = [pytest.mark.convert, requires("h5py", "keras")]
 
 KERNEL = np.array([[0.1, 0.9], [0.2, -1.0]], np.float32)
 
@@ -26,6 +27,8 @@ def wrapped(kind: str, name: str, **more: object) -> dict[str, Any]:
 
 
 def saved(path: Path, layers: list[dict[str, Any]], weights: dict[str, dict[str, Any]]) -> Path:
+    import h5py
+
     with h5py.File(path, "w") as file:
         config = {"name": "net", "layers": layers, "output_layers": [[layers[-1]["config"]["name"], 0, 0]]}
         file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": config})
@@ -40,6 +43,8 @@ def saved(path: Path, layers: list[dict[str, Any]], weights: dict[str, dict[str,
 
 def read(path: Path, layer: str) -> tuple[dict[str, Any], list[str]]:
     """The configuration, and the listed weights of a layer."""
+    import h5py
+
     with h5py.File(path) as file:
         return json.loads(file.attrs["model_config"])["config"], list(
             file["model_weights"][layer].attrs["weight_names"]
@@ -47,6 +52,8 @@ def read(path: Path, layer: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def test_a_pruned_layer_takes_the_place_of_its_wrapper(tmp_path: Path) -> None:
+    from edgecheck.converters.sources.keras_wrappers import stripped
+
     own = {"dense/kernel:0": KERNEL, "dense/bias:0": np.zeros(2)}
     added = {f"pruned/{name}:0": 0.0 for name in ("mask", "threshold", "pruning_step")}
     path = saved(tmp_path / "p.h5", [wrapped("PruneLowMagnitude", "pruned")], {"pruned": {**own, **added}})
@@ -61,6 +68,8 @@ def test_a_pruned_layer_takes_the_place_of_its_wrapper(tmp_path: Path) -> None:
 
 
 def test_a_clustered_kernel_has_the_nearest_centroids_and_comes_first(tmp_path: Path) -> None:
+    from edgecheck.converters.sources.keras_wrappers import stripped
+
     weights = {
         "dense/bias:0": np.zeros(2),
         "dense/kernel:0": KERNEL,
@@ -71,16 +80,22 @@ def test_a_clustered_kernel_has_the_nearest_centroids_and_comes_first(tmp_path: 
     plain = stripped(path, tmp_path)
     assert plain is not None
     assert read(plain, "c")[1] == ["dense/kernel:0", "dense/bias:0"]
+    import h5py
+
     with h5py.File(plain) as file:
         assert file["model_weights/c/dense/kernel:0"][()].tolist() == [[0, 1], [0, -1]]
 
 
 def test_what_the_file_does_not_hold_is_said(tmp_path: Path) -> None:
+    from edgecheck.converters.sources.keras_wrappers import stripped
+
     path = saved(tmp_path / "s.h5", [wrapped("ClusterWeights", "c", preserve_sparsity=True)], {})
     with pytest.raises(ValueError, match="ClusterWeights that preserve_sparsity"):
         stripped(path, tmp_path)
 
 
 def test_a_model_without_wrappers_is_left_alone(tmp_path: Path) -> None:
+    from edgecheck.converters.sources.keras_wrappers import stripped
+
     path = saved(tmp_path / "plain.h5", [dense("dense")], {"dense": {"mask:0": np.ones(2)}})
     assert stripped(path, tmp_path) is None

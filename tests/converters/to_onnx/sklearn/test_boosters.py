@@ -18,8 +18,6 @@ from edgecheck.anatomy.reading import read
 from edgecheck.converters.interface import Request
 from edgecheck.converters.safety.gate import admit
 from edgecheck.converters.sources.boosters import missing_library
-from edgecheck.converters.sources.sklearn_model import FEATURES, open_model
-from edgecheck.converters.to_onnx.sklearn.from_sklearn import convert
 from edgecheck.errors import ConversionError
 from tests.converters.bench import requires
 
@@ -114,6 +112,9 @@ def request(path: Path) -> Request:
 
 def assert_same(path: Path, folder: Path) -> None:
     """Source and artifact answer the same on the rows of the training, with and without missing values."""
+    from edgecheck.converters.sources.sklearn_model import FEATURES, open_model
+    from edgecheck.converters.to_onnx.sklearn.from_sklearn import convert
+
     asked = request(path)
     made = convert(asked, folder)
     session = onnxruntime.InferenceSession(made.files[0])
@@ -141,6 +142,8 @@ def test_pickles_are_opened_without_trust_and_answer_the_same(kind: str, tmp_pat
 @pytest.mark.parametrize(("kind"), REFUSED)
 def test_what_would_answer_otherwise_is_refused(kind: str, tmp_path: Path) -> None:
     import joblib
+
+    from edgecheck.converters.to_onnx.sklearn.from_sklearn import convert
 
     make, reason = REFUSED[kind]
     path = tmp_path / "model.joblib"
