@@ -102,6 +102,7 @@ SAYINGS = (
 
 _NOISE = (
     r"^\[ONNXRuntimeError\] : -?\d+ : \w+ : ",
+    "\x1b\\[[0-9;]*m",  # colours
     r"^Load model from .*? failed: ?",
     r"^Exception during initialization: ?",
     r"\S+\.(?:cc|cpp|h):\d+ [^.]*\) ",  # a line of the runtime's source, with the C++ signature

@@ -73,7 +73,7 @@ def _run(source: Source, feed: dict[str, NDArray[Any]], request: Request, *, see
         if not seeded or known(str(error)) is not None:
             raise
         raise ConversionError(
-            f"{request.title} does not take random inputs: {plain(str(error))}.",
+            f"{request.title} does not take random inputs: {type(error).__name__}: {plain(str(error))}.",
             "Give samples: --samples FILE, or `samples:` in a budget.",
         ) from error
 

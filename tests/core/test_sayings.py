@@ -58,3 +58,8 @@ def test_what_is_not_about_the_model_is_not_known(said: str) -> None:
 
 def test_reasons_without_a_next_step() -> None:
     assert next_step("other") == next_step("wrong-sample") == ""
+
+
+def test_what_is_not_known_is_shown_without_its_noise() -> None:
+    said = "Exception encountered when calling Lambda.call().\n\n\x1b[1m[Errno 13] Permission denied: '/etc/x'\x1b[0m\n"
+    assert plain(said) == "Exception encountered when calling Lambda.call(). [Errno 13] Permission denied: '/etc/x'"
