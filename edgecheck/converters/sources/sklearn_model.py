@@ -146,9 +146,12 @@ def _opened(request: Request) -> Any:
 
 
 def _pickled(request: Request) -> Any:
-    if request.trusted != TRUST_ALL:
-        numpy_pickle.NumpyUnpickler = _Harmless
-    return joblib.load(request.model)
+    before = numpy_pickle.NumpyUnpickler
+    numpy_pickle.NumpyUnpickler = before if request.trusted == TRUST_ALL else _Harmless
+    try:
+        return joblib.load(request.model)
+    finally:
+        numpy_pickle.NumpyUnpickler = before
 
 
 def _skops(request: Request) -> Any:
