@@ -21,15 +21,17 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the quick tests, and group the others by file where they share something that is built once.
 
-    The longest files come first, so that no process works on one when the others are done.
+    Conversions are kept on disk, for all processes. The longest files come first, so that no process works on one when
+    the others are done.
     """
     for item in items:
         if is_quick(item):
             item.add_marker("quick")
-        elif shares_a_fixture(item):
+        elif shares_a_fixture(item) and item.get_closest_marker("convert") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
     items.sort(
         key=lambda item: item.get_closest_marker("emulator") is None and item.get_closest_marker("convert") is None
