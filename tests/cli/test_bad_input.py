@@ -147,9 +147,12 @@ def test_external_data_that_is_missing_or_outside(tmp_path: Path) -> None:
     beside = small_models.with_external_weights(tmp_path / "net.onnx")
     assert check(tmp_path, "net.onnx").code == 0
     beside.unlink()
-    missing = check(tmp_path, "net.onnx")
-    assert missing.code == 3
-    assert "net.onnx is damaged: it keeps weights in net.data" in missing.out
+    missing = edgecheck("check", "net.onnx", cwd=tmp_path)
+    assert missing.code == 2, "as where the model itself is missing"
+    assert missing.err == (
+        "edgecheck: net.onnx is incomplete: it keeps weights in net.data, which is missing from its folder.\n"
+        "  Copy net.data next to it.\n"
+    )
 
 
 def test_an_unknown_domain_and_an_unknown_opset(tmp_path: Path) -> None:
