@@ -142,7 +142,7 @@ def test_a_suite_that_does_not_use_it_pays_nothing(tmp_path: Path) -> None:
         "    assert 'edgecheck.pytest_plugin' in sys.modules\n"
         "    ours = {'edgecheck', 'click', 'numpy'}\n"
         "    loaded = {name for name in sys.modules if name.partition('.')[0] in ours}\n"
-        "    assert loaded == {'edgecheck', 'edgecheck.pytest_plugin'}\n",
+        "    assert loaded == {'edgecheck', 'edgecheck.pytest_plugin', 'edgecheck.version'}\n",
         encoding="utf-8",
     )
     done = subprocess.run(
