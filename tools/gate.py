@@ -23,9 +23,10 @@ GOLDEN = ROOT / GATE / "fails.golden.json"
 RENEW = f"python {Path(__file__).relative_to(ROOT)} --renew"
 
 #: Share by which a figure may differ, by provenance and metric: the machine's clock counts instructions the same to
-#: 0.01 %; memory is the same to the page until the agent or the runtime changes.
+#: 0.01 %; memory is the same to the page until the agent, the runtime or the machine is made anew. `ram_model` is a
+#: small difference of two such figures: a dozen pages more or less are 1 % of it.
 ALLOWED = {"static": 0.0, "emulated": 0.001, "projected": 0.001}
-ALLOWED_RAM = 0.01
+ALLOWED_RAM = {"ram_peak": 0.01, "ram_model": 0.05}
 
 Plain = dict[str, Any]
 
@@ -107,7 +108,7 @@ def _of_figure(name: str, found: Plain) -> Plain:
 
 
 def _allowed(name: str, provenance: str) -> float:
-    return ALLOWED_RAM if name.startswith("ram_") else ALLOWED[provenance]
+    return ALLOWED_RAM.get(name, ALLOWED[provenance])
 
 
 def differences(golden: Any, seen: Any, place: str) -> list[str]:
