@@ -18,7 +18,7 @@ FOUND = {
 
 
 def test_changed_files_are_read_well(tmp_path: Path) -> None:
-    count, found = fuzz.fuzz(20, 0, tmp_path)
+    count, found = fuzz.fuzz(10, 0, tmp_path)
     assert count > 60
     assert found == {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.converters.bench import requires
+from tests.converters.kept import kept
 
 ROOT = Path(__file__).parents[2]
 LESSONS = ROOT / "examples" / "teaching"
@@ -20,6 +21,7 @@ TUTORIAL = ROOT / "docs" / "tutorials" / "teaching-cases.md"
 
 pytestmark = [
     pytest.mark.convert,
+    pytest.mark.xdist_group("teaching"),  # a test uses what the lessons before it made
     requires("torch", "tensorflow", "sklearn", "skl2onnx", "onnxscript", "tf2onnx", "ai_edge_quantizer"),
 ]
 
@@ -31,19 +33,19 @@ _BYTES, _DOWNLOAD, _FRACTION = 64, 0.02, 0.03
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for the models of the lessons, and for the cache."""
+    """The folder for the models of the lessons."""
     return tmp_path_factory.mktemp("lessons")
 
 
-def run(folder: Path, *argv: str) -> str:
-    """The output of a command that uses a cache in `folder`."""
+def run(*argv: str) -> str:
+    """The output of a command; its conversions are kept from run to run."""
     done = subprocess.run(
         [sys.executable, *argv],
         check=False,
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        env={**os.environ, "XDG_CACHE_HOME": str(kept() / "lessons")},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -51,7 +53,7 @@ def run(folder: Path, *argv: str) -> str:
 
 def hold(lesson: str, folder: Path) -> Table:
     """The table that a lesson prints."""
-    return rows(run(folder, "-m", f"examples.teaching.{lesson}", str(folder / "models")))
+    return rows(run("-m", f"examples.teaching.{lesson}", str(folder / "models")))
 
 
 def taught(lesson: str) -> Table:
@@ -135,12 +137,11 @@ def test_teacher_and_student_hold_their_budgets_and_stand_side_by_side(folder: P
         shutil.copy(LESSONS / f"{name}.yaml", folder)
         assert (folder / "models" / f"{name}.pt2").exists(), "made by the lesson above"
         reports.append(folder / f"{name}.json")
-        run(folder, "-m", "edgecheck", "check", str(folder / f"{name}.yaml"), "--format", f"json={reports[-1]}")
+        run("-m", "edgecheck", "check", str(folder / f"{name}.yaml"), "--format", f"json={reports[-1]}")
     checks = [json.loads(report.read_text(encoding="utf-8")) for report in reports]
     assert [each["status"] for each in checks] == ["pass", "pass"]
     beside = folder / "beside.json"
     shown = run(
-        folder,
         "-m",
         "edgecheck",
         "compare",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.converters.bench import requires
+from tests.converters.kept import kept
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorials" / "what-makes-a-model-large.md"
@@ -34,7 +35,7 @@ SECTIONS = re.findall(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the models and the cache are."""
+    """Where the models are; conversions are kept from run to run."""
     return tmp_path_factory.mktemp("large")
 
 
@@ -49,7 +50,7 @@ def test_the_table_is_what_the_command_prints(command: str, table: str, folder: 
     done = subprocess.run(
         [sys.executable, "-m", "edgecheck", *argv, "--format", "csv"],
         check=False, capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        env={**os.environ, "XDG_CACHE_HOME": str(kept() / "large")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     heading, *lines = (line.split() for line in table.splitlines())

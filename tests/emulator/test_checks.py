@@ -145,6 +145,7 @@ def test_what_models_cost_is_what_they_cost_on_this_host(tmp_path: Path) -> None
     (tmp_path / "budget.yaml").write_text(
         f"model: {json.dumps([str(model) for model in models])}\nbundle: profile\n"
         f"limits: {{ram_model: 64 MiB}}\ndevices: {{{pi.id}: }}\n"
+        "measure: {min_time: 50 ms, warmup_time: 10 ms}\n"
     )
     emulated = costs(tmp_path, "--target", "qemu", "-j", "2")
     read_anew(*models, unpacked(bundle_for(pi.runtimes["tflite"], host_platform())))
