@@ -64,7 +64,7 @@ def measure(turns: Turns, plan: Dict[str, Any], report: events.Report) -> None:
             counts = looks.feed(timed.found, timed.span_ns, timed.pauses, timed.waited(plan["threads"]))
             share = {"over_s": round(timed.span_ns / 1e9, 3), "contention": account.so_far(sum(timed.waits))}
             report.send("look", n=len(timed.found), counts=counts, **share)
-            skip = skip or _skipped(timed.found, looks.least_s, plan["max_count"])
+            skip = max(skip, _skipped(timed.found, looks.least_s, plan["max_count"]))
             enough = len(timed.found) >= plan["min_count"] and timed.span_ns >= plan["min_s"] * 1e9
             if (looks.done and enough) or timed.over or len(timed.found) >= plan["max_count"]:
                 break
