@@ -188,9 +188,13 @@ class WorkerRun:
 
     @property
     def peak(self) -> int | None:
-        """Highest resident bytes: the kernel's high-water mark, or a sample if one is higher."""
-        marks = [mark.peak_rss for mark in self.marks if mark.peak_rss is not None]
-        return max([*marks, *(rss for _, rss in self.samples)], default=None)
+        """Highest resident bytes: the kernel's high-water mark, or a sample or a phase's reading if one is higher.
+
+        None where there is neither a mark nor a sample: readings at phases alone miss what lies between them.
+        """
+        seen = [mark.peak_rss for mark in self.marks if mark.peak_rss is not None]
+        seen += [rss for _, rss in self.samples]
+        return max([*seen, *(mark.rss for mark in self.marks if mark.rss is not None)]) if seen else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
