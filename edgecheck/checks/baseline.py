@@ -89,7 +89,7 @@ class Baseline:
     rules: Mapping[str, Growths]
     """By budget file."""
     gone: tuple[Caveat, ...] = ()
-    """What it has and the new results have not; for one of their results to say."""
+    """What it has and the new results lack, as caveats of one of them."""
 
     def judge(self, result: CheckResult, host: str) -> CheckResult:
         """`result`, measured by `host`, with a verdict on the growth of each metric that has a rule."""

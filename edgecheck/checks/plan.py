@@ -109,7 +109,7 @@ def _is_model(path: Path) -> bool:
         return False
     if os.access(path, os.R_OK) and not any(path.iterdir()):
         raise UsageError(
-            f"{shown_path(path)} is empty: there is no budget (.yaml) and no model in it.",
+            f"{shown_path(path)} is empty: it contains neither a budget (.yaml) nor a model.",
             "Write a budget: edgecheck budget init MODEL --output budgets/NAME.yaml",
         )
     return True

@@ -272,7 +272,7 @@ def _random(dtype: str, shape: tuple[int, ...], source: np.random.Generator) -> 
     """
     if is_text(dtype):
         raise ConversionError(
-            "An input takes text, for which there are no random values.",
+            "An input takes text, which edgecheck cannot make up.",
             "Give samples of text: --samples FILE, or `samples:` in a budget.",
         )
     kind = np.dtype(dtype)

@@ -1,4 +1,4 @@
-"""Checks that a baseline has and new results have not: what was deleted must not pass without a word."""
+"""Checks that a baseline has and new results lack: what was deleted must not pass unnoticed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def gone(baseline: Report, places: Sequence[Place]) -> tuple[Caveat, ...]:
     return (
         Caveat(
             "gone",
-            f"The baseline has {'a check' if len(lost) == 1 else 'checks'} that this report has not: {shown}{more}.",
+            f"The baseline has {'a check' if len(lost) == 1 else 'checks'} that this report lacks: {shown}{more}.",
             "If it was removed or renamed on purpose, measure the baseline again; else restore its budget.",
         ),
     )

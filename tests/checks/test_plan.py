@@ -94,7 +94,7 @@ def test_an_export_with_its_metadata_is_no_folder_of_budgets(tmp_path: Path) -> 
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is empty: there is no budget"):
+    with pytest.raises(UsageError, match="is empty: it contains neither a budget"):
         chosen(tmp_path)
 
 

@@ -21,7 +21,7 @@ def test_checks_that_the_baseline_has_and_nothing_judges_any_more_are_named() ->
     device = result(None).profile.id
     variant = result(None).variant
     assert caveat.message == (
-        f"The baseline has checks that this report has not: a ({variant} on {device}), b ({variant} on {device})."
+        f"The baseline has checks that this report lacks: a ({variant} on {device}), b ({variant} on {device})."
     )
     assert not gone(before, [Place.of(each) for each in before.results])
 

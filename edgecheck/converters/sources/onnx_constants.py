@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 _OWN = ("", "ai.onnx")
 
-#: Operators that are computed: what they make is no larger than what they take.
+#: Operators that are computed here: the result is never larger than the operands.
 _COMPUTED = (
     "Add", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Neg", "Reciprocal", "Reshape", "Slice", "Split",
     "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",

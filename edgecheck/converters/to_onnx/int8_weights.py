@@ -41,9 +41,8 @@ def convert(request: Request, folder: Path) -> Made:
     del model.graph.node[:]
     model.graph.node.extend([*dequantise, *nodes])
     files = onnx_file.save(model, folder, external=source.external)
-    return Made(
-        files, f"{pruning.prefix(request.prune)}edgecheck's int8 weights per channel, {len(dequantise)} tensors"
-    )
+    tensors = "1 tensor" if len(dequantise) == 1 else f"{len(dequantise)} tensors"
+    return Made(files, f"{pruning.prefix(request.prune)}edgecheck's int8 weights per channel, {tensors}")
 
 
 def _channel_axes(model: onnx.ModelProto) -> dict[str, int]:
