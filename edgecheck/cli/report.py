@@ -9,6 +9,7 @@ import click
 from edgecheck.checks import baseline
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
+from edgecheck.core.text import listed
 from edgecheck.errors import UndecidedError
 from edgecheck.reports import FORMATS
 
@@ -51,5 +52,4 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
 def _subject(shards: list[str]) -> str:
     if len(shards) == 1:
         return f"shard {shards[0]} is"
-    more = f" and {len(shards) - _NAMED:,} more" if len(shards) > _NAMED else ""
-    return f"shards {', '.join(shards[:_NAMED])}{more} are"
+    return f"shards {listed(shards, _NAMED)} are"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.text import listed
 
 #: Checks that a caveat names.
 _MOST_NAMED = 5
@@ -41,12 +42,11 @@ def gone(baseline: Report, places: Sequence[Place]) -> tuple[Caveat, ...]:
     if not lost:
         return ()
     names = [f"{one.budget.model.path.name} ({one.variant} on {one.profile.id})" for one in lost]
-    shown = ", ".join(names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    shown = listed(names, _MOST_NAMED)
     return (
         Caveat(
             "gone",
-            f"The baseline has {'a check' if len(lost) == 1 else 'checks'} that this report lacks: {shown}{more}.",
+            f"The baseline has {'a check' if len(lost) == 1 else 'checks'} that this report lacks: {shown}.",
             "If it was removed or renamed on purpose, measure the baseline again; else restore its budget.",
         ),
     )

@@ -1,6 +1,8 @@
-"""Text from files and devices, made safe to print."""
+"""Text from files and devices, made safe to print and short enough for a message."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 #: What a terminal, XML, UTF-8 or a reader cannot take: control characters, line separators and marks that reverse the
 #: direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
@@ -28,3 +30,9 @@ def middle_cut(text: str, longest: int) -> str:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
     return clean(text)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first `most` of the names, and how many more there are: `a, b and 3 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

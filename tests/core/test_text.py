@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecheck.core.text import clean, middle_cut
+from edgecheck.core.text import clean, listed, middle_cut
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ def test_a_long_name_keeps_its_ends() -> None:
     assert middle_cut("abcdefghij", 10) == "abcdefghij"
     assert middle_cut("abcdefghijk", 7) == "abc…ijk"
     assert middle_cut("a\nb", 7) == "a\ufffdb"
+
+
+def test_a_list_says_how_many_more_there_are() -> None:
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from edgecheck.converters.interface import TRUST_ALL, Request
 from edgecheck.converters.refusals import holds_code, leads_elsewhere, trust_hint, would_import, would_run_when_opened
 from edgecheck.converters.safety import factories, pickled_imports, programs
 from edgecheck.converters.safety.pickled_imports import PickledImports, is_harmless
+from edgecheck.core.text import listed
 from edgecheck.errors import ConversionError, ModelError
 
 #: Imports or operators that a message names at most.
@@ -123,14 +124,8 @@ def would_run(request: Request) -> str:
 
 
 def _offending(found: PickledImports, examiner: _Examiner) -> str:
-    return _listed(
-        sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+    names = sorted(f"{module}.{name}" for module, name in found.names if not is_harmless(module, name, examiner.kind))
+    return listed(names, _MOST_NAMED)
 
 
 def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> None:
@@ -144,9 +139,9 @@ def _refuse(request: Request, found: PickledImports, examiner: _Examiner) -> Non
         raise would_import(request.title, offending, f"{hint}.")
     if found.runs:
         refusal = holds_code if request.source in _KERAS else would_run_when_opened
-        raise refusal(request.title, _listed(found.runs), f"{hint}.")
+        raise refusal(request.title, listed(found.runs, _MOST_NAMED), f"{hint}.")
     if found.reads:
-        raise leads_elsewhere(request.title, _listed(found.reads), f"{hint}.")
+        raise leads_elsewhere(request.title, listed(found.reads, _MOST_NAMED), f"{hint}.")
     if found.doubt:
         ensure_undamaged(request.model)  # trusting a broken download would not fix it
         raise ConversionError(

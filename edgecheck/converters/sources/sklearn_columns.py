@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
+from edgecheck.core.text import listed
+
 #: Names that a note lists.
 _MOST_NAMED = 12
 
@@ -31,9 +33,7 @@ def by_position(model: Any) -> tuple[str, ...]:
 
 def in_order(names: tuple[str, ...]) -> str:
     """A note on the order of the columns."""
-    shown = ", ".join(names[:_MOST_NAMED])
-    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"It was trained on columns with names; the row has them in that order: {shown}{more}."
+    return f"It was trained on columns with names; the row has them in that order: {listed(names, _MOST_NAMED)}."
 
 
 def _renumber(part: ColumnTransformer) -> bool:
