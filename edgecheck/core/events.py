@@ -17,6 +17,7 @@ from edgecheck.core.run import (
     Outcome,
     Phase,
     PhaseMark,
+    PhoneState,
     Purpose,
     Run,
     RuntimeFacts,
@@ -330,6 +331,23 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         load_average=next(iter(event.get("load_average") or ()), None),
         pressure=(event.get("pressure") or {}).get("waited_s"),
         at=(event.get("pressure") or {}).get("at_s"),
+        phone=_phone(event.get("phone")),
+    )
+
+
+def _phone(seen: Mapping[str, Any] | None) -> PhoneState | None:
+    if seen is None:
+        return None
+    return PhoneState(
+        android=str(seen.get("android") or ""),
+        soc=str(seen.get("soc") or ""),
+        low_ram=bool(seen.get("low_ram")),
+        heap=str(seen.get("heap") or ""),
+        thermal_status=seen.get("thermal_status"),
+        battery=seen.get("battery_c"),
+        battery_level=seen.get("battery_level"),
+        battery_saver=seen.get("battery_saver"),
+        awake=seen.get("awake"),
     )
 
 

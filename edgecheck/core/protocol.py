@@ -196,6 +196,17 @@ _CPU = record(
     },
 )
 
+_PHONE = record(
+    {},
+    {
+        **dict.fromkeys(("android", "soc", "heap"), text()),
+        **dict.fromkeys(("low_ram", "battery_saver", "awake"), flag),
+        "thermal_status": whole(0, 6),
+        "battery_c": number(-100, 200),
+        "battery_level": whole(0, 100),
+    },
+)
+
 #: By the kind of event: its fields (docs/reference/agent-protocol.md).
 EVENTS: Mapping[str, Shape] = {
     "device": record(
@@ -212,6 +223,7 @@ EVENTS: Mapping[str, Shape] = {
             "throttled": record({}, {"flags": _NAMES}),
             "load_average": many(number()),
             "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
+            "phone": _PHONE,
         },
     ),
     "waiting": record({}, {"holder": text()}),
