@@ -249,7 +249,7 @@ def test_an_interruption_ends_everything_and_keeps_what_is_done(
     place = budget(tmp_path, "devices: {this-machine: {latency_p99: 380 us}}\n", "b.yaml")
     place.write_text(place.read_text(encoding="utf-8").replace("min_time: 50 ms", "min_time: 60 s"), encoding="utf-8")
     process = subprocess.Popen(
-        [EDGECHECK, "check", "a.yaml", "b.yaml"],
+        [EDGECHECK, "check", "-v", "a.yaml", "b.yaml"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -40,7 +40,7 @@ def here(tmp_path: Path) -> Path:
 def interrupt(folder: Path, after: int, *options: str) -> str:
     """Ctrl-C once `after` checks are printed; gives what was written to stderr."""
     process = subprocess.Popen(
-        [EDGECHECK, "check", *options],
+        [EDGECHECK, "check", "-v", *options],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
