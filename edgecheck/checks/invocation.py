@@ -40,6 +40,8 @@ class InvocationRequest:
     """The most emulated machines at the same time."""
     shard: Shard | None = None
     """The part of the checks to do; None: all."""
+    operators: bool = False
+    """Whether every model's operators are profiled, and not only those of a model that fails a limit on time."""
     fresh: bool = False
     """Whether results of earlier invocations are measured again on emulated devices."""
 
@@ -106,7 +108,7 @@ def plan_invocation(
     if request.shard is not None:
         checks = request.shard.of(checks)
     reuse = Reuse(time.time(), request.fresh)
-    checks = tuple(replace(check, reuse=reuse) for check in checks)
+    checks = tuple(replace(check, reuse=reuse, with_operators=request.operators) for check in checks)
     empty = Report(
         results=(),
         version=VERSION,

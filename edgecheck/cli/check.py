@@ -97,6 +97,11 @@ Examples:
 @options.TRUST
 @options.MACHINES
 @options.FRESH
+@click.option(
+    "--operators",
+    is_flag=True,
+    help="Profile the operators of every model, so that `compare` can name those that grew.",
+)
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
 @options.QUIET
@@ -119,6 +124,7 @@ def command(
     pin: bool,
     trust: bool,
     fresh: bool,
+    operators: bool,
     resuming: bool,
     quiet: bool,
 ) -> int:
@@ -147,6 +153,7 @@ def command(
         machines=machines,
         shard=shard,
         fresh=fresh,
+        operators=operators,
     )
     planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
     report = _perform(planned, formats, quiet=quiet)

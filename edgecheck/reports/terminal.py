@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.metrics import METRICS, SIZE
+from edgecheck.core.metrics import METRICS, SIZE, Family
 from edgecheck.core.report import CheckResult, Part, Report, WayOut
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import Style, wording
@@ -123,14 +123,24 @@ def _row(verdict: Verdict, *, narrow: bool) -> tuple[Text, ...]:
 
 
 def _way_out(found: WayOut) -> Iterator[RenderableType]:
-    """Where the bytes are and what would save some, a line for each part."""
-    yield Text(f"where the bytes of {' and '.join(found.metrics)} are", style="dim")
-    yield _parts(found.parts, found.metrics[0])
+    """Where the bytes or the time are, and what would save some, a line for each part."""
+    yield Text(_heading(found), style="dim")
+    if found.parts:
+        yield _parts(found.parts, found.metrics[0])
     if found.savings:
         yield Text("what would help", style="dim")
         yield _parts(found.savings, found.metrics[0])
     for note in found.notes:
         yield Text(wording.clean(note), style="dim")
+
+
+def _heading(found: WayOut) -> str:
+    """What the parts are."""
+    of = wording.clean(" and ".join(found.metrics))
+    metric = METRICS.get(found.metrics[0])
+    if metric is not None and metric.family in (Family.LATENCY, Family.COUNT):
+        return f"which operators take most of {of}"
+    return f"where the bytes of {of} are"
 
 
 _PART_COLUMNS = (Column("right", wraps=False), Column(least=8), Column(style="dim"))
