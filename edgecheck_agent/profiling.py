@@ -17,6 +17,9 @@ MOST_FIGURES = 30000
 # The fewest inferences that show how much a figure varies.
 FEWEST = 3
 
+# As many as this are run at once, without opening the model again.
+_SEVERAL = 5
+
 # Characters of a name.
 LONGEST = 500
 
@@ -100,7 +103,7 @@ def profile(turns: timing.Turns, reopen: Any, plan: Dict[str, Any], report: even
         refusals.Refused: the runtime failed, or its profile is not complete.
     """
     tally = Tally()
-    probe = min(FEWEST, plan["max_count"])
+    probe = FEWEST if plan["max_count"] > _SEVERAL else plan["max_count"]
     began = time.monotonic()
     for inference in _inferences(turns, plan["warmup_count"], probe, 0.0):
         tally.add(inference)

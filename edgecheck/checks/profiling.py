@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgecheck.checks.check import Check, ensure_dimensions, needs_of, request_of
-from edgecheck.checks.explain.operators import profile_artifact
+from edgecheck.checks.explain.operators import NoProfilerError, profile_artifact
 from edgecheck.checks.plan import Selection, addresses, plan, select
 from edgecheck.config import Project
 from edgecheck.converters import convert as conversion
@@ -55,6 +55,8 @@ def profile_check(
         progress: Called with a few words about each step.
         processes: How many processes profile; from two on, the interval of a figure is between processes.
 
+    A runtime without a profiler that only the device's profile names is replaced, which a note says.
+
     Raises:
         UndecidedError: it cannot be converted or run, or its profile is not complete.
         ModelError: the model cannot be read.
@@ -67,5 +69,17 @@ def profile_check(
         raise UndecidedError(error.message, error.hint.replace("edgecheck check", "edgecheck profile")) from error
     target = open_target(check.target, check.profile)
     needs = needs_of(check, artifact, target)
-    found = profile_artifact(target, artifact, needs, check.profile, progress, compared=processes)
+    try:
+        found = profile_artifact(target, artifact, needs, check.profile, progress, compared=processes)
+    except NoProfilerError:
+        if check.budget.runtime or not needs.requirements:  # it was asked for, or is the device's own
+            raise
+        instead = replace(needs, requirements=(_WITH_PROFILER,))
+        found = profile_artifact(target, artifact, instead, check.profile, progress, compared=processes)
+        note = f"{check.profile.name} runs it with tflite-runtime, which has no profiler: this is {found.runtime}."
+        found = replace(found, notes=(note, *found.notes))
     return Profiled(check, found)
+
+
+#: The runtime for `.tflite` that has a profiler, where a device's profile names one that has none.
+_WITH_PROFILER = "ai-edge-litert==2.3.0"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, seen_operator
+from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
@@ -269,9 +269,10 @@ class RunReader:
     def _on_profile(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         runs, count = len(event["values_us"]), len(worker.operators)
+        _require(runs > 0, "profile: no inference")
         _require(event["count"] == count, "profile: not as many operators as it says")
         _require(all(len(each.values) == runs for each in worker.operators), "profile: figures are missing")
-        _require(all(each.inside < count for each in worker.operators), "profile: an operator is inside none of them")
+        _require(is_nested(worker.operators), "profile: an operator is inside of none before it, or too deep inside")
         self._profiles.append(
             SeenProfile(
                 whole=tuple(value * MICROSECOND for value in event["values_us"]),

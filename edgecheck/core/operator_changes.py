@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from edgecheck.core.operators import MICROSECOND, Operator, OperatorProfile
+from edgecheck.core.operators import INTERRUPT, Operator, OperatorProfile
 
 
 class Change(str, Enum):
@@ -93,7 +93,7 @@ def compare(new: OperatorProfile, old: OperatorProfile) -> OperatorChanges:
     for key in keys:
         _pair(pairs, new.operators, old.operators, key)
     _pair(pairs, new.operators, old.operators, lambda one: one.type, only_equal=True)
-    grain = MICROSECOND if new.counted else 0.0
+    grain = INTERRUPT if new.counted else 0.0
     changes = [_change(new.operators[at], old.operators[was], grain) for at, was in pairs.items()]
     changes += [_one_sided(each, appeared=True) for at, each in enumerate(new.operators) if at not in pairs]
     taken = set(pairs.values())
@@ -128,7 +128,7 @@ def _pair(
 def _change(new: Operator, old: Operator, grain: float) -> OperatorChange:
     half = math.hypot((new.high - new.low) / 2, (old.high - old.low) / 2)
     delta = new.seconds - old.seconds
-    # A clock that counts instructions has a grain; a difference within it is none.
+    # Where instructions are counted, an interrupt more or less does not count.
     same = abs(delta) <= max(half, grain)
     return OperatorChange(
         name=new.name,

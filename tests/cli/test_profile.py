@@ -128,8 +128,9 @@ def test_a_failing_latency_shows_the_five_operators_that_take_most(tmp_path: Pat
     assert "which operators take most of latency_p50" in done.out
     (way_out,) = check["ways_out"]
     assert way_out["metrics"] == ["latency_p50"]
-    assert [part["name"] for part in way_out["parts"]][:2] == ["/dense_1/MatMul", "/dense_2/MatMul"]
-    assert len(way_out["parts"]) == 5
+    names = [part["name"] for part in way_out["parts"]]
+    assert set(names[:3]) == {"/dense_0/MatMul", "/dense_1/MatMul", "/dense_2/MatMul"}
+    assert len(names) == 5
     assert len(check["operators"]["operators"]) == 6
     # The figures of the limit are those of the pass without the profiler.
     assert {worker["purpose"] for worker in check["run"]["workers"]} == {"latency", "memory"}
@@ -150,17 +151,36 @@ def test_a_check_whose_limits_hold_profiles_nothing_unless_asked(tmp_path: Path)
 PI = ("--device", "raspberry-pi-4-2gb")
 
 
+def convolutions(path: Path) -> Path:
+    """Three convolutions of 37.7 M multiply-accumulates each."""
+    weights = {f"conv_{at}.weight": np.full((32, 32, 3, 3), 0.01, dtype=np.float32) for at in range(3)}
+    ends = ["x", "a", "b", "y"]
+    nodes = [
+        helper.make_node("Conv", [ends[at], name], [ends[at + 1]], name=f"/conv_{at}/Conv", pads=[1, 1, 1, 1])
+        for at, name in enumerate(weights)
+    ]
+    whole = model(nodes, [value("x", FLOAT, [1, 32, 64, 64])], [value("y", FLOAT, [1, 32, 64, 64])])
+    whole.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in weights.items())
+    return save(path, whole)
+
+
 @pytest.mark.emulator
-@pytest.mark.parametrize("name", ["mtcnn_onet.onnx", "face_detection_short_range.tflite"])
-def test_emulated_figures_repeat_and_sum_to_the_instructions_of_the_whole(tmp_path: Path, name: str) -> None:
-    first, second = (profiled(tmp_path, fetch(name), *PI, "--fresh") for _ in range(2))
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_emulated_figures_repeat_and_sum_to_the_instructions_of_the_whole(tmp_path: Path, form: str) -> None:
+    net = convolutions(tmp_path / "net.onnx") if form == "onnx" else fetch("face_detection_short_range.tflite")
+    first, second = (profiled(tmp_path, net, *PI, "--fresh") for _ in range(2))
     assert (first["unit"], first["provenance"]) == ("instructions", "emulated")
-    # The profiler itself takes instructions; with the named remainder, everything sums to the whole that it saw.
+    # The operators and what is between them sum to the inference that the profiler saw, and that to the instructions of
+    # an inference without it.
     assert abs(first["whole"] / first["without_profiler"] - 1) < 0.02
     for one, other in zip(first["operators"], second["operators"], strict=True):
         assert one["name"] == other["name"]
-        # Within 0.1 %, or within the clock's grain.
-        assert abs(one["value"] - other["value"]) <= max(0.001 * one["value"], 1000), (one, other)
+        # Within 0.1 %, or within an interrupt of the system's timer.
+        assert abs(one["value"] - other["value"]) <= max(0.001 * one["value"], 6000), (one, other)
+    if form == "onnx":
+        assert [each["macs"] for each in first["operators"] if each["macs"]] == [32 * 64 * 64 * 32 * 9] * 3
+    else:  # the profile of this device names a runtime without a profiler
+        assert any("tflite-runtime, which has no profiler" in note for note in first["notes"])
 
 
 @pytest.mark.emulator

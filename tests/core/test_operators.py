@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecheck.core.metrics import Provenance
-from edgecheck.core.operators import summarised, union
+from edgecheck.core.operators import seen_operator, summarised, union
 from tests.core.operator_profiles import operator, profile, seen, seen_profile
 
 
@@ -24,9 +24,9 @@ def test_an_outlier_does_not_count_and_the_rows_sum_to_the_whole() -> None:
     assert found.largest(1)[0].name == "b"
 
 
-def test_where_the_clock_counts_the_first_inference_does_not_count_and_there_is_no_interval() -> None:
+def test_where_the_clock_counts_an_interrupt_does_not_count_and_there_is_no_interval() -> None:
     found = summarised(
-        [seen_profile([120, 100, 102], seen("a", 90, 80, 82))],
+        [seen_profile([101, 106, 101], seen("a", 81, 86, 81))],
         runtime="",
         plain=0.1,
         provenance=Provenance.EMULATED,
@@ -51,6 +51,18 @@ def test_operators_of_one_name_are_told_apart_by_their_place() -> None:
     both = seen_profile([9, 9], seen("same", 2, 2, place=0), seen("same", 3, 3, place=1))
     found = summarised([both], runtime="", plain=None, provenance=Provenance.MEASURED)
     assert [round(each.seconds * 1e6) for each in found.operators] == [2, 3]
+
+
+def test_what_the_runtime_names_anew_in_each_process_is_matched_by_order() -> None:
+    processes = [
+        seen_profile([9] * 4, seen("Out_1", *[2] * 4, place=7), seen("Out_2", *[6] * 4, place=8)),
+        seen_profile([9] * 4, seen("Out_2", *[4] * 4, place=8), seen("Out_1", *[6] * 4, place=7)),
+    ]
+    found = summarised(processes, runtime="", plain=None, provenance=Provenance.MEASURED)
+    assert [round(each.seconds * 1e6) for each in found.operators] == [3, 6]
+    assert (
+        seen_operator({"name": "Out_token_16", "type": "T", "provider": "", "values_us": [], "calls": 0}).name == "Out"
+    )
 
 
 def test_an_operator_that_one_process_did_not_execute_counts_as_nothing_there() -> None:

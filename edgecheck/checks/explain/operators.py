@@ -23,6 +23,11 @@ from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import EdgecheckError, ModelError, TargetError
 from edgecheck.targets import Target
 
+
+class NoProfilerError(TargetError):
+    """The runtime has no profiler."""
+
+
 #: Operators that a failed limit shows.
 SHOWN = 5
 
@@ -47,11 +52,13 @@ def profile_artifact(  # noqa: PLR0913 - as `profile_on`, and the device
         compared: As for `profile_on`.
 
     Raises:
+        NoProfilerError: the runtime has none.
         TargetError: the target cannot be reached, or there is no complete profile; the message says why.
     """
     run, seen = profile_on(target, artifact, needs, progress, compared=compared)
     if not seen:
-        raise TargetError(f"{artifact.model} was not profiled: {_why(run)}.", _way_out(run))
+        error = NoProfilerError if run.runtime is not None and run.runtime.name == "tflite-runtime" else TargetError
+        raise error(f"{artifact.model} was not profiled: {_why(run)}.", _way_out(run))
     profile = summarised(
         seen,
         runtime=str(run.runtime or ""),

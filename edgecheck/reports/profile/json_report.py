@@ -6,9 +6,11 @@ import json
 import math
 from typing import Any
 
+from edgecheck.core.metrics import INSTRUCTIONS
 from edgecheck.core.operator_changes import OperatorChange, OperatorChanges
 from edgecheck.core.operator_groups import By, OperatorRow, rows
 from edgecheck.core.operators import PER_SECOND, Operator, OperatorProfile
+from edgecheck.core.units import Unit
 from edgecheck.reports.profile import ProfileReport
 
 SCHEMA_VERSION = 1
@@ -32,7 +34,7 @@ def document(report: ProfileReport) -> dict[str, Any]:
         "target": report.target,
         "threads": report.threads,
         "provenance": profile.provenance.value,
-        "unit": "instructions" if profile.counted else "seconds",
+        "unit": INSTRUCTIONS.name if profile.counted else Unit.SECONDS.value,
         "runtime": profile.runtime,
         "profiler": profile.profiler,
         "inferences": profile.inferences,

@@ -20,7 +20,7 @@ def render(report: ProfileReport) -> str:
 
 def _rows(report: ProfileReport) -> list[str]:
     profile = report.profile
-    figure = "instructions" if profile.counted else "time"
+    figure = words.figure_heading(profile)
     heads = [words.HEADINGS[report.by], *(["type"] if report.by is By.NODE else [])]
     names = [figure, "share", *heads, "MACs", words.rate_heading(profile), "bytes", ""]
     lines = [_line(names), _line(["---:", "---:", *("---" for _ in heads), "---:", "---:", "---:", "---"])]

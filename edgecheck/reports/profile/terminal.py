@@ -41,7 +41,7 @@ def render(report: ProfileReport, style: Style) -> str:
 
 def _rows(report: ProfileReport, width: int) -> Table:
     profile = report.profile
-    table = _table(("instructions" if profile.counted else "time", True), ("share", True), ("", False))
+    table = _table((words.figure_heading(profile), True), ("share", True), ("", False))
     table.add_column(words.HEADINGS[report.by], overflow="fold", min_width=16)
     if report.by is By.NODE:
         table.add_column("type", overflow="fold", min_width=8)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecheck.core.metrics import SIZE
+from edgecheck.core.metrics import INSTRUCTIONS, SIZE
 from edgecheck.core.operator_changes import Change, OperatorChange, OperatorChanges
 from edgecheck.core.operator_groups import By, OperatorRow, rows
 from edgecheck.core.operators import MICROSECOND, OperatorProfile
@@ -80,6 +80,11 @@ def rate(row: OperatorRow) -> str:
     if not row.macs or row.seconds <= 0:
         return ""
     return f"{row.macs / (row.seconds * 1e9):.3g}"
+
+
+def figure_heading(profile: OperatorProfile) -> str:
+    """What the figures are."""
+    return INSTRUCTIONS.name if profile.counted else "time"
 
 
 def rate_heading(profile: OperatorProfile) -> str:
@@ -218,5 +223,5 @@ def unchanged(found: OperatorChanges) -> str:
     count = sum(each.change is Change.SAME for each in found.changes)
     if not count:
         return ""
-    of = "within a thousand instructions" if found.new.counted else "within the uncertainty of the measurement"
+    of = "within six thousand instructions" if found.new.counted else "within the uncertainty of the measurement"
     return f"{count:,} operator{'s take' if count != 1 else ' takes'} as much as before, {of}."
