@@ -35,6 +35,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     variants: str | Sequence[str] = (),
     samples: AnyPath | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
+    signature: str = "",
     factory: str = "",
     runtime: str = "",
     bundle: str = "",
@@ -60,6 +61,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         variants: How to convert models without a budget; `auto`: the least lossy variant that fits.
         samples: Real inputs for models without a budget.
         inputs: For models without a budget: shapes of inputs that have open dimensions.
+        signature: For models without a budget: the signature to run, where a `.tflite` or SavedModel has several.
         factory: For a file of weights: the function that builds the network, `package.module:function`.
         runtime: For models without a budget: the runtime, such as `ai-edge-litert==2.3.0`; empty: the profile's.
         bundle: For models without a budget: `system` or `profile`; empty: by target.
@@ -81,16 +83,13 @@ def check(  # noqa: PLR0913 - each is an option of the command
     from edgecheck.checks.invocation import InvocationRequest
 
     home = Path.cwd() if root is None else Path(root)
-    given = _settings(home, inputs, samples, factory=factory, runtime=runtime, bundle=bundle, threads=threads)
-    chosen = _selection(home, paths, limits, profiles, trust=trust, pin=pin, on_unknown=on_unknown, given=given)
-    request = InvocationRequest(
-        selection=replace(chosen, devices=_several(devices), variants=_several(variants)),
-        targets=_several(targets),
-        baseline=_in(home, baseline),
-        merge_base=_in(home, merge_base),
-        machines=machines,
-        fresh=fresh,
+    given = _settings(
+        home, inputs, samples, signature=signature, factory=factory, runtime=runtime, bundle=bundle, threads=threads
     )
+    chosen = _selection(home, paths, limits, profiles, trust=trust, pin=pin, on_unknown=on_unknown, given=given)
+    selection = replace(chosen, devices=_several(devices), variants=_several(variants))
+    request = InvocationRequest(selection=selection, targets=_several(targets), machines=machines, fresh=fresh)
+    request = replace(request, baseline=_in(home, baseline), merge_base=_in(home, merge_base))
     return _performed(request, home, progress)
 
 

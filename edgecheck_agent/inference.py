@@ -57,7 +57,7 @@ def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: eve
     refusals.check_file(spec["model"], spec["format"])
     start = time.perf_counter()
     with refusals.translated():
-        model = engine.open(spec["model"])
+        model = engine.open(spec["model"], spec["signature"])
     opening_s = time.perf_counter() - start
     plan = inputs.planned(spec, model.inputs, given)
     advice = inputs.advice(plan.guessed)
@@ -91,7 +91,7 @@ def _opened_again(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> tim
 def reopened(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> Any:
     """The same model, opened again: as it is before its first inference."""
     with refusals.translated(turns.advice):
-        model = engine.open(spec["model"])
+        model = engine.open(spec["model"], spec["signature"])
         model.prepare({name: value.shape for name, value in turns.feeds[0].items()})
     return model
 

@@ -43,6 +43,7 @@ KEYS = {
     "seed": Key((int,), 0),
     "inputs": Key((dict,), {}),
     "samples": Key((str, _NONE), None),
+    "signature": Key((str, _NONE), None),
     "deadline_s": Key(_NUMBER, 600),
     "lock": Key((str, bool, _NONE), None),
     "lock_timeout_s": Key((*_NUMBER, _NONE), None),
@@ -160,6 +161,7 @@ def _sensible(job: Dict[str, Any]) -> None:
         "the format is not known: %s" % job["format"]: job["format"] in runtimes.RUNTIMES,
         "runtime %s does not run .%s" % (job["runtime"], job["format"]): job["runtime"] is None
         or job["runtime"] in runtimes.RUNTIMES.get(job["format"], ()),
+        "only .tflite models have signatures": job["signature"] is None or job["format"] == "tflite",
         "threads is less than 1": job["threads"] >= 1,
         "deadline_s is not above 0": job["deadline_s"] > 0,
         "heartbeat_s is not above 0": job["heartbeat_s"] != 0,

@@ -70,8 +70,8 @@ class Engine:
         tiny = self.session(TINY)
         tiny.run(None, {"x": np.zeros(1, dtype=np.float32)})
 
-    def open(self, path: str) -> Model:
-        """Load a model from its file.
+    def open(self, path: str, _signature: None = None) -> Model:
+        """Load a model from its file; a job names no signature for an `.onnx`, which has none.
 
         Raises:
             refusals.Refused: an input has a type that cannot be fed.

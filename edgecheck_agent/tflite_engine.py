@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from edgecheck_agent import inputs
+from edgecheck_agent import inputs, refusals
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
@@ -66,6 +66,67 @@ class Model:
         self._interpreter.reset_all_variables()
 
 
+class SignatureModel:
+    """One signature of an open model: only its graph is planned, fed and run.
+
+    `SignatureRunner.__call__` plans, feeds, runs and copies in one step, so the calls that it makes are made here; they
+    are the same in tflite-runtime since 2.7 and in ai-edge-litert.
+    """
+
+    def __init__(self, interpreter: Any, signature: str) -> None:
+        if not hasattr(interpreter, "get_signature_runner"):
+            message = "this runtime runs the first signature only; signatures need tflite-runtime 2.7 or later"
+            raise refusals.Refused("missing-runtime", message)
+        names = list(interpreter.get_signature_list())
+        if signature not in names:
+            message = "the model has no signature %r; it has: %s" % (signature, ", ".join(names) or "none")
+            raise refusals.Refused("wrong-sample", message)
+        self._interpreter = interpreter
+        self._runner = interpreter.get_signature_runner(signature)
+        self._calls = interpreter._interpreter  # noqa: SLF001 - nothing public runs a signature without copying
+        self._graph = self._calls.GetSubgraphIndexFromSignature(signature)
+        details = self._runner.get_input_details()
+        self._places = {name: int(detail["index"]) for name, detail in details.items()}
+        self.inputs = [_described(name, detail) for name, detail in details.items()]
+
+    def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
+        """See `Model.prepare`."""
+        for one in self.inputs:
+            if shapes[one.name] != one.default:
+                sizes = np.array(shapes[one.name], dtype=np.int32)
+                self._calls.ResizeInputTensor(self._places[one.name], sizes, False, self._graph)  # noqa: FBT003 - not strict
+        self._calls.AllocateTensors(self._graph)
+
+    def feed(self, values: Dict[str, Any]) -> None:
+        """See `Model.feed`."""
+        for name, value in values.items():
+            self._calls.SetTensor(self._places[name], value, self._graph)
+
+    def invoke(self) -> None:
+        """Run the signature on what it was last fed."""
+        self._calls.Invoke(self._graph)
+
+    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """See `Model.outputs`; the names are the signature's."""
+        self.invoke()
+        return self.named(None)
+
+    def named(self, _outcome: None) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+        """See `Model.named`."""
+        return [
+            (name, self._calls.GetTensor(detail["index"], self._graph), _quantization(detail))
+            for name, detail in self._runner.get_output_details().items()
+        ]
+
+    def keeps_state(self) -> bool:
+        """Whether it may hold variables: the operators of other graphs than the first cannot be listed."""
+        return True
+
+    def forget(self) -> None:
+        """See `Model.forget`."""
+        self._interpreter.reset_all_variables()
+
+
 class Engine:
     """One of the two packages, completely loaded.
 
@@ -82,9 +143,15 @@ class Engine:
         tiny.allocate_tensors()
         tiny.invoke()
 
-    def open(self, path: str) -> Model:
-        """Load a model from its file, which is mapped, not read; raises what the runtime raises."""
-        return Model(self._interpreter(model_path=path, num_threads=self._threads))
+    def open(self, path: str, signature: Optional[str] = None) -> Any:
+        """Load a model from its file, which is mapped, not read; of several signatures, `signature` runs.
+
+        Raises:
+            refusals.Refused: it has no such signature, or the runtime cannot choose one.
+            Exception: whatever the runtime raises.
+        """
+        interpreter = self._interpreter(model_path=path, num_threads=self._threads)
+        return Model(interpreter) if signature is None else SignatureModel(interpreter, signature)
 
 
 def _described(name: str, detail: Dict[str, Any]) -> inputs.Input:

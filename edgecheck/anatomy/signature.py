@@ -12,6 +12,7 @@ from typing import cast
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.encodings.span import explained
 from edgecheck.anatomy.formats import ModelFormat, identify
+from edgecheck.core.text import clean
 from edgecheck.errors import ModelError
 
 
@@ -84,22 +85,26 @@ _READERS = {
 }
 
 
-def signature(path: Path) -> Signature:
-    """The signature of the model at `path`.
+def signature(path: Path, name: str = "") -> Signature:
+    """The signature of the model at `path`: of a `.tflite` that has several, the one called `name`, or the first.
 
     Raises:
-        ModelError: it is damaged, or of another format.
+        ModelError: it is damaged, of another format, or has no signature of that name.
     """
-    found = identify(path)
-    if found not in _READERS:
+    kind = identify(path)
+    if kind not in _READERS:
         raise ModelError(
-            f"{path} is {found.value}, whose inputs edgecheck does not read.",
+            f"{path} is {kind.value}, whose inputs edgecheck does not read.",
             "Convert it to .tflite or .onnx, which is what runs on a device.",
         )
-    module, _, name = _READERS[found].partition(":")
-    reader = cast("Callable[[Files], Signature]", getattr(import_module(f"edgecheck.anatomy.{module}"), name))
+    module, _, function = _READERS[kind].partition(":")
+    reader = cast("Callable[[Files, str], Signature]", getattr(import_module(f"edgecheck.anatomy.{module}"), function))
     with explained(path), Files(path) as files:
-        return reader(files)
+        found = reader(files, name)
+    if name and name not in found.names:
+        names = ", ".join(map(clean, found.names)) or "none"
+        raise ModelError(f"{path.name} has no signature '{clean(name)}'; it has: {names}.", "Choose one of them.")
+    return found
 
 
 def variant_of(weights: Mapping[Variant, int]) -> Variant:

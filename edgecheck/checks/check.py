@@ -228,15 +228,17 @@ def _other_signatures(artifact: Artifact) -> Iterator[Caveat]:
     if artifact.format != "tflite":
         return
     try:
-        first, *others = signature(Path(artifact.path)).names or ("",)
+        names = signature(Path(artifact.path)).names
     except ModelError:  # the runtime will say what is wrong with it
         return
-    if others:
-        names = ", ".join(map(clean, others))
+    if len(names) > 1:
+        ran = artifact.signature or names[0]
+        others = [name for name in names if name != ran]
         yield Caveat(
             "several-signatures",
-            f"The model has {len(others) + 1} signatures; runs and comparisons are of {clean(first)}, not of {names}.",
-            "To check the others too, export a file for each signature.",
+            f"The model has {len(names)} signatures; runs and comparisons are of {clean(ran)}, "
+            f"not of {', '.join(map(clean, others))}.",
+            f"To check another one, name it: --signature {clean(others[0])} (`signature:` in a budget).",
         )
 
 
@@ -251,6 +253,7 @@ def request_of(check: Check) -> Request:
         prune=variant.prune,
         samples=Path(budget.samples) if budget.samples else None,
         inputs=budget.inputs,
+        signature=budget.model.signature,
         factory=budget.model.factory,
         home=Path(budget.path).parent,
         trusted=budget.model.trusted,

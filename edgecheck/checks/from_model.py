@@ -21,6 +21,7 @@ IN_A_BUDGET: Mapping[str, str] = MappingProxyType(
     {
         "--input": "Write `inputs:` into the budget file.",
         "--samples": "Write `samples:` into the budget file.",
+        "--signature": "Write `signature:` into the budget file.",
         "--factory": "Write `model: {factory: …, weights: …}` into the budget file.",
         "--runtime": "Write it under `runtimes:` in the device's profile.",
         "--bundle": "Write `bundle:` into the budget file.",
@@ -40,6 +41,8 @@ class ModelSettings:
     inputs: tuple[str, ...] = ()
     """`NAME=1,224,224,3`."""
     samples: Path | None = None
+    signature: str = ""
+    """Which of the model's signatures to run; empty: the default one."""
     factory: str = ""
     """`package.module:function`."""
     runtime: str = ""
@@ -54,6 +57,7 @@ class ModelSettings:
         given = {
             "--input": self.inputs,
             "--samples": self.samples,
+            "--signature": self.signature,
             "--factory": self.factory,
             "--runtime": self.runtime,
             "--bundle": self.bundle,
@@ -72,7 +76,7 @@ class ModelSettings:
         return Budget(
             name=path.name,
             path="",
-            model=Model(path, self.factory),
+            model=Model(path, self.factory, signature=self.signature),
             variants=variants,
             format="",
             samples=self.samples,

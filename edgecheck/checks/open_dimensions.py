@@ -42,7 +42,7 @@ def ensure_known(budget: Budget, artifact: Artifact, command: Callable[[Mapping[
     if budget.samples is not None:
         return
     try:
-        ports = signature(Path(artifact.path)).inputs
+        ports = signature(Path(artifact.path), artifact.signature).inputs
     except ModelError:  # the runtime will say what is wrong with it
         return
     asked = missing(ports, budget.inputs)

@@ -179,6 +179,7 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
         "threads": budget.threads,
         "seed": 0,
         "inputs": {name: list(shape) for name, shape in budget.inputs.items()},
+        "signature": artifact.signature or None,
         "deadline_s": effort.deadline,
         "outputs": False,
         "lock": None,

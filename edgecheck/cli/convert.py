@@ -60,6 +60,9 @@ Examples:
     metavar="MODULE:FUNCTION",
     help="The function that builds the network whose weights are in MODEL.",
 )
+@click.option(
+    "--signature", default="", metavar="NAME", help="The signature to convert, where a SavedModel has several."
+)
 @click.option("--trust", is_flag=True, help="Allow the model file and the factory to execute code.")
 @click.option(
     "-o",
@@ -77,6 +80,7 @@ def command(
     samples: Path | None,
     shapes: tuple[str, ...],
     factory: str,
+    signature: str,
     output: Path,
     *,
     trust: bool,
@@ -98,6 +102,7 @@ def command(
         prune=prune,
         samples=samples,
         inputs=shapes_from_texts(shapes),
+        signature=signature,
         factory=factory,
         trusted=TRUST_ALL if trust else "",
     )

@@ -208,7 +208,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a budget says in YAML, for a model without one; the command gets it as `given`."""
     from edgecheck.checks.from_model import ModelSettings
 
-    names = ("inputs", "samples", "factory", "runtime", "bundle", "threads")
+    names = ("inputs", "samples", "signature", "factory", "runtime", "bundle", "threads")
 
     @functools.wraps(command)
     def collected(**values: Any) -> Any:
@@ -233,6 +233,12 @@ _MODEL_OPTIONS = (
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         metavar="FILE",
         help="Real inputs (.npz) for a model without a budget.",
+    ),
+    click.option(
+        "--signature",
+        default="",
+        metavar="NAME",
+        help="The signature to run, where a .tflite or SavedModel has several.",
     ),
     click.option(
         "--factory",

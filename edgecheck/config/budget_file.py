@@ -82,8 +82,8 @@ def _budget(keys: BudgetKeys, named: _Named, path: Path, model: Model) -> Budget
 
 def _models(keys: BudgetKeys, named: _Named) -> list[Model]:
     if isinstance(keys.model, (str, list)):
-        return [Model(path, trusted=keys.trusted) for path in named.models]
-    return [Model(named.models[0], keys.model.factory, keys.model.trusted or keys.trusted)]
+        return [Model(path, trusted=keys.trusted, signature=keys.signature) for path in named.models]
+    return [Model(named.models[0], keys.model.factory, keys.model.trusted or keys.trusted, keys.signature)]
 
 
 def _variants(keys: BudgetKeys, model: Model) -> Iterator[Variant]:

@@ -129,6 +129,13 @@ class BudgetKeys(Section):
     format: str = key(
         one_of("tflite", "onnx"), "What to ship; by default what the device's runtimes can run.", "tflite", default=""
     )
+    signature: str = key(
+        TEXT,
+        "Which signature of the model to run, where a .tflite or SavedModel has several; by default the first of a "
+        ".tflite, and serving_default of a SavedModel.",
+        "encode",
+        default="",
+    )
     samples: str = key(
         TEXT,
         "Real inputs (.npz), relative to the budget: an array per model input, its first axis the sample.",

@@ -64,6 +64,8 @@ def _model(budget: Budget, folder: Path) -> Iterator[str]:
 
 def _settings(budget: Budget, folder: Path) -> Iterator[str]:
     """What the command line said, apart from the limits."""
+    if budget.model.signature:
+        yield f"signature: {_quoted(budget.model.signature)}"
     if budget.samples is not None:
         yield f"samples: {_quoted(_relative(budget.samples, folder))}"
     if budget.inputs:

@@ -45,6 +45,7 @@ def agreement_of(
         source=artifact.format,
         format=artifact.format,
         variant=AS_IS,
+        signature=artifact.signature,
         samples=reference.samples,
         ordered=True,
         name=f"the {artifact.variant} .{artifact.format}",

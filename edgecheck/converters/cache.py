@@ -123,6 +123,7 @@ def cache_key(request: Request, makers: Iterable[str], packages: Iterable[str]) 
     digest.update(repr([*parts, *makers, *map(_version, dict.fromkeys(packages))]).encode())
     for file in model_files.files_of(request.model, request.source):
         digest.update(model_files.sha256(file).encode())
+    digest.update(f"signature {request.signature}".encode() if request.signature else b"")
     digest.update(b"ordered" if request.ordered else b"")
     if request.samples is not None:
         calibrated = request.variant in _CALIBRATED

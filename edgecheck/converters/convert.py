@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.dtypes import is_quantised
+from edgecheck.anatomy.signature import signature
 from edgecheck.anatomy.values import Role
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import AS_IS, READY, Answer, ConversionSettings, Request, Task
@@ -36,6 +37,7 @@ def convert(request: Request, settings: ConversionSettings, *, progress: Callabl
         ModelError: the model is damaged, or files that belong to it are missing.
     """
     _ensure_factory_is_needed(request)
+    _ensure_signature(request)
     if _is_ready(request):
         return _ready(request)
     # Imported here so that a check of a ready model does not pay for them.
@@ -73,6 +75,23 @@ def _ensure_factory_is_needed(request: Request) -> None:
             f"{request.title} contains its own network, so the factory {request.factory} has nothing to build.",
             "Leave out --factory (`factory` in a budget), or give a .pth or .safetensors of weights.",
         )
+
+
+#: Formats whose models can have several signatures.
+_WITH_SIGNATURES = ("tflite", "savedmodel")
+
+
+def _ensure_signature(request: Request) -> None:
+    """Refuse a signature that the model does not have; TensorFlow itself reads those of a SavedModel, later."""
+    if not request.signature:
+        return
+    if request.source not in _WITH_SIGNATURES:
+        raise ConversionError(
+            f"{request.title} has no signatures: only .tflite files and SavedModels have them.",
+            "Leave out --signature (`signature` in a budget).",
+        )
+    if request.source == "tflite":
+        signature(request.model, request.signature)
 
 
 # A ready model: the file is the artifact.
@@ -121,6 +140,7 @@ def _ready(request: Request) -> Artifact:
         files=files,
         size=sum(file.stat().st_size for file in files),
         sha256=model_files.digest_of(files),
+        signature=request.signature,
         params=params,
         arithmetic=arithmetic,
     )
@@ -169,6 +189,7 @@ def _make(way: Way, order: _Order, notes: tuple[str, ...]) -> Answer:
             request,
             model=Path(base.path),
             source=base.format,
+            signature="",
             factory="",
             name=request.title,
             samples=_samples_between(request, order),
@@ -245,6 +266,7 @@ def _artifact(request: Request, kept: Path, answer: Answer, notes: tuple[str, ..
         files=files,
         size=sum(file.stat().st_size for file in files),
         sha256=model_files.combined_digest([answer.sha256[name] for name in answer.files]),
+        signature=request.signature if request.source == request.format else "",
         route=answer.route,
         params=answer.params,
         arithmetic=answer.arithmetic,

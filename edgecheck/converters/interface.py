@@ -57,6 +57,8 @@ class Request:
     """An .npz: one array per input of the source model, first axis the sample, in the source's layout."""
     inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Shapes, batch included, for the inputs that leave a dimension open."""
+    signature: str = ""
+    """Which signature of a `.tflite` or SavedModel, where it has several; empty: the default one."""
     factory: str = ""
     """`package.module:function` that builds the network whose weights `model` holds."""
     home: Path = field(default_factory=Path)

@@ -28,6 +28,8 @@ class Artifact:
     """Bytes after gzip -9, all files; None where they were not compressed."""
     route: str = "as it is"
     """How it was made: the converter and its version."""
+    signature: str = ""
+    """Which of its signatures runs, where it has several; empty: the first."""
     params: int | None = None
     """Weights stored; None where the format does not show them."""
     arithmetic: str = "float"

@@ -20,6 +20,8 @@ class Model:
     """`package.module:function` that builds the network; empty where the file holds it."""
     trusted: str = ""
     """`sha256:…` of a file whose code may run; empty: none."""
+    signature: str = ""
+    """Which of several signatures of a `.tflite` or SavedModel runs; empty: the first, or the one that serves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def _of_a_model(budget: Budget, variant: Variant | None, limits: Sequence[Limit]
         *(("--limit", f"{each.metric.name}={_typed(each.error or 0.0, each.metric.unit)}") for each in written),
         *(("--input", f"{name}={','.join(map(str, shape))}") for name, shape in budget.inputs.items()),
         ("--samples", budget.samples),
+        ("--signature", budget.model.signature),
         ("--factory", budget.model.factory),
         ("--runtime", budget.runtime),
         ("--bundle", budget.bundle),

@@ -294,11 +294,14 @@ def _contention(head: Side, base: Side, allowance: Allowance, status: Status) ->
     matters = bool(then.contended) and status is not Status.FAIL
     if status is Status.PASS and then.unwaited is not None:  # it may hold against the fastest that the base can be
         matters = matters and not _within(allowance, now.value, then.unwaited / contention.SLOWER)
-    if now.contended and status is not Status.PASS:
+    slowed = now.contended
+    if status is Status.FAIL and now.undisturbed is not None and now.undisturbed <= allowance.bound(then.value):
+        matters, slowed = True, now.disturbed
+    elif now.contended and status is not Status.PASS:
         matters = status is not Status.FAIL or contention.explains(now.unwaited, allowance.bound(then.value))
     if not matters:
         return ""
-    causes = (("now", now.contended), ("in the baseline", then.contended))
+    causes = (("now", slowed), ("in the baseline", then.contended))
     sides = "; ".join(f"{when}, {cause or 'nothing slowed it'}" for when, cause in causes)
     return f"{sides}: measure both on a machine that does nothing else, or compare `instructions`"
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from edgecheck.core import statistics
 from edgecheck.core.run import Activity, Phase, PhaseMark, WorkerRun
 from edgecheck_agent.statistics import CONTENDED, SLOWER
 
-__all__ = ["ADVICE", "CONTENDED", "SLOWER", "cause", "explains", "of_loading", "without_waiting"]
+__all__ = ["ADVICE", "CONTENDED", "SLOWER", "cause", "disturbed", "explains", "of_loading", "without_waiting"]
 
 #: From this share of the machine's processor time on, other processes slow a median that does not wait: cores share
 #: caches, memory and clocks. On two cores they work half of the time then, and can slow half of the inferences.
@@ -40,6 +41,30 @@ def cause(worker: WorkerRun, quantile: float | None = 0.5) -> str:
     if seen is not None and (seen.others or 0.0) > _many_others(quantile):
         return f"other processes used {seen.others:.0%} of the machine's processor time"
     return ""
+
+
+def disturbed(worker: WorkerRun, quantile: float, processors: int) -> tuple[str, float | None]:
+    """What others who used less of the machine than `cause` counts may have slowed; empty and None where nobody did.
+
+    Others who used a share of all processors' time slowed at most that share times the number of processors of the
+    inferences. If those are the slowest ones, the percentile of the others is at a lower rank: the bound of a sample of
+    which a known share is contaminated (Horowitz and Manski, Econometrica 63 (1995) 281).
+
+    Args:
+        worker: What ran.
+        quantile: The percentile that it is about.
+        processors: How many the machine has.
+
+    Returns:
+        A clause, and the percentile of the inferences that nobody slowed: the least that it can be, in seconds.
+    """
+    seen = worker.contention
+    share = seen.others or 0.0 if seen is not None else 0.0
+    if share <= _STOLEN or not worker.latencies or cause(worker, quantile):
+        return "", None
+    slowed = min(share * max(processors, 1), 1.0)
+    least = statistics.percentile(without_waiting(worker), quantile * (1 - slowed))
+    return f"other processes used {share:.0%} of the machine's processor time", least
 
 
 def _many_others(quantile: float | None) -> float:

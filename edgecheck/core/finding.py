@@ -33,6 +33,10 @@ class Measurement:
     """Why a time is longer than the model takes, as a clause; empty where nothing slowed it."""
     unwaited: float | None = None
     """A time without what the process waited for a processor, in seconds; None where that is not known."""
+    disturbed: str = ""
+    """Who may have slowed some of the inferences, as a clause; empty where nobody did, or where `contended` says it."""
+    undisturbed: float | None = None
+    """The least that the figure can be without the inferences that others may have slowed; None where nobody did."""
     counts: Mapping[str, LookCount] | None = None
     """What the agent counted against each bound, by the limit's key; None where it did not count."""
 

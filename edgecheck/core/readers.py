@@ -170,7 +170,7 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
 # Steady inferences.
 
 
-def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Measurement | None:
+def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], evidence: Evidence) -> Measurement | None:
     worker = settled(workers[-1])
     latencies = worker.latencies
     if not latencies or metric.quantile is None:
@@ -181,6 +181,8 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
     if left_out and worker.waits:
         latencies = tuple(value for value, wait in zip(latencies, worker.waits, strict=True) if not wait) or latencies
     low, high = looks.quantile_bounds(latencies, metric.quantile, block=block)
+    processors = evidence.run.before.cpu_count if evidence.run is not None else 1
+    disturbed, undisturbed = contention.disturbed(worker, metric.quantile, processors)
     return Measurement(
         metric=metric,
         value=statistics.percentile(latencies, metric.quantile),
@@ -193,6 +195,8 @@ def _percentile(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evide
         span=_span(worker),
         contended=contention.cause(worker, metric.quantile),
         unwaited=statistics.percentile(contention.without_waiting(worker), metric.quantile),
+        disturbed=disturbed,
+        undisturbed=undisturbed,
         counts=counts,
     )
 

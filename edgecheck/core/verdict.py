@@ -107,9 +107,13 @@ def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> tuple[S
 
 def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match: DeviceMatch) -> _Answer:
     answer = _judge_as_seen(limit, level, bound, finding, match)
-    if not isinstance(finding, Measurement) or not finding.contended or answer.status is Status.PASS:
+    if not isinstance(finding, Measurement) or answer.status is Status.PASS:
         return answer
     if match.mismatch:  # on another device no figure decides, contended or not
+        return answer
+    if answer.status is Status.FAIL and finding.undisturbed is not None and finding.undisturbed <= bound:
+        return _Answer(Status.UNKNOWN, f"{finding.disturbed}: {contention.ADVICE}")
+    if not finding.contended:
         return answer
     if answer.status is Status.FAIL and not contention.explains(finding.unwaited, bound):
         return answer

@@ -85,10 +85,71 @@ def text_equality(path: Path) -> Path:
     return _tflite(path, [*tensors, _tensor("y", schema.TensorType.BOOL)], code)
 
 
-def _tensor(name: str, kind: int) -> Any:
+def two_signatures(path: Path) -> Path:
+    """A .tflite file: `encode` returns the absolute value of 4 floats; `decode` returns a row, negated if `flip`.
+
+    The graph of `decode` is the second one; its branches are the third and the fourth.
+    """
+    floats, truth = schema.TensorType.FLOAT32, schema.TensorType.BOOL
+    choice = schema.IfOptionsT()
+    choice.thenSubgraphIndex, choice.elseSubgraphIndex = 2, 3
+    branching = _operator(2, [0, 1], [2])
+    branching.builtinOptions, branching.builtinOptionsType = choice, schema.BuiltinOptions.IfOptions
+    operators = schema.BuiltinOperator
+    graphs = [
+        _graph([_tensor("encode_x:0", floats, [4]), _tensor("y", floats, [4])], [_operator(0, [0], [1])]),
+        _graph([_tensor("flip", truth), *_open_floats("decode_x:0", "z")], [branching]),
+        _graph(_open_floats("x", "negated"), [_operator(1, [0], [1])]),
+        _graph(_open_floats("x", "kept"), [_operator(0, [0], [1])]),
+    ]
+    signatures = [
+        _signature("encode", 0, {"x": 0}, {"length": 1}),
+        _signature("decode", 1, {"flip": 0, "x": 1}, {"answer": 2}),
+    ]
+    codes = [_code(code, None, 1) for code in (operators.ABS, operators.NEG, operators.IF)]
+    return _written(path, graphs, codes, signatures)
+
+
+def _open_floats(*names: str) -> list[Any]:
+    tensors = [_tensor(name, schema.TensorType.FLOAT32) for name in names]
+    for tensor in tensors:
+        tensor.shape, tensor.shapeSignature = [1, 1], [1, -1]
+    return tensors
+
+
+def _signature(key: str, graph: int, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
+    found = schema.SignatureDefT()
+    found.signatureKey, found.subgraphIndex = key, graph
+    found.inputs, found.outputs = _ports(inputs), _ports(outputs)
+    return found
+
+
+def _ports(places: dict[str, int]) -> list[Any]:
+    ports = []
+    for name, index in places.items():
+        port = schema.TensorMapT()
+        port.name, port.tensorIndex = name, index
+        ports.append(port)
+    return ports
+
+
+def _tensor(name: str, kind: int, shape: Sequence[int] = (1,)) -> Any:
     tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, [1], kind, 0
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, 0
     return tensor
+
+
+def _operator(code: int, inputs: list[int], outputs: list[int]) -> Any:
+    step = schema.OperatorT()
+    step.opcodeIndex, step.inputs, step.outputs = code, inputs, outputs
+    return step
+
+
+def _graph(tensors: list[Any], operators: list[Any]) -> Any:
+    """All tensors but the last go in, the last comes out."""
+    graph, last = schema.SubGraphT(), len(tensors) - 1
+    graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, list(range(last)), [last], operators
+    return graph
 
 
 def _code(code: int, custom: str | None, version: int) -> Any:
@@ -99,12 +160,15 @@ def _code(code: int, custom: str | None, version: int) -> Any:
 
 
 def _tflite(path: Path, tensors: list[Any], code: Any) -> Path:
-    """All tensors but the last go in, the last comes out."""
-    step, graph, whole = schema.OperatorT(), schema.SubGraphT(), schema.ModelT()
+    """One graph of one operator."""
     last = len(tensors) - 1
-    step.opcodeIndex, step.inputs, step.outputs = 0, list(range(last)), [last]
-    graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, step.inputs, [last], [step]
-    whole.version, whole.buffers, whole.operatorCodes, whole.subgraphs = 3, [schema.BufferT()], [code], [graph]
+    return _written(path, [_graph(tensors, [_operator(0, list(range(last)), [last])])], [code])
+
+
+def _written(path: Path, graphs: list[Any], codes: list[Any], signatures: Sequence[Any] = ()) -> Path:
+    whole = schema.ModelT()
+    whole.version, whole.buffers, whole.operatorCodes, whole.subgraphs = 3, [schema.BufferT()], codes, graphs
+    whole.signatureDefs = list(signatures)
     builder = flatbuffers.Builder(64)
     builder.Finish(whole.Pack(builder), b"TFL3")
     path.write_bytes(builder.Output())

@@ -14,6 +14,7 @@ import pytest
 from platformdirs import user_cache_path
 
 from examples.real_models import fetch
+from tests.agent import small_models
 from tests.agent.agent_runs import (
     AGENT,
     MARK,
@@ -154,6 +155,23 @@ def test_its_answers_are_those_of_this_python(board: Board, everything: AgentRun
         assert (event["name"], event["shape"]) == (other["name"], other["shape"])
         expected = decoded(other)
         np.testing.assert_allclose(decoded(event), expected, rtol=0.01, atol=0.005 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.13"])
+def test_a_signature_runs_with_both_packages(version: str, tmp_path: Path) -> None:
+    """Their interpreters are called by names that are not public."""
+    board = next(one for one in BOARDS if one.python == version)
+    np.savez(tmp_path / "samples.npz", flip=np.array([[True]]), x=np.array([[1, -2, 3]], np.float32))
+    model = small_models.two_signatures(tmp_path / "two.tflite")
+    asked = job(
+        model,
+        signature="decode",
+        samples=str(tmp_path / "samples.npz"),
+        python_path=[str(bundle(board))],
+        outputs=True,
+    )
+    heard = run(asked, interpreter(version))
+    np.testing.assert_array_equal(decoded(heard.of("output")[0]), [[-1, 2, -3]])
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.13"])

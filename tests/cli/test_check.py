@@ -44,6 +44,32 @@ def test_a_model_on_this_machine(model: Path, tmp_path: Path) -> None:
     assert re.search(r"Every limit holds: \d limits in 1 check\.\n$", done.out)
 
 
+def test_a_signature_is_chosen(tmp_path: Path) -> None:
+    """Its own open dimension is asked for, then it runs; another one is named."""
+    small_models.two_signatures(tmp_path / "two.tflite")
+    asked = ("check", "two.tflite", "--signature", "decode", "--limit", "ram_peak=2GiB")
+    done = edgecheck(*asked, cwd=tmp_path)
+    assert done.code == 3
+    assert "input x has shape [1, ?]" in done.out
+    done = edgecheck(*asked, "--input", "x=1,5", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert "The model has 2 signatures; runs and comparisons are of decode, not of encode." in done.out
+    assert "To check another one, name it: --signature encode (`signature:` in a budget)." in done.out
+    text = "model: two.tflite\nsignature: decode\ninputs: {x: [1, 5]}\ndevices: {this-machine: {ram_peak: 2 GiB}}\n"
+    (tmp_path / "two.yaml").write_text(f"{SHORT}{text}", encoding="utf-8")
+    done = edgecheck("check", "two.yaml", cwd=tmp_path)
+    assert done.code == 0
+    assert "are of decode" in done.out
+
+
+def test_an_unknown_signature(model: Path, tmp_path: Path) -> None:
+    small_models.two_signatures(tmp_path / "two.tflite")
+    done = edgecheck("check", "two.tflite", "--signature", "train", *FILES_ONLY, cwd=tmp_path)
+    assert "two.tflite has no signature 'train'; it has: encode, decode." in done.out + done.err
+    done = edgecheck("check", model, "--signature", "train", *FILES_ONLY, cwd=tmp_path)
+    assert "net.onnx has no signatures: only .tflite files and SavedModels have them." in done.out + done.err
+
+
 def test_a_limit_that_does_not_hold(model: Path, tmp_path: Path) -> None:
     budget(tmp_path, "devices: {this-machine: {size: 1 MB, latency_p50: 1 us}}\n")
     done = edgecheck("check", "net.yaml", cwd=tmp_path)

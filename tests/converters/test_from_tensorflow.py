@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from edgecheck.anatomy.reading import read
+from edgecheck.anatomy.signature import signature as signature_of
 from edgecheck.converters.model_files import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
@@ -95,6 +96,27 @@ def test_inputs_and_outputs_are_not_mixed_up(bench: Bench, keras_models: Path, n
     assert agreement.relative_error < 1e-5
     assert not agreement.seeded
     assert agreement.samples == 6
+
+
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+@pytest.mark.parametrize(("signature", "width"), [("encode", 3), ("decode", 6)])
+def test_the_signature_that_was_asked_for_is_converted(
+    bench: Bench, keras_models: Path, signature: str, width: int, target: str
+) -> None:
+    model = keras_models / "signatures_saved"
+    agreement = bench.agreement(model, target, "float32", signature=signature)
+    assert agreement.agreement > 0.99999
+    made = bench.make(model, target, "float32", signature=signature)
+    assert signature_of(Path(made.path)).outputs[0].shape[-1] == width
+
+
+def test_a_saved_model_of_several_signatures_needs_one(bench: Bench, keras_models: Path) -> None:
+    model = keras_models / "signatures_saved"
+    with pytest.raises(ConversionError, match="has several signatures, encode, decode, and none that serves") as caught:
+        bench.make(model, "tflite", "float32")
+    assert caught.value.hint == "Choose one: --signature encode (`signature:` in a budget)."
+    with pytest.raises(ConversionError, match="has no signature 'train'; it has: encode, decode"):
+        bench.make(model, "tflite", "float32", signature="train")
 
 
 @pytest.mark.parametrize("name", ["recurrent_list.keras", "recurrent_dict.keras"])

@@ -94,6 +94,24 @@ def test_fewer_others_can_slow_what_fewer_inferences_decide(name: str, others: f
     assert of(others * 1.01).startswith("other processes used ")
 
 
+def test_a_fail_that_a_few_slowed_inferences_explain_is_unknown() -> None:
+    """Others used 15 % of four processors: at most 60 % of the inferences were slowed, so p50 is at least p20."""
+    seen = Contention(waited=0.0, processor=1.0, switches=0, others=0.15)
+    mixed = worker(0.010, contention=seen)
+    mixed = replace(mixed, latencies=tuple(0.010 if at % 3 else 0.008 for at in range(len(mixed.latencies))))
+    clear = replace(mixed, contention=replace(seen, others=0.01))
+    board = replace(run(mixed), before=replace(run(mixed).before, cpu_count=4))
+
+    def verdict(one: WorkerRun, bound: float) -> Verdict:
+        return judged("latency_p50", bound, replace(board, workers=(one,)))
+
+    assert verdict(clear, 0.0085).status is Status.FAIL
+    assert verdict(mixed, 0.0085).status is Status.UNKNOWN
+    assert verdict(mixed, 0.0085).reason.startswith("other processes used 15% of the machine's processor time: use a")
+    assert verdict(mixed, 0.0075).status is Status.FAIL
+    assert verdict(mixed, 0.0110).status is Status.PASS
+
+
 def test_an_idle_machine_has_no_caveat_and_a_contended_one_says_the_share() -> None:
     def codes(one: WorkerRun) -> list[str]:
         return [f"{each.code}: {each.message}" for each in caveats(run(one), profile(), "onnx", Effort())]

@@ -93,7 +93,7 @@ class _Reading:
         self.weights[variant] += prod(raw.shape)
 
 
-def read_signature(files: Files) -> Signature:
+def read_signature(files: Files, _name: str = "") -> Signature:
     """The signature of the main graph; inputs that are also initialisers, as before IR 4, are left out."""
     region = files.main()
     reading = _Reading()

@@ -9,7 +9,7 @@ from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
 from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.signature import Port, Signature, Variant, variant_of
-from edgecheck.anatomy.tflite.tables import GraphRecord, OperatorRecord, TensorRecord, read_tables
+from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, OperatorRecord, TensorRecord, read_tables
 
 #: Operators that multiply by weights.
 _MULTIPLIES = (
@@ -24,12 +24,11 @@ _UNPACKS = ("DEQUANTIZE", "DENSIFY")
 _STATEFUL = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 
-def read_signature(files: Files) -> Signature:
-    """The signature of the first subgraph, which an interpreter runs."""
+def read_signature(files: Files, name: str = "") -> Signature:
+    """The signature called `name`, else that of the first subgraph, which an interpreter runs."""
     model = read_tables(files.main())
-    if not model.graphs:
-        raise Damage("it has no graph")
-    main = model.graphs[0]
+    chosen = model.signature(name)
+    main = main_graph(model, name)
     weights: Counter[Variant] = Counter()
     for graph in model.graphs:
         stored = {index for index, tensor in enumerate(graph.tensors) if _has_data(tensor, model.buffers)}
@@ -38,26 +37,38 @@ def read_signature(files: Files) -> Signature:
             _count(operator, graph, stored, makers, weights)
     operators = Counter(operator.name for graph in model.graphs for operator in graph.operators)
     return Signature(
-        inputs=_ports(main, main.inputs),
-        outputs=_ports(main, main.outputs),
+        inputs=_ports(main, main.inputs, chosen.names),
+        outputs=_ports(main, main.outputs, chosen.names),
         operators=dict(operators),
         variant=variant_of(weights),
         stateful=any(name in operators for name in _STATEFUL),
-        names=tuple(name for name, _ in sorted(model.signatures, key=lambda each: each[1])),
+        names=tuple(each.key for each in sorted(model.signatures, key=lambda each: each.graph)),
     )
+
+
+def main_graph(model: ModelRecord, signature: str = "") -> GraphRecord:
+    """The graph that the signature of that name runs, else the first.
+
+    Raises:
+        Damage: it does not exist.
+    """
+    place = model.signature(signature).graph
+    if place >= len(model.graphs):
+        raise Damage(f"it runs graph {place}, of {len(model.graphs)}" if model.graphs else "it has no graph")
+    return model.graphs[place]
 
 
 def _has_data(tensor: TensorRecord, buffers: tuple[tuple[int, int], ...]) -> bool:
     return bool(tensor.external) or (tensor.buffer < len(buffers) and buffers[tensor.buffer][1] > 0)
 
 
-def _ports(graph: GraphRecord, indices: tuple[int, ...]) -> tuple[Port, ...]:
-    return tuple(_port(_tensor(graph, index)) for index in indices)
+def _ports(graph: GraphRecord, indices: tuple[int, ...], names: dict[int, str]) -> tuple[Port, ...]:
+    return tuple(_port(_tensor(graph, index), names.get(index, "")) for index in indices)
 
 
-def _port(tensor: TensorRecord) -> Port:
+def _port(tensor: TensorRecord, name: str) -> Port:
     sizes = tensor.signature if len(tensor.signature) == len(tensor.shape) else tensor.shape
-    return Port(tensor.name, tensor.dtype, tuple(None if size < 0 else size for size in sizes))
+    return Port(name or tensor.name, tensor.dtype, tuple(None if size < 0 else size for size in sizes))
 
 
 def _tensor(graph: GraphRecord, index: int) -> TensorRecord:

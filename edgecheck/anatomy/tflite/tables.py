@@ -80,6 +80,16 @@ class External(NamedTuple):
     size: int
 
 
+class SignatureRecord(NamedTuple):
+    """One way to call a model."""
+
+    key: str
+    graph: int
+    """The index of the graph that it runs."""
+    names: dict[int, str]
+    """By the index of an input's or output's tensor in that graph: the name that callers use for it."""
+
+
 class ModelRecord(NamedTuple):
     """A `.tflite` file."""
 
@@ -90,8 +100,11 @@ class ModelRecord(NamedTuple):
     """The names of metadata, by the index of the buffer that holds it."""
     externals: dict[int, External]
     """External buffers by their id."""
-    signatures: tuple[tuple[str, int], ...] = ()
-    """The names of the ways to call it, each with the index of its graph."""
+    signatures: tuple[SignatureRecord, ...] = ()
+
+    def signature(self, key: str) -> SignatureRecord:
+        """The signature of that name; without one, the first graph, whose tensors have their own names."""
+        return next((each for each in self.signatures if each.key == key), SignatureRecord("", 0, {}))
 
 
 def read_tables(region: Region) -> ModelRecord:
@@ -106,17 +119,21 @@ def read_tables(region: Region) -> ModelRecord:
     codes = [_code(table) for table in model.tables(6, _OPCODES)]  # operator_codes
     model.text(10, _DESCRIPTION)  # description
     metadata = dict.fromkeys(model.ints(14, _METADATA), "of an older kind")  # metadata_buffer
-    signatures = []
-    for signature in model.tables(18, _SIGNATURES):  # signature_defs
-        signatures.append((signature.text(8, _SIGNATURES), signature.u32(12)))  # signature_key, subgraph_index
-        for slot in (4, 6):  # inputs, outputs
-            for entry in signature.tables(slot, _SIGNATURES):
-                entry.text(4, _SIGNATURES)  # name
+    signatures = tuple(map(_signature, model.tables(18, _SIGNATURES)))  # signature_defs
     # metadata: buffer, name
     metadata |= {table.u32(6): table.text(4, _METADATA) for table in model.tables(16, _METADATA)}
     graphs = tuple(_graph(table, codes, region) for table in model.tables(8, _MODEL))  # subgraphs
     buffers = tuple(_buffer(table) for table in model.tables(12, _BUFFERS))  # buffers
-    return ModelRecord(graphs, buffers, metadata, _externals(model), tuple(signatures))
+    return ModelRecord(graphs, buffers, metadata, _externals(model), signatures)
+
+
+def _signature(table: Table) -> SignatureRecord:
+    names = {
+        entry.u32(6): entry.text(4, _SIGNATURES)  # tensor_index, name
+        for slot in (4, 6)  # inputs, outputs
+        for entry in table.tables(slot, _SIGNATURES)
+    }
+    return SignatureRecord(table.text(8, _SIGNATURES), table.u32(12), names)  # signature_key, subgraph_index
 
 
 def _code(table: Table) -> str:

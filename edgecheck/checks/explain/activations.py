@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import mmap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from edgecheck.anatomy.encodings.span import Damage, explained
 from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, signed, text
 from edgecheck.anatomy.formats import ModelFormat, identify
 from edgecheck.anatomy.onnx.tensors import tensor_type
+from edgecheck.anatomy.tflite.signature import main_graph
 from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord, read_tables
 
 
@@ -37,13 +39,18 @@ class Activations:
     """Whether a shape has an open dimension, which was counted as 1."""
 
 
-def activations(path: Path) -> Activations | None:
-    """The peak; None where the file lacks the shape of a computed value, or is of another format.
+def activations(path: Path, signature: str = "") -> Activations | None:
+    """The peak while `signature` runs, else the main graph.
+
+    None where the file lacks the shape of a computed value, or is of another format.
 
     Raises:
         ModelError: it is not a model, or it is damaged.
     """
-    readers = {ModelFormat.TFLITE: tflite_flow, ModelFormat.ONNX: onnx_flow}
+    readers: dict[ModelFormat, Callable[[Files], Flow]] = {
+        ModelFormat.TFLITE: partial(tflite_flow, signature=signature),
+        ModelFormat.ONNX: onnx_flow,
+    }
     read = readers.get(identify(path))
     if read is None:
         return None
@@ -140,16 +147,14 @@ def is_open(shapes: Iterable[Iterable[int | None]]) -> bool:
 _VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 
 
-def tflite_flow(files: Files) -> Flow:
-    """The first subgraph of a `.tflite` file, which is the one that an interpreter runs.
+def tflite_flow(files: Files, signature: str = "") -> Flow:
+    """The graph of that signature of a `.tflite` file, else the first one, which is the one that an interpreter runs.
 
     Raises:
         Damage: it has no graph, or computes a tensor that does not exist.
     """
     model = read_tables(files.main())
-    if not model.graphs:
-        raise Damage("it has no graph")
-    graph = model.graphs[0]
+    graph = main_graph(model, signature)
     keys = _keys(graph)
     tensors = {key: graph.tensors[int(key)] for key in keys}
 

@@ -24,7 +24,7 @@ def memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Ev
     Raises:
         ModelError: the artifact no longer exists.
     """
-    found = activations(Path(evidence.artifact.path))
+    found = activations(Path(evidence.artifact.path), evidence.artifact.signature)
     weights = memory_of_trees(anatomy) or anatomy.totals.memory
     worker = _highest(evidence.run)
     parts = _phases(worker, weights, found) if worker is not None else _by_file(weights, found)

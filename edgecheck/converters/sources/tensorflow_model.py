@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from edgecheck.converters.interface import Request
 from edgecheck.converters.pruning import is_kernel, pruned
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources.frameworks import Output
+from edgecheck.core.text import clean
 from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def open_model(request: Request) -> FrozenModel | StatefulModel:
 def served(request: Request) -> Served:
     """The serving signature, as TensorFlow 2 loads it."""
     loaded = tf.saved_model.load(str(request.model))
-    key = _key(loaded.signatures, request.model)
+    key = _key(loaded.signatures, request)
     function = loaded.signatures[key]
     specs = function.structured_input_signature[1]
     order = [
@@ -128,7 +128,7 @@ def frozen_session(request: Request) -> Frozen:
     graph = tf.Graph()
     with tf.compat.v1.Session(graph=graph) as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(request.model))
-        signature = meta.signature_def[_key(meta.signature_def, request.model)]
+        signature = meta.signature_def[_key(meta.signature_def, request)]
         outputs = {name: info.name for name, info in signature.outputs.items()}
         nodes = [tensor.partition(":")[0] for tensor in outputs.values()]
         constant = convert_to_constants.convert_variables_to_constants_from_session_graph(
@@ -142,18 +142,27 @@ def frozen_session(request: Request) -> Frozen:
     return Frozen(_convertible(constant, request.prune), ports, inputs, outputs)
 
 
-def _key(signatures: Any, path: Path) -> str:
-    names = list(signatures)
-    found = next((key for key in _KEYS if key in names), names[0] if len(names) == 1 else "")
-    if not found:
-        have = ", ".join(name for name in names if not name.startswith("__")) or "none"
+def _key(signatures: Any, request: Request) -> str:
+    names = [name for name in signatures if not name.startswith("__")]
+    have, title = ", ".join(map(clean, names)) or "none", request.title
+    if request.signature:
+        if request.signature in names:
+            return request.signature
         raise ConversionError(
-            f"{path.name} has several signatures, {have}, and none that serves."
-            if have != "none" and "," in have
-            else f"{path.name} has no serving signature; it has: {have}.",
-            "Export it with model.export(path), or with a signature called serving_default.",
+            f"{title} has no signature '{clean(request.signature)}'; it has: {have}.", "Choose one of them."
         )
-    return found
+    found = next((key for key in _KEYS if key in names), names[0] if len(names) == 1 else "")
+    if found:
+        return found
+    if len(names) > 1:
+        raise ConversionError(
+            f"{title} has several signatures, {have}, and none that serves.",
+            f"Choose one: --signature {clean(names[0])} (`signature:` in a budget).",
+        )
+    raise ConversionError(
+        f"{title} has no serving signature; it has: {have}.",
+        "Export it with model.export(path), or with a signature called serving_default.",
+    )
 
 
 def _port(name: str, shape: Any, dtype: Any) -> Port:

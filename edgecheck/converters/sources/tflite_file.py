@@ -12,6 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils, mmap_utils
 
 from edgecheck.converters.refusals import already_converted, nothing_to_convert
+from edgecheck.core.text import clean
+from edgecheck.errors import ConversionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +113,40 @@ def parsed(content: bytes) -> Any:
 
 def save(model: Any, path: Path) -> None:
     """Write the model."""
-    path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    path.write_bytes(as_bytes(model))
+
+
+def as_bytes(model: Any) -> bytes:
+    """The model as the contents of a file."""
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def only_signature(path: Path, name: str) -> bytes:
+    """The file with the graph of signature `name` as the first, which is the main one, and no other signature.
+
+    Raises:
+        ConversionError: it has no such signature.
+    """
+    model = parsed(path.read_bytes())
+    found = {each.signatureKey.decode(): each for each in model.signatureDefs or []}
+    if name not in found:
+        raise ConversionError(f"{path.name} has no signature '{clean(name)}'.", "")
+    order = sorted(range(len(model.subgraphs)), key=lambda place: (place != found[name].subgraphIndex, place))
+    moved = {old: new for new, old in enumerate(order)}
+    for operator in (each for graph in model.subgraphs for each in graph.operators or []):
+        for options in (operator.builtinOptions, operator.builtinOptions2):
+            for field in _graphs_named_by(options):
+                setattr(options, field, moved.get(getattr(options, field), getattr(options, field)))
+    model.subgraphs = [model.subgraphs[place] for place in order]
+    found[name].subgraphIndex = 0
+    model.signatureDefs = [found[name]]
+    return as_bytes(model)
+
+
+def _graphs_named_by(options: Any) -> list[str]:
+    """The fields of an operator's options that hold the index of a graph: branches, bodies and conditions."""
+    fields = vars(options) if options is not None else ()
+    return [field for field in fields if field.lower().endswith("subgraphindex") or field == "subgraph"]
 
 
 def weights(model: Any) -> list[Weight]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +31,13 @@ _STATEFUL = ("VAR_HANDLE", "CALL_ONCE")
 class TfliteModel:
     """An interpreter, and a second one whose outputs are the softmax's inputs, if there is a softmax."""
 
-    def __init__(self, path: Path) -> None:
-        self._content = path.read_bytes()
+    def __init__(self, path: Path, signature: str = "") -> None:
+        self._content = tflite_file.only_signature(path, signature) if signature else path.read_bytes()
         self._interpreter = _opened(self._content, path.name)
         self._labels, self._places = _signature(self._interpreter)
         self.ports = ports_of(self._interpreter)
         self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - nothing public lists the operators
-        self._truncated = before_softmax(path)
+        self._truncated = before_softmax(self._content)
         self._before = _opened(self._truncated, path.name) if self._truncated else None
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
@@ -72,7 +71,7 @@ class TfliteModel:
 
 def open_model(request: Request) -> TfliteModel:
     """The model of `request`."""
-    return TfliteModel(request.model)
+    return TfliteModel(request.model, request.signature)
 
 
 def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
@@ -83,18 +82,16 @@ def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
     return tuple(_port(detail, shown) for detail in details)
 
 
-def before_softmax(path: Path) -> bytes | None:
-    """The file with its first graph ending before the softmax that makes an output; None if there is no softmax."""
-    model = tflite_file.parsed(path.read_bytes())
+def before_softmax(content: bytes) -> bytes | None:
+    """The model with its first graph ending before the softmax that makes an output; None if there is no softmax."""
+    model = tflite_file.parsed(content)
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators or [] for index in operator.outputs}
     ends = [_before_softmax(model, makers, index) for index in graph.outputs]
     if list(graph.outputs) == ends:
         return None
     graph.outputs, model.signatureDefs = ends, []
-    with tempfile.TemporaryDirectory() as scratch:
-        tflite_file.save(model, Path(scratch) / "before.tflite")
-        return (Path(scratch) / "before.tflite").read_bytes()
+    return tflite_file.as_bytes(model)
 
 
 def _before_softmax(model: Any, makers: dict[int, Any], output: int) -> int:

@@ -30,6 +30,7 @@ def main(folder: Path) -> None:
             folder / f"{name}.keras"
         )
     saved_with_state(folder / "state_saved")
+    saved_with_signatures(folder / "signatures_saved")
     inside = keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), keras.layers.LSTM(4, stateful=True)])
     keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), inside, keras.layers.Dense(2, activation="softmax")]).save(
         folder / "stateful.keras"
@@ -85,6 +86,21 @@ def saved_with_state(folder: Path) -> None:
 
     traced = tf.function(add, input_signature=[tf.TensorSpec([1, 4], tf.float32, name="row")])
     tf.saved_model.save(module, str(folder), signatures=traced.get_concrete_function())
+
+
+def saved_with_signatures(folder: Path) -> None:
+    """A SavedModel that encodes and decodes, and has no default."""
+    module = tf.Module()
+    module.weights = tf.Variable(np.random.default_rng(0).random((6, 3)), dtype=tf.float32)
+    ways = {
+        "encode": (lambda picture: {"code": tf.nn.softmax(picture @ module.weights)}, [None, 6], "picture"),
+        "decode": (lambda code: {"picture": tf.tanh(code @ tf.transpose(module.weights))}, [None, 3], "code"),
+    }
+    signatures = {
+        name: tf.function(way, input_signature=[tf.TensorSpec(shape, tf.float32, name=port)]).get_concrete_function()
+        for name, (way, shape, port) in ways.items()
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 @keras.saving.register_keras_serializable("tests")
