@@ -8,7 +8,7 @@ import ctypes
 import importlib
 import os
 import sys
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -59,14 +59,14 @@ class Engine:
         self._threads = threads
         self._library = _library(engine.package, version)
 
-    def open(self, path: str) -> "Model":
-        """Compile a model from its file.
+    def open(self, path: str, signature: Optional[str] = None) -> "Model":
+        """Compile a model from its file; of several signatures, `signature` runs, else the first.
 
         Raises:
             refusals.Refused: the library does not take it.
         """
-        described = self._engine.open(path)
-        return Model(_Compiled(self._library, path, self._threads), described.inputs)
+        described = self._engine.open(path, signature)
+        return Model(_Compiled(self._library, path, self._threads, signature), described.inputs)
 
 
 def _library(package: str, version: str) -> "_Library":
@@ -115,8 +115,9 @@ class _Library:
 class _Compiled:
     """A compiled model with its profiler and, once the shapes are known, its buffers."""
 
-    def __init__(self, library: _Library, path: str, threads: int) -> None:
+    def __init__(self, library: _Library, path: str, threads: int, signature: Optional[str]) -> None:
         self._library = library
+        self._chosen = signature
         self._environment = library.new("LiteRtCreateEnvironment", 0, None)
         self._model = library.new("LiteRtCreateModelFromFile", self._environment, os.fsencode(path))
         options = library.new("LiteRtCreateOptions")
@@ -125,25 +126,39 @@ class _Compiled:
         library.add_options(options, b"xnnpack", b"num_threads = %d\n" % threads)
         self._compiled = library.new("LiteRtCreateCompiledModel", self._environment, self._model, options)
         self._profiler = library.new("LiteRtCompiledModelGetProfiler", self._compiled)
-        self._signature = library.new("LiteRtGetModelSignature", self._model, ctypes.c_size_t(0))
+        self._number = self._signature_number()
+        self._signature = library.new("LiteRtGetModelSignature", self._model, self._number)
         self._inputs: Any = ()
         self._outputs: Any = ()
 
+    def _signature_number(self) -> ctypes.c_size_t:
+        """The index of the signature to run."""
+        for at in range(self._library.number("LiteRtGetNumModelSignatures", self._model)):
+            signature = self._library.new("LiteRtGetModelSignature", self._model, ctypes.c_size_t(at))
+            name = ctypes.c_char_p()
+            self._library.call("LiteRtGetSignatureKey", signature, ctypes.byref(name))
+            if self._chosen is None or (name.value or b"").decode("utf-8", "replace") == self._chosen:
+                return ctypes.c_size_t(at)
+        return ctypes.c_size_t(0)
+
     def names(self) -> List[str]:
-        """The names of the input tensors, in the order of the buffers."""
+        """The names of the inputs, in the order of the buffers: the signature's if one was chosen, or the tensors'."""
         count = self._library.number("LiteRtGetNumSignatureInputs", self._signature)
         found = []
         for at in range(count):
-            tensor = self._library.new("LiteRtGetSignatureInputTensorByIndex", self._signature, ctypes.c_size_t(at))
-            name = ctypes.c_char_p()
-            self._library.call("LiteRtGetTensorName", tensor, ctypes.byref(name))
+            name, index = ctypes.c_char_p(), ctypes.c_size_t(at)
+            if self._chosen is None:
+                tensor = self._library.new("LiteRtGetSignatureInputTensorByIndex", self._signature, index)
+                self._library.call("LiteRtGetTensorName", tensor, ctypes.byref(name))
+            else:
+                self._library.call("LiteRtGetSignatureInputName", self._signature, index, ctypes.byref(name))
             found.append((name.value or b"").decode("utf-8", "replace"))
         return found
 
     def resize(self, at: int, shape: Tuple[int, ...]) -> None:
         """Set the shape of an input."""
         dims = (ctypes.c_int * len(shape))(*shape)
-        arguments = (self._compiled, ctypes.c_size_t(0), ctypes.c_size_t(at), dims, ctypes.c_size_t(len(shape)))
+        arguments = (self._compiled, self._number, ctypes.c_size_t(at), dims, ctypes.c_size_t(len(shape)))
         self._library.call("LiteRtCompiledModelResizeInputTensorNonStrict", *arguments)
 
     def allocate(self, shapes: List[Tuple[int, ...]]) -> None:
@@ -151,7 +166,7 @@ class _Compiled:
         self._inputs = self._buffers("Input", shapes)
         count = self._library.number("LiteRtGetNumSignatureOutputs", self._signature)
         layouts = (ctypes.c_byte * (_LAYOUT_BYTES * count))()
-        arguments = (self._compiled, ctypes.c_size_t(0), ctypes.c_size_t(count), layouts, ctypes.c_bool(1))
+        arguments = (self._compiled, self._number, ctypes.c_size_t(count), layouts, ctypes.c_bool(1))
         self._library.call("LiteRtGetCompiledModelOutputTensorLayouts", *arguments)
         raw = bytes(layouts)
         self._outputs = self._buffers("Output", [_shape_in(raw, at * _LAYOUT_BYTES) for at in range(count)])
@@ -162,7 +177,7 @@ class _Compiled:
             index = ctypes.c_size_t(at)
             tensor = self._library.new("LiteRtGetSignature%sTensorByIndex" % side, self._signature, index)
             kind = _ranked(self._library, tensor, shape)
-            of_buffer = (self._compiled, ctypes.c_size_t(0), index)
+            of_buffer = (self._compiled, self._number, index)
             needs = self._library.new("LiteRtGetCompiledModel%sBufferRequirements" % side, *of_buffer)
             made = self._library.new("LiteRtCreateManagedTensorBufferFromRequirements", self._environment, kind, needs)
             buffers[at] = made.value
@@ -191,7 +206,7 @@ class _Compiled:
         library.call("LiteRtStartProfiler", profiler)
         inputs = (ctypes.c_size_t(len(self._inputs)), self._inputs)
         outputs = (ctypes.c_size_t(len(self._outputs)), self._outputs)
-        library.call("LiteRtRunCompiledModel", self._compiled, ctypes.c_size_t(0), *inputs, *outputs)
+        library.call("LiteRtRunCompiledModel", self._compiled, self._number, *inputs, *outputs)
         library.call("LiteRtStopProfiler", profiler)
         count = ctypes.c_int()
         library.call("LiteRtGetNumProfilerEvents", profiler, ctypes.byref(count))

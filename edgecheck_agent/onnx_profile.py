@@ -53,7 +53,7 @@ class Engine:
         self._engine = engine
         self._prefix = os.path.join(folder, "onnxruntime")
 
-    def open(self, path: str) -> Model:
+    def open(self, path: str, _signature: None = None) -> Model:
         """As `onnx_engine.Engine.open`."""
         return Model(self._engine.session(path, profile=self._prefix))
 

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from edgecheck_agent import litert_profile, onnx_profile, profiling, refusals
 from examples.real_models import fetch
 from tests.agent.agent_runs import QUICK, AgentRun, job, run
-from tests.agent.small_models import model, save, value
+from tests.agent.small_models import model, save, two_signatures, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,17 +181,6 @@ def test_a_disk_that_is_full_while_the_profile_is_written(tmp_path: Path, monkey
         assert found.events[-1]["event"] == "done"
 
 
-def test_a_place_that_takes_no_folder_is_said_and_the_rest_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.getuid() != 0:
-        pytest.skip("makes a folder that root cannot write to")
-    monkeypatch.setenv("TMPDIR", "/proc")
-    monkeypatch.setattr("tempfile.tempdir", None)
-    found = run(job(fetch("mtcnn_onet.onnx"), profile=SHORT))
-    if not found.of("note"):
-        pytest.skip("Python chose another folder")
-    assert found.codes() == {"no-profile"}
-
-
 def written(path: Path, *lines: str) -> Path:
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
@@ -272,3 +261,17 @@ def test_lines_stay_within_the_protocols_limit() -> None:
     shapes = [["float", [10**6] * 16]] * 16
     line = json.dumps([dict(row, inputs=shapes, outputs=shapes)] * profiling.CHUNK)
     assert len(line) < 4 * 2**20
+
+
+def test_the_signature_that_the_job_names_is_profiled_with_its_branch(tmp_path: Path) -> None:
+    net = two_signatures(tmp_path / "two.tflite")
+    found = run(job(net, signature="decode", inputs={"x": [1, 3]}, profile=SHORT))
+    assert found.ending == ("completed", "exit", None), found.end
+    rows = operators(found)
+    (choice,) = [at for at, row in enumerate(rows) if row["type"] == "IF"]
+    assert rows[choice]["graph"] == 1
+    (inner,) = [row for row in rows if row["inside"] == choice]
+    assert inner["graph"] in (2, 3)
+    found = run(job(net, signature="encode", profile=SHORT))
+    assert found.ending == ("completed", "exit", None), found.end
+    assert {row["graph"] for row in operators(found)} == {0}
