@@ -179,7 +179,7 @@ def test_every_input_reaches_the_command(repository: Project, cache: Cache, root
         paths="a net.onnx",
         device="raspberry-pi-4-2gb\npixel-8\n",
         target="local",
-        limit="size=1.5 MB\n\nparams=1000000\n",
+        limit="size=1.5 MB\n\nparams=1000000\nlatency_p50=off\n",
         on_unknown="warn",
         fail_on="warn",
         jobs="2",

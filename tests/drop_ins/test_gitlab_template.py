@@ -102,7 +102,7 @@ def test_every_variable_reaches_the_command(repository: Project, root: Path, she
         EDGECHECK_PATHS="it's a net.onnx\n",
         EDGECHECK_TARGET="local",
         EDGECHECK_DEVICE="raspberry-pi-4-2gb\n\npixel-8",
-        EDGECHECK_LIMIT="size=1.5 MB\nparams=1000000",
+        EDGECHECK_LIMIT="size=1.5 MB\nparams=1000000\nlatency_p50=off",
         EDGECHECK_ON_UNKNOWN="warn",
         EDGECHECK_FAIL_ON="warn",
         EDGECHECK_JOBS="2",

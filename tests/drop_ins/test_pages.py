@@ -147,7 +147,7 @@ def test_growth_from_main_on_github(repository: Project, root: Path, tmp_path: P
 def test_base_and_head_on_github(repository: Project, root: Path, tmp_path: Path) -> None:
     repository.write(
         "budgets/net.yaml",
-        "model: ../net.onnx\nmeasure: {min_count: 400}\ndevices: {this-machine: }\n"
+        "model: ../net.onnx\nmeasure: {min_count: 400, min_time: 500 ms}\ndevices: {this-machine: }\n"
         "regression: {size: 1%, latency_p50: {growth: 10%, atleast: 1 s}}\n",
     )
     (repository.folder / "net.onnx").unlink()
