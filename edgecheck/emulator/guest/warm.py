@@ -72,7 +72,7 @@ compiler = os.fork() if sys.pycache_prefix == NEW_MODULES else None
 if compiler == 0:
     compile_bundled()
     os._exit(0)
-import_all(STANDARD)
-if compiler:
+if compiler:  # what jobs may import is only compiled here: a saved machine starts a second earlier without it
+    import_all(STANDARD)
     os.waitpid(compiler, 0)
 import_all(BUNDLED)
