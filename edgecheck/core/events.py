@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
@@ -32,6 +33,7 @@ PROTOCOL = 1
 #: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
 #: Readings of a sustained run, which come every few seconds.
 _MOST_STATES = 20_000
+_MOST_OPERATORS = 100_000
 _MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
@@ -56,6 +58,7 @@ class _Worker:
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
+    operators: list[SeenOperator] = field(default_factory=list)
 
     def add_available(self, at: float, available: int | None) -> None:
         """Keep the machine's available memory if it is a new minimum."""
@@ -96,6 +99,7 @@ class RunReader:
         self._runtime: RuntimeFacts | None = None
         self._states: dict[str, DeviceState] = {}
         self._notes: list[Note] = []
+        self._profiles: list[SeenProfile] = []
         self._problem = ""
         self._done = False
         self._events = 0
@@ -130,6 +134,11 @@ class RunReader:
         except MisfitError as misfit:
             raise _does_not_fit(misfit) from misfit
         return known
+
+    @property
+    def profiles(self) -> tuple[SeenProfile, ...]:
+        """The complete profiles, one for each process of the profiling pass."""
+        return tuple(self._profiles)
 
     @property
     def done(self) -> bool:
@@ -252,6 +261,28 @@ class RunReader:
         worker.batches = tuple((batch["count"], batch["total_ns"]) for batch in event["batches"])
         worker.agreed = event["agreed"]
 
+    def _on_operators(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        _require(event["first"] == len(worker.operators), "operators: some are missing")
+        _require(len(worker.operators) < _MOST_OPERATORS, f"operators: more than {_MOST_OPERATORS:,}")
+        worker.operators += [seen_operator(each) for each in event["operators"]]
+
+    def _on_profile(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        runs, count = len(event["values_us"]), len(worker.operators)
+        _require(runs > 0, "profile: no inference")
+        _require(event["count"] == count, "profile: not as many operators as it says")
+        _require(all(len(each.values) == runs for each in worker.operators), "profile: figures are missing")
+        _require(is_nested(worker.operators), "profile: an operator is inside of none before it, or too deep inside")
+        self._profiles.append(
+            SeenProfile(
+                whole=tuple(value * MICROSECOND for value in event["values_us"]),
+                operators=tuple(worker.operators),
+                profiler=event["profiler"],
+            )
+        )
+        worker.operators = []
+
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
         _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
@@ -338,17 +369,8 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
 def _phone(seen: Mapping[str, Any] | None) -> PhoneState | None:
     if seen is None:
         return None
-    return PhoneState(
-        android=str(seen.get("android") or ""),
-        soc=str(seen.get("soc") or ""),
-        low_ram=bool(seen.get("low_ram")),
-        heap=str(seen.get("heap") or ""),
-        thermal_status=seen.get("thermal_status"),
-        battery=seen.get("battery_c"),
-        battery_level=seen.get("battery_level"),
-        battery_saver=seen.get("battery_saver"),
-        awake=seen.get("awake"),
-    )
+    known = {name: value for name, value in seen.items() if value is not None and name != "battery_c"}
+    return PhoneState(battery=seen.get("battery_c"), **known)
 
 
 _HANDLERS = {
@@ -362,6 +384,8 @@ _HANDLERS = {
     "latencies": RunReader._on_latencies,  # noqa: SLF001
     "look": RunReader._on_look,  # noqa: SLF001
     "batches": RunReader._on_batches,  # noqa: SLF001
+    "operators": RunReader._on_operators,  # noqa: SLF001
+    "profile": RunReader._on_profile,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

@@ -36,6 +36,8 @@ class Purpose(Enum):
     LOAD = "load"
     MEMORY = "memory"
     OUTPUTS = "outputs"
+    PROFILE = "profile"
+    """The pass with the runtime's own profiler on."""
 
 
 class Outcome(Enum):
