@@ -17,6 +17,7 @@ import pytest
 
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.signature import signature as signature_of
+from edgecheck.converters.agreement import reference_of
 from edgecheck.converters.model_files import gzipped
 from edgecheck.errors import ConversionError
 from examples.real_models import fetch
@@ -117,6 +118,19 @@ def test_a_saved_model_of_several_signatures_needs_one(bench: Bench, keras_model
     assert caught.value.hint == "Choose one: --signature encode (`signature:` in a budget)."
     with pytest.raises(ConversionError, match="has no signature 'train'; it has: encode, decode"):
         bench.make(model, "tflite", "float32", signature="train")
+
+
+def test_random_row_numbers_reach_all_of_a_table(bench: Bench, keras_models: Path) -> None:
+    """Of a SavedModel, and of the `.tflite` that it becomes."""
+    model = keras_models / "table_saved"
+    assert bench.agreement(model, "tflite", "float32").agreement > 0.99999
+    made = bench.make(model, "tflite", "float32")
+    for path, target in ((model, "tflite"), (Path(made.path), "tflite")):
+        request = bench.request(path, target, "float32")
+        with np.load(reference_of(request, bench.settings, progress=bench.said.append).samples) as samples:
+            (numbers,) = samples.values()
+        assert numbers.dtype == np.int64
+        assert 30 < numbers.max() < 40
 
 
 @pytest.mark.parametrize("name", ["recurrent_list.keras", "recurrent_dict.keras"])

@@ -15,7 +15,7 @@ from tensorflow.python.framework import convert_to_constants
 
 from edgecheck.converters.interface import Request
 from edgecheck.converters.pruning import is_kernel, pruned
-from edgecheck.converters.samples import Port
+from edgecheck.converters.samples import Port, ids_below
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.core.text import clean
 from edgecheck.errors import ConversionError
@@ -31,6 +31,13 @@ _KEYS = ("serving_default", "serve")
 
 #: What the names of TensorFlow's nodes may not contain, and may not begin with.
 _REFUSED = re.compile(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.>/-]")
+
+
+#: Operators that look up rows: table, row numbers and, last, the axis.
+_LOOKUPS = ("Gather", "GatherV2")
+
+#: Operators whose output has the values of their first input.
+_KEEPING = ("Cast", "ExpandDims", "Identity", "Reshape", "Slice", "Squeeze", "StridedSlice", "Transpose")
 
 
 class Frozen(NamedTuple):
@@ -139,7 +146,8 @@ def frozen_session(request: Request) -> Frozen:
         for name, info in signature.inputs.items()
     )
     inputs = tuple(info.name for info in signature.inputs.values())
-    return Frozen(_convertible(constant, request.prune), ports, inputs, outputs)
+    graph = _convertible(constant, request.prune)
+    return Frozen(graph, _reaching(ports, inputs, graph), inputs, outputs)
 
 
 def _key(signatures: Any, request: Request) -> str:
@@ -187,7 +195,46 @@ def freeze(function: Any, ports: tuple[Port, ...], names: list[str], share: floa
         raise RuntimeError("it has lookup tables or other resources, which freezing does not keep")
     graph = _convertible(constant.graph.as_graph_def(), share)
     outputs = dict(zip(names, (each.name for each in constant.outputs), strict=True))
-    return Frozen(graph, ports, tuple(each.name for each in constant.inputs), outputs)
+    inputs = tuple(each.name for each in constant.inputs)
+    return Frozen(graph, _reaching(ports, inputs, graph), inputs, outputs)
+
+
+def _reaching(ports: tuple[Port, ...], inputs: tuple[str, ...], graph: Any) -> tuple[Port, ...]:
+    """The inputs, with random row numbers that reach the tables that they index, where nothing is known of them yet."""
+    rows = _rows_by_node(graph)
+    nodes = [name.partition(":")[0] for name in inputs]
+    return tuple(
+        port._replace(draw=ids_below(rows[node])) if port.draw is None and node in rows else port
+        for port, node in zip(ports, nodes, strict=True)
+    )
+
+
+def _rows_by_node(graph: Any) -> dict[str, int]:
+    """By node: the rows of the smallest constant table in which its values look up."""
+    nodes = {node.name: node for node in graph.node}
+    found: dict[str, int] = {}
+    for node in graph.node:
+        if node.op not in _LOOKUPS:
+            continue
+        table, name = (_origin(nodes, node.input[at]) for at in (0, 1))
+        axis = _origin(nodes, node.input[2]) if node.op == "GatherV2" else ""
+        if table in nodes and nodes[table].op == "Const" and (not axis or _is_zero(nodes.get(axis))):
+            dims = nodes[table].attr["value"].tensor.tensor_shape.dim
+            if dims and dims[0].size > 0:
+                found[name] = min(dims[0].size, found.get(name, dims[0].size))
+    return found
+
+
+def _origin(nodes: dict[str, Any], tensor: str) -> str:
+    """The node that the values of a tensor come from."""
+    name = tensor.partition(":")[0]
+    while name in nodes and nodes[name].op in _KEEPING:
+        name = nodes[name].input[0].partition(":")[0]
+    return name
+
+
+def _is_zero(node: Any) -> bool:
+    return node is not None and node.op == "Const" and not tf.make_ndarray(node.attr["value"].tensor).any()
 
 
 def _convertible(graph: Any, share: float) -> Any:

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edgecheck.converters import matching
 from edgecheck.converters.interface import Request
 from edgecheck.converters.refusals import unopened
-from edgecheck.converters.samples import Port
+from edgecheck.converters.samples import Port, ids_below
 from edgecheck.converters.sources import tflite_file
 from edgecheck.converters.sources.frameworks import Output
 
@@ -23,6 +23,12 @@ _OPS = schema.BuiltinOperator
 
 #: Operators between a softmax and the model's output that do not change which class is on top.
 _TRANSPARENT = (_OPS.RESHAPE, _OPS.SQUEEZE, _OPS.EXPAND_DIMS, _OPS.QUANTIZE, _OPS.DEQUANTIZE)
+
+#: Operators that look up rows: the positions of the table and of the row numbers.
+_LOOKUPS = {_OPS.GATHER: (0, 1), _OPS.EMBEDDING_LOOKUP: (1, 0)}
+
+#: Operators whose output has the values of their first input.
+_KEEPING = (*_TRANSPARENT, _OPS.CAST, _OPS.TRANSPOSE, _OPS.SLICE, _OPS.STRIDED_SLICE)
 
 #: Operators of models that remember one call in the next.
 _STATEFUL = ("VAR_HANDLE", "CALL_ONCE")
@@ -35,9 +41,10 @@ class TfliteModel:
         self._content = tflite_file.only_signature(path, signature) if signature else path.read_bytes()
         self._interpreter = _opened(self._content, path.name)
         self._labels, self._places = _signature(self._interpreter)
-        self.ports = ports_of(self._interpreter)
+        model = tflite_file.parsed(self._content)
+        self.ports = _reaching(ports_of(self._interpreter), model)
         self._has_state = any(one["op_name"] in _STATEFUL for one in self._interpreter._get_ops_details())  # noqa: SLF001 - nothing public lists the operators
-        self._truncated = before_softmax(self._content)
+        self._truncated = before_softmax(model)
         self._before = _opened(self._truncated, path.name) if self._truncated else None
 
     def run(self, feed: dict[str, NDArray[Any]]) -> list[Output]:
@@ -82,9 +89,38 @@ def ports_of(interpreter: Interpreter) -> tuple[Port, ...]:
     return tuple(_port(detail, shown) for detail in details)
 
 
-def before_softmax(content: bytes) -> bytes | None:
+def _reaching(ports: tuple[Port, ...], model: Any) -> tuple[Port, ...]:
+    """The inputs, with random row numbers that reach the tables that they index."""
+    rows = _rows_by_input(model)
+    inputs = model.subgraphs[0].inputs
+    return tuple(
+        port._replace(draw=ids_below(rows[int(index)])) if int(index) in rows else port
+        for port, index in zip(ports, inputs, strict=True)
+    )
+
+
+def _rows_by_input(model: Any) -> dict[int, int]:
+    """By input tensor of the first graph: the rows of the smallest table in which it looks up."""
+    graph = model.subgraphs[0]
+    kinds = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    made = {int(index): each for each in graph.operators or [] for index in each.outputs}
+    found: dict[int, int] = {}
+    for operator in graph.operators or []:
+        kind = kinds[operator.opcodeIndex]
+        if kind not in _LOOKUPS:
+            continue
+        table, index = (int(operator.inputs[place]) for place in _LOOKUPS[kind])
+        shape = graph.tensors[table].shape
+        axis = operator.builtinOptions.axis if kind == _OPS.GATHER and operator.builtinOptions else 0
+        while index in made and kinds[made[index].opcodeIndex] in _KEEPING:
+            index = int(made[index].inputs[0])
+        if index not in made and shape is not None and -len(shape) <= axis < len(shape):
+            found[index] = min(int(shape[axis]), found.get(index, int(shape[axis])))
+    return {index: rows for index, rows in found.items() if rows > 0}
+
+
+def before_softmax(model: Any) -> bytes | None:
     """The model with its first graph ending before the softmax that makes an output; None if there is no softmax."""
-    model = tflite_file.parsed(content)
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators or [] for index in operator.outputs}
     ends = [_before_softmax(model, makers, index) for index in graph.outputs]

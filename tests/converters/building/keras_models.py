@@ -31,6 +31,7 @@ def main(folder: Path) -> None:
         )
     saved_with_state(folder / "state_saved")
     saved_with_signatures(folder / "signatures_saved")
+    saved_with_table(folder / "table_saved")
     inside = keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), keras.layers.LSTM(4, stateful=True)])
     keras.Sequential([keras.Input(batch_shape=(1, 5, 3)), inside, keras.layers.Dense(2, activation="softmax")]).save(
         folder / "stateful.keras"
@@ -85,6 +86,18 @@ def saved_with_state(folder: Path) -> None:
         return {"sum": module.sum + 0.0}
 
     traced = tf.function(add, input_signature=[tf.TensorSpec([1, 4], tf.float32, name="row")])
+    tf.saved_model.save(module, str(folder), signatures=traced.get_concrete_function())
+
+
+def saved_with_table(folder: Path) -> None:
+    """A SavedModel that looks up 40 rows, by numbers that it casts first."""
+    module = tf.Module()
+    module.table = tf.Variable(np.random.default_rng(0).random((40, 5)), dtype=tf.float32)
+
+    def look(numbers: object) -> dict[str, object]:
+        return {"sum": tf.reduce_sum(tf.gather(module.table, tf.cast(numbers, tf.int32)), axis=1)}
+
+    traced = tf.function(look, input_signature=[tf.TensorSpec([None, 8], tf.int64, name="numbers")])
     tf.saved_model.save(module, str(folder), signatures=traced.get_concrete_function())
 
 
