@@ -10,6 +10,7 @@ from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
     Contention,
+    Counted,
     DeviceState,
     Ending,
     LookCount,
@@ -52,6 +53,7 @@ class _Worker:
     counts: dict[str, LookCount] = field(default_factory=dict)
     batches: tuple[tuple[int, int], ...] = ()
     agreed: bool = False
+    counted: Counted | None = None
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
@@ -79,6 +81,7 @@ class _Worker:
             counts=tuple(self.counts.values()),
             batches=self.batches,
             agreed=self.agreed,
+            counted=self.counted,
             notes=tuple(self.notes),
             ending=ending,
             states=tuple(self.states),
@@ -251,6 +254,9 @@ class RunReader:
         worker.batches = tuple((batch["count"], batch["total_ns"]) for batch in event["batches"])
         worker.agreed = event["agreed"]
 
+    def _on_counted(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).counted = _counted(event)
+
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
         _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
@@ -293,6 +299,19 @@ def _contention(seen: Mapping[str, Any]) -> Contention:
         switches=seen["switches"],
         stolen=seen.get("stolen"),
         others=seen.get("others"),
+    )
+
+
+def _counted(seen: Mapping[str, Any]) -> Counted:
+    """The counts of one inference."""
+    share = 1 / seen["inferences"]
+    return Counted(
+        instructions=seen["executed"] * share,
+        multiplying=seen["multiplying"] * share,
+        l1_loads=seen["l1_loads"] * share,
+        l1_stores=seen["l1_stores"] * share,
+        l2=tuple((size, misses * share) for size, misses in seen["l2"]),
+        cycles=tuple((model, spent * share) for model, spent in (seen.get("cycles") or {}).items()),
     )
 
 
@@ -344,6 +363,7 @@ _HANDLERS = {
     "latencies": RunReader._on_latencies,  # noqa: SLF001
     "look": RunReader._on_look,  # noqa: SLF001
     "batches": RunReader._on_batches,  # noqa: SLF001
+    "counted": RunReader._on_counted,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

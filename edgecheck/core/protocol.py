@@ -256,6 +256,15 @@ EVENTS: Mapping[str, Shape] = {
         },
     ),
     "batches": record(_PROCESS | {"batches": many(record({"count": whole(1), "total_ns": whole()})), "agreed": flag}),
+    "counted": record(
+        _PROCESS
+        | {
+            "inferences": whole(1),
+            **dict.fromkeys(("executed", "multiplying", "l1_loads", "l1_stores"), whole()),
+            "l2": many(pair(whole(1), whole())),
+        },
+        {"cycles": by_name(number(0, _LARGEST))},
+    ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),
     "end": record(

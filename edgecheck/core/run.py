@@ -145,6 +145,22 @@ class StateMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the emulator's plugin counted, for one inference."""
+
+    instructions: float
+    multiplying: float
+    """Those of them that multiply and accumulate."""
+    l1_loads: float
+    """Loads that missed the first level of the data cache."""
+    l1_stores: float
+    l2: tuple[tuple[int, float], ...]
+    """(Bytes, misses) of each second level that was simulated behind it."""
+    cycles: tuple[tuple[str, float], ...] = ()
+    """(Model, cycles) of the core by LLVM, where that is installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRun:
     """One fresh inference process."""
 
@@ -170,7 +186,9 @@ class WorkerRun:
     batches: tuple[tuple[int, int], ...] = ()
     """(Inferences, nanoseconds) of each batch; where the clock counts instructions, a nanosecond is one instruction."""
     agreed: bool = False
-    """Whether the last two batches agreed."""
+    """Whether the last two batches agreed, or a single one with the first inference."""
+    counted: Counted | None = None
+    """None where no plugin counted."""
     notes: tuple[Note, ...] = ()
     ending: Ending = Ending(outcome=Outcome.COMPLETED)
     states: tuple[StateMark, ...] = ()
