@@ -10,7 +10,7 @@ STAMP := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quick test rest image gate fuzz lint format pythons bench house setup system converters help-text clean
+.PHONY: help check quick test rest image gate fuzz lint site format pythons bench house setup system converters help-text clean
 
 help:  ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -22,7 +22,7 @@ check: setup  ## set up, then check real models: every budget under ./budgets
 quick: setup  ## the tests that start no process: under a minute, without TensorFlow, torch or QEMU
 	$(PYTEST) --dist worksteal -m quick
 
-test: quick lint rest  ## set up, then run every test, the quick ones first
+test: quick lint site rest  ## set up, then run every test, the quick ones first
 
 # A test that fails is run once more and both results are reported: other programs can starve a real machine or sshd.
 rest: setup system converters  ## the tests that `make quick` leaves out
@@ -85,6 +85,9 @@ system:  ## install the Debian packages that the tests of the emulator, SSH and 
 
 help-text: setup  ## write what `edgecheck --help` prints (it is answered from a file, without an import)
 	$(BIN)/python tools/help_text.py
+
+site: setup  ## build the documentation as a site, in build/site; a broken link is an error
+	@$(BIN)/mkdocs build --strict
 
 clean:  ## remove the environment and all caches of the tools
 	rm -rf $(VENV) .edgecheck .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -14,6 +14,8 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 #: The target of a link that is neither an address nor a place on the same page.
 _RELATIVE = re.compile(r"\]\((?!#|[a-z]+:)([^)\s]+)\)")
 
+_PICTURE = re.compile(r'(src|srcset)="(?![a-z]+:)([^"]+)"')
+
 
 class CustomMetadataHook(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
     """Adds the field `readme`."""
@@ -22,7 +24,6 @@ class CustomMetadataHook(MetadataHookInterface):  # type: ignore[misc] # hatchli
         """Set the text; the repository's address is the one in `[project.urls]`."""
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
         pages = f"{metadata['urls']['Repository']}/blob/main"
-        metadata["readme"] = {
-            "content-type": "text/markdown",
-            "text": _RELATIVE.sub(rf"]({pages}/\1)", text),
-        }
+        text = _RELATIVE.sub(rf"]({pages}/\1)", text)
+        raw = f"{metadata['urls']['Repository']}/raw/main"
+        metadata["readme"] = {"content-type": "text/markdown", "text": _PICTURE.sub(rf'\1="{raw}/\2"', text)}

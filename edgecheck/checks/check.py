@@ -55,6 +55,8 @@ class Check:
     """The address to run on; None: only files are judged."""
     candidates: tuple[Variant, ...] = ()
     """The variants to choose from, where `variant` is `auto`."""
+    left_out: tuple[str, ...] = ()
+    """Metrics with limits that need a run, where only files are asked about."""
     reuse: Reuse = field(default_factory=Reuse, repr=False)  # resuming compares checks of other invocations
     """Which earlier results of emulated devices may be taken."""
     fingerprint: str = ""
@@ -159,12 +161,22 @@ def judge(attempt: Attempt, findings: Mapping[str, Finding]) -> CheckResult:
         artifact=evidence.artifact if evidence is not None else None,
         run=seen,
         findings=findings or None,
-        caveats=(*_doubts_of_files(check, evidence), *_doubts_of_run(check, evidence)),
+        caveats=(*_not_asked(check), *_doubts_of_files(check, evidence), *_doubts_of_run(check, evidence)),
         problem=message,
         hint=hint,
         ways_out=_ways_out(verdicts, evidence) if evidence is not None else (),
         fingerprint=check.fingerprint,
     )
+
+
+def _not_asked(check: Check) -> Iterator[Caveat]:
+    """That limits which need a run were not asked about."""
+    if check.left_out:
+        yield Caveat(
+            "files-only",
+            f"Only files were judged: limits on {', '.join(check.left_out)} need a run.",
+            "Add --target qemu to run the model on emulated devices.",
+        )
 
 
 def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...]:

@@ -25,6 +25,7 @@ from edgecheck.version import VERSION
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
+    from edgecheck.checks.with_history import History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class InvocationRequest:
     """The most emulated machines at the same time."""
     shard: Shard | None = None
     """The part of the checks to do; None: all."""
+    history: Path | None = None
+    """The file of results over time; None: they are not kept."""
     fresh: bool = False
     """Whether results of earlier invocations are measured again on emulated devices."""
 
@@ -52,6 +55,8 @@ class Invocation:
     baseline: Baseline | None
     empty: Report
     machines: int
+    history: History | None = None
+    """What was measured before, where results are kept over time."""
     done: Mapping[str, CheckResult] = field(default_factory=dict)
     """By fingerprint: results of an interrupted invocation, taken instead of doing the check again."""
 
@@ -68,7 +73,7 @@ class Invocation:
         left = [check for check in self.checks if check.fingerprint not in self.done]
         results = perform(left, ConversionSettings(user_cache_path("edgecheck")), progress, machines=self.machines)
         for at, check in enumerate(self.checks, start=1):
-            result = self.done.get(check.fingerprint) or self._against_baseline(next(results))
+            result = self.done.get(check.fingerprint) or self._judged(next(results))
             yield self._with_gone(result) if at == len(self.checks) else result
 
     def _with_gone(self, result: CheckResult) -> CheckResult:
@@ -76,8 +81,11 @@ class Invocation:
         missing = self.baseline.gone if self.baseline is not None else ()
         return replace(result, caveats=tuple(dict.fromkeys((*result.caveats, *missing))))
 
-    def _against_baseline(self, result: CheckResult) -> CheckResult:
-        return self.baseline.judge(result, self.empty.host) if self.baseline is not None else result
+    def _judged(self, result: CheckResult) -> CheckResult:
+        """The result against the baseline and the history."""
+        if self.baseline is not None:
+            result = self.baseline.judge(result, self.empty.host)
+        return self.history.judge(result, self.empty) if self.history is not None else result
 
 
 def _silent(_words: str) -> None:
@@ -98,7 +106,8 @@ def plan_invocation(
         from edgecheck.checks.baseline import baseline_for_check  # most checks compare nothing
 
         baseline = baseline_for_check(request.baseline, request.merge_base, budgets, request.selection.on_unknown)
-    checks = plan(budgets, addresses(request.targets, project, budgets))
+    only_files = request.selection.which.are_open
+    checks = plan(budgets, addresses(request.targets, project, budgets, only_files=only_files))
     if baseline is not None:
         from edgecheck.checks.baseline import without_checks
 
@@ -116,7 +125,17 @@ def plan_invocation(
         shard=str(request.shard or ""),
         folder=folder_in_repository(Path.cwd()),
     )
-    return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines)
+    history = _history(request.history)
+    return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines, history=history)
+
+
+def _history(path: Path | None) -> History | None:
+    if path is None:
+        return None
+    from edgecheck.checks.with_history import load_history
+    from edgecheck.config.commit import commit_and_branch
+
+    return load_history(path, *commit_and_branch(Path.cwd()))
 
 
 def this_host() -> str:

@@ -14,6 +14,7 @@ from edgecheck.anatomy.formats import identify, is_model_folder
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
 from edgecheck.checks.recognise import devices_of
+from edgecheck.checks.which_devices import WhichDevices
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
 from edgecheck.config.files import budgets_below, shown_path
 from edgecheck.converters import model_files
@@ -37,6 +38,9 @@ class Selection:
 
     paths: tuple[Path, ...]
     devices: tuple[str, ...] = ()
+    """Ids, patterns such as `raspberry-pi-*`, or `all`."""
+    classes: tuple[str, ...] = ()
+    """Only devices of these classes, such as `phone`."""
     limits: tuple[str, ...] = ()
     profiles: tuple[Path, ...] = ()
     on_unknown: str | None = None
@@ -48,6 +52,11 @@ class Selection:
     """Whether to hold the clock and the cores of devices meanwhile."""
     given: ModelSettings = field(default_factory=ModelSettings)
     """For models without a budget: inputs, samples, factory, runtime and threads."""
+
+    @property
+    def which(self) -> WhichDevices:
+        """The devices that are asked for."""
+        return WhichDevices(self.devices, self.classes)
 
 
 def _silent(_words: str) -> None:
@@ -87,10 +96,10 @@ def select(
             "--variant auto chooses among all variants and cannot be combined with others.", "Leave the others out."
         )
     files = [path for path in paths if path not in models]
-    if models and not files and not selection.devices:  # a budget names its devices
+    if models and not files and not selection.devices and not selection.classes:  # a budget names its devices
         selection = replace(selection, devices=devices_of(targets, project, profiles, models[0], progress))
     loaded = load_budgets(files, profiles=profiles) if files else ()
-    budgets = [_on_devices(budget, selection.devices) for budget in loaded]
+    budgets = selection.which.of(loaded)
     budgets += [_from_model(path, selection, profiles) for path in models]
     chosen = (_with_on_unknown(budget, selection.on_unknown) for budget in budgets if budget.devices)
     held = (_pinned(budget) if selection.pin else budget for budget in chosen)
@@ -118,7 +127,8 @@ def _is_model(path: Path) -> bool:
 def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
     given = limits_from_texts(selection.limits)
     names = selection.variants or (usual_variant(path),)
-    profiles_given = (selection.given.on(profiles.get(name)) for name in selection.devices or (THIS_MACHINE,))
+    names_of_devices = selection.which.known(profiles) or (THIS_MACHINE,)
+    profiles_given = (selection.given.on(profiles.get(name)) for name in names_of_devices)
     return selection.given.budget(
         path,
         variants=() if AUTO in names else tuple(map(Variant, names)),
@@ -128,16 +138,6 @@ def _from_model(path: Path, selection: Selection, profiles: Profiles) -> Budget:
 
 def _limits_of(profile: DeviceProfile) -> dict[str, Limit]:
     return {limit.metric.name: limit for limit in profile.limits}
-
-
-def _on_devices(budget: Budget, devices: tuple[str, ...]) -> Budget:
-    """The budget for these devices only; for all of its devices where none is named."""
-    if not devices:
-        return budget
-    known = {profile.id for profile, _ in budget.devices}
-    if missing := [name for name in devices if name not in known]:
-        raise UsageError(f"{budget.path} has no device {missing[0]!r}.", f"It has: {', '.join(sorted(known))}.")
-    return replace(budget, devices=tuple(entry for entry in budget.devices if entry[0].id in devices))
 
 
 def _pinned(budget: Budget) -> Budget:
@@ -167,21 +167,37 @@ class Addresses:
     by_device: Mapping[str, Address]
     default: Address | None = None
     """For every device without its own address; None: the best target available."""
+    only_files: bool = False
+    """Whether models without a budget run only where an address says so, as they are asked about for many devices."""
 
-    def of(self, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
-        """The target for `profile`; None where every limit is read from files."""
+    def of(self, budget: Budget, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
+        """The target for `profile`; None where every limit is read from files, or only files are asked about."""
         named = self.by_device.get(profile.id) or self.default
+        if self.only_files and not budget.path:
+            can_run = named is not None and (not named.kind.emulated or bool(profile.emulation_cpu))
+            return named if can_run else None
         if named:
             return named
         return nearest(profile) if any(limit.metric.needs_device for limit in limits) else None
+
+    def judged(self, budget: Budget, profile: DeviceProfile, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+        """The limits that are asked about: where only files are, not the profile's limits that need a run."""
+        named = self.by_device.get(profile.id) or self.default
+        if not self.only_files or budget.path or named:
+            return limits
+        return tuple(one for one in limits if not one.metric.needs_device or one.source.kind != "profile")
 
 
 #: `DEVICE=ADDRESS`; the address may contain an equals sign after its scheme.
 _NAMED = re.compile(r"([\w.+-]+)=(.*)")
 
 
-def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget]) -> Addresses:
+def addresses(
+    texts: Sequence[str], project: Project, budgets: Sequence[Budget], *, only_files: bool = False
+) -> Addresses:
     """The addresses of the devices of `budgets`: from `--target`, else from the project.
+
+    With `only_files`, models without a budget run only where `--target` says so.
 
     Raises:
         UsageError: an unknown kind of address, a device that no budget has, or one board for several devices.
@@ -208,7 +224,8 @@ def addresses(texts: Sequence[str], project: Project, budgets: Sequence[Budget])
             f"--target {default} is one board, and the budgets have {len(others)} devices.",
             f"Say which it is: --target {min(others)}={default}",
         )
-    return Addresses(named if default else {**_saved_targets(project, budgets), **named}, default)
+    saved = {} if default or only_files else _saved_targets(project, budgets)
+    return Addresses({**saved, **named}, default, only_files)
 
 
 def _saved_targets(project: Project, budgets: Sequence[Budget]) -> dict[str, Address]:
@@ -236,9 +253,10 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
                 budget=budget,
                 variant=variant,
                 profile=profile,
-                limits=limits,
+                limits=addresses.judged(budget, profile, limits),
+                left_out=_left_out(limits, addresses.judged(budget, profile, limits)),
                 source=source,
-                target=addresses.of(profile, limits),
+                target=addresses.of(budget, profile, limits),
             )
         )
         for budget in budgets
@@ -246,6 +264,10 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
         for variant in budget.variants or (Variant(AUTO),)
         for profile, limits in budget.devices
     )
+
+
+def _left_out(limits: tuple[Limit, ...], judged: tuple[Limit, ...]) -> tuple[str, ...]:
+    return tuple(limit.metric.name for limit in limits if limit not in judged)
 
 
 def _complete(model: Path) -> str:

@@ -100,11 +100,11 @@ def command(
     """
     _ensure_new(output)
     project, targets = load_project(Path.cwd()), (target,) if target else ()
-    profile = _profile(model, device, targets, project, given)
+    profile = profile_for(model, device, targets, project, given)
     budget = given.budget(model, variants=(Variant(variant or usual_variant(model)),), devices=((profile, ()),))
     if trust:
         budget = replace(budget, model=replace(budget.model, trusted=TRUST_ALL))
-    result = _checked(budget, targets, project)
+    result = measured(budget, targets, project)
     folder = output.parent if output is not None else Path.cwd()
     today = datetime.now(timezone.utc).date().isoformat()
     text = first_budget(result, folder, headroom, today)
@@ -113,7 +113,7 @@ def command(
     else:
         write_report(output, text)
         click.echo(f"Wrote {output}. Try it: edgecheck check {output}", err=True)
-    return _left_out(result)
+    return left_out(result)
 
 
 def _ensure_new(output: Path | None) -> None:
@@ -124,7 +124,7 @@ def _ensure_new(output: Path | None) -> None:
         )
 
 
-def _profile(
+def profile_for(
     model: Path, device: str | None, targets: tuple[str, ...], project: Project, given: ModelSettings
 ) -> DeviceProfile:
     """The device's profile: the one named, else that of the board at the target, else this machine's."""
@@ -136,7 +136,7 @@ def _profile(
     return given.on(profiles.get(device))
 
 
-def _checked(budget: Budget, targets: tuple[str, ...], project: Project) -> CheckResult:
+def measured(budget: Budget, targets: tuple[str, ...], project: Project) -> CheckResult:
     """What is found on the device.
 
     Raises:
@@ -155,7 +155,7 @@ def _checked(budget: Budget, targets: tuple[str, ...], project: Project) -> Chec
     return result
 
 
-def _left_out(result: CheckResult) -> int:
+def left_out(result: CheckResult) -> int:
     """Say what the budget has no limit on although it was to be measured, and return the exit code for that."""
     findings = [each for each in (result.findings or {}).values() if isinstance(each, Unmeasured)]
     failed = next((each for each in findings if each.fails and each.metric.needs_device), None)

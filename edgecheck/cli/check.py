@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.checks.check import Check
 from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.invocation import Invocation, InvocationRequest, plan_invocation
 from edgecheck.checks.plan import AUTO, Selection, Shard
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs, ensure_places
 from edgecheck.cli.progress import Progress
-from edgecheck.cli.results import Results
+from edgecheck.cli.results import Results, keep_over_time
 from edgecheck.cli.resume import resumable
 from edgecheck.config import load_project
 from edgecheck.converters.interface import AS_IS, VARIANTS
 from edgecheck.core.report import Report, exit_code
 from edgecheck.errors import UsageError
-from edgecheck.reports import FORMATS
+from edgecheck.reports import FORMATS, Style
 
 if TYPE_CHECKING:
     ShardType = click.ParamType[Shard]
@@ -55,9 +59,14 @@ Examples:
   edgecheck check budgets/doorbell.yaml
   edgecheck check model.tflite --limit ram_peak=80MiB --limit latency_p50=50ms
   edgecheck check model.onnx --device raspberry-pi-4-2gb --limit size=2MB
+  edgecheck check model.tflite --device all          which of the known devices does it fit? from files
+  edgecheck check model.tflite --device 'raspberry-pi-*' --target qemu
+  edgecheck check model.tflite --class phone --limit size=4MB
   edgecheck check --target qemu -j 2                 every device, emulated, two at once
   edgecheck check --target raspberry-pi-4-2gb=ssh://pi@rack-1
   edgecheck check --format json=report.json          a report for programs as well
+  edgecheck check --watch                            again whenever a model or a budget changes
+  edgecheck check --history history.jsonl            keep results over time
   edgecheck check --shard 2/4                        the second of four parts of the checks
   edgecheck check --resume                           continue after an interruption
 """
@@ -65,7 +74,8 @@ Examples:
 
 @click.command("check", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[BUDGET|FOLDER|MODEL]...")
-@options.DEVICE
+@options.DEVICES
+@options.CLASS
 @options.TARGET
 @options.LIMIT
 @options.PROFILES
@@ -84,6 +94,12 @@ Examples:
 )
 @options.MERGE_BASE
 @click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Add the results to this history, and warn of a metric that creeps to its limit.",
+)
+@click.option(
     "--variant",
     "variants",
     multiple=True,
@@ -98,11 +114,14 @@ Examples:
 @options.MACHINES
 @options.FRESH
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
+@click.option("--watch", is_flag=True, help="Check again when a model or a budget changes, and say what is different.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
+@options.VERBOSE
 @options.QUIET
 def command(
     paths: tuple[Path, ...],
     devices: tuple[str, ...],
+    classes: tuple[str, ...],
     targets: tuple[str, ...],
     limits: tuple[str, ...],
     profiles: tuple[Path, ...],
@@ -111,6 +130,7 @@ def command(
     on_unknown: str | None,
     baseline: Path | None,
     merge_base: Path | None,
+    history: Path | None,
     variants: tuple[str, ...],
     machines: int,
     shard: Shard | None,
@@ -119,7 +139,9 @@ def command(
     pin: bool,
     trust: bool,
     fresh: bool,
+    watch: bool,
     resuming: bool,
+    verbose: bool,
     quiet: bool,
 ) -> int:
     """Check models against budgets.
@@ -131,6 +153,7 @@ def command(
     selection = Selection(
         paths=paths,
         devices=devices,
+        classes=classes,
         limits=limits,
         profiles=profiles,
         on_unknown=on_unknown,
@@ -144,24 +167,51 @@ def command(
         targets=targets,
         baseline=baseline,
         merge_base=merge_base,
+        history=history,
         machines=machines,
         shard=shard,
         fresh=fresh,
     )
-    planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
-    report = _perform(planned, formats, quiet=quiet)
-    interrupted.clear()
-    if shard is not None and not planned.checks:
+    style = Style(verbose=verbose, quiet=quiet)
+    once = partial(_once, request, formats, style, resuming=resuming)
+    report = _watched(once, paths) if watch else once()[0]
+    if report is None:
+        return UsageError.exit_code
+    if shard is not None and not report.results:
         click.echo(f"edgecheck: shard {shard} has no check: there are fewer checks than shards.", err=True)
         return 0
     return exit_code(report, fail_on_warn=fail_on == "warn")
 
 
-def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> Report:
+def _once(
+    request: InvocationRequest, formats: tuple[tuple[str, str], ...], style: Style, *, resuming: bool
+) -> tuple[Report, tuple[Check, ...]]:
+    """Plan the checks and do them; the report, and what was planned."""
+    planned, interrupted = resumable(_planned(request, formats), Path.cwd(), resuming=resuming)
+    style = replace(style, ranked=_is_ranking(request.selection, planned))
+    report = _perform(planned, formats, style, request.history)
+    interrupted.clear()
+    return report, planned.checks
+
+
+def _watched(once: Callable[[], tuple[Report, tuple[Check, ...]]], paths: tuple[Path, ...]) -> Report | None:
+    """Check until Ctrl-C; the last report, or None where there was none."""
+    from edgecheck.cli.watch import Watch
+
+    return Watch(once, paths or load_project(Path.cwd()).budgets).forever()
+
+
+def _is_ranking(selection: Selection, planned: Invocation) -> bool:
+    """Whether the question is which of many devices a model fits."""
+    is_one_model = len({check.budget.model.path for check in planned.checks}) == 1
+    return selection.which.are_open and is_one_model and not any(check.budget.path for check in planned.checks)
+
+
+def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], style: Style, history: Path | None) -> Report:
     """Do the checks: keep each result and show it, then write the report."""
     report = planned.empty
     with ExitStack() as stack:
-        outputs = stack.enter_context(Outputs(formats, quiet=quiet))
+        outputs = stack.enter_context(Outputs(formats, style))
         results = stack.enter_context(Results(Path.cwd(), len(planned.checks)))
         progress = stack.enter_context(Progress(len(planned.checks)))
 
@@ -177,6 +227,8 @@ def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], *, quiet
         outputs.finish(report)
         outputs.annotate_job(report)
         results.finish()
+    if history is not None:
+        keep_over_time(report, planned.history, history)
     return report
 
 

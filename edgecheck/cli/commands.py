@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 #: Command -> (module with `command`, one line of help).
 COMMANDS = {
+    "init": ("edgecheck.cli.init", "Set up a project: measure a model, write its first files."),
     "check": ("edgecheck.cli.check", "Check models against budgets: the main command."),
     "compare": ("edgecheck.cli.compare", "Compare two results files: did anything grow?"),
     "report": ("edgecheck.cli.report", "Render saved results in another format."),
+    "history": ("edgecheck.cli.history", "Keep results over time; show what changed and what creeps."),
     "comment": ("edgecheck.cli.comment", "Post the report on a pull request, or update it."),
     "budget": ("edgecheck.cli.budget", "Write, tighten and lint budgets, or print their schema."),
     "fit": ("edgecheck.cli.fit", "Find the variant that fits a device with the least loss."),

@@ -16,8 +16,8 @@ from edgecheck.config.command_line import allowance_from_text
 from edgecheck.core.gone import Place, gone
 from edgecheck.core.limits import Growths
 from edgecheck.core.report import exit_code
-from edgecheck.errors import UsageError
-from edgecheck.reports import FORMATS
+from edgecheck.errors import UndecidedError, UsageError
+from edgecheck.reports import FORMATS, Style
 
 if TYPE_CHECKING:
     from edgecheck.core.report import CheckResult, Report
@@ -29,14 +29,24 @@ Examples:
   edgecheck compare main.json head.json --growth size=1% --growth latency_p50=10%,2ms
   edgecheck compare release.json head.json --merge-base main.json --format markdown
   edgecheck compare teacher.json student.json --across --growth size=0%
+  edgecheck compare --history history.jsonl head.json    with the median of main's last results
 """
 
 _FILE = click.Path(path_type=Path, allow_dash=True)
 
 
 @click.command("compare", epilog=_EXAMPLES)
-@click.argument("base", type=_FILE)
-@click.argument("head", type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="[BASE] HEAD")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Instead of BASE: the median of the last results in this history.",
+)
+@click.option("--last", type=click.IntRange(1), default=5, help="With --history: how many results. [default: 5]")
+@click.option(
+    "--branch", default="main", metavar="NAME", help="With --history: the branch of the results. [default: main]"
+)
 @options.MERGE_BASE
 @click.option(
     "--growth",
@@ -48,34 +58,75 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 @click.option("--across", is_flag=True, help="Compare two models: match checks by variant and device alone.")
 @options.format_option(FORMATS)
 @options.FAIL_ON
+@options.VERBOSE
 @options.QUIET
 def command(
-    base: Path,
-    head: Path,
+    files: tuple[Path, ...],
+    history: Path | None,
+    last: int,
+    branch: str,
     merge_base: Path | None,
     growths: tuple[str, ...],
     formats: tuple[tuple[str, str], ...],
     fail_on: str,
     *,
     across: bool,
+    verbose: bool,
     quiet: bool,
 ) -> int:
-    """Compare the results in HEAD with those in BASE.
+    """Compare the results in HEAD with those in BASE, or with the history.
 
     How much each metric may grow is in the budgets, under `regression:`.
     Results of different machines, runtimes or profiles are not compared.
     Exit codes: 0 nothing grew by more than its rule allows, 1 something did,
     3 something could not be decided.
     """
-    with Outputs(formats, quiet=quiet) as outputs:
-        report, against = baseline.load(head), baseline.load(base)
-        origin = baseline.load(merge_base) if merge_base is not None else None
-        against = _renamed(against, report) if across else against
-        compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
+    with Outputs(formats, Style(verbose=verbose, quiet=quiet)) as outputs:
+        *before, head = _sides(files, history)
+        report = baseline.load(head)
+        if history is not None:
+            compared = _with_past(report, _rules(report, growths), history, branch, last)
+        else:
+            against = baseline.load(before[0])
+            origin = baseline.load(merge_base) if merge_base is not None else None
+            against = _renamed(against, report) if across else against
+            compared = _compared(report, Baseline(against, origin, _rules(report, growths)))
         for result in compared.results:
             outputs.show(result, is_only=len(compared.results) == 1)
         outputs.finish(compared)
     return exit_code(compared, fail_on_warn=fail_on == "warn")
+
+
+def _sides(files: tuple[Path, ...], history: Path | None) -> tuple[Path, ...]:
+    """BASE and HEAD; with a history, HEAD alone.
+
+    Raises:
+        UsageError: there are too few or too many.
+    """
+    if len(files) == (2 if history is None else 1):
+        return files
+    if history is None:
+        raise UsageError(
+            f"There are two results files to compare, and {len(files)} given.",
+            "edgecheck compare BASE HEAD, or edgecheck compare --history FILE HEAD",
+        )
+    raise UsageError("With --history there is one results file to compare.", "edgecheck compare --history FILE HEAD")
+
+
+def _with_past(head: Report, rules: dict[str, Growths], history: Path, branch: str, last: int) -> Report:
+    """The report on growth from the median of the last results in a history."""
+    from edgecheck.checks.history_file import Left, Wanted, read
+    from edgecheck.core.against_history import Past, judged_against_past
+
+    left = Left()
+    past = Past({series.key: series for series in read(history, Wanted(), left)}, branch, last)
+    for words in left.words(history):
+        click.echo(f"edgecheck: {words}", err=True)
+    bare = [replace(result, verdicts=(), caveats=()) for result in head.results]
+    results = (
+        judged_against_past(head, one, rules.get(one.budget.path, Growths()).of(one.profile.id), past) for one in bare
+    )
+    return replace(head, results=tuple(results))
 
 
 def _rules(head: Report, growths: tuple[str, ...]) -> dict[str, Growths]:
@@ -133,4 +184,6 @@ def _compared(head: Report, baseline: Baseline) -> Report:
     missing = () if head.shard else gone(baseline.report, [Place.of(result) for result in head.results])
     if results:
         results[-1] = replace(results[-1], caveats=(*results[-1].caveats, *missing))
+    elif missing:
+        raise UndecidedError(f"HEAD has no check. {missing[0].message}", missing[0].advice)
     return replace(head, results=tuple(results))

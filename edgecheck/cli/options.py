@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecheck.core.address import beginnings, forms
+from edgecheck.core.device import CLASSES
 from edgecheck.core.units import Unit, parse
 from edgecheck.errors import UsageError
 
@@ -157,6 +158,21 @@ DEVICE = click.option(
     shell_complete=complete_devices,
     help="Only this device; may be repeated.",
 )
+DEVICES = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="ID|PATTERN|all",
+    shell_complete=complete_devices,
+    help="Only these devices: an id, a pattern such as 'raspberry-pi-*', or all. May be repeated.",
+)
+CLASS = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    type=click.Choice(CLASSES),
+    help="Only devices of this class. May be repeated.",
+)
 TARGET = click.option(
     "--target",
     "targets",
@@ -259,4 +275,5 @@ _MODEL_OPTIONS = (
     ),
     click.option("--threads", type=click.IntRange(1, 1024), default=1, help="Threads of the runtime. [default: 1]"),
 )
+VERBOSE = click.option("--verbose", "-v", is_flag=True, help="Print every check in full, also those that pass.")
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Print only checks that did not pass, and the summary.")

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,23 +21,28 @@ from edgecheck.reports import Style, render
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from edgecheck.reports.terminal import Told
+
 
 class Outputs:
     """The destinations of one report; a context manager.
 
     Args:
         formats: Names of formats, each with its file: empty for stdout.
-        quiet: Whether stdout gets only checks that did not pass.
+        style: How the terminal's report is laid out, apart from its width and colours.
 
     Raises:
         UsageError: as `ensure_places`, before anything is measured.
     """
 
-    def __init__(self, formats: tuple[tuple[str, str], ...], *, quiet: bool) -> None:
+    def __init__(self, formats: tuple[tuple[str, str], ...], style: Style) -> None:
         ensure_places(formats)
         self._files = [(name, Path(file)) for name, file in formats if file]
         self._printed = next((name for name, file in formats if not file), "terminal")
-        self._quiet = quiet
+        self._style = style
+        self._told: Told | None = None
+        #: Results that `show` got and did not print.
+        self._held: list[CheckResult] = []
 
     def __enter__(self) -> Outputs:
         return self
@@ -44,6 +50,8 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self._show_held()
         sys.stdout.flush()
 
     def get_ready(self) -> None:
@@ -54,21 +62,45 @@ class Outputs:
             del terminal
 
     def show(self, result: CheckResult, *, is_only: bool = False) -> None:
-        """Print a check's result, if stdout is for people; `is_only` as for the terminal's report."""
-        if self._printed != "terminal" or (self._quiet and result.status is Status.PASS):
+        """Print a check that passes, if stdout is for people; what does not is printed at the end, with the answer.
+
+        Args:
+            result: The check.
+            is_only: Whether there will be no other.
+        """
+        if self._printed != "terminal":
             return
         from edgecheck.reports import terminal
 
-        style = terminal_style()
-        sys.stdout.write(terminal.paint(terminal.check(result, style.width, is_only=is_only), style) + "\n")
+        style = self._terminal()
+        self._told = self._told or terminal.Told()
+        if not terminal.comes_at_once(result, style, is_only=is_only):
+            self._held.append(result)
+            return
+        sys.stdout.write(terminal.passing(result, style, self._told))
         sys.stdout.flush()
+
+    def _show_held(self) -> None:
+        """After an interruption: what was found so far and does not pass."""
+        from edgecheck.reports import terminal
+
+        style = self._terminal()
+        for result in self._held:
+            if result.status is not Status.PASS:
+                sys.stdout.write(terminal.paint(terminal.check(result, style.width, told=self._told), style) + "\n")
+
+    def _terminal(self) -> Style:
+        """The style of this terminal, which may have another width by now."""
+        found = terminal_style()
+        return replace(self._style, width=found.width, color=found.color)
 
     def finish(self, report: Report) -> None:
         """Print the summary or, in another format, the report; then write the files."""
         if self._printed == "terminal":
             from edgecheck.reports import terminal
 
-            sys.stdout.write(terminal.paint(terminal.closing(report), terminal_style()))
+            sys.stdout.write(terminal.the_rest(report, self._terminal(), self._told or terminal.Told()))
+            self._held.clear()
         else:
             print_report(self._printed, render(self._printed, report))
         for name, path in self._files:

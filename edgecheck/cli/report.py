@@ -11,7 +11,7 @@ from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.core.text import listed
 from edgecheck.errors import UndecidedError
-from edgecheck.reports import FORMATS
+from edgecheck.reports import FORMATS, Style
 
 #: The most missing shards to name.
 _NAMED = 10
@@ -28,8 +28,9 @@ Examples:
 @click.command("report", epilog=_EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE...")
 @options.format_option(FORMATS)
+@options.VERBOSE
 @options.QUIET
-def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, quiet: bool) -> int:
+def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, verbose: bool, quiet: bool) -> int:
     """Render saved results in another format.
 
     Takes what `edgecheck check --format json=FILE` wrote, or files under
@@ -37,7 +38,7 @@ def command(files: tuple[Path, ...], formats: tuple[tuple[str, str], ...], *, qu
     is measured or judged: the exit code is 0 even if limits failed, or 3 if
     one of the shards of a check is missing.
     """
-    with Outputs(formats, quiet=quiet) as outputs:
+    with Outputs(formats, Style(verbose=verbose, quiet=quiet)) as outputs:
         reports = [baseline.load(file) for file in files]
         report = baseline.joined(reports)
         for result in report.results:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from edgecheck.core.report import Report
+from edgecheck.errors import EdgecheckError
 from edgecheck.reports import json_report
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from edgecheck.checks.with_history import History
 
 #: Inside the folder that edgecheck is called in.
 PLACE = Path(".edgecheck", "results")
@@ -100,6 +103,21 @@ class Results:
             raise
         self._end += len(check.encode())
         self._count += 1
+
+
+def keep_over_time(report: Report, history: History | None, path: Path) -> None:
+    """Add a report to the history; a file that cannot be written to is reported, and changes no verdict."""
+    from edgecheck.checks.history_file import append
+    from edgecheck.core.history import readings_of
+
+    if history is None:
+        return
+    for words in history.left.words(path):
+        click.echo(f"edgecheck: {words}", err=True)
+    try:
+        append(path, readings_of(report, history.commit, history.branch), lambda _words: None)
+    except EdgecheckError as error:
+        click.echo(f"edgecheck: the history is not kept: {error.message}", err=True)
 
 
 def _write(file: BinaryIO, text: str, at: int) -> int:

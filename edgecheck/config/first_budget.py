@@ -18,7 +18,7 @@ from edgecheck.core.metrics import METRICS, Direction, Family, Provenance
 from edgecheck.core.units import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import PurePath
 
     from edgecheck.core.budget import Budget
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _PLAIN = re.compile(r"[A-Za-z./_][\w./-]*")
 
 
-def first_budget(result: CheckResult, folder: Path, headroom: float, when: str) -> str:
+def first_budget(
+    result: CheckResult, folder: Path, headroom: float, when: str, others: Sequence[CheckResult] = ()
+) -> str:
     """The budget's text.
 
     Args:
@@ -37,6 +39,7 @@ def first_budget(result: CheckResult, folder: Path, headroom: float, when: str) 
         folder: The budget's folder, from which its paths start.
         headroom: Margin between each figure's interval and its limit, as a share.
         when: The day, for the comment.
+        others: What was found for further devices.
     """
     lines = [
         f"# From figures of {when}, with {headroom:.0%} headroom beyond the interval of each.",
@@ -46,12 +49,16 @@ def first_budget(result: CheckResult, folder: Path, headroom: float, when: str) 
         f"variants: [{result.variant.name}]",
         *_settings(result.budget, folder),
         "devices:",
-        f"  {result.profile.id}:   # {_comment(result.profile.name)}",
-        *(f"    {line}" for line in _limits(result, headroom)),
+        *(line for one in (result, *others) for line in _device(one, headroom)),
         "# How much each may grow from a baseline (edgecheck check --baseline FILE):",
         "# regression: {size: 1%, latency_p50: {growth: 10%, atleast: 2 ms}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _device(result: CheckResult, headroom: float) -> Iterator[str]:
+    yield f"  {result.profile.id}:   # {_comment(result.profile.name)}"
+    yield from (f"    {line}" for line in _limits(result, headroom))
 
 
 def _model(budget: Budget, folder: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ from edgecheck.config.kinds import (
 )
 from edgecheck.config.limit_model import Limits
 from edgecheck.config.schema import Section, key
+from edgecheck.core.device import CLASSES
 
 _REQUIREMENT = text_like(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( *(==|!=|<=|>=|<|>|~=) *[A-Za-z0-9.*+!_-]+ *,?)*"
@@ -175,7 +176,7 @@ class ProfileKeys(Section):
     )
     name: str = key(TEXT, "The device's name for people.", "Raspberry Pi 4 Model B (2 GB)")
     kind: str = key(
-        one_of("single-board-computer", "jetson", "phone", "computer"),
+        one_of(*CLASSES),
         "What kind of device it is.",
         "single-board-computer",
         name="class",

@@ -10,6 +10,9 @@ from edgecheck.core.limits import Limit
 #: The id of the profile that describes the machine edgecheck runs on.
 THIS_MACHINE = "this-machine"
 
+#: What kinds of device there are.
+CLASSES = ("single-board-computer", "jetson", "phone", "computer")
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -15,6 +15,9 @@ from edgecheck.core.finding import Finding
 from edgecheck.core.run import Run
 from edgecheck.core.verdict import Status, Verdict
 
+#: In the words of a saving: with it alone, the limit that failed would hold.
+WOULD_HOLD = "which would hold"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

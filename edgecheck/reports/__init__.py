@@ -20,6 +20,12 @@ class Style:
     width: int = 100
     """Columns."""
     color: bool = False
+    verbose: bool = False
+    """Every check in full, also those that pass."""
+    quiet: bool = False
+    """Only checks that do not pass, and the answer."""
+    ranked: bool = False
+    """A line for each check, sorted by margin: which of many devices a model fits."""
 
 
 #: Format name -> module with `render(report: Report) -> str`; the terminal's takes a `Style` too.

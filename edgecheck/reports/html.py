@@ -10,11 +10,12 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import pages, plots, tile_map, wording
+from edgecheck.reports.matrix import SIGNS, cell, matrix
+from edgecheck.reports.page_filters import Filters, Names, highlights
 from edgecheck.reports.plots import Plot
 from edgecheck.reports.tile_map import TileMap
 from edgecheck.reports.wording import clean
 
-_MARK = {Status.PASS: "✔", Status.WARN: "!", Status.UNKNOWN: "?", Status.FAIL: "✘"}
 _WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
 
 #: A bar is full at this share of its bound.
@@ -28,6 +29,8 @@ MOST_DRAWN = 60
 class _Line:
     """The row of a limit."""
 
+    classes: str
+    """By which filters and highlights find it."""
     status: Status
     ignored: bool
     metric: str
@@ -45,6 +48,8 @@ class _Line:
 class _Check:
     """The section of a check."""
 
+    classes: str
+    """By which filters find it."""
     anchor: str
     status: Status
     title: str
@@ -66,10 +71,15 @@ def render(report: Report) -> str:
     worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
     drawn = set(worst[:MOST_DRAWN])
     mapped = _mapped(report.results, drawn)
-    checks = [_check(result, at, mapped, drawn=at in drawn) for at, result in enumerate(report.results)]
+    filters, keys = Filters.of(report.results), Names("k")
+    look = _Look(filters, keys)
+    checks = [_check(result, at, mapped, look, drawn=at in drawn) for at, result in enumerate(report.results)]
     return pages.template("report.html").render(
         status=report.status,
-        mark=_MARK,
+        mark=SIGNS,
+        matrix=_matrix(report),
+        filters=filters,
+        keys=keys,
         sentence=wording.sentence(report),
         next_step=wording.next_step(report),
         checks=checks,
@@ -81,7 +91,7 @@ def render(report: Report) -> str:
         ],
         undrawn=len(report.results) - len(drawn),
         foot=clean(f"edgecheck {report.version} on {report.host}, {report.started}, {report.seconds:,.1f} s"),
-        look=pages.text("report.css"),
+        look=f"{pages.text('report.css')}{pages.text('checks.css')}{filters.rules()}\n{_highlights(look, checks)}\n",
         bound_at=1 / _FULL,
         canvas=plots,
         tiles=tile_map,
@@ -97,7 +107,50 @@ def _mapped(results: Sequence[CheckResult], drawn: Collection[int]) -> dict[str,
     return first
 
 
-def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn: bool) -> _Check:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The class names of the page."""
+
+    filters: Filters
+    keys: Names
+
+
+def _highlights(look: _Look, checks: Sequence[_Check]) -> str:
+    """The style sheet of the data points in the drawings: they get their class names before the page is made."""
+    for check in checks:
+        for plot in check.plots:
+            for mark in (*plot.upright, *plot.level):
+                if mark.key:
+                    look.keys.of(mark.key)
+    return highlights(look.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A check in the matrix; without an anchor there is none at this place."""
+
+    words: str
+    status: str = ""
+    anchor: str = ""
+
+
+def _matrix(report: Report) -> tuple[tuple[str, ...], list[tuple[str, list[_Cell]]]] | None:
+    """Devices, and for each variant its name and its cells; None where there is nothing to compare."""
+    table = matrix(report)
+    if table is None:
+        return None
+    numbers = {id(result): number for number, result in enumerate(report.results, start=1)}
+
+    def of(row: str, column: str) -> _Cell:
+        result = table.cells.get((row, column))
+        if result is None:
+            return _Cell("")
+        return _Cell(cell(result), result.status.value, f"check-{numbers[id(result)]}")
+
+    return table.columns, [(row, [of(row, column) for column in table.columns]) for row in table.rows]
+
+
+def _check(result: CheckResult, number: int, mapped: Mapping[str, int], look: _Look, *, drawn: bool) -> _Check:
     first = mapped.get(result.artifact.sha256) if result.artifact is not None and result.tiles is not None else None
     notes = [f"auto: {words}" for words in wording.not_chosen(result)]
     notes += [f"{name}: {words}" for name, words in wording.intervals(result)]
@@ -106,12 +159,13 @@ def _check(result: CheckResult, number: int, mapped: Mapping[str, int], *, drawn
     if result.artifact is not None:
         notes += result.artifact.notes
     return _Check(
+        classes=f"is-{result.status.value} {look.filters.classes(result)}{' drawn' if drawn else ''}",
         anchor=f"check-{number + 1}",
         status=result.status,
         title=wording.title(result),
         details=wording.details(result),
         problem=wording.problem(result),
-        lines=tuple(map(_line, result.verdicts)),
+        lines=tuple(_line(verdict, look, result) for verdict in result.verdicts),
         notes=tuple(map(clean, notes)),
         ways_out=tuple(map(clean, _ways_out(result))),
         caveats=tuple((clean(one.code), clean(f"{one.message} {one.advice}".strip())) for one in result.caveats),
@@ -133,15 +187,18 @@ def _ways_out(result: CheckResult) -> list[str]:
     return lines
 
 
-def _line(verdict: Verdict) -> _Line:
+def _line(verdict: Verdict, look: _Look, result: CheckResult) -> _Line:
     found, bound = wording.found_and_bound(verdict)
     share = None
     if verdict.found is not None and verdict.bound > 0 and verdict.found >= 0:
         share = min(verdict.found / verdict.bound, _FULL) / _FULL
+    metric = clean(verdict.metric.name)
+    device = look.filters.devices.of(clean(result.profile.id))
     return _Line(
+        classes=f"row is-{verdict.status.value} {device} {look.filters.metrics.of(metric)} {look.keys.of(metric)}",
         status=verdict.status,
         ignored=verdict.ignored,
-        metric=clean(verdict.metric.name),
+        metric=metric,
         found=found,
         bound=bound,
         margin=wording.margin(verdict),

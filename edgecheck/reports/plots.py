@@ -35,6 +35,8 @@ class Mark:
     """The row of its words above the plot; 0 is the lowest."""
     anchor: str = "middle"
     """The part of its words that is at the mark: `start`, `middle` or `end`."""
+    key: str = ""
+    """What it is about, the same wherever the check shows it: a metric or a phase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Plot:
     """Horizontal lines."""
     heading: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[str, ...] = ()
+    """What each row is about, as `Mark.key`; empty where no mark is about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,8 @@ def _memory(result: CheckResult) -> Plot | None:
         upward=_ticks(upward, show, base=2),
         lines=tuple(_line(points, across, upward) for _, points in lines),
         upright=_in_rows(
-            Mark(at=across(mark.at), words=str(number), kind="phase") for number, mark in enumerate(first.marks, 1)
+            Mark(at=across(mark.at), words=str(number), kind="phase", key=f"phase {mark.phase.value}")
+            for number, mark in enumerate(first.marks, 1)
         ),
         level=tuple(_limit_line(limit, upward) for limit in near),
         heading=("", "phase", "since start", "resident", "highest so far"),
@@ -135,6 +140,7 @@ def _memory(result: CheckResult) -> Plot | None:
             )
             for number, mark in enumerate(first.marks, 1)
         ),
+        keys=tuple(f"phase {mark.phase.value}" for mark in first.marks),
     )
 
 
@@ -164,7 +170,11 @@ def _latencies(result: CheckResult) -> Plot | None:
     bounds = [limit.at for limit in near]
     across = _across(min([least, *bounds]) * 0.95, max([most, *bounds]))
     shares = [(f"p{round(q * 100)}", statistics.percentile(latencies, q)) for q in (0.5, 0.9, 0.99)]
-    upright = [Mark(at=across(value), words=name, kind="figure") for name, value in shares if value <= across.most]
+    upright = [
+        Mark(at=across(value), words=name, kind="figure", key=f"latency_{name}")
+        for name, value in shares
+        if value <= across.most
+    ]
     upright += [_limit_line(limit, across) for limit in near]
     beyond = sum(value > across.most for value in latencies)
     return Plot(
@@ -183,6 +193,7 @@ def _latencies(result: CheckResult) -> Plot | None:
             *((name, show(value)) for name, value in shares),
             ("slowest", show(max(latencies))),
         ),
+        keys=("", *(f"latency_{name}" for name, _ in shares), ""),
     )
 
 
@@ -226,12 +237,13 @@ def _projection(result: CheckResult) -> Plot | None:
         bars=(Bar(x=low, y=(TOP + BOTTOM) / 2 - 14, width=round(high - low, 1), height=28),),
         upright=_in_rows(
             [
-                Mark(at=across(finding.value), words="estimate", kind="figure"),
+                Mark(at=across(finding.value), words="estimate", kind="figure", key=LATENCY_P50.name),
                 *(_limit_line(limit, across) for limit in near),
             ]
         ),
         heading=("figure", "latency"),
         rows=(("low end", show(finding.low)), ("estimate", show(finding.value)), ("high end", show(finding.high))),
+        keys=("", LATENCY_P50.name, ""),
     )
 
 
@@ -239,7 +251,10 @@ def _limits(result: CheckResult, metric: Metric) -> list[Mark]:
     """Both bounds of every limit on the metric, with their values as `at`."""
     return [
         Mark(
-            at=bound, words=f"{metric.name} {'warning' if kind == 'warn' else 'limit'} {metric.show(bound)}", kind=kind
+            at=bound,
+            words=f"{metric.name} {'warning' if kind == 'warn' else 'limit'} {metric.show(bound)}",
+            kind=kind,
+            key=metric.name,
         )
         for verdict in result.verdicts
         if verdict.metric == metric

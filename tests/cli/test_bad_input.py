@@ -36,7 +36,7 @@ def check_both(folder: Path, name: str, extra: str = "", limits: str = EASY) -> 
     shutil.copyfile(fetch("okay_nabu.tflite"), folder / "fine.tflite")
     (folder / "a.yaml").write_text(f"model: {name!r}\n{EFFORT}{extra}{limits}", encoding="utf-8")
     (folder / "b.yaml").write_text(f"model: fine.tflite\n{EFFORT}{EASY}", encoding="utf-8")
-    done = edgecheck("check", "a.yaml", "b.yaml", cwd=folder)
+    done = edgecheck("check", "-v", "a.yaml", "b.yaml", cwd=folder)
     assert "Traceback" not in done.out + done.err
     return done
 

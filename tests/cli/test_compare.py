@@ -287,3 +287,11 @@ class TestAcross:
         done = edgecheck("compare", "other.json", "small.json", "--across", cwd=results)
         assert done.code == 2
         assert "BASE has several models" in done.err
+
+
+def test_a_head_without_any_check_is_not_a_pass(tmp_path: Path) -> None:
+    (tmp_path / "main.json").write_text(render("json", report(result(SEEN))), encoding="utf-8")
+    (tmp_path / "head.json").write_text(render("json", report()), encoding="utf-8")
+    done = edgecheck("compare", "main.json", "head.json", "--growth", "size=1%", cwd=tmp_path)
+    assert (done.code, done.out) == (3, "")
+    assert "HEAD has no check. The baseline has a check that this report lacks: net.onnx (as-is on" in done.err

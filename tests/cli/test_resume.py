@@ -40,7 +40,7 @@ def here(tmp_path: Path) -> Path:
 def interrupt(folder: Path, after: int, *options: str) -> str:
     """Ctrl-C once `after` checks are printed; gives what was written to stderr."""
     process = subprocess.Popen(
-        [EDGECHECK, "check", *options],
+        [EDGECHECK, "check", "-v", *options],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -72,7 +72,7 @@ def test_it_goes_on_after_an_interruption(here: Path) -> None:
     assert kept.name.endswith(".part.json")
     before = json.loads(kept.read_text(encoding="utf-8"))
     hurry(here)
-    done = edgecheck("check", "--resume", "--format", "json=all.json", cwd=here)
+    done = edgecheck("check", "--verbose", "--resume", "--format", "json=all.json", cwd=here)
     assert (done.code, done.err) == (
         0,
         f"edgecheck: reusing the results of 2 of 3 checks, the latest from .edgecheck/results/{kept.name}.\n",
@@ -98,7 +98,7 @@ def test_twice_interrupted(here: Path) -> None:
     assert errors.startswith("edgecheck: reusing the results of 1 of 3 checks")
     assert "edgecheck: 2 of 3 checks are done and saved" in errors
     hurry(here)
-    done = edgecheck("check", "--resume", cwd=here)
+    done = edgecheck("check", "-v", "--resume", cwd=here)
     assert re.search("the results of 2 of 3 checks", done.err)
     assert done.out.count(f"{TAKEN_OVER}: ") == 2
 
@@ -117,7 +117,7 @@ def test_what_changed_is_done_again(change: object, taken: int, here: Path) -> N
     assert callable(change)
     change(here)
     hurry(here)
-    done = edgecheck("check", "--resume", cwd=here)
+    done = edgecheck("check", "-v", "--resume", cwd=here)
     assert ("reusing" in done.err) is bool(taken)
     assert done.out.count(f"{TAKEN_OVER}: ") == taken
 

@@ -14,7 +14,7 @@ from edgecheck.anatomy.values import Anatomy, Kind
 from edgecheck.checks.explain.memory import memory_way_out
 from edgecheck.core.finding import Evidence
 from edgecheck.core.metrics import DOWNLOAD, FOOTPRINT, Family
-from edgecheck.core.report import Part, WayOut
+from edgecheck.core.report import WOULD_HOLD, Part, WayOut
 from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import ModelError
@@ -102,7 +102,7 @@ def _effect(advice: Advice, verdict: Verdict) -> str:
         return ""
     metric, left = verdict.metric, max(0.0, verdict.found - advice.saves)
     holds = left <= verdict.bound
-    return f"{metric.name} {metric.show(left)}, {'which would hold' if holds else 'still over'}."
+    return f"{metric.name} {metric.show(left)}, {WOULD_HOLD if holds else 'still over'}."
 
 
 def savings(
