@@ -27,13 +27,22 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     """
     given = inputs.read(spec["samples"], *_needed(spec)) if spec["samples"] else {}
     report.phase("runtime-ready")
-    turns = opened(spec, loaded.engine, given, report)
+    engine = loaded.engine if spec["purpose"] != "profile" else _profiled(spec, loaded)
+    turns = opened(spec, engine, given, report)
     start = time.perf_counter()
     with refusals.translated(turns.advice, made_up=not given):
         turns.model.invoke()
     turns.first_s = time.perf_counter() - start
     report.phase("first-inference", first_s=turns.first_s)
-    if spec["purpose"] != "load":
+    if spec["purpose"] == "profile":
+        from edgecheck_agent import profiling  # other runs do not carry what it imports
+
+        reopen = functools.partial(_opened_again, spec, engine, turns)
+        turns = profiling.profile(turns, reopen, spec["profile"], report)
+        report.phase("steady")
+        if turns.doubtful:
+            report.send("note", code="guessed-dimension", message=turns.advice)
+    elif spec["purpose"] != "load":
         find = _measured(spec, loaded.engine, turns, report)
         report.phase("steady")
         _note_doubts(turns, find, report)
@@ -61,6 +70,23 @@ def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: eve
     feeds = plan.feeds or [inputs.random_feed(model.inputs, plan.shapes, spec["seed"])]
     model.feed(feeds[0])
     return timing.Turns(model, feeds, advice, doubtful=any(None in one.dims[1:] for one in plan.guessed))
+
+
+def _profiled(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:
+    """The engine with the runtime's profiler on; raises `refusals.Refused` if it has none."""
+    if spec["format"] == "onnx":
+        from edgecheck_agent import onnx_profile
+
+        return onnx_profile.Engine(loaded.engine, spec["folder"])
+    from edgecheck_agent import litert_profile
+
+    return litert_profile.Engine(loaded.engine, loaded.version, spec["threads"])
+
+
+def _opened_again(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> timing.Turns:
+    model = reopened(spec, engine, turns)
+    model.feed(turns.feeds[0])
+    return timing.Turns(model, turns.feeds, turns.advice, doubtful=turns.doubtful)
 
 
 def reopened(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> Any:

@@ -55,6 +55,7 @@ KEYS = {
     "load": Key((dict, _NONE), None),
     "memory": Key((dict, _NONE), None),
     "outputs": Key((bool,), default=False),
+    "profile": Key((dict, _NONE), None),
     "pin": Key((bool,), default=False),
 }
 PLANS = {
@@ -81,6 +82,13 @@ PLANS = {
         "spread": Key(_NUMBER, 0.05),
         "interval_s": Key(_NUMBER, 0.01),
         "inferences": Key((int,), 5),
+    },
+    "profile": {
+        "processes": Key((int,), 1),
+        "warmup_count": Key((int,), 2),
+        "max_count": Key((int,), 200),
+        "min_s": Key(_NUMBER, 1.0),
+        "max_s": Key(_NUMBER, 10.0),
     },
 }
 
@@ -163,6 +171,8 @@ def _sensible(job: Dict[str, Any]) -> None:
         "deterministic.max_batches is less than 1": not job["deterministic"]
         or job["deterministic"]["max_batches"] >= 1,
         "memory.interval_s is not above 0": not job["memory"] or job["memory"]["interval_s"] > 0,
+        "profile.max_count is less than 1": not job["profile"] or job["profile"]["max_count"] >= 1,
+        "profile.warmup_count is less than 1": not job["profile"] or job["profile"]["warmup_count"] >= 1,
         "python_path is not a list of folders": all(isinstance(path, str) for path in job["python_path"]),
         "launcher is not a list of arguments": all(isinstance(part, str) for part in job["launcher"]),
         "inputs is not a map of shapes": all(_is_shape(shape) for shape in job["inputs"].values()),

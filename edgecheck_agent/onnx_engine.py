@@ -67,7 +67,7 @@ class Engine:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         onnxruntime.set_default_logger_severity(_ERROR)
-        tiny = self._session(TINY)
+        tiny = self.session(TINY)
         tiny.run(None, {"x": np.zeros(1, dtype=np.float32)})
 
     def open(self, path: str, _signature: None = None) -> Model:
@@ -77,14 +77,18 @@ class Engine:
             refusals.Refused: an input has a type that cannot be fed.
             Exception: whatever the runtime raises.
         """
-        return Model(self._session(path))
+        return Model(self.session(path))
 
-    def _session(self, model: Any) -> Any:
+    def session(self, model: Any, profile: str = "") -> Any:
+        """A session of a model, given as its path or its bytes; with `profile`, it writes one to files named so."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = _ERROR
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -1,5 +1,7 @@
-"""The passes of a job, each in fresh processes: latency, load, memory, outputs."""
+"""The passes of a job, each in fresh processes: latency, load, memory, outputs, profile."""
 
+import shutil
+import tempfile
 import time
 from typing import Any, Dict, List, Optional
 
@@ -26,7 +28,9 @@ class Passes:
         """
         going = self._latency() and self._load() and self._memory()
         if going and self._job["outputs"]:
-            self._one("outputs")
+            going = self._one("outputs") is not None
+        if going and self._job["profile"]:
+            self._profile()
 
     def _latency(self) -> bool:
         for purpose in ("latency", "deterministic"):
@@ -57,13 +61,31 @@ class Passes:
             peaks.append(peak)
         return True
 
-    def _one(self, purpose: str) -> Optional[int]:
-        """Run one process. Returns its peak memory, or None if it ended before it had its results."""
+    def _profile(self) -> None:
+        """As many processes as the plan says; a runtime writes its profile into a folder that is removed afterwards."""
+        for _ in range(self._job["profile"]["processes"]):
+            try:
+                folder = tempfile.mkdtemp(prefix="edgecheck-profile-")
+            except OSError as error:
+                message = "the runtime has no place for its profile: %s" % error
+                self._out.emit("note", code="no-profile", message=message)
+                return
+            try:
+                if self._one("profile", folder) is None:
+                    return
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _one(self, purpose: str, folder: str = "") -> Optional[int]:
+        """Run one process, which may write into `folder`.
+
+        Returns its peak memory, or None if it ended before it had its results.
+        """
         self.count += 1
         available = procfs.available()
         watched = bool(self._job["memory"]) and purpose in ("memory", "deterministic")
         with self._waiting.take(jobs.runtime(self._job), self.count, shares=watched) as worker:
-            worker.assign(dict(self._job, purpose=purpose))
+            worker.assign(dict(self._job, purpose=purpose, folder=folder))
             self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid, available=available)
             sampler = None
             if watched:

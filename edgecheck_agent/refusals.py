@@ -29,6 +29,7 @@ REASONS = (
     "input-type",
     "missing-runtime",
     "out-of-memory",
+    "no-profile",
     "agent-fault",
     "other",
 )

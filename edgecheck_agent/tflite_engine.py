@@ -135,9 +135,9 @@ class Engine:
     """
 
     def __init__(self, name: str, threads: int) -> None:
-        package = PACKAGES[name]
-        self._interpreter = importlib.import_module(package + ".interpreter").Interpreter
-        self.version = str(getattr(importlib.import_module(package), "__version__", ""))
+        self.package = PACKAGES[name]
+        self._interpreter = importlib.import_module(self.package + ".interpreter").Interpreter
+        self.version = str(getattr(importlib.import_module(self.package), "__version__", ""))
         self._threads = threads
         tiny = self._interpreter(model_content=TINY, num_threads=threads)
         tiny.allocate_tensors()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgecheck.checks.check import Attempt, Check, convert, judge, measure, run
+from edgecheck.checks.check import Attempt, Check, convert, explained, judge, measure, run
 from edgecheck.converters.interface import AS_IS
 from edgecheck.core.budget import Variant
 from edgecheck.core.fitting import ALLOW_DIVERGENCE, MOST_LOSS, Fit, Step, Trial, answer, next_move, others
@@ -34,6 +34,7 @@ def choose(
     done = search(check, settings, progress)
     chosen = done.fit.nearest
     result = chosen.result if chosen.finished else _not_run(done, chosen)
+    result = explained(done.attempts[chosen.variant], result, progress)
     return _with_divergence(result, chosen), others(done.fit)
 
 

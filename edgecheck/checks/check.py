@@ -27,7 +27,7 @@ from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
-from edgecheck.targets import Reuse, open_target
+from edgecheck.targets import Reuse, Target, open_target
 
 if TYPE_CHECKING:
     from edgecheck.converters.interface import ConversionSettings
@@ -38,7 +38,33 @@ def check_variant(check: Check, settings: ConversionSettings, progress: Callable
     attempt = convert(check, settings, progress)
     attempt = run(attempt, progress)
     findings = measure(attempt)
-    return judge(attempt, findings)
+    return explained(attempt, judge(attempt, findings), progress)
+
+
+def explained(attempt: Attempt, result: CheckResult, progress: Callable[[str], None]) -> CheckResult:
+    """The result with the model's operators, if a limit on latency or instructions failed or the check asks for them.
+
+    That takes another pass on the device. If it fails, the verdicts stand, and the result says why it has no operators.
+    """
+    evidence, check = attempt.evidence, attempt.check
+    failed = any(each.status is Status.FAIL and each.metric.family in _ON_TIME for each in result.verdicts)
+    if not (failed or check.with_operators) or evidence is None or result.run is None or check.target is None:
+        return result
+    from edgecheck.checks.explain import operators  # only a failure pays for it
+
+    metrics = operators.on_time(result.verdicts)
+    try:
+        target = open_target(check.target, check.profile)
+        needs = needs_of(check, evidence.artifact, target)
+        profile = operators.profile_artifact(target, evidence.artifact, needs, check.profile, progress)
+    except EdgecheckError as error:
+        ways_out = (operators.without_operators(metrics, error),) if metrics else ()
+        return replace(result, ways_out=(*result.ways_out, *ways_out))
+    ways_out = (operators.operators_way_out(metrics, profile),) if metrics else ()
+    return replace(result, operators=profile, ways_out=(*result.ways_out, *ways_out))
+
+
+_ON_TIME = (Family.LATENCY, Family.COUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +87,8 @@ class Check:
     """Which earlier results of emulated devices may be taken."""
     fingerprint: str = ""
     """A hash of everything that decides the result, for `--resume`; empty where nothing is resumed."""
+    with_operators: bool = False
+    """Whether the operators are profiled even if every limit holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +131,36 @@ def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
     if evidence is None or attempt.error is not None or not check.target:
         return attempt
     try:
-        open_dimensions.ensure_known(check.budget, evidence.artifact, lambda shapes: _command(check, shapes))
+        ensure_dimensions(check, evidence.artifact)
         target = open_target(check.target, check.profile)
-        bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
-        pins = check.profile.runtimes.get(evidence.artifact.format, ()) if bundle == "profile" else ()
-        needs = Needs(
-            budget=check.budget,
-            limits=check.limits,
-            requirements=pins,
-            device_memory=check.profile.ram.available,
-            reuse=check.reuse,
-        )
-        seen = run_on(target, evidence.artifact, needs, progress=progress)
+        seen = run_on(target, evidence.artifact, needs_of(check, evidence.artifact, target), progress=progress)
     except ConnectionLostError as error:
         hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
         return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
     return replace(attempt, evidence=replace(evidence, run=seen))
+
+
+def ensure_dimensions(check: Check, artifact: Artifact) -> None:
+    """Check that every dimension that the file leaves open has a size, as far as one is needed.
+
+    Raises:
+        UndecidedError: one has none; the hint has the command with it.
+    """
+    open_dimensions.ensure_known(check.budget, artifact, lambda shapes: _command(check, shapes))
+
+
+def needs_of(check: Check, artifact: Artifact, target: Target) -> Needs:
+    """What a run of the artifact on the check's target needs."""
+    bundle = check.budget.bundle or ("system" if target.has_runtime else "profile")
+    return Needs(
+        budget=check.budget,
+        limits=check.limits,
+        requirements=check.profile.runtimes.get(artifact.format, ()) if bundle == "profile" else (),
+        device_memory=check.profile.ram.available,
+        reuse=check.reuse,
+    )
 
 
 def _command(check: Check, inputs: Mapping[str, str] | None = None) -> str:

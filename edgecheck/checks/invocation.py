@@ -43,6 +43,8 @@ class InvocationRequest:
     """The part of the checks to do; None: all."""
     history: Path | None = None
     """The file of results over time; None: they are not kept."""
+    operators: bool = False
+    """Whether every model's operators are profiled, and not only those of a model that fails a limit on time."""
     fresh: bool = False
     """Whether results of earlier invocations are measured again on emulated devices."""
 
@@ -115,7 +117,7 @@ def plan_invocation(
     if request.shard is not None:
         checks = request.shard.of(checks)
     reuse = Reuse(time.time(), request.fresh)
-    checks = tuple(replace(check, reuse=reuse) for check in checks)
+    checks = tuple(replace(check, reuse=reuse, with_operators=request.operators) for check in checks)
     empty = Report(
         results=(),
         version=VERSION,

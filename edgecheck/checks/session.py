@@ -16,6 +16,7 @@ from edgecheck.core.events import PROTOCOL, RunReader
 from edgecheck.core.limits import Limit
 from edgecheck.core.looks import LEAST_TIME, for_agent
 from edgecheck.core.metrics import Family
+from edgecheck.core.operators import SeenProfile
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
 from edgecheck.errors import TargetError
@@ -97,6 +98,43 @@ def time_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Calla
     """
     workload = _workload(target, artifact, needs)
     return _run(target, replace(workload, job={**workload.job, "load": None, "memory": None}), progress)
+
+
+#: The profiling pass: seconds of inferences, at least and at most, and the most of them.
+_PROFILE = {"warmup_count": 2, "max_count": 200, "min_s": 1.0, "max_s": 10.0}
+
+#: Where the clock counts instructions, the least of four steady inferences repeats.
+_COUNTED_PROFILE = {"warmup_count": 1, "max_count": 4, "min_s": 0.0, "max_s": 0.0}
+
+
+def profile_on(
+    target: Target, artifact: Artifact, needs: Needs, progress: Callable[[str], None], *, compared: int | None
+) -> tuple[Run, tuple[SeenProfile, ...]]:
+    """The operators of steady inferences, by the runtime's own profiler, in a separate pass.
+
+    Args:
+        target: Where to run.
+        artifact: What to run.
+        needs: As for `run_on`.
+        progress: Called with a few words about each step.
+        compared: How many processes profile, where inferences are also timed or counted without the profiler; None
+            where they have been, and one process is enough.
+
+    Returns:
+        The run, and the profile of each process that completed its profile.
+
+    Raises:
+        TargetError: as `run_on`.
+    """
+    workload = _workload(target, artifact, needs)
+    plan = {**_COUNTED_PROFILE, "processes": 1} if target.emulated else {**_PROFILE, "processes": compared or 1}
+    only = {"load": None, "memory": None, "outputs": False, "profile": plan}
+    timed = {"latency": None, "deterministic": None} if compared is None else {}
+    job = {**workload.job, **only, **timed}
+    reader = RunReader(str(target.address), emulated=target.emulated)
+    with target.launch(replace(workload, job=job), progress) as lines:
+        broken = _follow(lines, reader, progress)
+    return reader.run(broken), reader.profiles
 
 
 def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:

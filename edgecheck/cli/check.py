@@ -113,6 +113,11 @@ Examples:
 @options.TRUST
 @options.MACHINES
 @options.FRESH
+@click.option(
+    "--operators",
+    is_flag=True,
+    help="Profile the operators of every model, so that `compare` can name those that grew.",
+)
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option("--watch", is_flag=True, help="Check again when a model or a budget changes, and say what is different.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
@@ -140,6 +145,7 @@ def command(
     trust: bool,
     fresh: bool,
     watch: bool,
+    operators: bool,
     resuming: bool,
     verbose: bool,
     quiet: bool,
@@ -171,6 +177,7 @@ def command(
         machines=machines,
         shard=shard,
         fresh=fresh,
+        operators=operators,
     )
     style = Style(verbose=verbose, quiet=quiet)
     once = partial(_once, request, formats, style, resuming=resuming)

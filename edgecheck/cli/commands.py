@@ -26,6 +26,7 @@ COMMANDS = {
     "convert": ("edgecheck.cli.convert", "Convert a model and report its size and accuracy loss."),
     "devices": ("edgecheck.cli.devices", "List device profiles; show, make or calibrate one."),
     "size": ("edgecheck.cli.size", "Show where a model's bytes are, and what grew."),
+    "profile": ("edgecheck.cli.profile", "Show what each operator takes, and what grew."),
     "sweep": ("edgecheck.cli.sweep", "Show what a model's size and speed depend on."),
     "emulator": ("edgecheck.cli.emulator", "Build, import or inspect the emulated machine."),
     "cache": ("edgecheck.cli.cache", "Show or clear the cache, here or on a device."),

@@ -18,6 +18,7 @@ from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
 from edgecheck.core.measurement import is_measured_on
 from edgecheck.core.metrics import Direction, Family, Provenance
+from edgecheck.core.operator_changes import explanation
 from edgecheck.core.readers import LOADING, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
@@ -166,6 +167,9 @@ def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | No
         metric=against_baseline(allowance.metric), error=bound, source=allowance.source, on_unknown=allowance.on_unknown
     )
     status, reason = _answer(head, base, allowance, merge_base)
+    if status is Status.FAIL and allowance.metric.family in (Family.LATENCY, Family.COUNT):
+        operators = explanation(head.result.operators, base.result.operators)
+        reason = "; ".join(part for part in (reason, operators) if part)
     ignored = status is Status.UNKNOWN and allowance.on_unknown is OnUnknown.IGNORE
     if status is Status.UNKNOWN and allowance.on_unknown in _INSTEAD:
         status, reason = _INSTEAD[allowance.on_unknown], f"{reason} (on_unknown: {allowance.on_unknown.value})"

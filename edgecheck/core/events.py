@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
@@ -32,6 +33,7 @@ PROTOCOL = 1
 #: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
 #: Readings of a sustained run, which come every few seconds.
 _MOST_STATES = 20_000
+_MOST_OPERATORS = 100_000
 _MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
@@ -57,6 +59,7 @@ class _Worker:
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
+    operators: list[SeenOperator] = field(default_factory=list)
 
     def add_available(self, at: float, available: int | None) -> None:
         """Keep the machine's available memory if it is a new minimum."""
@@ -98,6 +101,7 @@ class RunReader:
         self._runtime: RuntimeFacts | None = None
         self._states: dict[str, DeviceState] = {}
         self._notes: list[Note] = []
+        self._profiles: list[SeenProfile] = []
         self._problem = ""
         self._done = False
         self._events = 0
@@ -132,6 +136,11 @@ class RunReader:
         except MisfitError as misfit:
             raise _does_not_fit(misfit) from misfit
         return known
+
+    @property
+    def profiles(self) -> tuple[SeenProfile, ...]:
+        """The complete profiles, one for each process of the profiling pass."""
+        return tuple(self._profiles)
 
     @property
     def done(self) -> bool:
@@ -255,7 +264,29 @@ class RunReader:
         worker.agreed = event["agreed"]
 
     def _on_counted(self, event: Mapping[str, Any]) -> None:
-        self._worker(event).counted = _counted(event)
+        self._worker(event).counted = Counted.of(event)
+
+    def _on_operators(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        _require(event["first"] == len(worker.operators), "operators: some are missing")
+        _require(len(worker.operators) < _MOST_OPERATORS, f"operators: more than {_MOST_OPERATORS:,}")
+        worker.operators += [seen_operator(each) for each in event["operators"]]
+
+    def _on_profile(self, event: Mapping[str, Any]) -> None:
+        worker = self._worker(event)
+        runs, count = len(event["values_us"]), len(worker.operators)
+        _require(runs > 0, "profile: no inference")
+        _require(event["count"] == count, "profile: not as many operators as it says")
+        _require(all(len(each.values) == runs for each in worker.operators), "profile: figures are missing")
+        _require(is_nested(worker.operators), "profile: an operator is inside of none before it, or too deep inside")
+        self._profiles.append(
+            SeenProfile(
+                whole=tuple(value * MICROSECOND for value in event["values_us"]),
+                operators=tuple(worker.operators),
+                profiler=event["profiler"],
+            )
+        )
+        worker.operators = []
 
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
@@ -299,19 +330,6 @@ def _contention(seen: Mapping[str, Any]) -> Contention:
         switches=seen["switches"],
         stolen=seen.get("stolen"),
         others=seen.get("others"),
-    )
-
-
-def _counted(seen: Mapping[str, Any]) -> Counted:
-    """The counts of one inference."""
-    share = 1 / seen["inferences"]
-    return Counted(
-        instructions=seen["executed"] * share,
-        multiplying=seen["multiplying"] * share,
-        l1_loads=seen["l1_loads"] * share,
-        l1_stores=seen["l1_stores"] * share,
-        l2=tuple((size, misses * share) for size, misses in seen["l2"]),
-        cycles=tuple((model, spent * share) for model, spent in (seen.get("cycles") or {}).items()),
     )
 
 
@@ -364,6 +382,8 @@ _HANDLERS = {
     "look": RunReader._on_look,  # noqa: SLF001
     "batches": RunReader._on_batches,  # noqa: SLF001
     "counted": RunReader._on_counted,  # noqa: SLF001
+    "operators": RunReader._on_operators,  # noqa: SLF001
+    "profile": RunReader._on_profile,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

@@ -196,6 +196,16 @@ _CPU = record(
     },
 )
 
+_SHAPED = many(pair(text(), many(whole())))
+_OPERATOR = record(
+    {"name": text(), "type": text(), "provider": text(), "values_us": many(whole(), _MOST_FIGURES), "calls": whole()},
+    {
+        **dict.fromkeys(("place", "graph", "activation_bytes", "parameter_bytes", "output_bytes"), whole()),
+        "inside": whole(0, _MOST_FIGURES),
+        **dict.fromkeys(("inputs", "outputs"), _SHAPED),
+    },
+)
+
 #: By the kind of event: its fields (docs/reference/agent-protocol.md).
 EVENTS: Mapping[str, Shape] = {
     "device": record(
@@ -264,6 +274,10 @@ EVENTS: Mapping[str, Shape] = {
             "l2": many(pair(whole(1), whole())),
         },
         {"cycles": by_name(number(0, _LARGEST))},
+    ),
+    "operators": record(_PROCESS | {"first": whole(0, _MOST_FIGURES), "operators": many(_OPERATOR)}),
+    "profile": record(
+        _PROCESS | {"values_us": many(whole(), _MOST_FIGURES), "count": whole(0, _MOST_FIGURES), "profiler": text()}
     ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),

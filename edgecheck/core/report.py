@@ -12,6 +12,7 @@ from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Finding
+from edgecheck.core.operators import OperatorProfile
 from edgecheck.core.run import Run
 from edgecheck.core.verdict import Status, Verdict
 
@@ -21,12 +22,12 @@ WOULD_HOLD = "which would hold"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of the bytes, or a way to save some."""
+    """Some of the bytes or of the time, or a way to save some."""
 
     name: str
-    """A layer, a phase of the run, or a means such as `int8`."""
-    size: int
-    """Bytes."""
+    """A layer, a phase of the run, an operator, or a means such as `int8`."""
+    size: float
+    """Bytes; in the unit of a metric of time or of instructions where it explains that."""
     words: str = ""
     """A clause about it."""
 
@@ -113,6 +114,8 @@ class CheckResult:
     """The other variants, where this one was chosen from several."""
     tiles: Tiles | None = None
     """Where the artifact's bytes are; None where not known."""
+    operators: OperatorProfile | None = None
+    """What each operator takes, where the check profiled them: a limit on time failed, or it was asked to."""
     fingerprint: str = ""
     """A hash of everything that decided the result; empty where nothing is resumed."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class Phase(Enum):
@@ -36,6 +38,8 @@ class Purpose(Enum):
     LOAD = "load"
     MEMORY = "memory"
     OUTPUTS = "outputs"
+    PROFILE = "profile"
+    """The pass with the runtime's own profiler on."""
 
 
 class Outcome(Enum):
@@ -158,6 +162,19 @@ class Counted:
     """(Bytes, misses) of each second level that was simulated behind it."""
     cycles: tuple[tuple[str, float], ...] = ()
     """(Model, cycles) of the core by LLVM, where that is installed."""
+
+    @staticmethod
+    def of(event: Mapping[str, Any]) -> Counted:
+        """From an event `counted`, which is about a number of inferences."""
+        share = 1 / event["inferences"]
+        return Counted(
+            instructions=event["executed"] * share,
+            multiplying=event["multiplying"] * share,
+            l1_loads=event["l1_loads"] * share,
+            l1_stores=event["l1_stores"] * share,
+            l2=tuple((size, misses * share) for size, misses in event["l2"]),
+            cycles=tuple((model, spent * share) for model, spent in (event.get("cycles") or {}).items()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "run": _run(result.run) if result.run else None,
         "ways_out": [plain(each) for each in result.ways_out],
         "tried": [plain(each) for each in result.tried],
+        "operators": plain(result.operators) if result.operators else None,
         "tiles": plain(result.tiles) if result.tiles else None,
         "fingerprint": result.fingerprint,
     }

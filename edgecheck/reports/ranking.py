@@ -67,4 +67,9 @@ def fits(report: Report) -> Iterator[Text]:
         own = [result for result in report.results if str(result.variant) == variant]
         count = sum(result.status in _FITS for result in own)
         name = own[0].budget.model.path.name + ("" if len(variants) == 1 else f" as {variant}")
-        yield Text(wording.clean(f"{name} fits {count} of {len(own)} devices."), style="bold")
+        by = "By its files, " if all(map(_is_of_files, own)) else ""
+        yield Text(wording.clean(f"{by}{name} fits {count} of {len(own)} devices."), style="bold")
+
+
+def _is_of_files(result: CheckResult) -> bool:
+    return any(caveat.code == "files-only" for caveat in result.caveats)

@@ -15,6 +15,7 @@ from edgecheck.core.device import Capacity, Cpu, DeviceProfile, Identity
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import SUFFIX, Limit, OnUnknown, Source, against_baseline
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
+from edgecheck.core.operators import OperatorProfile
 from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
 from edgecheck.core.units import Unit
@@ -110,6 +111,7 @@ def _check(raw: object, place: str) -> CheckResult:
         hint=_text(data, "hint", place),
         seconds=_number(data, "seconds", place),
         ways_out=built(tuple[WayOut, ...], data.get("ways_out", []), f"{place}.ways_out"),
+        operators=built(OperatorProfile, data["operators"], f"{place}.operators") if data.get("operators") else None,
         tried=built(tuple[Tried, ...], data.get("tried", []), f"{place}.tried"),
         tiles=_tiles(data.get("tiles"), f"{place}.tiles"),
         fingerprint=scalar(str, data.get("fingerprint", ""), f"{place}.fingerprint"),

@@ -9,7 +9,7 @@ from io import StringIO
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from edgecheck.core.metrics import METRICS, SIZE
+from edgecheck.core.metrics import METRICS, SIZE, Family
 from edgecheck.core.report import WOULD_HOLD, CheckResult, Part, Report, WayOut
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import Style, wording
@@ -212,7 +212,7 @@ def _ways_out(result: CheckResult, told: Told, *, again: bool = True) -> Iterato
             yield Text(_as_above(found), style="dim")
 
 
-def _means(savings: Sequence[Part]) -> tuple[tuple[str, int], ...]:
+def _means(savings: Sequence[Part]) -> tuple[tuple[str, float], ...]:
     """What the savings are on every device; whether one is enough depends on the device's limit."""
     return tuple((part.name, part.size) for part in savings)
 
@@ -221,18 +221,31 @@ def _as_above(found: WayOut) -> str:
     """In a line, for a device whose limits fail because of the same bytes."""
     enough = [wording.clean(part.name) for part in found.savings if WOULD_HOLD in part.words]
     here = f"; enough here: {', '.join(enough)}" if enough else "; none of it is enough here" if found.savings else ""
-    return f"the bytes of {' and '.join(found.metrics)} are explained above{here}"
+    what = "operators that take most" if _is_of_time(found) else "bytes"
+    return f"the {what} of {wording.clean(' and '.join(found.metrics))} are explained above{here}"
 
 
 def _way_out(found: WayOut) -> Iterator[RenderableType]:
-    """Where the bytes are and what would save some, a line for each part."""
-    yield Text(f"where the bytes of {' and '.join(found.metrics)} are", style="dim")
-    yield _parts(found.parts, found.metrics[0])
+    """Where the bytes or the time are, and what would save some, a line for each part."""
+    yield Text(_heading(found), style="dim")
+    if found.parts:
+        yield _parts(found.parts, found.metrics[0])
     if found.savings:
         yield Text("what would help", style="dim")
         yield _parts(found.savings, found.metrics[0])
     for note in found.notes:
         yield Text(wording.clean(note), style="dim")
+
+
+def _heading(found: WayOut) -> str:
+    """What the parts are."""
+    of = wording.clean(" and ".join(found.metrics))
+    return f"which operators take most of {of}" if _is_of_time(found) else f"where the bytes of {of} are"
+
+
+def _is_of_time(found: WayOut) -> bool:
+    metric = METRICS.get(found.metrics[0])
+    return metric is not None and metric.family in (Family.LATENCY, Family.COUNT)
 
 
 _PART_COLUMNS = (Column("right", wraps=False), Column(least=8), Column(style="dim"))

@@ -30,6 +30,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
     runs = [
         run(job(model, latency=QUICK, memory=ONE_PROCESS, outputs=True)),
         run(job(model, deterministic=TWO_INFERENCES)),
+        run(job(model, profile={"max_count": 3}, inputs={"x": [1, 3, 48, 192]})),
         run(job(model, latency={"warmup_s": 0, "sustained_s": 0.1}, inputs={"x": [1, 3, 48, 192]})),
     ]
     with Live(holding) as live:

@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 from edgecheck.core.events import RunReader
 from edgecheck.core.finding import Evidence
 from edgecheck.core.measurement import measure_all
+from edgecheck.core.metrics import Provenance
+from edgecheck.core.operator_groups import By
+from edgecheck.core.operators import summarised
 from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed, read_event
 from edgecheck.core.run import Run
 from edgecheck.errors import TargetError
+from edgecheck.reports.profile import FORMATS, ProfileReport, render_profile
 from tests.builders import ARTIFACT
 
 #: A short job's, with every kind of event.
@@ -68,6 +72,33 @@ STREAM: list[dict[str, Any]] = [
         "l2": [[262_144, 30_000], [524_288, 20_000]],
         "cycles": {"cortex-a57": 1_900_000.5},
     },
+    {
+        "event": "operators",
+        "process": 1,
+        "first": 0,
+        "operators": [
+            {
+                "name": "choice",
+                "type": "If",
+                "provider": "CPUExecutionProvider",
+                "values_us": [9, 8],
+                "calls": 2,
+                "place": 0,
+                "inside": None,
+            },
+            {
+                "name": "conv",
+                "type": "Conv",
+                "provider": "CPUExecutionProvider",
+                "values_us": [7, 7],
+                "calls": 2,
+                "inside": 0,
+                "outputs": [["float", [1, 2]]],
+                "output_bytes": 8,
+            },
+        ],
+    },
+    {"event": "profile", "process": 1, "values_us": [18, 16], "count": 2, "profiler": "a runtime's"},
     {"event": "note", "process": 1, "code": "nan-output", "message": "output y holds NaN"},
     {
         "event": "state",
@@ -123,11 +154,15 @@ def bend(stream: list[Any], draw: st.DataObject) -> None:
             parent.append(parent.pop(last))
 
 
-def heard(stream: list[Any]) -> Run:
+def read(stream: list[Any]) -> RunReader:
     reader = RunReader("ssh://pi@board")
     for event in stream:
         reader.hear(json.dumps(event).encode())
-    return reader.run()
+    return reader
+
+
+def heard(stream: list[Any]) -> Run:
+    return read(stream).run()
 
 
 def test_the_stream_fits_and_has_every_kind_of_event() -> None:
@@ -135,6 +170,63 @@ def test_the_stream_fits_and_has_every_kind_of_event() -> None:
     run = heard(STREAM)
     assert run.workers[0].latencies == (281_060 / 1e9, 160_801 / 1e9, 147_818 / 1e9)
     assert run.before.clocks == (None, 1e9)
+
+
+def shown(reader: RunReader) -> str:
+    """The profile that the stream has, in every format that draws it; empty without one."""
+    if not reader.profiles:
+        return ""
+    profile = summarised(reader.profiles, runtime="", plain=None, provenance=Provenance.MEASURED)
+    report = ProfileReport(
+        model="net.onnx",
+        variant="as-is",
+        device="board",
+        target="ssh://pi@board",
+        threads=1,
+        profile=profile,
+        by=By.NODE,
+        top=20,
+        version="0.1",
+    )
+    return "".join(render_profile(name, report) for name in FORMATS)
+
+
+def test_a_stream_with_a_profile_is_shown() -> None:
+    text = shown(read(STREAM))
+    assert "choice" in text
+    assert "conv" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"first": 1}, "operators: some are missing"),
+        ({"operators": []}, "profile: not as many operators as it says"),
+    ],
+)
+def test_a_profile_that_is_cut_off_is_not_believed(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(TargetError, match=problem):
+        read([event | change if event["event"] == "operators" else event for event in STREAM])
+
+
+@pytest.mark.parametrize("inside", [0, 1, 2, 4096])
+def test_an_operator_is_inside_of_one_before_it(inside: int) -> None:
+    stream = deepcopy(STREAM)
+    (operators,) = [event for event in stream if event["event"] == "operators"]
+    operators["operators"][0]["inside"] = inside
+    with pytest.raises(TargetError, match="inside of none before it"):
+        read(stream)
+
+
+def test_operators_that_are_too_deep_inside_are_not_believed() -> None:
+    stream = deepcopy(STREAM)
+    (operators,) = [event for event in stream if event["event"] == "operators"]
+    one = operators["operators"][0]
+    operators["operators"] = [one | {"inside": at - 1 if at else None} for at in range(100)]
+    (profile,) = [event for event in stream if event["event"] == "profile"]
+    profile["count"] = 100
+    with pytest.raises(TargetError, match="too deep inside"):
+        read(stream)
 
 
 @settings(deadline=None, max_examples=100)
@@ -146,7 +238,9 @@ def test_a_bent_stream_is_a_run_or_an_error_of_the_device(draw: st.DataObject, t
             bend(stream, draw)
     run, message = None, ""
     try:
-        run = heard(stream)
+        reader = read(stream)
+        run = reader.run()
+        shown(reader)
     except TargetError as error:
         message = error.message
     if run is None:

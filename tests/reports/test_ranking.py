@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgecheck.core.budget import Variant
+from edgecheck.core.caveats import Caveat
 from edgecheck.core.report import CheckResult
 from edgecheck.reports import Style, render
 from tests.reports.sample import CRASH, SEEN, report, result
@@ -29,6 +30,13 @@ def test_variants_are_told_apart() -> None:
     assert [line.split()[5] for line in lines[:4]] == ["int8", "as-is", "int8", "as-is"]
     assert "net.onnx as as-is fits 1 of 2 devices." in lines
     assert "net.onnx as int8 fits 2 of 2 devices." in lines
+
+
+def test_where_only_files_were_judged_the_answer_says_so() -> None:
+    caveat = Caveat("files-only", "Only files were judged: limits on ram_peak need a run.", "Add --target qemu.")
+    checked = report(*(on(device, replace(PASSES, caveats=(caveat,))) for device in ("pi", "pixel")))
+    lines = render("terminal", checked, Style(width=100, ranked=True)).splitlines()
+    assert "By its files, net.onnx fits 2 of 2 devices." in lines
 
 
 def test_in_a_narrow_window_each_device_is_words() -> None:

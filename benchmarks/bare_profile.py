@@ -1,0 +1,132 @@
+"""A runtime's own profile of a model, called bare: nothing of edgecheck is imported here.
+
+    python bare_profile.py MODEL RUNS SHAPE
+
+Prints the microseconds of each operator as JSON, in the order of execution: for .onnx the median of the `dur` of each
+node in the file that onnxruntime writes; for .tflite the average in the table that LiteRtGetProfileSummary prints
+(TFLite's own summary, of 3 digits after the point of a millisecond). SHAPE is that of every input, "" for the file's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    path, runs, shape = sys.argv[1], int(sys.argv[2]), [int(size) for size in sys.argv[3].split(",") if size]
+    profile = onnx if path.endswith(".onnx") else tflite
+    print("PROFILE " + json.dumps(profile(path, runs, shape)))
+
+
+def onnx(path: str, runs: int, shape: list[int]) -> list[tuple[str, float]]:
+    import numpy as np
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "bare")
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        random = np.random.default_rng(0)
+        feeds = {}
+        for one in session.get_inputs():
+            sizes = shape or [size if isinstance(size, int) else 1 for size in one.shape]
+            feeds[one.name] = random.random(sizes, dtype=np.float32)
+        for _ in range(runs + 3):
+            session.run(None, feeds)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    nodes = [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+    durations: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for event in nodes:
+        durations[event["args"]["node_index"], event["name"]].append(event["dur"])
+    return [
+        (name.removesuffix("_kernel_time"), statistics.median(values[3:])) for (_, name), values in durations.items()
+    ]
+
+
+def tflite(path: str, runs: int, _shape: list[int]) -> list[tuple[str, float]]:  # noqa: C901, PLR0915 - a script
+    import ai_edge_litert
+
+    library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
+    libc = ctypes.CDLL(None)
+    libc.strdup.restype = ctypes.c_void_p
+
+    def new(name: str, *arguments: Any) -> ctypes.c_void_p:
+        handle = ctypes.c_void_p()
+        status = getattr(library, name)(*arguments, ctypes.byref(handle))
+        assert status == 0, (name, status)
+        return handle
+
+    environment = new("LiteRtCreateEnvironment", 0, None)
+    model = new("LiteRtCreateModelFromFile", environment, os.fsencode(path))
+    options = new("LiteRtCreateOptions")
+    library.LiteRtSetOptionsHardwareAccelerators(options, 1)
+    for name, text in ((b"runtime_options_string", b"enable_profiling = true\n"), (b"xnnpack", b"num_threads = 1\n")):
+        opaque = new("LiteRtCreateOpaqueOptions", name, ctypes.c_void_p(libc.strdup(text)), libc.free)
+        library.LiteRtAddOpaqueOptions(options, opaque)
+    compiled = new("LiteRtCreateCompiledModel", environment, model, options)
+    profiler = new("LiteRtCompiledModelGetProfiler", compiled)
+    signature = new("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
+
+    def buffers(side: str) -> Any:
+        count = ctypes.c_size_t()
+        getattr(library, f"LiteRtGetNumSignature{side}s")(signature, ctypes.byref(count))
+        found = (ctypes.c_void_p * count.value)()
+        for at in range(count.value):
+            index = ctypes.c_size_t(at)
+            kind = (ctypes.c_byte * 80)()
+            library.LiteRtGetRankedTensorType(new(f"LiteRtGetSignature{side}TensorByIndex", signature, index), kind)
+            needs = new(f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, ctypes.c_size_t(0), index)
+            found[at] = new("LiteRtCreateManagedTensorBufferFromRequirements", environment, kind, needs).value
+        return found
+
+    inputs, outputs = buffers("Input"), buffers("Output")
+    for buffer in inputs:
+        _fill(library, ctypes.c_void_p(buffer))
+    sides = (ctypes.c_size_t(len(inputs)), inputs, ctypes.c_size_t(len(outputs)), outputs)
+    rows: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    for run in range(runs + 3):
+        for _ in range(2):  # printing the table has cooled the caches
+            library.LiteRtRunCompiledModel(compiled, ctypes.c_size_t(0), *sides)
+        library.LiteRtStartProfiler(profiler)
+        assert library.LiteRtRunCompiledModel(compiled, ctypes.c_size_t(0), *sides) == 0
+        library.LiteRtStopProfiler(profiler)
+        summary = ctypes.c_char_p()
+        library.LiteRtGetProfileSummary(profiler, compiled, ctypes.byref(summary))
+        if run >= 3:
+            for at, row in enumerate(_run_order((summary.value or b"").decode())):
+                rows[at].append(row)
+    return [(each[0][0], 1000 * statistics.median(value for _, value in each)) for each in rows.values()]
+
+
+def _fill(library: ctypes.CDLL, buffer: ctypes.c_void_p) -> None:
+    """Random numbers from 0 to 1, as float32."""
+    import numpy as np
+
+    size, place = ctypes.c_size_t(), ctypes.c_void_p()
+    library.LiteRtGetTensorBufferPackedSize(buffer, ctypes.byref(size))
+    content = np.random.default_rng(0).random(size.value // 4, dtype=np.float32).tobytes()
+    library.LiteRtLockTensorBuffer(buffer, ctypes.byref(place), 1)
+    ctypes.memmove(place, content, len(content))
+    library.LiteRtUnlockTensorBuffer(buffer)
+
+
+def _run_order(summary: str) -> list[tuple[str, float]]:
+    """Type and average milliseconds of each row of the table `Run Order`."""
+    table = summary.split("Run Order")[1].split("Top by", maxsplit=1)[0]
+    found = re.findall(r"^\s*(?:Delegate/)?(\S.*?)\s{2,}[\d.]+\s+[\d.]+\s+([\d.]+)\s", table, re.MULTILINE)
+    return [(name, float(average)) for name, average in found if not name.startswith(("LiteRT::", "[node"))]
+
+
+if __name__ == "__main__":
+    main()

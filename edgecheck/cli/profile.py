@@ -1,0 +1,188 @@
+"""`edgecheck profile`: shows what each operator of a model takes on a device, and what grew since another model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from platformdirs import user_cache_path
+
+from edgecheck import __version__
+from edgecheck.checks.from_model import ModelSettings
+from edgecheck.checks.plan import Selection
+from edgecheck.cli import options
+from edgecheck.cli.files import write_report
+from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
+from edgecheck.cli.progress import Progress
+from edgecheck.config import load_project
+from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
+from edgecheck.core.operator_groups import By
+from edgecheck.errors import UsageError
+from edgecheck.reports.profile import FORMATS, ProfileReport, render_profile
+from edgecheck.targets import Reuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecheck.checks.profiling import Profiled
+    from edgecheck.core.operator_changes import OperatorChanges
+
+_EXAMPLES = """
+\b
+Examples:
+  edgecheck profile model.tflite                                     this machine
+  edgecheck profile model.onnx --by type --top 10
+  edgecheck profile model.tflite --device raspberry-pi-4-2gb         emulated: instructions
+  edgecheck profile model.onnx --target ssh://pi@rack-1              a board
+  edgecheck profile new.tflite --against old.tflite                  what grew
+  edgecheck profile model.onnx --format html=profile.html            a picture to explore
+  edgecheck profile model.onnx --format trace=profile.json           for Perfetto
+"""
+_PATH = click.Path(path_type=Path)
+
+#: Processes that profile each of two models on a device: what differs between processes must not look like growth.
+_PROCESSES = 3
+
+
+@click.command("profile", epilog=_EXAMPLES)
+@click.argument("model", type=_PATH)
+@options.DEVICE
+@options.TARGET
+@click.option(
+    "--by", type=click.Choice([by.value for by in By]), default=By.NODE.value, help="What each row is. [default: node]"
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Rows to show before the rest is summed; 0 shows all.",
+)
+@click.option(
+    "--against", type=_PATH, metavar="OLD", help="Show which operators grew, shrank, appeared and vanished since OLD."
+)
+@options.model_options
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    type=click.Choice([AS_IS, *VARIANTS]),
+    metavar="NAME",
+    help="How to convert the model: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+)
+@options.PROFILES
+@options.format_option(FORMATS)
+@options.PIN
+@options.TRUST
+@options.FRESH
+def command(
+    model: Path,
+    devices: tuple[str, ...],
+    targets: tuple[str, ...],
+    by: str,
+    top: int,
+    against: Path | None,
+    variants: tuple[str, ...],
+    profiles: tuple[Path, ...],
+    formats: tuple[tuple[str, str], ...],
+    given: ModelSettings,
+    *,
+    pin: bool,
+    trust: bool,
+    fresh: bool,
+) -> int:
+    """Show what each operator of MODEL takes in an inference.
+
+    The runtime's own profiler measures, in a separate pass. In the emulated
+    machine, whose clock counts instructions, the figures are exact. With
+    --against, operators are matched by name, then by type, shape and place.
+
+    Exit codes: 0 the profile is shown, 2 invalid usage or model, 3 there is
+    no profile: the runtime refused the model, or has no profiler.
+    """
+    ensure_places(formats)
+    selection = Selection(
+        paths=(model,),
+        devices=devices,
+        profiles=profiles,
+        trust=trust,
+        variants=variants[:1],
+        given=given,
+        pin=pin,
+    )
+    _ensure_one(model, variants)
+    take = _taker(selection, targets, fresh=fresh)
+    with Progress(1 if against is None else 2) as progress:
+        found = take(model, progress, 1 if against is None else _PROCESSES)
+        old = None
+        if against is not None:
+            progress.next()
+            old = take(against, progress, _PROCESSES)
+    report = _report(found, By(by), top)
+    if old is not None:
+        report = replace(report, old=old.check.budget.model.path.name, changes=_changes(found, old))
+    for name, file in formats or (("terminal", ""),):
+        if file:
+            write_report(Path(file), render_profile(name, report))
+        else:
+            print_report(name, render_profile(name, report, terminal_style()))
+    return 0
+
+
+def _ensure_one(model: Path, variants: tuple[str, ...]) -> None:
+    if len(variants) > 1:
+        raise UsageError("--variant is given twice, and a profile is of one.", "Name one variant.")
+    if model.suffix in {".yaml", ".yml"}:
+        raise UsageError(
+            f"{model} is a budget, and a profile is of a model.", "Name the model: edgecheck profile MODEL"
+        )
+
+
+def _taker(selection: Selection, targets: tuple[str, ...], *, fresh: bool) -> Callable[[Path, Progress, int], Profiled]:
+    """What profiles a model in the way that the options say."""
+    from edgecheck.checks.profiling import plan_profile, profile_check
+
+    project = load_project(Path.cwd())
+    settings = ConversionSettings(user_cache_path("edgecheck"))
+    began = time.time()
+
+    def take(model: Path, progress: Progress, processes: int) -> Profiled:
+        check = plan_profile(replace(selection, paths=(model,)), project, targets, progress.show)
+        check = replace(check, reuse=Reuse(began, fresh))
+        return profile_check(check, settings, progress.show, processes=processes)
+
+    return take
+
+
+def _report(found: Profiled, by: By, top: int) -> ProfileReport:
+    check = found.check
+    return ProfileReport(
+        model=check.budget.model.path.name,
+        variant=str(check.variant),
+        device=check.profile.name,
+        target=str(check.target),
+        threads=1 if found.profile.counted else check.budget.threads,
+        profile=found.profile,
+        by=by,
+        top=top,
+        version=__version__,
+    )
+
+
+def _changes(new: Profiled, old: Profiled) -> OperatorChanges:
+    """What grew.
+
+    Raises:
+        UndecidedError: the two cannot be compared.
+    """
+    from edgecheck.core.operator_changes import compare, differences
+    from edgecheck.errors import UndecidedError
+
+    if why := differences(new.profile, old.profile):
+        raise UndecidedError(
+            f"The two profiles cannot be compared: {'; '.join(why)}.", "Profile two models that one runtime runs."
+        )
+    return compare(new.profile, old.profile)
