@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from edgecheck_agent import procfs, waiting
+from edgecheck_agent import android, procfs, waiting
 
 # Bits of `vcgencmd get_throttled`, as Raspberry Pi documents them.
 THROTTLED = {
@@ -40,9 +40,10 @@ _FIRMWARE = "/sys/devices/platform/soc/soc:firmware/get_throttled"  # where a Ra
 def state(when: str) -> Dict[str, Any]:
     """The fields of the `device` event; a figure that the device does not provide is None."""
     system = os.uname()
+    phone = android.state()
     return {
         "when": when,
-        "model": procfs.text("/proc/device-tree/model") or firmware_name(DMI),
+        "model": (phone or {}).get("model") or procfs.text("/proc/device-tree/model") or firmware_name(DMI),
         "machine_id": machine_id(MACHINE_ID),
         "system": system.sysname,
         "kernel": system.release,
@@ -57,9 +58,17 @@ def state(when: str) -> Dict[str, Any]:
         "temperatures": _temperatures(),
         "throttled": _throttled(),
         "power_mode": _tool("nvpmodel", "-q"),
-        "load_average": list(os.getloadavg()),
+        "load_average": _load(),
+        "phone": phone,
         "pressure": {"at_s": round(time.monotonic(), 3), "waited_s": waiting.pressure()},
     }
+
+
+def _load() -> List[float]:
+    try:
+        return list(os.getloadavg())
+    except OSError:  # a phone may not show it
+        return []
 
 
 def passing() -> Dict[str, Any]:
@@ -130,6 +139,8 @@ def _temperatures() -> Dict[str, float]:
 
 
 def _throttled() -> Optional[Dict[str, Any]]:
+    if android.is_here():
+        return {"raw": None, "flags": android.throttled()}
     said = _tool("vcgencmd", "get_throttled")
     match = re.match(r"(?:throttled=0x)?([0-9a-fA-F]+)$", said or procfs.text(_FIRMWARE))
     return decoded(int(match.group(1), 16)) if match else None

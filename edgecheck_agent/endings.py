@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import procfs
+from edgecheck_agent import android, procfs
 
 # What a worker is doing, by the phase event that it sent last.
 _ACTIVITY = {
@@ -51,6 +51,9 @@ class Evidence:
         killed = [line for line in ours if "Killed process" in line] or ours
         if killed:
             return killed[-1]
+        phones = android.killed(pid)
+        if phones:
+            return phones
         risen = [name for name, count in counters().items() if count > self._counts.get(name, count)]
         return "%s went up" % risen[0] if risen else None
 
@@ -192,12 +195,16 @@ def _killed(name: str, evidence: Optional[str], during: str) -> Dict[str, Any]:
         return {
             "outcome": "killed-for-memory",
             "reason": "out-of-memory",
-            "message": "the kernel killed the process for memory %s (%s)" % (during, evidence),
+            "message": "%s the process for memory %s (%s)" % (_killer(evidence), during, evidence),
         }
     return {
         "outcome": "killed",
         "message": "something killed the process (%s) %s, without a sign that memory ran out" % (name, during),
     }
+
+
+def _killer(evidence: str) -> str:
+    return "Android's low-memory killer ended" if "lowmemorykiller" in evidence else "the kernel killed"
 
 
 def _signal_name(number: int) -> str:

@@ -28,6 +28,9 @@ class Key(NamedTuple):
 # What a worker needs in order to load its runtime; the rest of a job may come later.
 RUNTIME_KEYS = ("format", "runtime", "threads", "python_path", "launcher")
 
+# Which cores a device with several kinds runs a check on.
+CLUSTERS = ("big", "middle", "little", "any")
+
 _REQUIRED = object()
 _NONE = type(None)
 _NUMBER = (int, float)
@@ -57,6 +60,7 @@ KEYS = {
     "outputs": Key((bool,), default=False),
     "profile": Key((dict, _NONE), None),
     "pin": Key((bool,), default=False),
+    "cluster": Key((str, _NONE), None),
 }
 PLANS = {
     "latency": {
@@ -163,6 +167,7 @@ def _sensible(job: Dict[str, Any]) -> None:
         "the format is not known: %s" % job["format"]: job["format"] in runtimes.RUNTIMES,
         "runtime %s does not run .%s" % (job["runtime"], job["format"]): job["runtime"] is None
         or job["runtime"] in runtimes.RUNTIMES.get(job["format"], ()),
+        "there is no cluster %r" % job["cluster"]: job["cluster"] in (None, *CLUSTERS),
         "only .tflite models have signatures": job["signature"] is None or job["format"] == "tflite",
         "threads is less than 1": job["threads"] >= 1,
         "deadline_s is not above 0": job["deadline_s"] > 0,

@@ -17,39 +17,49 @@ import subprocess
 import sys
 from typing import Any, Dict, Iterator, List, Optional
 
+if not __package__:  # started as a file: import its package, as supervisor.py does
+    _FOLDER = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != _FOLDER]
+    sys.path.insert(0, os.path.dirname(_FOLDER))
+
+from edgecheck_agent import android, device_lock
+
 # Clocks by group of cores: the kernel's.
 CPUFREQ = "/sys/devices/system/cpu/cpufreq"
-# Next to the lock (`device_lock.PATH`), so that every check of the account finds it.
-RECORD = "/tmp/edgecheck-pinned-%d.json"  # noqa: S108 - opened without following links, and only if it is one's own
+# Next to the lock, so that every check of the account finds it; opened without following links, and only if it is one's
+# own.
+RECORD = "edgecheck-pinned-%d.json"
 
 _GOVERNOR = "scaling_governor"
 _STEADY = "performance"
 _TOOL_S = 10.0
-_FOLDERS = ("/usr/bin", "/usr/sbin")
+_FOLDERS = ("/usr/bin", "/usr/sbin", *android.FOLDERS)
 # NVIDIA's mode without a limit on power, on every Jetson.
 _FULL_POWER = "0"
 
 
 @contextlib.contextmanager
-def pinned(threads: int, out: Any, folder: str = CPUFREQ, record: str = RECORD % os.getuid()) -> Iterator[None]:
+def pinned(threads: int, out: Any, folder: str = CPUFREQ, record: str = "") -> Iterator[None]:
     """Restore what a killed check left behind, and hold clock and cores for `threads` while the context lasts.
 
-    For 0 threads nothing is held. What was done, and what could not be, is sent through `out` as notes.
+    For 0 threads nothing is held but what every check of a phone asks for. What was done, and what could not be, is
+    sent through `out` as notes.
     """
+    record = record or os.path.join(os.path.dirname(device_lock.lock_path(None)), RECORD % os.getuid())
     _restore_left(folder, record)
-    if not threads:
+    plan = [*android.plan(), *(_planned(folder) if threads else [])]
+    if not threads and not plan:
         yield
         return
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    plan = _planned(folder)
     guard = _Guard(plan, record) if plan else None
     try:
         done, refused = _applied(plan)
-        done += _held_cores(cores, threads)
+        done += _held_cores(cores, threads) if threads else []
         if done:
             out.emit("note", code="pinned", message="held for this check: %s" % ", ".join(done))
-        for message in refused:
-            out.emit("note", code="not-pinned", message=message)
+        for code, message in refused:
+            out.emit("note", code=code, message=message)
         if not plan and not _governors(folder):
             out.emit("note", code="no-clock-control", message="the kernel gives no control of the clock here")
         yield
@@ -86,13 +96,13 @@ def _governors(folder: str) -> List[str]:
 
 
 def _applied(plan: List[Dict[str, Any]]) -> Any:
-    """Do it. Returns the names of what was done, each once, and a sentence for each thing that was refused."""
+    """Do it. Returns the names of what was done, each once, and code and sentence of each thing that was refused."""
     done, refused = [], []
     for step in plan:
         problem = _ran(step["before"]) if "before" in step else ""
         problem = problem or _did(step)
         if problem:
-            refused.append("%s could not be set: %s" % (step["name"], problem))
+            refused.append((step.get("code", "not-pinned"), "%s could not be set: %s" % (step["name"], problem)))
         else:
             done.append(step["name"])
     return list(dict.fromkeys(done)), list(dict.fromkeys(refused))
@@ -113,12 +123,12 @@ def _did(step: Dict[str, Any]) -> str:
 
 
 def _ran(command: List[str], given: str = "") -> str:
-    """Run a command as root, if that needs no password. Returns why it failed; empty if it did not."""
+    """Run a command, as root if it needs that and no password. Returns why it failed; empty if it did not."""
     path = _found(command[0])
     if path is None:
         return "there is no %s" % command[0]
     argv = [path, *command[1:]]
-    if os.getuid() != 0:
+    if os.getuid() != 0 and command[: len(android.FIXED)] != android.FIXED:
         argv = ["sudo", "-n", *argv]
     try:
         done = subprocess.run(
@@ -209,6 +219,8 @@ def _is_undo(step: Any, folder: str) -> bool:
         place = re.escape(folder) + r"/policy\d+/" + _GOVERNOR
         return bool(re.match(place + r"\Z", step["path"]) and re.match(r"[a-z_]+\Z", step["value"]))
     words = " ".join(step["command"])
+    if words == " ".join([*android.FIXED, "false"]):
+        return True
     return bool(re.match(r"(nvpmodel -m \d+|jetson_clocks --restore /tmp/edgecheck-jetson-clocks-\d+)\Z", words))
 
 

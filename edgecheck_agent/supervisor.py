@@ -23,7 +23,7 @@ import json
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from edgecheck_agent import child, device_lock, device_state, events, jobs, passes, pinning, watching
+from edgecheck_agent import android, child, clusters, device_lock, device_state, events, jobs, passes, pinning, watching
 
 #: Exit codes: the job could not be started; an internal error of the agent.
 BAD_JOB = 2
@@ -68,7 +68,9 @@ def _prepared(arguments: List[str]) -> Tuple[Optional[str], List[str]]:
 def _run(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout, waiting: child.Ready) -> None:
     if job["watch_stdin"]:
         watch.follow_stdin(job["heartbeat_s"])
-    with device_lock.taken(job, watch, out), pinning.pinned(job["pin"] and job["threads"], out):
+    pin = job["threads"] if job["pin"] else 0
+    with device_lock.taken(job, watch, out), clusters.held(job, out), pinning.pinned(pin, out):
+        android.cooled(watch, out)
         out.emit("device", **device_state.state("before"))
         todo = passes.Passes(job, watch, out, waiting)
         todo.run()

@@ -51,7 +51,7 @@ def _recognised(address: Address, profiles: Profiles, model: Path, progress: Cal
     from edgecheck.targets.shell.cache import probe
 
     progress(f"asking {address.login} what it is")
-    event: Mapping[str, Any] = probe(str(address))
+    event: Mapping[str, Any] = probe(str(address), progress)
     found = (profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE)
     known = [profile for profile in found if profile is not None]
     device = probed(event)

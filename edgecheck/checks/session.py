@@ -207,6 +207,7 @@ def _timed(needs: Needs) -> dict[str, object]:
     effort = needs.budget.effort
     return {
         "pin": effort.pin,
+        "cluster": needs.budget.cluster or None,
         "deterministic": None,
         "latency": {
             "warmup_count": effort.warmup_count,

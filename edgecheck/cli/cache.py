@@ -23,6 +23,7 @@ _PARTS = {
     PLACE: "converted models, and outputs of models for their samples",
     "downloads": "sizes of artifacts after gzip",
     "bundles": "runtimes for devices",
+    "phones": "Python for phones",
     "emulator": "the emulated machine: system, disks, saved states, results",
 }
 

@@ -77,7 +77,7 @@ def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
     address = str(load_project(Path.cwd()).address(address))
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
-    text = draft(probe(address), known, address)
+    text = draft(probe(address, lambda words: click.echo(words, err=True)), known, address)
     if place is None:
         click.echo(text, nl=False)
         return
@@ -134,6 +134,7 @@ def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
             "storage",
             f"{show(storage.total, Unit.BYTES)}, {show(storage.reserved, Unit.BYTES)} of it for the system",
         ),
+        ("an app may take", _app(profile)),
         *_pairs(
             "limits",
             [f"{limit.metric.name} {limit.metric.show(limit.error or 0)}" for limit in profile.limits],
@@ -155,6 +156,15 @@ def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
         ("file", profile.path),
     ]
     return [(key, value) for key, value in rows if value]
+
+
+def _app(profile: DeviceProfile) -> str:
+    if profile.app is None:
+        return ""
+    facts = [f"{_size(profile.app.heap)} of managed heap"]
+    if profile.app.download:
+        facts.append(f"a download of {show(profile.app.download, Unit.BYTES)}")
+    return ", ".join([*facts, *(["low-RAM class"] if profile.app.low_ram else [])])
 
 
 def _pairs(key: str, values: list[str]) -> list[tuple[str, str]]:

@@ -16,9 +16,12 @@ from platformdirs import user_cache_path
 from edgecheck import __version__
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
+from edgecheck.errors import EdgecheckError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from edgecheck.targets.adb.phones import Phone
 
 #: Runtime -> (statements that load it and run a tiny model, extra that installs it).
 _RUNTIMES = {
@@ -65,6 +68,7 @@ def command() -> None:
         ("Converters", _converters()),
         ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
+        ("Phones", _phones()),
         ("Cache", _cache()),
     ):
         tried = list(lines)
@@ -161,6 +165,42 @@ def _programs() -> Iterator[Line]:
             what=f"{name} ({purpose})",
             found=found or f"not found: sudo apt-get install {package}",
         )
+
+
+def _phones() -> Iterator[Line]:
+    """adb, its server, which is neither started nor ended for this, and what is connected."""
+    from edgecheck.targets.adb import phones, server
+
+    found = shutil.which(server.program()[0])
+    if found is None:
+        yield Line(works=False, what="adb", found=f"not found: {server.PACKAGE}")
+        return
+    try:
+        mine, theirs = server.version(), server.running()
+        text = server.ask("host:devices-l") if theirs == mine else None
+    except EdgecheckError as error:
+        yield Line(works=False, what="adb", found=f"{error.message} {error.hint}")
+        return
+    yield Line(works=True, what="adb", found=f"{found}, version {mine}")
+    if theirs is None:
+        yield Line(works=False, what="server", found="none runs: to look for phones, adb devices -l")
+    elif theirs != mine:
+        yield Line(
+            works=False, what="server", found=f"version {theirs}, which the adb above would end: {server.VARIABLE}"
+        )
+    elif not (connected := phones.listed(text or "")):
+        yield Line(works=False, what="phone", found="none is connected")
+    else:
+        yield from (_phone(phone) for phone in connected)
+
+
+def _phone(phone: Phone) -> Line:
+    from edgecheck.targets.adb.phones import not_ready
+
+    if phone.is_ready:
+        return Line(works=True, what=phone.serial, found=f"{phone.model or 'ready'}: --target adb://{phone.serial}")
+    error = not_ready(phone)
+    return Line(works=False, what=phone.serial, found=f"{error.message} {error.hint}")
 
 
 def _cache() -> Iterator[Line]:

@@ -77,6 +77,7 @@ def _budget(keys: BudgetKeys, named: _Named, path: Path, model: Model) -> Budget
         devices=tuple(_devices(keys, named)),
         regression=_growths(keys, named.tree.node),
         bundle=keys.bundle,
+        cluster=keys.cluster,
     )
 
 

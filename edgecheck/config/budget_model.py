@@ -155,6 +155,12 @@ class BudgetKeys(Section):
         default=None,
     )
     threads: int = key(whole_number(1, 1024), "Threads of the runtime.", 1, default=1)
+    cluster: str = key(
+        one_of("big", "middle", "little", "any"),
+        "Of a device with several kinds of cores, those to run on; by default the big ones of a phone, else any.",
+        "big",
+        default="",
+    )
     bundle: str = key(
         one_of("system", "profile"),
         "Which runtime runs the model: the device's, or the one that its profile pins; by default the target decides.",

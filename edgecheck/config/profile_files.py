@@ -20,7 +20,18 @@ from edgecheck.config.profile_model import (
 from edgecheck.config.schema import problems_of_part, validate
 from edgecheck.config.tree import MappingNode, Node, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
-from edgecheck.core.device import Capacity, Constant, Costs, CostSet, Cpu, DeviceProfile, Identity, Projection, Scaling
+from edgecheck.core.device import (
+    AppShare,
+    Capacity,
+    Constant,
+    Costs,
+    CostSet,
+    Cpu,
+    DeviceProfile,
+    Identity,
+    Projection,
+    Scaling,
+)
 from edgecheck.core.limits import combined
 from edgecheck.core.units import Unit, show, shown
 
@@ -137,6 +148,7 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         cpu=Cpu(core=keys.cpu.core, count=keys.cpu.count, clock=keys.cpu.clock, features=tuple(keys.cpu.features)),
         ram=_capacity(keys.ram),
         storage=_capacity(keys.storage),
+        app=None if keys.app is None else AppShare(round(keys.app.heap), round(keys.app.download), keys.app.low_ram),
         limits=combined([limits_in(keys.limits, at(tree, ["limits"]), "profile")]),
         python=keys.python,
         runtimes={form: tuple(requirements) for form, requirements in runtimes.items() if requirements},

@@ -64,6 +64,16 @@ class CapacityKeys(Section):
     reserved: float = key(BYTES, "What the system and its services use.", "180 MiB", default=0.0)
 
 
+class AppKeys(Section):
+    """What a phone lets one app take."""
+
+    heap: float = key(BYTES, "What its managed heap may grow to (dalvik.vm.heapgrowthlimit).", "256 MiB")
+    download: float = key(BYTES, "The compressed download that its store allows an app.", "200 MB", default=0.0)
+    low_ram: bool = key(
+        TRUTH, "Whether the phone is of Android's low-RAM class (Android Go).", example=True, default=False
+    )
+
+
 class RuntimesKeys(Section):
     """Requirements to install on the device, by artifact format; `; python_version < '3.12'` limits one to a Python."""
 
@@ -186,6 +196,7 @@ class ProfileKeys(Section):
     cpu: CpuKeys = key(CpuKeys, "Its core.", {"core": "cortex-a72", "count": 4, "clock": "1.8 GHz"})
     ram: CapacityKeys = key(CapacityKeys, "Its RAM.", {"total": "2 GiB", "reserved": "180 MiB"})
     storage: CapacityKeys = key(CapacityKeys, "Its storage.", {"total": "16 GB", "reserved": "4 GB"})
+    app: AppKeys | None = key(OrNothing(AppKeys), "What a phone lets one app take.", {"heap": "256 MiB"}, default=None)
     limits: Section = key(
         Limits,
         "Its limits; a budget overrides them.",

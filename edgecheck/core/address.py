@@ -37,6 +37,9 @@ class TargetKind:
     """Whether the address names one of several devices: `ssh://user@host`; otherwise it is the scheme alone."""
     has_user: bool = False
     """Whether it may name an account on the device."""
+    only: str = ""
+    """What the device is called where an address names none, since it is the only one connected: `the phone`; empty: an
+    address names one."""
     emulated: bool = False
     """Whether its clock is not the device's."""
     is_this_machine: bool = False
@@ -72,6 +75,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
                 has_host=True,
                 has_user=True,
             ),
+            TargetKind(
+                scheme="adb",
+                module="edgecheck.targets.adb",
+                forms=("adb://", "adb://SERIAL", "adb://host:port"),
+                title="an Android phone over adb, with its serial number where several are connected",
+                has_host=True,
+                only="the phone",
+            ),
         )
     }
 )
@@ -97,13 +108,13 @@ _AWKWARD = re.compile(r"\s-|\\\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a device is: `local`, `qemu`, or `ssh://[user@]host[:port][?python=PATH]`."""
+    """Where a device is: `local`, `qemu`, `ssh://[user@]host[:port][?python=PATH]`, `adb://[SERIAL|HOST:PORT]`."""
 
     scheme: str
     text: str
     """As the user wrote it."""
     host: str = ""
-    """A name, an alias of the user's configuration, or an IP address without brackets."""
+    """A name, an alias of the user's configuration, an IP address without brackets, or a serial number."""
     user: str = ""
     """Empty: whatever the program that connects takes."""
     port: int | None = None
@@ -121,8 +132,16 @@ class Address:
 
     @property
     def login(self) -> str:
-        """The device in a sentence: `pi@raspberrypi`."""
-        return f"{self.user}@{self.host}" if self.user else self.host
+        """The device in a sentence: `pi@raspberrypi`, `the phone`."""
+        if self.user:
+            return f"{self.user}@{self.host}"
+        return self.serial or self.kind.only if self.kind.only else self.host
+
+    @property
+    def serial(self) -> str:
+        """The device as adb names it: `1A2B3C4D`, `10.0.0.7:5555`; empty: the only one that is connected."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.port else host
 
 
 #: This machine.
@@ -233,7 +252,7 @@ def _with_host(text: str, kind: TargetKind) -> Address:
         raise _wrong(text, "passwords have no place in an address")
     if match["user"] is not None and not kind.has_user:
         raise _wrong(text, f"{kind.title} takes no user's name")
-    if not _IN_HOST.fullmatch(host):
+    if not _IN_HOST.fullmatch(host) and not (kind.only and not host and match["port"] is None):
         raise _wrong(text, f"{host!r} cannot be a host's name")
     if match["user"] is not None and (not _IN_USER.fullmatch(user) or _AWKWARD.search(user)):
         raise _wrong(text, f"{user!r} cannot be a user's name")
@@ -253,7 +272,9 @@ def _names_python(query: str, python: str) -> bool:
 
 
 def _wrong(text: str, why: str) -> UsageError:
-    forms = [form for kind in TARGETS.values() if kind.has_host for form in kind.forms]
+    meant = kind_of(text)
+    kinds = [meant] if meant is not None and meant.has_host else [kind for kind in TARGETS.values() if kind.has_host]
+    forms = [form for kind in kinds for form in kind.forms]
     return UsageError(f"{text!r} is not the address of a device: {why}.", f"It is written {_either(forms)}.")
 
 

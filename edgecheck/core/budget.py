@@ -79,5 +79,8 @@ class Budget:
     """How much each metric may grow from a baseline."""
     bundle: str = ""
     """`system`: the runtime on the device; `profile`: the one that its profile pins; empty: the target's default."""
+    cluster: str = ""
+    """Of a device with several kinds of cores, those to run on (`big`, `middle`, `little`, `any`); empty: the big ones
+    of a phone, elsewhere any."""
     runtime: str = ""
     """The runtime to use, such as `ai-edge-litert==2.3.0` or a name alone; empty: the first that works."""

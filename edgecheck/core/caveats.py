@@ -10,7 +10,7 @@ from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
 from edgecheck.core.finding import Likeness
 from edgecheck.core.metrics import AGREEMENT
-from edgecheck.core.run import Purpose, Run, RuntimeFacts, WorkerRun
+from edgecheck.core.run import Phase, Purpose, Run, RuntimeFacts, WorkerRun
 from edgecheck.core.sustained import in_words, settled
 
 #: A latency is called noisy beyond this robust coefficient of variation (trtexec warns at 2.5 % on a locked GPU clock;
@@ -62,6 +62,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
         *_broken(run),
         *_other_runtime(run, profile, artifact_format),
         *_device_state(run),
+        *_app_share(run, profile),
         *_latency(run, effort),
         *_memory(run),
         *_notes(run),
@@ -118,6 +119,7 @@ def _device_state(run: Run) -> Iterator[Caveat]:
     if flags := throttling(run):
         cause = "power supply" if any("voltage" in flag for flag in flags) else "cooling"
         yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Check its {cause} and run again.")
+    yield from _phone_state(run)
     slow = sorted(set(run.before.governors) & {"powersave", "conservative"})
     if slow:
         yield Caveat("governor", f"The CPU governor is {slow[0]}.", "Set it to `performance` for steady figures.")
@@ -127,6 +129,49 @@ def _device_state(run: Run) -> Iterator[Caveat]:
             "swapped",
             f"Swap in use grew by {swap / 2**20:.0f} MiB while the model ran.",
             "Resident memory looks smaller than it is: free some memory and run again.",
+        )
+
+
+def _phone_state(run: Run) -> Iterator[Caveat]:
+    for state in (run.before.phone, run.after.phone):
+        if state is not None and state.battery_saver:
+            yield Caveat(
+                "battery-saver",
+                "The phone was on battery saver, which lowers its clocks.",
+                "Switch it off (Settings > Battery) or charge the phone, and run again.",
+            )
+            break
+    for state in (run.before.phone, run.after.phone):
+        if state is not None and state.awake is False:
+            yield Caveat(
+                "screen-off",
+                "The phone's screen was off: Android may keep programs from the fast cores then.",
+                "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
+            )
+            break
+
+
+def _app_share(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
+    if profile.app is None:
+        return
+    readings = [(worker.peak, worker.mark(Phase.RUNTIME_READY)) for worker in run.memory_workers]
+    grown = [
+        peak - mark.rss for peak, mark in readings if peak is not None and mark is not None and mark.rss is not None
+    ]
+    if max(grown, default=0) > profile.app.heap:
+        yield Caveat(
+            "app-heap",
+            f"The model takes {max(grown) / 2**20:.0f} MiB, more than an app's managed heap may grow to there "
+            f"({profile.app.heap / 2**20:.0f} MiB).",
+            "Let the app map the model's file, or load it in native code: neither is on that heap.",
+        )
+    phone = run.before.phone
+    if phone is not None and phone.low_ram != profile.app.low_ram:
+        yield Caveat(
+            "low-ram-class",
+            f"The phone is {'' if phone.low_ram else 'not '}of Android's low-RAM class; the profile of {profile.name} "
+            "says otherwise.",
+            "Correct `app: {low_ram: …}` in the profile, or take the profile of that phone.",
         )
 
 
@@ -223,6 +268,8 @@ _ADVICE = {
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
     "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
+    "not-fixed": "Its clock varies as the phone sees fit: compare only runs at like temperatures, one after another.",
+    "hot": "Let it cool down: off the charger, out of its case, its screen dark; and run again.",
     "no-lock": "Make sure that nothing else measures there now.",
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",

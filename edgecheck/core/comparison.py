@@ -74,6 +74,9 @@ def _machine(now: DeviceState, then: DeviceState) -> Iterator[tuple[str, str, st
     yield "page size", str(now.page_size or ""), str(then.page_size or "")
     yield "governor", ", ".join(sorted(set(now.governors))), ", ".join(sorted(set(then.governors)))
     yield "power mode", now.power_mode, then.power_mode
+    if now.phone is not None and then.phone is not None:
+        yield "Android", now.phone.android, then.phone.android
+        yield "cores", ", ".join(map(str, now.affinity)), ", ".join(map(str, then.affinity))
     new, old = now.ram_total or 0, then.ram_total or 0
     if abs(new - old) > _SAME_RAM * max(new, old):
         yield "RAM", f"{new / 2**20:,.0f} MiB", f"{old / 2**20:,.0f} MiB"

@@ -51,6 +51,18 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class AppShare:
+    """What a phone lets one app take."""
+
+    heap: int
+    """Bytes that an app's managed heap may grow to; what a runtime allocates itself is not on it."""
+    download: int = 0
+    """Bytes of compressed download that its store allows an app; 0 where that is not known."""
+    low_ram: bool = False
+    """Whether the phone is of Android's low-RAM class."""
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """Nanoseconds per instruction, and the standard deviation of its logarithm over models."""
 
@@ -138,6 +150,8 @@ class DeviceProfile:
     python: str
     runtimes: Mapping[str, tuple[str, ...]]
     """Requirements to install, by artifact format; see `holding`."""
+    app: AppShare | None = None
+    """None where it is not a phone, or not known."""
     emulation_cpu: str = ""
     """QEMU's name for the core; empty where the device cannot be emulated."""
     projection: Projection = field(default_factory=Projection)

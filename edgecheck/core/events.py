@@ -19,6 +19,7 @@ from edgecheck.core.run import (
     Outcome,
     Phase,
     PhaseMark,
+    PhoneState,
     Purpose,
     Run,
     RuntimeFacts,
@@ -367,7 +368,15 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         load_average=next(iter(event.get("load_average") or ()), None),
         pressure=(event.get("pressure") or {}).get("waited_s"),
         at=(event.get("pressure") or {}).get("at_s"),
+        phone=_phone(event.get("phone")),
     )
+
+
+def _phone(seen: Mapping[str, Any] | None) -> PhoneState | None:
+    if seen is None:
+        return None
+    known = {name: value for name, value in seen.items() if value is not None and name != "battery_c"}
+    return PhoneState(battery=seen.get("battery_c"), **known)
 
 
 _HANDLERS = {

@@ -24,6 +24,9 @@ _RUNTIMES = {"tflite": ("tflite_runtime", "ai_edge_litert"), "onnx": ("onnxrunti
 #: Machines, as `uname` names them, that firmware names whatever they are built into.
 _PC = ("x86_64", "i686", "i386")
 
+#: The RAM over `ram_peak`: on a phone, the model is part of an app.
+_OF_A_BOARD, _OF_A_PHONE = 4, 16
+
 #: Hertz, for a device that does not report its clock.
 _GUESSED_CLOCK = 1e9
 
@@ -51,6 +54,9 @@ class ProbedDevice:
     """Versions by distribution name."""
     about: str
     """Kernel, libc, size of a page, caches."""
+    is_phone: bool = False
+    soc: str = ""
+    """As Android names it; empty elsewhere."""
 
 
 def draft(event: Mapping[str, Any], known: Iterable[DeviceProfile], address: str) -> str:
@@ -100,6 +106,8 @@ def probed(event: Mapping[str, Any]) -> ProbedDevice:
         python=".".join(_clean(event.get("python")).split(".")[:2]),
         installed={name: _clean(version) for name, version in (event.get("installed") or {}).items()},
         about=_about(event, cpu.get("caches") or ()),
+        is_phone=bool(event.get("phone")),
+        soc=_clean((event.get("phone") or {}).get("soc")),
     )
 
 
@@ -126,7 +134,7 @@ def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
     clock = device.clock or (same.cpu.clock if same else _GUESSED_CLOCK)
     yield f"name: {_quoted(f'{name} ({device.ram_total / _GIB:.1f} GiB)')}"
     yield f"class: {_kind(device)}"
-    yield f"soc: {_quoted(same.soc if same else device.processor or name)}"
+    yield f"soc: {_quoted(same.soc if same else device.soc or device.processor or name)}"
     yield f"identity: {{{', '.join(f'{key}: {_quoted(value)}' for key, value in identity.items() if value)}}}"
     doubt = "" if device.clock or same else "  # the clock is a guess: correct it"
     facts = [f"core: {_quoted(core)}", f"count: {device.count}", f"clock: {clock / 1e9:.4g} GHz"]
@@ -135,10 +143,12 @@ def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
     yield f"ram: {{total: {_mib(device.ram_total)}, reserved: {_mib(max(0, device.ram_total - device.ram_free))}}}"
     used = device.storage_total - device.storage_free
     yield f"storage: {{total: {_gb(device.storage_total)}, reserved: {_gb(used)}}}"
-    yield "# A start, as in the profiles that come with edgecheck: ram_peak 1/4 of the RAM, footprint 1/24 of the free"
+    share = _OF_A_PHONE if device.is_phone else _OF_A_BOARD
+    start = f"ram_peak 1/{share} of the RAM, footprint 1/24 of the free"
+    yield f"# A start, as in the profiles that come with edgecheck: {start}"
     yield "# storage and at most 500 MB, ten answers a second. Make them what your product needs."
     footprint = min(500, int(device.storage_free / 24 / 1e6))
-    yield f"limits: {{ram_peak: {_mib(device.ram_total // 4)}, footprint: {footprint} MB, latency_p50: 100 ms}}"
+    yield f"limits: {{ram_peak: {_mib(device.ram_total // share)}, footprint: {footprint} MB, latency_p50: 100 ms}}"
 
 
 def _software(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
@@ -160,6 +170,8 @@ def _pins(form: str, device: ProbedDevice, near: DeviceProfile | None) -> str:
 
 
 def _kind(device: ProbedDevice) -> str:
+    if device.is_phone:
+        return "phone"
     if re.search("jetson|nvidia", device.model, re.IGNORECASE):
         return "jetson"
     is_board = bool(device.model) and device.machine not in _PC

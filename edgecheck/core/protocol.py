@@ -196,6 +196,16 @@ _CPU = record(
     },
 )
 
+_PHONE = record(
+    {},
+    {
+        **dict.fromkeys(("android", "soc", "heap"), text()),
+        **dict.fromkeys(("low_ram", "battery_saver", "awake"), flag),
+        "thermal_status": whole(0, 6),
+        "battery_c": number(-100, 200),
+        "battery_level": whole(0, 100),
+    },
+)
 _SHAPED = many(pair(text(), many(whole())))
 _OPERATOR = record(
     {"name": text(), "type": text(), "provider": text(), "values_us": many(whole(), _MOST_FIGURES), "calls": whole()},
@@ -222,6 +232,7 @@ EVENTS: Mapping[str, Shape] = {
             "throttled": record({}, {"flags": _NAMES}),
             "load_average": many(number()),
             "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
+            "phone": _PHONE,
         },
     ),
     "waiting": record({}, {"holder": text()}),

@@ -246,6 +246,28 @@ class RuntimeFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneState:
+    """What Android reports; empty or None where it does not say."""
+
+    android: str = ""
+    """Its version: `14`."""
+    soc: str = ""
+    low_ram: bool = False
+    """Whether it is of Android's low-RAM class (Android Go)."""
+    heap: str = ""
+    """What an app's managed heap may grow to without asking for more: `256m`."""
+    thermal_status: int | None = None
+    """`PowerManager.THERMAL_STATUS_*`: 0 where nothing is slowed down."""
+    battery: float | None = None
+    """Degrees Celsius."""
+    battery_level: int | None = None
+    """Percent."""
+    battery_saver: bool | None = None
+    awake: bool | None = None
+    """Whether the screen is on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """What the target reported about itself; empty or None where it cannot be read."""
 
@@ -284,6 +306,8 @@ class DeviceState:
     pressure: float | None = None
     """Seconds since its start in which some process waited for a processor; of `at`, the same machine's clock."""
     at: float | None = None
+    phone: PhoneState | None = None
+    """None where it is not Android."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

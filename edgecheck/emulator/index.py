@@ -1,4 +1,4 @@
-"""The index of a mirror: its newest packages for arm64, checked by Debian's signature.
+"""The index of a mirror: its newest packages for a processor, checked by Debian's signature.
 
 Only for what the lock cannot say: the successor of a package that is gone, and the next lock file. The format is
 Debian's: https://wiki.debian.org/DebianRepository/Format
@@ -67,7 +67,9 @@ class Index:
         return self.package((names or [package.follows])[0], package.follows)
 
 
-def read(mirror: Mirror, archive: str, release: str, folder: Path, keyrings: Path = KEYRINGS) -> Index:
+def read(  # noqa: PLR0913, PLR0917 - each says where to look
+    mirror: Mirror, archive: str, release: str, folder: Path, keyrings: Path = KEYRINGS, architecture: str = "arm64"
+) -> Index:
     """Fetch and check the index of an archive.
 
     Args:
@@ -76,6 +78,7 @@ def read(mirror: Mirror, archive: str, release: str, folder: Path, keyrings: Pat
         release: Debian's code name.
         folder: Files are written here.
         keyrings: A folder with `debian-archive-keyring.*`.
+        architecture: Debian's name of the processor: `arm64`, `amd64`.
 
     Raises:
         EmulatorError: it cannot be fetched, is not signed by Debian, or is not what was signed.
@@ -83,10 +86,10 @@ def read(mirror: Mirror, archive: str, release: str, folder: Path, keyrings: Pat
     suite = f"dists/{release}{_SUITES[archive]}"
     top = _file(mirror, archive, f"{suite}/InRelease", folder / "InRelease")
     text, signed = _checked(top, mirror, folder, keyrings)
-    name = "main/binary-arm64/Packages.xz"
+    name = f"main/binary-{architecture}/Packages.xz"
     found = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {re.escape(name)}$", text, re.MULTILINE)
     if found is None:
-        raise EmulatorError(f"{mirror.url(archive, suite)} lists no packages for arm64.", _HINT)
+        raise EmulatorError(f"{mirror.url(archive, suite)} lists no packages for {architecture}.", _HINT)
     packed = _file(mirror, archive, f"{suite}/{name}", folder / "Packages.xz").read_bytes()
     if hashlib.sha256(packed).hexdigest() != found[1]:
         raise EmulatorError(f"{mirror.url(archive, suite)}/{name} is not what its signature is for.", _HINT)
@@ -180,7 +183,7 @@ def newest(name: str, indexes: Sequence[Index]) -> Index:
     """
     having = [index for index in indexes if name in index.stanzas]
     if not having:
-        raise EmulatorError(f"No mirror has the package {name} for arm64.", _HINT)
+        raise EmulatorError(f"No mirror has the package {name}.", _HINT)
     best = having[0]
     for index in having[1:]:
         if _Order(index.stanzas[name]["Version"]) > _Order(best.stanzas[name]["Version"]):

@@ -1,4 +1,4 @@
-"""The guest's packages: fetched from the best mirror that has them, checked by digest, unpacked in Python."""
+"""Debian's packages: fetched from the best mirror that has them, checked by digest, unpacked in Python."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ HINT = (
 
 
 @dataclass(frozen=True, slots=True)
+class Purpose:
+    """What packages are fetched for, in a sentence, and what to do where they cannot be."""
+
+    name: str
+    hint: str
+
+
+#: The system of the emulated machine.
+MACHINE = Purpose("the emulated machine", HINT)
+
+
+@dataclass(frozen=True, slots=True)
 class Obtained:
     """The packages' files, in the order of the lock."""
 
@@ -39,6 +51,7 @@ class Obtained:
 class _Search:
     """What is still missing, and what the mirrors said about it."""
 
+    purpose: Purpose
     folder: Path
     missing: list[Package]
     gone: list[Mirror] = field(default_factory=list)
@@ -66,12 +79,13 @@ class _Search:
         self.missing = still
 
 
-def obtain(
+def obtain(  # noqa: PLR0913, PLR0917 - tests replace the last two
     lock: Lock,
     mirrors: Iterable[Mirror],
     folder: Path,
     progress: Callable[[str], None],
     keyrings: Path = index.KEYRINGS,
+    purpose: Purpose = MACHINE,
 ) -> Obtained:
     """Fetch the lock's packages into `folder`.
 
@@ -82,11 +96,11 @@ def obtain(
         EmulatorError: a package cannot be fetched, or what was sent is not what the lock names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    search = _Search(folder, list(lock.packages))
+    search = _Search(purpose, folder, list(lock.packages))
     for mirror in mirrors:
         if not search.missing:
             break
-        progress(f"fetching {len(search.missing)} of Debian's packages for the emulated machine")
+        progress(f"fetching {len(search.missing)} of Debian's packages for {purpose.name}")
         search.ask(mirror)
     newer = {}
     if search.missing:
@@ -115,11 +129,15 @@ def _wrong(place: Path, package: Package) -> str:
 
 def _failure(search: _Search) -> EmulatorError:
     if not search.trouble:
-        return EmulatorError("No mirror of Debian is known to this host, or Debian's list cannot be fetched.", HINT)
+        return EmulatorError(
+            "No mirror of Debian is known to this host, or Debian's list cannot be fetched.", search.purpose.hint
+        )
     name, reason = next(iter(search.trouble.items()))
     others = len(search.trouble) - 1
     more = f" (and {others} more)" if others else ""
-    return EmulatorError(f"The package {name}{more} of the emulated machine could not be fetched. {reason}.", HINT)
+    return EmulatorError(
+        f"The package {name}{more} of {search.purpose.name} could not be fetched. {reason}.", search.purpose.hint
+    )
 
 
 def _newest(lock: Lock, search: _Search, progress: Callable[[str], None], keyrings: Path) -> dict[str, Package]:
@@ -131,13 +149,14 @@ def _newest(lock: Lock, search: _Search, progress: Callable[[str], None], keyrin
             with tempfile.TemporaryDirectory(dir=search.folder) as scratch:
                 archives = dict.fromkeys(package.archive for package in search.missing)
                 indexes = {
-                    archive: index.read(mirror, archive, lock.release, Path(scratch), keyrings) for archive in archives
+                    archive: index.read(mirror, archive, lock.release, Path(scratch), keyrings, lock.architecture)
+                    for archive in archives
                 }
             newer = {package.name: indexes[package.archive].successor(package) for package in search.missing}
         except (EmulatorError, KeyError) as error:
             problem = problem or error
             continue
-        again = _Search(search.folder, list(newer.values()))
+        again = _Search(search.purpose, search.folder, list(newer.values()))
         again.ask(mirror)
         if not again.missing:
             return newer
@@ -145,7 +164,7 @@ def _newest(lock: Lock, search: _Search, progress: Callable[[str], None], keyrin
     raise EmulatorError(
         f"The package {search.missing[0].name} {search.missing[0].version} is on no mirror any more, and no successor "
         f"was found: {problem.message if isinstance(problem, EmulatorError) else problem}",
-        HINT,
+        search.purpose.hint,
     ) from problem
 
 

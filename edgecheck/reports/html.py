@@ -10,6 +10,7 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import pages, plots, tile_map, wording
+from edgecheck.reports.conditions import phone_facts
 from edgecheck.reports.matrix import SIGNS, cell, matrix
 from edgecheck.reports.page_filters import Filters, Names, highlights
 from edgecheck.reports.plots import Plot
@@ -217,6 +218,13 @@ def _device(result: CheckResult) -> tuple[tuple[str, str, str], ...]:
     return tuple((name, clean(value), clean(after.get(name, ""))) for name, value in before.items())
 
 
+def _phone(state: DeviceState) -> str:
+    if state.phone is None:
+        return ""
+    names = (f"Android {state.phone.android}" if state.phone.android else "Android", state.phone.soc)
+    return ", ".join(fact for fact in (*names, *phone_facts(state.phone)) if fact)
+
+
 def _device_rows(state: DeviceState) -> list[tuple[str, str]]:
     """Name and value of what is known of the device."""
     clocks = sorted({round(clock / 1e6) for clock in state.clocks if clock})
@@ -232,6 +240,7 @@ def _device_rows(state: DeviceState) -> list[tuple[str, str]]:
         ("throttled", ", ".join(state.throttled)),
         ("power mode", " ".join(state.power_mode.split())),
         ("page size", f"{state.page_size // 2**10} KiB" if state.page_size else ""),
+        ("phone", _phone(state)),
         ("RAM", mib[0]),
         ("RAM available", mib[1]),
         ("swap in use", swap),

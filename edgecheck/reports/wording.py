@@ -20,9 +20,9 @@ from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
 from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.run import DeviceState, Outcome
-from edgecheck.core.units import Unit, show
+from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
+from edgecheck.reports.conditions import found_at
 
 #: The core's: anatomy's tiles are made of the same text.
 clean = text.clean
@@ -185,22 +185,8 @@ def details(result: CheckResult) -> str:
         threads = result.budget.threads
         parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
         if is_a_device(result.target):
-            parts += _state(result.run.before)
+            parts += found_at(result.run.before)
     return clean("; ".join(parts))
-
-
-def _state(state: DeviceState) -> list[str]:
-    """The state in which a board was found: `1.80 GHz, ondemand, 52 °C`; what it does not report is left out."""
-    clock = max((clock for clock in state.clocks if clock), default=None)
-    hottest = max((degrees for _, degrees in state.temperatures), default=None)
-    facts = [
-        show(clock, Unit.HERTZ) if clock else "",
-        *state.governors,
-        f"{hottest:.0f} °C" if hottest is not None else "",
-        state.power_mode.splitlines()[0] if state.power_mode else "",
-    ]
-    found = ", ".join(fact for fact in facts if fact)
-    return [f"board at {found}"] if found else []
 
 
 def time_spoken_for(result: CheckResult) -> str:

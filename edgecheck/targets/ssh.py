@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UsageError
-from edgecheck.targets.shell.opener import printable, quoted
+from edgecheck.targets.shell.opener import RUN_AGAIN, printable, quoted
 from edgecheck.targets.shell.refusals import Rule, explained, line_at, not_started
 from edgecheck.targets.shell.target import ShellTarget
 
@@ -68,6 +68,11 @@ class OpenSsh:
     name: str = "ssh"
     package: str = "Install the OpenSSH client (openssh-client)."
 
+    def interpreter(self, progress: Callable[[str], None] | None) -> str:
+        """The one that the address names, or the device's own."""
+        del progress
+        return self.address.python
+
     def argv(self, remote: Sequence[str]) -> list[str]:
         """The command that runs `remote` on the device.
 
@@ -88,6 +93,10 @@ class OpenSsh:
     def try_it(self) -> str:
         """The command that shows a person whether ssh gets through, and lets it ask them its questions."""
         return _typed(self.address, *program(), rest=("true",))
+
+    def when_lost(self) -> str:
+        """See `Opener.when_lost`."""
+        return RUN_AGAIN
 
 
 def program() -> list[str]:

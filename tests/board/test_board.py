@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import socket
+import subprocess
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from edgecheck.core.run import Outcome, Purpose
 from edgecheck.core.verdict import Status, judge
 from edgecheck.errors import TargetError
 from edgecheck.targets import Target, open_target
+from edgecheck.targets.adb.portable import PROCESSORS, portable
 from edgecheck.targets.shell.cache import device_cache
 from examples.real_models import fetch
 from tests import builders
@@ -34,7 +36,7 @@ from tests.builders import limit
 from tests.cli.command import Done, edgecheck
 from tests.targets.sshd import new_key
 from tests.targets.tcp_relay import relayed
-from tests.targets.workloads import LONG, comes_true, silent, until, workload
+from tests.targets.workloads import LONG, comes_true, events, silent, until, workload
 
 if TYPE_CHECKING:
     from tests.board.machine import EmulatedBoard
@@ -51,6 +53,9 @@ devices: {{{device}: }}
 MODEL = fetch("hey_jarvis.tflite")
 ARTIFACT = replace(builders.ARTIFACT, format="tflite", path=MODEL, files=(MODEL,))
 RUNTIME = Profiles().get("raspberry-pi-4-2gb").runtimes["tflite"]
+
+#: The latency pass of a job that only has to run.
+ONCE = {"warmup_count": 1, "warmup_s": 0, "min_count": 1, "min_s": 0, "max_s": 1}
 
 QUICK = Effort(warmup_count=1, warmup_time=0, min_count=5, min_time=0, max_time=5)
 
@@ -296,3 +301,38 @@ def test_a_second_account_waits_for_the_first_and_does_without_a_home(board: Emu
     assert lock.splitlines() == ["666 root 0", "700 guest 4096"]
     assert device_cache(board.address_of("guest")).folder == "/var/tmp/edgecheck-1000/device"
     assert board.run("ls -A /home/guest") == ""
+
+
+def test_what_is_brought_to_a_phone_runs_where_no_c_library_is(board: EmulatedBoard, first_check: Done) -> None:
+    """The very bytes that adb would copy, in a root with nothing but a static shell, on an arm64 kernel; over SSH.
+
+    The runtime is the one that the first check brought.
+    """
+    assert first_check.code == 3
+    made = portable(PROCESSORS["arm64-v8a"], print)
+    place = f"/data/local/tmp/edgecheck-2000/device/trees/{made.digest}"
+    unpack = f"import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|gz').extractall('/phone{place}')"
+    board.run(
+        "b=/bin/busybox && $b mkdir -p /phone/system/bin /phone/proc /phone/dev && "
+        "$b mkdir -p /phone/data/local/tmp/edgecheck-2000 && $b cp $b /phone/system/bin/sh && "
+        "$b ln -s system/bin /phone/bin && $b mount -t proc proc /phone/proc && $b mount --bind /dev /phone/dev && "
+        "$b cp -a /root/.cache/edgecheck/device /phone/data/local/tmp/edgecheck-2000/device"
+    )
+    argv = [*board.ssh.split(" "), "-p", str(board.port), "root@127.0.0.1", f'python3 -c "{unpack}"']
+    with made.archive.open("rb") as archive:
+        subprocess.run(argv, check=True, stdin=archive)
+    board.run(
+        f"printf '#!/bin/sh\\nexec /bin/busybox chroot /phone {place}/bin/python3 \"$@\"\\n' >/phone-python && "
+        f"/bin/busybox chmod 755 /phone-python && echo {made.size} >/phone{place}.whole"
+    )
+    address = f"{board.address}?python=/phone-python"
+    words: list[str] = []
+    job = workload(MODEL, requirements=RUNTIME, format="tflite", latency=ONCE)
+    with target(address).launch(job, words.append) as lines:
+        seen = events(lines)
+    before = seen[0]
+    assert (before["machine"], before["libc"], before["python"]) == ("aarch64", "glibc 2.36", made.version)
+    assert [event["outcome"] for event in seen if event["event"] == "end"] == ["completed"]
+    assert not [each for each in words if "sending" in each]
+    assert board.run("/bin/busybox ls /phone") == "bin\ndata\ndev\nproc\nsystem\n"
+    assert any(one.label == f"a runtime: Python {made.version}" for one in device_cache(address).kept)

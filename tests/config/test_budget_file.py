@@ -298,10 +298,10 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("Limits: {size: 3 MB}", "2:1: Limits: unknown key; did you mean limits?"),
         ("colour: red",
          ("2:1: colour: unknown key; expected model, trusted, format, signature, samples, inputs, variants, "
-         "threads, bundle, measure, limits, regression, devices, extends, shared")),
+         "threads, cluster, bundle, measure, limits, regression, devices, extends, shared")),
         ('"a\\eb": red',
          ("2:1: 'a\\x1bb': unknown key; expected model, trusted, format, signature, samples, inputs, variants, "
-         "threads, bundle, measure, limits, regression, devices, extends, shared")),
+         "threads, cluster, bundle, measure, limits, regression, devices, extends, shared")),
         ("threads: 1\nthreads: 2", "3:1: threads: duplicate key, first on line 2"),
         # kinds
         ("limits: 3 MB", "2:9: limits: found 3 MB; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),

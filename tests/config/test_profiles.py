@@ -181,7 +181,7 @@ def test_a_name_that_is_not_a_device_is_reported_with_the_nearest(write: Write, 
         ("class: computer", "class: laptop",
          "3:8: class: found 'laptop'; expected one of single-board-computer, jetson, phone, computer"),
         ("class: computer", "class: computer\nkind: computer",
-         ("4:1: kind: unknown key; expected extends, family, name, class, soc, identity, cpu, ram, storage, "
+         ("4:1: kind: unknown key; expected extends, family, name, class, soc, identity, cpu, ram, storage, app, "
          "limits, python, runtimes, emulation, projection, sources")),
         ("soc: Chip", "soc: 888", ('4:6: soc: found 888, which YAML reads as a number (it is text in quotes: "888"); '
          "expected text on one line")),
@@ -252,7 +252,7 @@ def test_a_problem_of_a_family_is_reported_at_its_place_in_the_family(write: Wri
     assert problems("board") == [
         (
             "device_profiles/board.yaml:2:1: clok: unknown key; expected extends, family, name, class, soc, "
-            "identity, cpu, ram, storage, limits, python, runtimes, emulation, projection, sources"
+            "identity, cpu, ram, storage, app, limits, python, runtimes, emulation, projection, sources"
         ),
         "device_profiles/family.yaml:8:16: limits.size: unit 'mb' is not known; did you mean MB?",
     ]

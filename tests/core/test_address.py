@@ -12,7 +12,7 @@ from edgecheck.errors import UsageError
 from edgecheck.targets import open_target
 from tests.builders import profile
 
-EXAMPLES = {"local": LOCAL, "qemu": EMULATED, "ssh": parse("ssh://pi@board")}
+EXAMPLES = {"local": LOCAL, "qemu": EMULATED, "ssh": parse("ssh://pi@board"), "adb": parse("adb://1A2B3C4D")}
 
 
 def test_every_target_has_an_example() -> None:
@@ -75,6 +75,30 @@ def test_what_is_not_an_address_is_refused_with_the_reason(text: str, why: str) 
         parse_device(text)
     assert why in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "serial", "login"),
+    [
+        ("adb://", "", "the phone"),
+        ("adb://?python=/data/local/tmp/python3", "", "the phone"),
+        ("adb://1A2B3C4D", "1A2B3C4D", "1A2B3C4D"),
+        ("adb://emulator-5554", "emulator-5554", "emulator-5554"),
+        ("adb://10.0.0.7:5555", "10.0.0.7:5555", "10.0.0.7:5555"),
+        ("adb://[fe80::7]:5555", "[fe80::7]:5555", "[fe80::7]:5555"),
+        ("adb://adb-3F0-x._adb-tls-connect._tcp", "adb-3F0-x._adb-tls-connect._tcp", "adb-3F0-x._adb-tls-connect._tcp"),
+    ],
+)
+def test_a_phone_has_the_name_that_adb_gives_it(text: str, serial: str, login: str) -> None:
+    found = parse(text)
+    assert (found.scheme, found.serial, found.login, found.user) == ("adb", serial, login, "")
+
+
+@pytest.mark.parametrize("text", ["adb://:5555", "adb://pi@1A2B", "adb://1A2B/x", "adb://-s", "adb://$(x)"])
+def test_other_addresses_of_phones_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not the address of a device") as caught:
+        parse(text)
+    assert caught.value.hint == "It is written adb://, adb://SERIAL or adb://host:port."
 
 
 def test_words_alone_are_addresses_too() -> None:

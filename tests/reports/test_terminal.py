@@ -1,4 +1,4 @@
-"""The report of a check on a terminal, and the layout of its lines."""
+"""The report of a check on a terminal, and the layout of its lines; covers `conditions.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What every target does alike: one body of tests, run over each.
 
-Covers `interface.py`, `local.py`, `qemu.py`.
+Covers `interface.py`, `local.py`, `qemu.py`, `adb/opener.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.targets.workloads import (
     LONG,
     ONE_PROCESS,
     QUICK,
+    RUNTIME,
     comes_true,
     events,
     silent,
@@ -33,6 +34,7 @@ from tests.targets.workloads import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.targets.phone import Phone
     from tests.targets.sshd import Board
 
     Work = Callable[..., Workload]
@@ -40,14 +42,12 @@ if TYPE_CHECKING:
 #: What a shell, an option parser or a terminal could stumble over, all in one.
 ODD = "-rf it's \"a\" $(touch pwned);`touch pwned`\ntwo lines é a'b\\"
 
-#: What an emulated machine has; the other two have what this machine has. Not the newest psutil, to be told apart.
-RUNTIME = ("onnxruntime==1.32.0", "psutil==7.0.0")
-
 
 @pytest.fixture(
     params=[
         "local",
         pytest.param("ssh", marks=pytest.mark.ssh),
+        pytest.param("adb", marks=pytest.mark.adb),
         pytest.param("qemu", marks=[pytest.mark.emulator, pytest.mark.timeout(600)]),
     ]
 )
@@ -57,6 +57,9 @@ def target(request: pytest.FixtureRequest) -> Target:
     if address == "ssh":
         boards: Callable[..., Board] = request.getfixturevalue("boards")
         address = boards().address
+    elif address == "adb":
+        phones: Callable[..., Phone] = request.getfixturevalue("phones")
+        address = phones().address
     elif address == "qemu" and any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
     return open_target(parse(address), profile(emulation_cpu="cortex-a72"))
@@ -65,7 +68,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 @pytest.fixture
 def work(target: Target) -> Callable[..., Workload]:
     """`workload`, with the runtime where the target has none."""
-    return partial(workload, requirements=RUNTIME) if target.emulated else workload
+    return partial(workload, requirements=RUNTIME) if target.emulated or target.address.scheme == "adb" else workload
 
 
 def started_by_us() -> set[psutil.Process]:

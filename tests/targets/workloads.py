@@ -21,6 +21,10 @@ QUICK = {"warmup_count": 1, "warmup_s": 0, "min_count": 5, "min_s": 0, "max_s": 
 LONG = {"warmup_count": 1, "warmup_s": 0, "min_count": 5, "min_s": 300, "max_s": 300, "max_count": 10**8}
 ONE_PROCESS = {"processes": [1, 1]}
 
+#: What an emulated machine and a phone have; the others have what this machine has. Not the newest psutil, to be told
+#: apart.
+RUNTIME = ("onnxruntime==1.32.0", "psutil==7.0.0")
+
 
 def identity(path: Path) -> Path:
     """y = x."""

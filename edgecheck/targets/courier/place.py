@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+#: The one folder to use, where whoever starts this Python names it.
+VARIABLE = "EDGECHECK_PLACE"
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,6 +34,9 @@ def chosen() -> Path:
 
 def _candidates() -> "Iterator[Path]":
     """The places, the best first; /tmp may be in RAM, which is to be measured, so it comes last."""
+    if os.environ.get(VARIABLE):
+        yield Path(os.environ[VARIABLE])
+        return
     cache = os.environ.get("XDG_CACHE_HOME", "")
     yield Path(cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")) / "edgecheck"  # noqa: PTH111, PTH117 - Path.home() raises where HOME is unset and the user unknown
     named = [os.environ["TMPDIR"]] if os.environ.get("TMPDIR") else []

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -71,6 +72,9 @@ class Store:
         if self._alone():
             self._sweep()
         self._share()
+        self._own = _holding(folder / "trees", sys.executable)
+        with suppress(OSError):
+            os.utime(str(self.mark(self._own)))
 
     def file(self, digest: str) -> Path:
         """The path of a file, whether or not it is there."""
@@ -132,7 +136,7 @@ class Store:
         """
         entries = sorted(self.entries(), key=lambda entry: entry.used)
         total = sum(entry.size for entry in entries)
-        spare = [entry for entry in entries if entry.digest not in wanted]
+        spare = [entry for entry in entries if entry.digest not in (*wanted, self._own)]
         needed = coming + MARGIN
         if (total + coming > limit or self.free() < needed) and spare and self._alone():
             for entry in spare:
@@ -212,6 +216,12 @@ class Store:
         for path in (self.folder / "trees").iterdir():
             if path.suffix != ".whole" and not self.mark(path.name).exists():
                 _remove(path)
+
+
+def _holding(trees: Path, program: str) -> str:
+    """The digest of the tree that `program` is in, which was brought here to run this; empty if it is in none."""
+    folder, path = os.path.realpath(str(trees)), os.path.realpath(program)
+    return os.path.relpath(path, folder).partition(os.sep)[0] if path.startswith(folder + os.sep) else ""
 
 
 def _label(tree: Path) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgecheck.core.protocol import EVENTS
 from edgecheck.targets.shell.client import CACHE_LIMIT, connected
-from edgecheck.targets.shell.opener import opener_at, printable
+from edgecheck.targets.shell.opener import NothingThereError, opener_at, printable
 from edgecheck.targets.shell.upload import Upload, agent_item
 from edgecheck.targets.shell.wire import PATIENCE
 
@@ -58,8 +58,11 @@ def device_cache(address: str) -> DeviceCache:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
-    with connected(opener_at(address), PATIENCE) as client:
-        answer = client.ask("cache")
+    try:
+        with connected(opener_at(address), PATIENCE) as client:
+            answer = client.ask("cache")
+    except NothingThereError as bare:
+        return DeviceCache(folder=bare.folder, free=bare.free, kept=())
     kept = sorted((_kept(row) for row in answer["entries"]), key=lambda one: one.used, reverse=True)
     return DeviceCache(folder=printable(answer["folder"]), free=int(answer["free"]), kept=tuple(kept))
 
@@ -76,12 +79,19 @@ def clear_device_cache(address: str) -> int:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached, or a check runs there.
     """
-    with connected(opener_at(address), PATIENCE) as client:
-        return int(client.ask("clear")["freed"])
+    try:
+        with connected(opener_at(address), PATIENCE) as client:
+            return int(client.ask("clear")["freed"])
+    except NothingThereError:
+        return 0
 
 
-def probe(address: str) -> Mapping[str, Any]:
-    """What a device is, without running a model on it.
+def _silent(_words: str) -> None:
+    """Report no progress."""
+
+
+def probe(address: str, progress: Callable[[str], None] = _silent) -> Mapping[str, Any]:
+    """What a device is, without running a model on it; `progress` is called while something is brought there.
 
     The agent's `device` event (docs/reference/agent-protocol.md), and `installed`: versions of `DISTRIBUTIONS`.
 
@@ -89,9 +99,9 @@ def probe(address: str) -> Mapping[str, Any]:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
-    with connected(opener_at(address), PATIENCE) as client:
+    with connected(opener_at(address), PATIENCE, progress) as client:
         installed = client.ask("installed", names=DISTRIBUTIONS)["installed"]
         upload = Upload({"agent": agent_item()}, {})
-        client.bring(upload.items.values(), lambda _words: None)
+        client.bring(upload.items.values(), _silent)
         client.start(secrets.token_hex(16), upload, "--probe")
         return {**client.answer(EVENTS["device"]), "installed": installed}

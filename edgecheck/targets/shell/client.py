@@ -149,16 +149,24 @@ class CourierClient:
 
 
 @contextmanager
-def connected(opener: Opener, patience: Patience) -> Iterator[CourierClient]:
+def connected(
+    opener: Opener, patience: Patience, progress: Callable[[str], None] | None = None
+) -> Iterator[CourierClient]:
     """A courier on the opener's device; leaving ends it and the connection.
+
+    Args:
+        opener: How it is reached.
+        patience: How long to wait for what.
+        progress: As for `Opener.interpreter`.
 
     Raises:
         TargetError: the device cannot be reached, or lacks something; the hint says how to fix it.
     """
     program = _program(patience.silence)
     with ExitStack() as stack:
+        command = _boot(opener.interpreter(progress), program)
         with held():
-            wire = stack.enter_context(Wire(opener, _boot(opener.address.python, program), patience))
+            wire = stack.enter_context(Wire(opener, command, patience))
         try:
             greeting = parsed(wire.greet(program, _GREETING))
         except MisfitError as misfit:
@@ -193,8 +201,7 @@ def _no_answer(opener: Opener, patience: Patience, said: str) -> TargetError:
 def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     """The broken wire as a clause, for a person."""
     return ConnectionLostError(
-        f"the connection to {opener.address.login} was lost: {printable(broken.message)}",
-        "Run it again: what has arrived there is not sent again.",
+        f"the connection to {opener.address.login} was lost: {printable(broken.message)}", opener.when_lost()
     )
 
 

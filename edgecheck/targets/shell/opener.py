@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -26,6 +26,17 @@ class Opener(Protocol):
     def package(self) -> str:
         """What to install where the program is missing, as a sentence."""
 
+    def interpreter(self, progress: Callable[[str], None] | None) -> str:
+        """The Python on the device, as the first word of a command.
+
+        Args:
+            progress: Called with a few words while a Python is brought to a device that has none; None: bring none.
+
+        Raises:
+            NothingThereError: none was to be brought, and the device needs one.
+            TargetError: the device cannot be reached, or takes none.
+        """
+
     def argv(self, remote: Sequence[str]) -> list[str]:
         """The command on this machine that runs `remote` on the device."""
 
@@ -34,6 +45,22 @@ class Opener(Protocol):
 
     def try_it(self) -> str:
         """The command for a person to try by hand."""
+
+    def when_lost(self) -> str:
+        """What to do after the connection was lost, as a sentence."""
+
+
+class NothingThereError(TargetError):
+    """Nothing of edgecheck's is on the device, not even the Python that it would need; in `folder` it would be."""
+
+    def __init__(self, device: str, folder: str, free: int) -> None:
+        super().__init__(f"{device} has nothing of edgecheck's.", "The first check brings what it needs.")
+        self.folder = folder
+        self.free = free
+
+
+#: See `Opener.when_lost`.
+RUN_AGAIN = "Run it again: what has arrived there is not sent again."
 
 
 def quoted(argv: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ class ShellTarget:
         """See `Target.launch`."""
         with ExitStack() as stack:
             progress(f"connecting to {self.address.login}")
-            client = stack.enter_context(connected(self.opener, self.patience))
+            client = stack.enter_context(connected(self.opener, self.patience, progress))
             allowed = 2 * workload.deadline + _SLACK
             journal = _Journal(self.opener, self.patience, secrets.token_hex(16), allowed)
             upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
