@@ -32,7 +32,8 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     start = time.perf_counter()
     with refusals.translated(turns.advice, made_up=not given):
         turns.model.invoke()
-    report.phase("first-inference", first_s=time.perf_counter() - start)
+    turns.first_s = time.perf_counter() - start
+    report.phase("first-inference", first_s=turns.first_s)
     if spec["purpose"] == "profile":
         from edgecheck_agent import profiling  # other runs do not carry what it imports
 

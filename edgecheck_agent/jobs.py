@@ -77,6 +77,8 @@ PLANS = {
         "tolerance": Key(_NUMBER, 0.001),
         "batch_s": Key(_NUMBER, 0.01),
         "max_batches": Key((int,), 20),
+        "first_tolerance": Key(_NUMBER, 0),
+        "marks": Key((bool,), default=False),
     },
     "load": {"processes": Key((int,), 5)},
     "memory": {

@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from edgecheck_agent import counting, events, refusals, statistics, waiting
+from edgecheck_agent import counting, events, marks, refusals, statistics, waiting
 
 # Python 3.6 has no nanosecond clock; differences of its perf_counter are accurate to some tens of nanoseconds.
 CLOCK: Callable[[], float] = getattr(time, "perf_counter_ns", time.perf_counter)
@@ -32,6 +32,7 @@ class Turns:
         self.feeds = feeds
         self.advice = advice
         self.doubtful = doubtful
+        self.first_s = 0.0  # seconds of the first inference
         self._at = 0
 
     def next(self) -> None:
@@ -179,7 +180,8 @@ def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:
     """Run batches until the means of two neighbours agree: for a clock that counts instructions.
 
     The first batch fills `batch_s` seconds; the others have as many inferences. A model that takes longer than that
-    has batches of one. Returns what the last inference returned.
+    has batches of one; the first one suffices if it is within `first_tolerance` of the model's first inference. With
+    `marks`, a plugin of the emulator counts the last batch. Returns what the last inference returned.
     """
     time.sleep(QUIET_S)
     gc.collect()
@@ -187,15 +189,26 @@ def agree(turns: Turns, plan: Dict[str, Any], report: events.Report) -> Any:
     batches: List[Dict[str, int]] = []
     agreed = False
     outcome = None
+    mark = marks.Marks(wanted=plan["marks"]).set
+    mark(marks.SIMULATE)
     while not agreed and len(batches) < plan["max_batches"]:
         outcome = None
+        mark(marks.ZERO)
         batch, outcome = _batch(turns, plan["batch_s"], batches[0]["count"] if batches else 0)
         batches.append(batch)
-        means = [one["total_ns"] / one["count"] for one in batches[-2:]]
-        agreed = len(means) > 1 and abs(means[0] - means[1]) <= plan["tolerance"] * max(means)
+        agreed = _agreed([one["total_ns"] / one["count"] for one in batches], batches, turns.first_s, plan)
+    mark(marks.STOP)
     gc.enable()
     report.send("batches", batches=batches, agreed=agreed)
     return outcome
+
+
+def _agreed(means: List[float], batches: List[Dict[str, int]], first_s: float, plan: Dict[str, Any]) -> bool:
+    """Whether the last batch is like the one before, or a single inference like the model's first."""
+    if len(means) > 1:
+        return bool(abs(means[-1] - means[-2]) <= plan["tolerance"] * max(means[-2:]))
+    first_ns = first_s * 1e9
+    return batches[0]["count"] == 1 and bool(abs(means[0] - first_ns) <= plan["first_tolerance"] * first_ns)
 
 
 def _batch(turns: Turns, batch_s: float, count: int) -> Tuple[Dict[str, int], Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from edgecheck.checks.session import Needs, time_on
 from edgecheck.converters.calibration.layers import NETWORKS
@@ -15,21 +16,28 @@ from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import throttling
-from edgecheck.core.device import Constant, DeviceProfile
+from edgecheck.core.cost_calibration import FEWEST as FEWEST_CHOSEN
+from edgecheck.core.cost_calibration import Fit, Timed, calibrated, chosen
+from edgecheck.core.device import Constant, Costs, DeviceProfile
 from edgecheck.core.device_match import MEASURED_ON, match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Unmeasured
 from edgecheck.core.metrics import INSTRUCTIONS
 from edgecheck.core.projection import FEWEST, Pair, fitted
-from edgecheck.core.run import Outcome, Purpose, Run
+from edgecheck.core.run import Counted, Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.scratch import scratch
 from edgecheck.store import sha256_of
 from edgecheck.targets import Target, open_target
 
-#: The artifact format of the generated networks.
-FORMAT = "tflite"
+#: The formats in which the networks are generated: the function that does, called in a child process, and its extra.
+FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "tflite": ("edgecheck.converters.calibration.tflite_networks:make", "tflite"),
+        "onnx": ("edgecheck.converters.calibration.onnx_networks:make", "onnx"),
+    }
+)
 
 #: Enough steady inferences for a repeatable median: two seconds of them, and fifty where they are slow.
 EFFORT = Effort(warmup_count=2, warmup_time=0.5, min_count=50, min_time=2.0, max_time=20.0)
@@ -43,6 +51,20 @@ class Board:
     address: Address
     effort: Effort = EFFORT
     """How long each network is timed on it."""
+    format: str = "tflite"
+    """What the networks are generated as: the costs hold for the runtime of this format."""
+    prior: Costs | None = None
+    """Costs of the device, or of another with its core; without them only the constants are fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which networks are timed."""
+
+    names: tuple[str, ...] = ()
+    """Names of generated networks, each in float and int8; where none is named, those that differ most."""
+    count: int = FEWEST_CHOSEN
+    """How many of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +73,21 @@ class Calibration:
 
     pairs: Mapping[str, tuple[Pair, ...]]
     constants: Mapping[str, Constant]
+    costs: Fit | None = None
+    """None where no cache misses were counted, or there was no prior."""
 
 
-def calibrate(board: Board, progress: Callable[[str], None], *, networks: Sequence[str] = ()) -> Calibration:
-    """The constants of `board`, for one thread and the runtime that its profile pins.
+#: Those that differ most.
+BEST = Choice()
+
+
+def calibrate(board: Board, progress: Callable[[str], None], *, choice: Choice = BEST) -> Calibration:
+    """The constants and costs of `board`, for one thread and the runtime that its profile pins.
 
     Args:
         board: The device.
         progress: Called with a few words about each step.
-        networks: Names of generated networks; all where none is named.
+        choice: Which networks to time.
 
     Raises:
         UsageError: see `ensure_possible`.
@@ -67,31 +95,74 @@ def calibrate(board: Board, progress: Callable[[str], None], *, networks: Sequen
         EmulatorError: the emulated machine cannot be built here.
         ConversionError: the networks cannot be generated here.
     """
-    ensure_possible(board, networks)
-    device = open_target(board.address, board.profile)
-    machine = open_target(EMULATED, board.profile)
+    ensure_possible(board, choice.names)
+    with generated_networks(choice.names, progress, board.format) as artifacts:
+        counted = _counted(artifacts, board, progress)
+        wanted = _wanted(counted, board, choice)
+        timed = _timed([artifact for artifact in artifacts if artifact.model in wanted], board, progress)
     pairs: dict[str, list[Pair]] = {"float": [], "int8": []}
-    runtime = ""
-    with generated_networks(networks, progress) as artifacts:
-        for number, artifact in enumerate(artifacts, 1):
-            name = f"[{number}/{len(artifacts)}] {artifact.model}"
-            timed = _complete_run(device, artifact, board, _prefixed(name, progress))
-            counted = _complete_run(machine, artifact, board, _prefixed(f"{name}, emulated", progress))
-            runtime = timed.runtime.name if timed.runtime else runtime
-            pairs[artifact.arithmetic].append(Pair(artifact.model, _latency(timed), _instructions(counted)))
+    for artifact, run in timed:
+        pair = Pair(artifact.model, _latency(run), _instructions(counted[artifact.model]))
+        pairs[artifact.arithmetic].append(pair)
+    runtime = next((run.runtime.name for _, run in timed if run.runtime), "")
     constants = {kind: fitted(each, runtime) for kind, each in pairs.items() if len(each) >= FEWEST}
-    return Calibration({kind: tuple(each) for kind, each in pairs.items()}, constants)
+    networks = [
+        Timed(artifact.model, seen, _latency(run))
+        for artifact, run in timed
+        if (seen := _seen(counted[artifact.model])) is not None
+    ]
+    complete = len(networks) == len(timed)
+    costs = calibrated(networks, board.prior, board.profile.cpu.clock, runtime) if board.prior and complete else None
+    return Calibration({kind: tuple(each) for kind, each in pairs.items()}, constants, costs)
+
+
+def _counted(artifacts: Sequence[Artifact], board: Board, progress: Callable[[str], None]) -> Mapping[str, Run]:
+    """A run of each network in the emulated machine, by name."""
+    machine = open_target(EMULATED, board.profile)
+    runs = {}
+    for number, artifact in enumerate(artifacts, 1):
+        words = f"[{number}/{len(artifacts)}] {artifact.model}, emulated"
+        runs[artifact.model] = _complete_run(machine, artifact, board, _prefixed(words, progress))
+    return runs
+
+
+def _wanted(counted: Mapping[str, Run], board: Board, choice: Choice) -> Container[str]:
+    """The networks to time."""
+    seen = {name: each for name, run in counted.items() if (each := _seen(run)) is not None}
+    if choice.names or board.prior is None or len(seen) < len(counted):
+        return counted.keys()
+    return chosen(seen, board.prior, board.profile.cpu.clock, choice.count)
+
+
+def _timed(artifacts: Sequence[Artifact], board: Board, progress: Callable[[str], None]) -> list[tuple[Artifact, Run]]:
+    """A run of each network on the device."""
+    device = open_target(board.address, board.profile)
+    runs = []
+    for number, artifact in enumerate(artifacts, 1):
+        words = f"[{number}/{len(artifacts)}] {artifact.model}"
+        runs.append((artifact, _complete_run(device, artifact, board, _prefixed(words, progress))))
+    return runs
+
+
+def _seen(run: Run) -> Counted | None:
+    """What the plugin counted."""
+    workers = run.of(Purpose.DETERMINISTIC)
+    return workers[-1].counted if workers else None
 
 
 def _prefixed(prefix: str, progress: Callable[[str], None]) -> Callable[[str], None]:
     return lambda words: progress(f"{prefix}: {words}")
 
 
+#: Of a line in a profile's `runtimes`.
+_EXAMPLES = {"tflite": "tflite: [ai-edge-litert]", "onnx": "onnx: [onnxruntime]"}
+
+
 def ensure_possible(board: Board, networks: Sequence[str]) -> None:
     """Check everything that can be known before the device is reached.
 
     Raises:
-        UsageError: the profile names no core to emulate or no runtime for `.tflite` files, a network is unknown, too
+        UsageError: the profile names no core to emulate or no runtime for the format, a network is unknown, too
             few are named, or the address is not a device's.
     """
     profile = board.profile
@@ -105,10 +176,10 @@ def ensure_possible(board: Board, networks: Sequence[str]) -> None:
             f"The profile of {profile.name} does not say which core emulates it.",
             'Add `emulation: {cpu: "cortex-a72"}` to it: instructions are counted on that core.',
         )
-    if FORMAT not in profile.runtimes:
+    if board.format not in profile.runtimes:
         raise UsageError(
-            f"The profile of {profile.name} names no runtime for .tflite files, which the networks are.",
-            "Add one to its `runtimes`, such as `tflite: [ai-edge-litert]`.",
+            f"The profile of {profile.name} names no runtime for .{board.format} files, which the networks are.",
+            f"Add one to its `runtimes`, such as `{_EXAMPLES[board.format]}`.",
         )
     if open_target(board.address, profile).emulated:
         raise UsageError(
@@ -126,28 +197,28 @@ def _ensure_networks(networks: Sequence[str]) -> None:
         raise UsageError("One network has no spread.", f"Name at least two, or none for all: {known}.")
 
 
-#: The function that generates the networks, called in a child process, and its deadline in seconds.
-_GENERATOR = "edgecheck.converters.calibration.tflite_networks:make"
+#: Seconds for generating the networks.
 _GENERATOR_DEADLINE = 300.0
 
 
 @contextmanager
-def generated_networks(networks: Sequence[str], progress: Callable[[str], None]) -> Iterator[tuple[Artifact, ...]]:
-    """The networks as files, which exist inside the context."""
+def generated_networks(
+    networks: Sequence[str], progress: Callable[[str], None], form: str = "tflite"
+) -> Iterator[tuple[Artifact, ...]]:
+    """The networks as files of a format, which exist inside the context."""
+    maker, extra = FORMATS[form]
     with scratch() as place:
-        request = Request(model=Path(), source="", format=FORMAT, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
-        task = Task(
-            maker=_GENERATOR, request=request, extra="tflite", doing="generating the networks", makes_model=False
-        )
+        request = Request(model=Path(), source="", format=form, variant=AS_IS, inputs=dict.fromkeys(networks, ()))
+        task = Task(maker=maker, request=request, extra=extra, doing="generating the networks", makes_model=False)
         folder, _ = perform(task, place, _GENERATOR_DEADLINE, progress)
-        yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{FORMAT}")))
+        yield tuple(_artifact(path) for path in sorted(folder.glob(f"*.{form}")))
 
 
 def _artifact(path: Path) -> Artifact:
     return Artifact(
         model=path.stem,
         variant=AS_IS,
-        format=FORMAT,
+        format=path.suffix[1:],
         path=path,
         files=(path,),
         size=path.stat().st_size,
@@ -185,14 +256,16 @@ def _needs(artifact: Artifact, board: Board) -> Needs:
         path="",
         model=Model(PurePath(artifact.path)),
         variants=(Variant(AS_IS),),
-        format=FORMAT,
+        format=board.format,
         samples=None,
         inputs={},
         threads=1,
         effort=board.effort,
         devices=((profile, ()),),
     )
-    return Needs(budget=budget, limits=(), requirements=profile.runtimes[FORMAT], device_memory=profile.ram.available)
+    return Needs(
+        budget=budget, limits=(), requirements=profile.runtimes[board.format], device_memory=profile.ram.available
+    )
 
 
 def _latency(run: Run) -> float:

@@ -1,7 +1,8 @@
-"""`edgecheck devices calibrate`: measures a profile's constants on the device itself."""
+"""`edgecheck devices calibrate`: measures a profile's constants and costs on the device itself."""
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from pathlib import Path
@@ -14,13 +15,15 @@ from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
 from edgecheck.config.files import shown_path
 from edgecheck.config.profiles import is_packaged
-from edgecheck.core.device import Constant
+from edgecheck.core.cost_calibration import FEWEST, MOST
+from edgecheck.core.device import THIS_MACHINE, Constant
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecheck.checks.calibrate import Calibration
     from edgecheck.config import Profiles
-    from edgecheck.core.device import DeviceProfile
+    from edgecheck.core.cost_calibration import Fit
+    from edgecheck.core.device import Costs, DeviceProfile
 
 
 @click.command(
@@ -29,26 +32,65 @@ if TYPE_CHECKING:
 )
 @click.argument("address")
 @click.option("--profile", "device", required=True, metavar="ID", help="The profile to write the constants into.")
-@click.option("--network", "networks", multiple=True, metavar="NAME", help="Run only these networks; at least two.")
+@click.option("--network", "networks", multiple=True, metavar="NAME", help="Run just these networks; at least two.")
+@click.option(
+    "--count", type=click.IntRange(FEWEST, MOST), default=FEWEST, show_default=True, help="Networks to choose and time."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("tflite", "onnx")),
+    default="tflite",
+    show_default=True,
+    help="Of the networks.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the changes as a diff and write nothing.")
 @click.pass_obj
-def command(profiles: Profiles, address: str, device: str, networks: tuple[str, ...], *, dry_run: bool) -> None:
-    """Measure how many nanoseconds an instruction takes on a device.
+def command(
+    profiles: Profiles,
+    address: str,
+    device: str,
+    networks: tuple[str, ...],
+    count: int,
+    form: str,
+    *,
+    dry_run: bool,
+) -> None:
+    """Measure what instructions and cache misses cost on a device.
 
-    Small float and int8 networks run on the device at ADDRESS, and again in
-    the emulated machine with the same core, which counts their instructions.
-    The constants go into the profile's file; its comments stay.
+    Small float and int8 networks run in the emulated machine with the same
+    core, which counts their instructions and cache misses; those that differ
+    most run on the device at ADDRESS. The costs go into the profile's file;
+    its comments stay.
     """
-    from edgecheck.checks.calibrate import Board, calibrate, ensure_possible
+    from edgecheck.checks.calibrate import Board, Choice, calibrate, ensure_possible
 
     profile = profiles.get(device)
-    board = Board(profile, load_project(Path.cwd()).address(address))
+    address_found = load_project(Path.cwd()).address(address)
+    board = Board(profile, address_found, format=form, prior=_prior(profile, profiles))
     ensure_possible(board, networks)
     _ensure_editable(profile, dry_run=dry_run)
     with Progress(1) as progress:
-        done = calibrate(board, progress.show, networks=networks)
+        done = calibrate(board, progress.show, choice=Choice(networks, count))
     _show(done)
     write(profile, done, dry_run=dry_run)
+
+
+def _prior(profile: DeviceProfile, profiles: Profiles) -> Costs | None:
+    """The profile's costs, or those of a device that is emulated by the same core; None where there is none."""
+    if profile.projection.costs is not None:
+        return profile.projection.costs
+    others = (profiles.get(name) for name in profiles.ids() if name != THIS_MACHINE)
+    same = [
+        each for each in others if each.emulation_cpu == profile.emulation_cpu and each.projection.costs is not None
+    ]
+    same.sort(
+        key=lambda each: (
+            each.cpu.core != profile.cpu.core,
+            each.projection.costs.spread if each.projection.costs else 0,
+        )
+    )
+    return same[0].projection.costs if same else None
 
 
 def write(profile: DeviceProfile, done: Calibration, *, dry_run: bool) -> None:
@@ -60,7 +102,8 @@ def write(profile: DeviceProfile, done: Calibration, *, dry_run: bool) -> None:
     from edgecheck.config.calibrated import calibrated
 
     path = Path(profile.path)
-    each = calibrated(path, done.constants, derived=bool(profile.projection.derived_from))
+    costs = done.costs.costs if done.costs is not None else None
+    each = calibrated(path, done.constants, costs, derived=bool(profile.projection.derived_from))
     if dry_run:
         files.print_diff(path, each.before, each.after)
     elif each.after != each.before:
@@ -74,7 +117,7 @@ def _ensure_editable(profile: DeviceProfile, *, dry_run: bool) -> None:
 
     path = Path(profile.path)
     guess = Constant(1.0, 1.0, "any")
-    calibrated(path, {"float": guess, "int8": guess}, derived=bool(profile.projection.derived_from))
+    calibrated(path, {"float": guess, "int8": guess}, None, derived=bool(profile.projection.derived_from))
     if dry_run:
         return
     if is_packaged(path):
@@ -98,3 +141,15 @@ def _show(done: Calibration) -> None:
             f"{count} networks on {constant.runtime}",
             err=True,
         )
+    if done.costs is not None:
+        _show_costs(done.costs)
+
+
+def _show_costs(fit: Fit) -> None:
+    """Their error comes before they are written."""
+    count = fit.costs.networks
+    how = "one factor for the costs of its core" if fit.factor_only else "all costs, near those of its core"
+    error = "" if math.isinf(fit.error) else f", {fit.error:.0%} off in the median with each network left out"
+    click.echo(f"costs: {how}, from {count} networks on {fit.costs.runtime}{error}", err=True)
+    if fit.wants_more and count < MOST:
+        click.echo(f"Another network would help: --count {max(FEWEST, count + 1)}", err=True)

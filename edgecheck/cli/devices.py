@@ -17,7 +17,7 @@ from edgecheck.core.units import Unit, show
 from edgecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgecheck.core.device import Constant, DeviceProfile
+    from edgecheck.core.device import Constant, Costs, DeviceProfile
 
 
 _MODULES = {
@@ -151,6 +151,7 @@ def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
             ],
         ),
         ("derived from", profile.projection.derived_from),
+        ("costs", _costs(profile.projection.costs) if profile.projection.costs is not None else ""),
         *_pairs("sources", list(profile.sources)),
         ("file", profile.path),
     ]
@@ -182,6 +183,13 @@ def _identity(profile: DeviceProfile) -> str:
         f"machine {identity.machine_id}" if identity.machine_id else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _costs(costs: Costs) -> str:
+    best = costs.modelled or costs.counted
+    within = f", within {best.within:.2f} x" if best is not None else ""
+    other = "" if not costs.spread else "; this device was not measured"
+    return f"of {costs.networks} networks on {costs.runtime}{within}: {costs.source}{other}"
 
 
 def _constant(constant: Constant) -> str:

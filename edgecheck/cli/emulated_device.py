@@ -19,9 +19,31 @@ def findings() -> Iterator[tuple[bool, str, str]]:
     for name, purpose in ((programs.MKE2FS, "disks of jobs"),):
         found = programs.find(name)
         yield found is not None, f"{name} ({purpose})", found or f"not found: {programs.remedy(name)}"
+    yield _compiler()
+    yield _models_of_cores()
     yield _system()
     if platform.system() != "Linux":
         yield True, platform.system(), "untested: the emulated device was tried on Linux only"
+
+
+def _compiler() -> tuple[bool, str, str]:
+    from edgecheck.emulator import programs
+    from edgecheck.emulator.counters.plugin import COMPILERS
+
+    found = next((path for name in COMPILERS if (path := programs.find(name))), None)
+    hint = f"not found, so that projected latencies are instructions times a constant: {programs.remedy('gcc')}"
+    return found is not None, "C compiler (counting cache misses)", found or hint
+
+
+def _models_of_cores() -> tuple[bool, str, str]:
+    from edgecheck.emulator import programs
+    from edgecheck.emulator.counters import cycles
+
+    tools = cycles.tools()
+    found = f"{tools.simulator} {tools.version}" if tools is not None else ""
+    hint = f"none of version {cycles.VERSIONS[0]} or later, so that projected latencies are less certain: "
+    hint += programs.remedy(f"llvm-{cycles.VERSIONS[0]}")
+    return tools is not None, "llvm-mca (cycles of a core)", found or hint
 
 
 def _qemu() -> tuple[bool, str, str]:

@@ -15,12 +15,12 @@ from edgecheck.config.files import read_text, shown_path
 from edgecheck.config.problems import RefusedError
 from edgecheck.config.tree import MappingNode, Node, to_python
 from edgecheck.config.yaml_reader import read_tree
-from edgecheck.core.device import Constant
+from edgecheck.core.device import Constant, Costs, CostSet
 from edgecheck.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    #: Values in YAML by key, by kind of constant.
-    Written = Mapping[str, Mapping[str, str]]
+    #: Values in YAML by key, by the place under `projection`.
+    Written = Mapping[tuple[str, ...], Mapping[str, str]]
 
 #: What `derived_from` says after a calibration, where it named another device before.
 _ITSELF = "the device itself"
@@ -37,12 +37,15 @@ class Calibrated:
     after: str
 
 
-def calibrated(path: Path, constants: Mapping[str, Constant], *, derived: bool) -> Calibrated:
-    """The profile in `path` with `constants` by kind (`float`, `int8`) under `projection`.
+def calibrated(
+    path: Path, constants: Mapping[str, Constant], costs: Costs | None = None, *, derived: bool
+) -> Calibrated:
+    """The profile in `path` with `constants` by kind (`float`, `int8`), and `costs`, under `projection`.
 
     Args:
         path: The profile's own file; it overrides what the family sets.
         constants: Those that were measured; others stay.
+        costs: Those that were measured; None leaves them as they are.
         derived: Whether the profile says that its constants are those of another device.
 
     Raises:
@@ -54,12 +57,15 @@ def calibrated(path: Path, constants: Mapping[str, Constant], *, derived: bool) 
         read_tree(before, shown_path(path))
     except RefusedError as error:
         raise ConfigError([str(error.problem)]) from error
-    wanted = _as_written(constants)
+    wanted: dict[tuple[str, ...], Mapping[str, str]] = {
+        (kind,): values for kind, values in _as_written(constants).items()
+    }
+    wanted |= _costs_as_written(costs) if costs is not None else {}
     with suppress(RefusedError):
         after = _edited(before, wanted, derived=derived)
         if _plain(after) == _expected(before, wanted, derived=derived):
             return Calibrated(before, after)
-    lines = "".join(f"\n  {kind}: {_flow(values)}" for kind, values in wanted.items())
+    lines = "".join(f"\n  {'.'.join(place)}: {_flow(values)}" for place, values in wanted.items())
     raise UsageError(
         f"{shown_path(path)} is written in a way that cannot be edited in place.",
         f"Write it yourself:\nprojection:{lines}",
@@ -67,13 +73,41 @@ def calibrated(path: Path, constants: Mapping[str, Constant], *, derived: bool) 
 
 
 def _edited(text: str, wanted: Written, *, derived: bool) -> str:
-    for kind, values in wanted.items():
+    for place, values in wanted.items():
         for key, value in values.items():
-            text = _with(text, ("projection", kind, key), value, values)
+            text = _with(text, ("projection", *place, key), value, values)
     return _with(text, ("projection", "derived_from"), _ITSELF, {}) if derived else text
 
 
-def _as_written(constants: Mapping[str, Constant]) -> Written:
+def _costs_as_written(costs: Costs) -> Written:
+    """The costs' own values, and those of each set of them."""
+    sets = {"modelled": costs.modelled, "counted": costs.counted}
+    values = {
+        "l2_size": f"{costs.l2_size >> 10} KiB",
+        "runtime": costs.runtime,
+        "networks": str(costs.networks),
+        "source": json.dumps(costs.source),
+        "model": costs.model,
+        "spread": f"{costs.spread:g}",
+    }
+    values |= {name: "null" for name, each in sets.items() if each is None}
+    return {("costs",): {key: value for key, value in values.items() if value}} | {
+        ("costs", name): _cost_set(each) for name, each in sets.items() if each is not None
+    }
+
+
+def _cost_set(costs: CostSet) -> Mapping[str, str]:
+    return {
+        "work": _digits(costs.work),
+        "instruction": _digits(costs.instruction),
+        "l1": _digits(costs.l1),
+        "store": _digits(costs.store * 1e9),
+        "l2": _digits(costs.l2 * 1e9),
+        "within": f"{costs.within:.3f}",
+    }
+
+
+def _as_written(constants: Mapping[str, Constant]) -> Mapping[str, Mapping[str, str]]:
     return {
         kind: {
             "ns_per_instruction": _digits(constant.ns_per_instruction),
@@ -142,8 +176,11 @@ def _expected(before: str, wanted: Written, *, derived: bool) -> Any:
     """What the file must hold afterwards: the constants, and everything else as before."""
     values = _plain(before)
     projection = values["projection"] = values.get("projection") or {}
-    for kind, written in wanted.items():
-        projection[kind] = {**(projection.get(kind) or {}), **_plain(_flow(written))}
+    for place, written in wanted.items():
+        inner = projection
+        for name in place:
+            inner[name] = inner = dict(inner.get(name) or {})
+        inner.update(_plain(_flow(written)))
     return values | {"projection": projection | ({"derived_from": _ITSELF} if derived else {})}
 
 

@@ -9,11 +9,29 @@ from pathlib import Path
 from edgecheck.config.files import shown_path
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
-from edgecheck.config.profile_model import CapacityKeys, ConstantKeys, ProfileKeys, ProjectionKeys
+from edgecheck.config.profile_model import (
+    CapacityKeys,
+    ConstantKeys,
+    CostSetKeys,
+    CostsKeys,
+    ProfileKeys,
+    ProjectionKeys,
+)
 from edgecheck.config.schema import problems_of_part, validate
 from edgecheck.config.tree import MappingNode, Node, Scalar, at, found, overlay
 from edgecheck.config.yaml_reader import read_file
-from edgecheck.core.device import AppShare, Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
+from edgecheck.core.device import (
+    AppShare,
+    Capacity,
+    Constant,
+    Costs,
+    CostSet,
+    Cpu,
+    DeviceProfile,
+    Identity,
+    Projection,
+    Scaling,
+)
 from edgecheck.core.limits import combined
 from edgecheck.core.units import Unit, show, shown
 
@@ -149,10 +167,39 @@ def _projection(keys: ProjectionKeys) -> Projection:
     return Projection(
         float=_constant(keys.float),
         int8=_constant(keys.int8),
+        costs=_costs(keys.costs),
         thread_scaling={
             int(threads): Scaling(scaling.factor, scaling.spread) for threads, scaling in keys.thread_scaling.items()
         },
         derived_from=keys.derived_from,
+    )
+
+
+def _costs(keys: CostsKeys | None) -> Costs | None:
+    if keys is None:
+        return None
+    return Costs(
+        l2_size=round(keys.l2_size),
+        runtime=keys.runtime,
+        networks=keys.networks,
+        source=keys.source,
+        model=keys.model,
+        modelled=_cost_set(keys.modelled),
+        counted=_cost_set(keys.counted),
+        spread=keys.spread,
+    )
+
+
+def _cost_set(keys: CostSetKeys | None) -> CostSet | None:
+    if keys is None:
+        return None
+    return CostSet(
+        work=keys.work,
+        instruction=keys.instruction,
+        l1=keys.l1,
+        store=keys.store * 1e-9,
+        l2=keys.l2 * 1e-9,
+        within=keys.within,
     )
 
 

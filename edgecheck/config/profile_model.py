@@ -101,6 +101,44 @@ class ConstantKeys(Section):
     runtime: str = key(TEXT, "The runtime that it was measured with.", "ncnn")
 
 
+class CostSetKeys(Section):
+    """What each counted event costs: one thread's latency is the sum."""
+
+    work: float = key(NUMBERS, "Cycles for each cycle of LLVM's model, or for each instruction that multiplies.", 0.46)
+    instruction: float = key(NUMBERS, "Cycles for each instruction that does not multiply.", 0.59)
+    l1: float = key(NUMBERS, "Cycles for each miss of the first level of the data cache.", 14.8)
+    store: float = key(NUMBERS, "Nanoseconds for each store among them, on top.", 8.1)
+    l2: float = key(NUMBERS, "Nanoseconds for each miss of the second level.", 4.1)
+    within: float = key(NUMBERS, "Nine of ten networks it was not fitted on are within this factor.", 1.09)
+
+
+class CostsKeys(Section):
+    """What turns counted instructions and cache misses into latency, whatever the runtime and the kind of weights."""
+
+    l2_size: float = key(BYTES, "The second level of cache that one core uses.", "1 MiB")
+    runtime: str = key(TEXT, "The runtime that the networks ran with.", "ncnn")
+    networks: int = key(whole_number(1, 10000), "The number of networks that it was fitted on.", 34)
+    source: str = key(TEXT, "Where their times are from.", "a published table")
+    model: str = key(
+        text_like(r"[a-z0-9-]*", "a core as LLVM takes it, such as cortex-a57"),
+        "LLVM's name of the core, for `modelled`.",
+        "cortex-a57",
+        default="",
+    )
+    modelled: CostSetKeys | None = key(
+        OrNothing(CostSetKeys), "With the cycles of LLVM's model as the work.", {"work": 0.46}, default=None
+    )
+    counted: CostSetKeys | None = key(
+        OrNothing(CostSetKeys), "With the instructions that multiply as the work.", {"work": 1.1}, default=None
+    )
+    spread: float = key(
+        NUMBERS,
+        "Standard deviation of the logarithm of this device's own factor, where it is not known.",
+        0.25,
+        default=0,
+    )
+
+
 class ScalingKeys(Section):
     """How much faster several threads are than one."""
 
@@ -116,6 +154,12 @@ class ProjectionKeys(Section):
     )
     int8: ConstantKeys | None = key(
         OrNothing(ConstantKeys), "For int8 weights.", {"ns_per_instruction": 0.66}, default=None
+    )
+    costs: CostsKeys | None = key(
+        OrNothing(CostsKeys),
+        "What counted instructions and cache misses cost; used instead of the constants where they are counted.",
+        {"l2_size": "1 MiB"},
+        default=None,
     )
     thread_scaling: dict[str, ScalingKeys] = key(
         MappingOf(text_like(r"[1-9]\d?", "a number of threads"), ScalingKeys),

@@ -264,6 +264,7 @@ def _memory(run: Run) -> Iterator[Caveat]:
 
 #: Advice, by the code of the agent's note.
 _ADVICE = {
+    "no-counts": "Until then, projected latencies are instructions times one constant, with a wide interval.",
     "nan-output": "Check the model's weights and inputs.",
     "guessed-dimension": "Set the shape that it is used with: the cost depends on it.",
     "not-pinned": "Let the account do that without a password (sudo), or log in as root.",

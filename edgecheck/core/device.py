@@ -81,11 +81,52 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostSet:
+    """What each counted event costs; the latency of one thread is the sum over the events."""
+
+    work: float
+    """Of each cycle of LLVM's model, or of each instruction that multiplies and accumulates: cycles of the clock."""
+    instruction: float
+    """Of each instruction that does not multiply and accumulate: cycles of the clock, on top."""
+    l1: float
+    """Of each miss of the first level: cycles of the clock."""
+    store: float
+    """Of each store among them: seconds, on top."""
+    l2: float
+    """Of each miss of the second level: seconds."""
+    within: float
+    """Nine of ten networks that it was not fitted on took at most this many times as long as projected, or as short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What turns the counts of one inference into this device's latency."""
+
+    l2_size: int
+    """Bytes of the second level of cache that one core uses."""
+    runtime: str
+    """The runtime that the networks ran with."""
+    networks: int
+    """How many there were."""
+    source: str
+    model: str = ""
+    """LLVM's name of the core for `modelled`; empty without it."""
+    modelled: CostSet | None = None
+    """With cycles of LLVM's model as the work; None where there are none."""
+    counted: CostSet | None = None
+    """With instructions that multiply and accumulate as the work."""
+    spread: float = 0.0
+    """Standard deviation of the logarithm of this device's own factor, where it is not known; 0 where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """The constants that turn instruction counts into this device's latency."""
+    """The constants that turn counts into this device's latency."""
 
     float: Constant | None = None
     int8: Constant | None = None
+    costs: Costs | None = None
+    """What is used instead of both where cache misses were counted."""
     thread_scaling: Mapping[int, Scaling] = field(default_factory=dict)
     """By number of threads, from two on."""
     derived_from: str = ""

@@ -11,6 +11,7 @@ from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     Activity,
     Contention,
+    Counted,
     DeviceState,
     Ending,
     LookCount,
@@ -55,6 +56,7 @@ class _Worker:
     counts: dict[str, LookCount] = field(default_factory=dict)
     batches: tuple[tuple[int, int], ...] = ()
     agreed: bool = False
+    counted: Counted | None = None
     notes: list[Note] = field(default_factory=list)
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
@@ -83,6 +85,7 @@ class _Worker:
             counts=tuple(self.counts.values()),
             batches=self.batches,
             agreed=self.agreed,
+            counted=self.counted,
             notes=tuple(self.notes),
             ending=ending,
             states=tuple(self.states),
@@ -261,6 +264,9 @@ class RunReader:
         worker.batches = tuple((batch["count"], batch["total_ns"]) for batch in event["batches"])
         worker.agreed = event["agreed"]
 
+    def _on_counted(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).counted = Counted.of(event)
+
     def _on_operators(self, event: Mapping[str, Any]) -> None:
         worker = self._worker(event)
         _require(event["first"] == len(worker.operators), "operators: some are missing")
@@ -384,6 +390,7 @@ _HANDLERS = {
     "latencies": RunReader._on_latencies,  # noqa: SLF001
     "look": RunReader._on_look,  # noqa: SLF001
     "batches": RunReader._on_batches,  # noqa: SLF001
+    "counted": RunReader._on_counted,  # noqa: SLF001
     "operators": RunReader._on_operators,  # noqa: SLF001
     "profile": RunReader._on_profile,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001

@@ -277,6 +277,15 @@ EVENTS: Mapping[str, Shape] = {
         },
     ),
     "batches": record(_PROCESS | {"batches": many(record({"count": whole(1), "total_ns": whole()})), "agreed": flag}),
+    "counted": record(
+        _PROCESS
+        | {
+            "inferences": whole(1),
+            **dict.fromkeys(("executed", "multiplying", "l1_loads", "l1_stores"), whole()),
+            "l2": many(pair(whole(1), whole())),
+        },
+        {"cycles": by_name(number(0, _LARGEST))},
+    ),
     "operators": record(_PROCESS | {"first": whole(0, _MOST_FIGURES), "operators": many(_OPERATOR)}),
     "profile": record(
         _PROCESS | {"values_us": many(whole(), _MOST_FIGURES), "count": whole(0, _MOST_FIGURES), "profiler": text()}

@@ -1,4 +1,4 @@
-"""The emulator's part of the cache: systems, their boot archives, disks, saved machines and results."""
+"""The emulator's part of the cache: systems, their boot archives, disks, plugins, saved machines and results."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ class Cache:
     def states(self) -> Store:
         """Saved machines."""
         return self._store("states", "machine")
+
+    @property
+    def plugins(self) -> Store:
+        """Compiled plugins."""
+        return self._store("plugins", "plugin")
 
     @property
     def results(self) -> Store:

@@ -29,6 +29,8 @@ class Job:
     stdin: bytes
     seconds: float
     """The time allowed on the host, from the machine's start to its end, when QEMU has a processor."""
+    plugin: tuple[str, ...] = ()
+    """QEMU's words for a plugin that counts meanwhile."""
 
 
 @contextlib.contextmanager
@@ -44,7 +46,7 @@ def run(spec: MachineSpec, state: Saved, job: Job) -> Iterator[Running]:
         disk = folder / "job.img"
         disks.make(job.folder, disk, free_bytes=_JOB_ROOM_BYTES)
         os.truncate(disk, JOB_DISK_BYTES)
-        with Qemu(state.hardware(spec, disk), *saved.RESUMING) as qemu:
+        with Qemu(state.hardware(spec, disk), *saved.RESUMING, *job.plugin) as qemu:
             patience = Patience(job.seconds, qemu.pid)
             saved.resume(qemu, state, patience)
             running = Running(qemu, patience)

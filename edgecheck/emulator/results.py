@@ -41,6 +41,8 @@ class Question:
     job: Mapping[str, object]
     model: tuple[Path, ...]
     samples: Path | None
+    counting: str = ""
+    """What counts besides the agent; empty where nothing does."""
 
     def key(self) -> str:
         """Names the question, by content."""
@@ -56,6 +58,7 @@ class Question:
             "job": job,
             "model": [main.suffix, sha256_of(main), {path.name: sha256_of(path) for path in others}],
             "samples": sha256_of(self.samples) if self.samples else None,
+            "counting": self.counting,
             "qemu": qemu_identity(),
             "kernel": KERNEL_ARGUMENTS,
         }

@@ -16,10 +16,12 @@ from edgecheck.core.address import EMULATED, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.emulator import build, disks, machine, results, saved
 from edgecheck.emulator.cache import default_cache
+from edgecheck.emulator.counters import counting as counters
+from edgecheck.emulator.counters.counting import Counting
 from edgecheck.emulator.hardware import Image, MachineSpec, affordable
 from edgecheck.emulator.results import Answer, Question
 from edgecheck.emulator.running import Ending, How, Running
-from edgecheck.errors import TargetError, UsageError
+from edgecheck.errors import EmulatorError, TargetError, UsageError
 from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
 
@@ -75,8 +77,11 @@ class QemuTarget:
         cache = default_cache()
         parts = self._parts(workload.requirements, progress)
         memory = self._memory(sum(path.stat().st_size for path in workload.model))
-        key = self._question(workload, parts, memory).key()
-        notes = list(self._notes(parts.image))
+        counting, uncounted = self._counting(workload, progress)
+        if counting is not None:
+            workload = replace(workload, job=counting.job(workload.job))
+        key = self._question(workload, parts, memory, counting).key()
+        notes = [*self._notes(parts.image), *uncounted]
         with cache.results.locked(key, progress):
             reuse = workload.reuse
             kept = results.find(cache, key, reuse.began if reuse.fresh else 0.0)
@@ -84,22 +89,45 @@ class QemuTarget:
                 yield iter([*notes, *_dated(kept, reuse.began), *kept.lines])
                 return
             lines: list[bytes] = []
-            with self._measured(workload, parts, memory, progress) as coming:
+            with self._measured(workload, parts, memory, counting, progress) as coming:
                 yield chain(notes, results.heard(coming, lines))
             results.keep(cache, key, lines)
         results.trim(cache)
 
     @contextmanager
     def _measured(
-        self, workload: Workload, parts: Parts, memory: int, progress: Callable[[str], None]
+        self,
+        workload: Workload,
+        parts: Parts,
+        memory: int,
+        counting: Counting | None,
+        progress: Callable[[str], None],
     ) -> Iterator[Iterator[bytes]]:
         """Run the workload in a machine."""
         spec = self._spec(parts, memory, progress, command_for(workload.job))
         state = saved.ensure(spec, default_cache(), progress)
-        with scratch() as folder:
+        with scratch() as folder, scratch() as counts:
+            out = counts / "counted"
             job = _laid_out(workload, folder)
+            if counting is not None:
+                job = replace(job, plugin=counting.arguments(out))
             with machine.run(spec, state, job) as running:
-                yield _lines(running)
+                lines = _lines(running)
+                yield lines if counting is None else counting.followed(lines, out)
+
+    def _counting(
+        self, workload: Workload, progress: Callable[[str], None]
+    ) -> tuple[Counting | None, tuple[bytes, ...]]:
+        """What counts cache misses besides instructions; or a note on why nothing does."""
+        if workload.job.get("deterministic") is None:
+            return None, ()
+        try:
+            return counters.ensure(self.profile.emulation_cpu, default_cache(), progress), ()
+        except EmulatorError as error:
+            if self.profile.projection.costs is None:
+                return None, ()
+            reason = f"{error.message.rstrip('.')}; to count them: {error.hint}" if error.hint else error.message
+            return None, (results.note("no-counts", f"cache misses are not counted: {reason}"),)
 
     def spec(
         self, requirements: Sequence[str], model_size: int, progress: Callable[[str], None], command: Sequence[str] = ()
@@ -136,7 +164,7 @@ class QemuTarget:
             command=tuple(command),
         )
 
-    def _question(self, workload: Workload, parts: Parts, memory: int) -> Question:
+    def _question(self, workload: Workload, parts: Parts, memory: int, counting: Counting | None) -> Question:
         return Question(
             image=parts.image,
             bundle=parts.bundle.digest,
@@ -146,6 +174,7 @@ class QemuTarget:
             job=workload.job,
             model=workload.model,
             samples=workload.samples,
+            counting=counting.identity if counting is not None else "",
         )
 
     def _memory(self, model_size: int) -> int:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.checks.calibrate import Board, calibrate
+from edgecheck.checks.calibrate import Board, Choice, calibrate
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.config import Profiles
 from edgecheck.core.address import parse
 from edgecheck.core.budget import Effort
+from edgecheck.core.device import Costs
 from edgecheck.core.device_match import DeviceMatch
 from edgecheck.core.finding import Evidence, Measurement
 from edgecheck.core.measurement import measure
@@ -169,6 +170,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
     after = file.read_text()
     assert after.startswith(text)  # comments and all; what is new comes last
     projection = Profiles([file.parent]).get("my-board").projection
+    costs_are_there(projection.costs, lines)
     for kind, constant in (("float", projection.float), ("int8", projection.int8)):
         assert constant is not None
         (line,) = (line for line in lines if line.startswith(f"{kind}: "))
@@ -178,11 +180,20 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
         assert int(said[2]) == pytest.approx(100 * constant.spread, abs=1), "the file has a digit more"
 
 
+def costs_are_there(costs: Costs | None, lines: list[str]) -> None:
+    assert costs is not None
+    assert (costs.networks, costs.runtime, costs.spread, costs.l2_size) == (4, "tflite-runtime", 0.0, 1 << 20)
+    (line,) = (line for line in lines if line.startswith("costs: "))
+    assert re.fullmatch(
+        r"costs: (one factor|all costs).* from 4 networks on tflite-runtime, \d+% off in the median with .*", line
+    )
+
+
 def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard, first_check: Done) -> None:
     assert first_check.code == 3
     place = Board(Profiles().get("raspberry-pi-4-2gb"), parse(board.address), QUICK)
     with pytest.raises(TargetError, match="not on a Raspberry Pi 4 Model B"):
-        calibrate(place, silent, networks=("dense", "stem"))
+        calibrate(place, silent, choice=Choice(("dense", "stem")))
 
 
 def test_memory_is_read_with_the_psutil_that_was_brought_along(board: EmulatedBoard, first_check: Done) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ import pytest
 from edgecheck.checks.calibrate import Calibration
 from edgecheck.cli import calibrate
 from edgecheck.config import Profiles, profiles
+from edgecheck.core.cost_calibration import Fit
 from edgecheck.core.device import Constant
 from edgecheck.core.projection import Pair
 from edgecheck.errors import UsageError
 from tests.cli.command import Done, edgecheck
+from tests.core.test_costs import COSTS
 
 PROFILE = """\
 # Anna's board, bought in May.
@@ -181,3 +184,52 @@ def test_a_profile_that_may_not_be_written_is_reported_first(profile: Path) -> N
     done = calibrated(profile.parents[1])
     assert done.code == 2
     assert "device_profiles/my-pi.yaml cannot be written." in done.err
+
+
+COSTLY = replace(
+    DONE,
+    costs=Fit(
+        replace(COSTS, runtime="tflite-runtime", networks=3, source="edgecheck devices calibrate"),
+        error=0.14,
+        factor_only=True,
+    ),
+)
+
+
+def test_the_error_of_the_costs_and_what_would_help_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    calibrate._show(COSTLY)
+    costs, advice = capsys.readouterr().err.splitlines()[-2:]
+    how = "costs: one factor for the costs of its core, from 3 networks on tflite-runtime"
+    assert costs == f"{how}, 14% off in the median with each network left out"
+    assert advice == "Another network would help: --count 4"
+
+
+def test_the_costs_are_written_and_read_again(profile: Path) -> None:
+    calibrate.write(Profiles().get("my-pi"), COSTLY, dry_run=False)
+    projection = Profiles().get("my-pi").projection
+    assert COSTLY.costs is not None
+    assert projection.costs == COSTLY.costs.costs
+    assert projection.float == Constant(0.551, 0.091, "tflite-runtime")
+    before = profile.read_text()
+    calibrate.write(Profiles().get("my-pi"), COSTLY, dry_run=False)
+    assert profile.read_text() == before
+
+
+def test_a_set_that_was_not_measured_is_taken_out(profile: Path) -> None:
+    assert COSTLY.costs is not None
+    calibrate.write(Profiles().get("my-pi"), COSTLY, dry_run=False)
+    without = replace(COSTLY, costs=replace(COSTLY.costs, costs=replace(COSTLY.costs.costs, modelled=None)))
+    calibrate.write(Profiles().get("my-pi"), without, dry_run=False)
+    costs = Profiles().get("my-pi").projection.costs
+    assert costs is not None
+    assert costs.modelled is None
+    assert costs.counted == COSTS.counted
+
+
+def test_the_prior_is_the_profiles_costs_or_those_of_a_device_with_the_core(profile: Path) -> None:
+    known = Profiles()
+    mine = known.get("my-pi")
+    assert calibrate._prior(mine, known) == known.get("raspberry-pi-4-2gb").projection.costs
+    costly = replace(mine, projection=replace(mine.projection, costs=COSTS))
+    assert calibrate._prior(costly, known) == COSTS
+    assert calibrate._prior(replace(mine, emulation_cpu="neoverse-v1"), known) is None

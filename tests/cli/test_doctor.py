@@ -37,11 +37,13 @@ def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> N
 def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None:
     done = edgecheck("doctor", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
     lines = done.out.partition("Emulated devices\n")[2].partition("\n\n")[0].splitlines()
-    assert [line.split()[1] for line in lines] == ["qemu-system-aarch64", "mke2fs", "system"]
-    assert re.search(r"built on first use: \d+ packages, \d+ MB, from the mirror of Debian", lines[2])
+    assert [line.split()[1] for line in lines] == ["qemu-system-aarch64", "mke2fs", "C", "llvm-mca", "system"]
+    assert re.search(r"built on first use: \d+ packages, \d+ MB, from the mirror of Debian", lines[4])
 
     done = edgecheck("doctor", cwd=tmp_path, PATH="/nowhere", EDGECHECK_DEBIAN_MIRRORS="http://127.0.0.1:9/debian")
     assert re.search(r"✘ qemu-system-aarch64 .* not found: (sudo|brew) .*qemu", done.out)
+    assert re.search(r"✘ C compiler .* not found, so that projected latencies .*: .* gcc\n", done.out)
+    assert re.search(r"✘ llvm-mca .* none of version 19 or later, .*: .* llvm-19\n", done.out)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.projection import Counters, project
 from edgecheck.core.run import Activity, Ending, Outcome, Purpose, Run, WorkerRun
 from tests.builders import ARTIFACT, MIB, died, memory_worker, profile, run
+from tests.core.test_costs import COSTS, SEEN
 
 CONSTANT = Constant(0.8, 0.14, "ncnn")
 DEVICE = profile(projection=Projection(float=CONSTANT, int8=Constant(0.66, 0.16, "onnxruntime")))
@@ -72,6 +73,49 @@ def test_threads_are_scaled_where_the_profile_says_how() -> None:
     assert found.value == pytest.approx(0.032)
     assert found.high == pytest.approx(0.032 * math.exp(1.6449 * math.hypot(0.14, 0.25, 0.24)))
     assert found.basis == "100M instructions at 0.8 ns over 2.5 (4 threads)"
+
+
+#: What a plugin counts of 100 million instructions, and costs for it: 56 ms (tests/core/test_costs.py).
+MISSES = replace(COUNTED, batches=((1, 100_000_000),), counted=SEEN)
+COSTLY = replace(DEVICE, cpu=replace(DEVICE.cpu, clock=2e9), projection=replace(DEVICE.projection, costs=COSTS))
+
+
+def test_where_misses_were_counted_the_latency_is_what_they_cost() -> None:
+    found = value("latency_p50", emulated(MISSES), profile=COSTLY)
+    assert found.value == pytest.approx(0.056)
+    assert found.high == pytest.approx(0.056 * math.exp(math.hypot(math.log(1.1), 1.6449 * 0.15)))
+    assert found.basis == (
+        "computing 36 %, instructions 36 %, first level 18 %, memory 11 %; "
+        "wider because onnxruntime was not measured there"
+    )
+
+
+def test_without_cycles_the_basis_says_how_to_have_them() -> None:
+    found = value("latency_p50", emulated(replace(MISSES, counted=replace(SEEN, cycles=()))), profile=COSTLY)
+    assert found.value == pytest.approx(0.054)
+    assert "; narrower with llvm-mca 19 or later on this machine; " in found.basis
+
+
+def test_memory_is_not_quicker_with_threads() -> None:
+    projection = replace(COSTLY.projection, thread_scaling={4: Scaling(2.5, 0.24)})
+    found = value("latency_p50", emulated(MISSES), profile=replace(COSTLY, projection=projection), threads=4)
+    assert found.value == pytest.approx(0.05 / 2.5 + 0.006)
+    assert "; 4 threads 2.5 x as fast, except for memory; " in found.basis
+
+
+@pytest.mark.parametrize(
+    "without",
+    [{"seen": emulated(COUNTED)}, {"profile": DEVICE}, {"profile": replace(COSTLY, projection=DEVICE.projection)}],
+)
+def test_without_counts_or_costs_it_is_instructions_times_the_constant(without: dict[str, object]) -> None:
+    given: dict[str, object] = {"seen": emulated(MISSES), "profile": COSTLY} | without
+    found = value("latency_p50", given.pop("seen"), **given)  # type: ignore[arg-type]
+    assert found.value == pytest.approx(0.080)
+    assert found.basis == "100M instructions at 0.8 ns"
+
+
+def test_a_single_inference_says_what_it_was_compared_with() -> None:
+    assert value("instructions", emulated(MISSES)).basis == "one inference after the first, within 15 % of it"
 
 
 def test_what_is_derived_says_so() -> None:

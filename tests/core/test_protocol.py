@@ -62,6 +62,17 @@ STREAM: list[dict[str, Any]] = [
     },
     {"event": "batches", "process": 1, "batches": [{"count": 21, "total_ns": 2_047_464}], "agreed": True},
     {
+        "event": "counted",
+        "process": 1,
+        "inferences": 21,
+        "executed": 2_047_464,
+        "multiplying": 1_200_000,
+        "l1_loads": 50_000,
+        "l1_stores": 7_000,
+        "l2": [[262_144, 30_000], [524_288, 20_000]],
+        "cycles": {"cortex-a57": 1_900_000.5},
+    },
+    {
         "event": "operators",
         "process": 1,
         "first": 0,

@@ -108,6 +108,7 @@ def test_the_key_is_the_content_of_everything_that_decides(question: Question, t
         lambda one, other: replace(one, model=(other,)),
         lambda one, other: replace(one, model=(*one.model, other)),
         lambda one, other: replace(one, samples=other),
+        lambda one, _: replace(one, counting="a plugin"),
     ],
 )
 def test_any_change_is_another_key(
