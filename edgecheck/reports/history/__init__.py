@@ -55,6 +55,12 @@ def subject(key: Key) -> str:
     return clean(" · ".join(part for part in (key.lineage, key.variant, key.device, key.runtime, key.where) if part))
 
 
+def extent(trend: Trend) -> str:
+    """How many figures there are: `30 commits`, or `2 results` where not all were taken in a repository."""
+    word = "commit" if all(moment.commit for moment in trend.moments) else "result"
+    return f"{len(trend.moments):,} {word}{'s' if len(trend.moments) != 1 else ''}"
+
+
 def short(commit: str) -> str:
     """A commit as a person names it."""
     return clean(commit[:_SHORT]) or "no commit"

@@ -8,7 +8,7 @@ from datetime import datetime
 from edgecheck.core.creep import Trend
 from edgecheck.core.history import Moment, is_exact
 from edgecheck.reports import pages, plots
-from edgecheck.reports.history import outlook, short, step_words, subject
+from edgecheck.reports.history import extent, outlook, short, step_words, subject
 from edgecheck.reports.plots import BOTTOM, LEFT, RIGHT, TOP, Mark, Plot
 from edgecheck.reports.wording import clean
 
@@ -84,7 +84,7 @@ def _plot(trend: Trend) -> Plot:
     return Plot(
         title=name,
         summary=f"{name} ({clean(trend.series.key.provenance)}) from {show(every[0].value)} to {show(every[-1].value)}"
-        f" over {len(every):,} commits; {len(trend.steps):,} {word}{'s' if len(trend.steps) != 1 else ''}.",
+        f" over {extent(trend)}; {len(trend.steps):,} {word}{'s' if len(trend.steps) != 1 else ''}.",
         across=(
             Mark(at=LEFT, words=every[0].at[:10], anchor="start"),
             Mark(at=RIGHT, words=every[-1].at[:10], anchor="end"),

@@ -12,7 +12,7 @@ from edgecheck.core.creep import Trend
 from edgecheck.core.history import is_exact, is_worse, shown_change
 from edgecheck.core.metrics import METRICS
 from edgecheck.reports import Style
-from edgecheck.reports.history import outlook, spark, step_words, subject
+from edgecheck.reports.history import extent, outlook, spark, step_words, subject
 from edgecheck.reports.layout import Column, Grid, indented
 from edgecheck.reports.terminal import paint
 from edgecheck.reports.wording import clean
@@ -78,9 +78,7 @@ def _change(trend: Trend) -> str:
 
 
 def _extent(trend: Trend) -> str:
-    count = len(trend.moments)
-    since = f"since {trend.moments[0].at[:10]}" if count > 1 else f"on {trend.moments[0].at[:10]}"
-    return f"{count:,} commit{'s' if count != 1 else ''} {since}"
+    return f"{extent(trend)} {'since' if len(trend.moments) > 1 else 'on'} {trend.moments[0].at[:10]}"
 
 
 def _events(trend: Trend) -> Iterator[Text]:

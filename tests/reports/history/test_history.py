@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
@@ -24,6 +25,9 @@ from edgecheck.reports.history.csv_table import COLUMNS
 from tests.core.test_creep import CREEPS
 from tests.core.test_history import KEY, series
 from tests.reports.hostile import STEERING, TRICKS
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 SIZE = trend_of(series(CREEPS, limit=1e6, days=9))
 LATENCY_KEY = KEY._replace(
@@ -77,6 +81,24 @@ def test_hostile_names_are_text(name: str, trick: str) -> None:
     assert name == "terminal" or "<script>" not in text
     assert not set(badge(hostile, trick)) & (STEERING - {"\n"})
     ET.fromstring(badge(hostile, trick))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_audit_of_accessibility_finds_nothing(browser: Chrome, tmp_path: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_selenium_python", reason="axe-core comes with axe-selenium-python")
+    place = tmp_path / "trends.html"
+    place.write_text(render_history("html", (LATENCY, SIZE)), encoding="utf-8")
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    browser.get(place.as_uri())
+    audit = axe.Axe(browser)
+    audit.inject()
+    assert audit.run()["violations"] == []
+
+
+def test_figures_from_outside_of_a_repository_are_results() -> None:
+    moments = tuple(replace(moment, commit="") for moment in SIZE.moments)
+    assert "30 results since 2026-03-01" in render_history("terminal", (replace(SIZE, moments=moments),), Style())
 
 
 def test_as_csv() -> None:
