@@ -18,7 +18,7 @@ from edgecheck.core.address import Address
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.caveats import Caveat, caveats, low_agreement
-from edgecheck.core.command_line import check_command
+from edgecheck.core.command_line import check_command, profile_command
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
@@ -58,7 +58,10 @@ def explained(attempt: Attempt, result: CheckResult, progress: Callable[[str], N
         needs = needs_of(check, evidence.artifact, target)
         profile = operators.profile_artifact(target, evidence.artifact, needs, check.profile, progress)
     except EdgecheckError as error:
-        ways_out = (operators.without_operators(metrics, error),) if metrics else ()
+        command = ""
+        if not check.budget.runtime:  # `profile` brings another one than the device's profile names
+            command = profile_command(check.budget, check.profile, target=str(check.target), variant=check.variant)
+        ways_out = (operators.without_operators(metrics, error, command),) if metrics else ()
         return replace(result, ways_out=(*result.ways_out, *ways_out))
     ways_out = (operators.operators_way_out(metrics, profile),) if metrics else ()
     return replace(result, operators=profile, ways_out=(*result.ways_out, *ways_out))

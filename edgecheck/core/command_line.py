@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from edgecheck.core.address import is_this_machine
+from edgecheck.core.address import EMULATED, is_this_machine
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.limits import Limit
@@ -47,6 +47,16 @@ def check_command(  # noqa: PLR0913 - each is a part of the command
     for name, shape in (inputs or {}).items():
         words += ["--input", f"{name}={shape}"]
     return shlex.join(words)
+
+
+def profile_command(budget: Budget, profile: DeviceProfile, *, target: str = "", variant: Variant | None = None) -> str:
+    """`edgecheck profile …` of the model that a check is about, on its device."""
+    words = ["edgecheck", "profile", str(budget.model.path)]
+    if not profile.is_this_machine:
+        words += ["--device", profile.id]
+    if target and not is_this_machine(target) and target != str(EMULATED):
+        words += ["--target", target]
+    return shlex.join([*words, *_of_a_model(budget, variant, ())])
 
 
 def _of_a_model(budget: Budget, variant: Variant | None, limits: Sequence[Limit]) -> Iterator[str]:

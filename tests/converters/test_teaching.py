@@ -147,6 +147,7 @@ def test_teacher_and_student_hold_their_budgets_and_stand_side_by_side(folder: P
         "compare",
         *map(str, reports),
         "--across",
+        "--verbose",
         "--format",
         f"json={beside}",
         "--format",

@@ -9,7 +9,7 @@ import pytest
 
 from edgecheck.config import limits_from_texts
 from edgecheck.core.budget import Model, Variant
-from edgecheck.core.command_line import check_command
+from edgecheck.core.command_line import check_command, profile_command
 from edgecheck.core.device import THIS_MACHINE
 from tests.builders import budget, profile
 
@@ -51,3 +51,11 @@ def test_no_digit_of_a_size_is_lost(bound: str) -> None:
 def test_a_choice_among_variants_stays_one() -> None:
     free = replace(budget(), path="", variants=())
     assert "--variant auto" in check_command(free, profile(), variant=Variant("float16"))
+
+
+def test_a_profile_of_the_same_model_on_the_same_device() -> None:
+    given = replace(budget(), path="b.yaml", model=Model(PurePath("a net.tflite")), variants=(Variant("as-is"),))
+    command = profile_command(given, profile(), target="ssh://pi@board", variant=Variant("int8"))
+    assert command.startswith("edgecheck profile 'a net.tflite' --device raspberry-pi-4-2gb --target ssh://pi@board")
+    assert "--variant int8" in command
+    assert "--target" not in profile_command(given, profile(), target="qemu", variant=Variant("as-is"))

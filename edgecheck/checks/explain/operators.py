@@ -127,9 +127,12 @@ def on_time(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     )
 
 
-def without_operators(metrics: tuple[str, ...], error: EdgecheckError) -> WayOut:
-    """Why the operators behind failed limits are not known."""
-    return WayOut(metrics=metrics, parts=(), notes=(f"Its operators are not known: {error.message}",))
+def without_operators(metrics: tuple[str, ...], error: EdgecheckError, command: str) -> WayOut:
+    """Why the operators behind failed limits are not known; `command` profiles the model with another runtime."""
+    note = f"Its operators are not known: {error.message}"
+    if isinstance(error, NoProfilerError) and command:
+        note = f"To see which operators take most, with a runtime that has a profiler: {command}"
+    return WayOut(metrics=metrics, parts=(), notes=(note,))
 
 
 def operators_way_out(metrics: tuple[str, ...], profile: OperatorProfile) -> WayOut:
