@@ -59,7 +59,7 @@ Examples:
   edgecheck check budgets/doorbell.yaml
   edgecheck check model.tflite --limit ram_peak=80MiB --limit latency_p50=50ms
   edgecheck check model.onnx --device raspberry-pi-4-2gb --limit size=2MB
-  edgecheck check model.tflite --device all          which of the known devices does it fit? from files
+  edgecheck check model.tflite --device all          which devices does it fit? from files
   edgecheck check model.tflite --device 'raspberry-pi-*' --target qemu
   edgecheck check model.tflite --class phone --limit size=4MB
   edgecheck check --target qemu -j 2                 every device, emulated, two at once
