@@ -21,7 +21,7 @@ from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
-from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
+from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.budget import Variant
 from edgecheck.errors import UsageError
 from edgecheck.reports.fit import FORMATS, FitReport, render_fit
@@ -52,14 +52,7 @@ _PATH = click.Path(path_type=Path)
 @options.TARGET
 @options.LIMIT
 @options.model_options
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    type=click.Choice([AS_IS, *VARIANTS]),
-    metavar="NAME",
-    help="Try only these: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
-)
+@options.variants("Try only these")
 @click.option(
     "--prune",
     "shares",

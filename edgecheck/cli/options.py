@@ -150,6 +150,29 @@ def format_option(formats: Iterable[str]) -> Callable[[Any], Any]:
     )
 
 
+TOP = click.option(
+    "--top",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Rows to show before the rest is summed; 0 shows all.",
+)
+
+
+def variants(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--variant`, which may be repeated; `meaning` says what is done with them."""
+    from edgecheck.converters.interface import AS_IS, VARIANTS  # other commands start without it
+
+    return click.option(
+        "--variant",
+        "variants",
+        multiple=True,
+        type=click.Choice([AS_IS, *VARIANTS]),
+        metavar="NAME",
+        help=f"{meaning}: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
+    )
+
+
 DEVICE = click.option(
     "--device",
     "devices",

@@ -18,7 +18,7 @@ from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
-from edgecheck.converters.interface import AS_IS, VARIANTS, ConversionSettings
+from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.operator_groups import By
 from edgecheck.errors import UsageError
 from edgecheck.reports.profile import FORMATS, ProfileReport, render_profile
@@ -54,25 +54,12 @@ _PROCESSES = 3
 @click.option(
     "--by", type=click.Choice([by.value for by in By]), default=By.NODE.value, help="What each row is. [default: node]"
 )
-@click.option(
-    "--top",
-    type=click.IntRange(0),
-    default=20,
-    show_default=True,
-    help="Rows to show before the rest is summed; 0 shows all.",
-)
+@options.TOP
 @click.option(
     "--against", type=_PATH, metavar="OLD", help="Show which operators grew, shrank, appeared and vanished since OLD."
 )
 @options.model_options
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    type=click.Choice([AS_IS, *VARIANTS]),
-    metavar="NAME",
-    help="How to convert the model: as-is, float32, float16, int8-weights, int8-dynamic or int8.",
-)
+@options.variants("How to convert the model")
 @options.PROFILES
 @options.format_option(FORMATS)
 @options.PIN

@@ -46,13 +46,7 @@ _PATH = click.Path(path_type=Path)
     type=click.IntRange(1, 64),
     help="Group layers by this many names of their path: backbone/block_3 is 2.",
 )
-@click.option(
-    "--top",
-    type=click.IntRange(0),
-    default=20,
-    show_default=True,
-    help="Rows to show before the rest is summed; 0 shows all.",
-)
+@options.TOP
 @click.option(
     "--against", type=_PATH, metavar="OLD", help="Show what grew, shrank, appeared and disappeared since OLD."
 )

@@ -47,7 +47,10 @@ class Watch:
                 self._once()
                 # A file that changed meanwhile may have been read before or after that.
                 state |= {path: stamp for path, stamp in self._state().items() if path not in state}
-                click.echo(f"edgecheck: watching {len(state):,} files; Ctrl-C ends it.", err=True)
+                click.echo(
+                    f"edgecheck: watching {len(state):,} file{'s' if len(state) != 1 else ''}; Ctrl-C ends it.",
+                    err=True,
+                )
                 click.echo(f"edgecheck: changed: {self._changed(state)}", err=True)
         return self._last
 

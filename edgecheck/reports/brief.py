@@ -47,7 +47,8 @@ def _forms(result: CheckResult) -> Iterator[tuple[str, str]]:
     for words in full[1:]:
         yield title, words
     model = middle_cut(result.budget.model.path.name, _NAME)
-    short = wording.clean(f"{model} · {result.variant} · {result.profile.id}")
+    where = "" if result.target else ", files only"
+    short = wording.clean(f"{model} · {result.variant} · {result.profile.id}{where}")
     for words in full:
         yield short, words
 

@@ -90,3 +90,11 @@ def plain_lines(content: RenderableType, width: int) -> Iterator[str | Renderabl
             yield from lines
         case _:
             yield content
+
+
+def listing(*columns: tuple[str, bool]) -> Table:
+    """A table without rows yet: by column its heading, and whether it is flush right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name, right in columns:
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    return table

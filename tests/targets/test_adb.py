@@ -129,7 +129,7 @@ def test_what_to_do_about_a_cable_that_is_pulled(phones: Callable[..., Phone], m
     assert opener.when_lost() == "Run it again: what has arrived there is not sent again."
     phone.adb("disconnect", SERIAL)
     assert opener.when_lost().startswith(f"{SERIAL} is no longer connected: plug it in again, or wait until it has")
-    assert refused(phone.address, model).message == f"There is no phone {SERIAL} here; no phone is connected."
+    assert refused(phone.address, model).message == f"No phone {SERIAL} is connected here; nor is any other."
     assert refused("adb://", model).message == "No phone is connected."
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edgecheck.core.operator_changes import Change, OperatorChanges
@@ -11,8 +12,12 @@ from edgecheck.core.operator_groups import By, OperatorRow
 from edgecheck.core.operators import OperatorProfile
 from edgecheck.core.text import clean
 from edgecheck.reports import Style
+from edgecheck.reports.layout import listing
 from edgecheck.reports.profile import ProfileReport, words
 from edgecheck.reports.terminal import NARROW, paint
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: Columns from which on the table has bytes and rates, and those from which on it has details.
 _WIDE, _WIDEST = 90, 125
@@ -41,7 +46,7 @@ def render(report: ProfileReport, style: Style) -> str:
 
 def _rows(report: ProfileReport, width: int) -> Table:
     profile = report.profile
-    table = _table((words.figure_heading(profile), True), ("share", True), ("", False))
+    table = listing((words.figure_heading(profile), True), ("share", True), ("", False))
     table.add_column(words.HEADINGS[report.by], overflow="fold", min_width=16)
     if report.by is By.NODE:
         table.add_column("type", overflow="fold", min_width=8)
@@ -91,7 +96,7 @@ def _bar(part: float, columns: int) -> str:
 
 
 def _changed(report: ProfileReport, found: OperatorChanges, width: int) -> list[RenderableType]:
-    table = _table(("change", True), ("old", True), ("new", True), ("", False))
+    table = listing(("change", True), ("old", True), ("new", True), ("", False))
     table.add_column("operator", overflow="fold", min_width=12)
     if width >= NARROW:
         table.add_column("type", overflow="fold")
@@ -109,10 +114,3 @@ def _changed(report: ProfileReport, found: OperatorChanges, width: int) -> list[
     if same := words.unchanged(found):
         parts.append(Text(same, style="dim"))
     return parts
-
-
-def _table(*columns: tuple[str, bool]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name, right in columns:
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    return table

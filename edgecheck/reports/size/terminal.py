@@ -12,6 +12,7 @@ from rich.text import Text
 from edgecheck.anatomy.tables import Row
 from edgecheck.anatomy.values import Kind
 from edgecheck.reports import Style
+from edgecheck.reports.layout import listing
 from edgecheck.reports.size import Growth, SizeReport, words
 from edgecheck.reports.terminal import NARROW, paint
 
@@ -55,7 +56,7 @@ def _rows(report: SizeReport, width: int) -> Table:
     """Every byte, so that a reader can add them up."""
     totals = report.anatomy.totals
     loaded = words.grows_on_loading(report)
-    table = _table(("bytes", True), ("share", True), *([("in memory", True)] if loaded else []))
+    table = listing(("bytes", True), ("share", True), *([("in memory", True)] if loaded else []))
     table.add_column(words.HEADINGS[report.view.by], overflow="fold", min_width=8)
     details = width >= NARROW
     for name in ("type", "shape") if details else ():
@@ -83,7 +84,7 @@ def _details(row: Row, report: SizeReport) -> list[str]:
 
 
 def _grown(report: SizeReport, growth: Growth) -> list[RenderableType]:
-    table = _table(("change", True), ("", True), ("old", True), ("new", True), ("", False))
+    table = listing(("change", True), ("", True), ("old", True), ("new", True), ("", False))
     table.add_column(words.HEADINGS[report.view.by], overflow="fold", min_width=8)
     table.add_column("", overflow="fold")
     for line in words.changes(growth, report.view.top):
@@ -106,10 +107,3 @@ def _grown(report: SizeReport, growth: Growth) -> list[RenderableType]:
     if same := words.unchanged(growth):
         rows.append(Text(same, style="dim"))
     return rows
-
-
-def _table(*columns: tuple[str, bool]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name, right in columns:
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    return table

@@ -81,13 +81,13 @@ def _likeliest(phones: Sequence[Phone]) -> Phone:
 
 
 def _absent(address: Address, phones: Sequence[Phone]) -> TargetError:
-    there = f"connected: {', '.join(map(str, phones))}" if phones else "no phone is connected"
+    there = f"connected: {', '.join(map(str, phones))}" if phones else "nor is any other"
     hint = (
         f"Connect to it yourself: adb connect {address.serial} (after `adb pair`, where it wants that)"
         if address.port
         else "Plug it in, unlock it, and look whether it is there: adb devices -l"
     )
-    return TargetError(f"There is no phone {address.serial} here; {there}.", hint)
+    return TargetError(f"No phone {address.serial} is connected here; {there}.", hint)
 
 
 #: By adb's word for a phone's state: what that means, and the next step, with the serial number in braces.
