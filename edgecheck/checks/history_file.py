@@ -123,10 +123,12 @@ def read(path: Path, wanted: Wanted, left: Left) -> list[Series]:
 def _readings(lines: Iterable[bytes], wanted: Wanted, left: Left) -> Iterator[tuple[Key, Reading]]:
     needles = wanted.needles()
     for number, line in enumerate(lines, start=1):
-        if (needles and not all(needle in line for needle in needles)) or not line.strip():
+        text = line.strip()
+        is_other = not all(needle in text for needle in needles)
+        if not text or (is_other and text.startswith(b"{") and text.endswith(b"}")):  # a damaged one may be wanted
             continue
         try:
-            pair = _pair(json.loads(line))
+            pair = _pair(json.loads(text))
         except (ValueError, KeyError, TypeError, RecursionError):
             left.damaged += 1
             left.first += [number] if not left.first else []

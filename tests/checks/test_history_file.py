@@ -94,6 +94,17 @@ def test_a_damaged_line_costs_no_other(line: str, path: Path) -> None:
     assert left.damaged == 1
 
 
+@pytest.mark.parametrize("end", ["rubbish\n", '{"edgecheck_history": 1, "lineage": "b.ya'])
+def test_damage_is_reported_though_only_one_metric_is_asked_for(end: str, path: Path) -> None:
+    """The line may have been of that metric."""
+    append(path, pairs(), silent)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(end)
+    left = Left()
+    assert len(read(path, Wanted(metrics=("size",)), left)[0].readings) == 3
+    assert left.words(Path("h")) == ["h: line 4 is cut off or damaged and left out."]
+
+
 def test_bytes_that_are_no_text_are_damage(path: Path) -> None:
     append(path, pairs(), silent)
     with path.open("ab") as file:
