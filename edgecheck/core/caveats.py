@@ -10,6 +10,7 @@ from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
 from edgecheck.core.finding import Likeness
 from edgecheck.core.metrics import AGREEMENT
+from edgecheck.core.placement import by_profile, left_in_words
 from edgecheck.core.run import Phase, Purpose, Run, RuntimeFacts, WorkerRun
 from edgecheck.core.sustained import in_words, settled
 
@@ -63,6 +64,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
         *_other_runtime(run, profile, artifact_format),
         *_device_state(run),
         *_app_share(run, profile),
+        *_left_behind(run),
         *_latency(run, effort),
         *_memory(run),
         *_notes(run),
@@ -111,7 +113,8 @@ def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
         pinned = Requirement(requirement)
     except InvalidRequirement:
         return False
-    same = canonicalize_name(pinned.name) == canonicalize_name(runtime.name)
+    name, found = canonicalize_name(pinned.name), canonicalize_name(runtime.name)
+    same = name == found or name.startswith(f"{found}-")  # onnxruntime-gpu brings onnxruntime
     return same and pinned.specifier.contains(runtime.version, prereleases=True)
 
 
@@ -149,6 +152,20 @@ def _phone_state(run: Run) -> Iterator[Caveat]:
                 "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
             )
             break
+
+
+def _left_behind(run: Run) -> Iterator[Caveat]:
+    """The nodes that did not run on the accelerator that was asked for."""
+    if run.placement is None:
+        return
+    placement = by_profile(run.placement, run.spent)
+    if placement.taken and placement.left:
+        yield Caveat(
+            "left-behind",
+            f"{placement.total - placement.taken:,} of {placement.total:,} nodes did not run on "
+            f"{placement.accelerator}: {left_in_words(placement, run.spent)}.",
+            "Replace these operators by some that it takes, or limit `offloaded` to what is enough.",
+        )
 
 
 def _app_share(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
@@ -270,6 +287,9 @@ _ADVICE = {
     "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
     "not-fixed": "Its clock varies as the phone sees fit: compare only runs at like temperatures, one after another.",
     "hot": "Let it cool down: off the charger, out of its case, its screen dark; and run again.",
+    "outputs-vary": "Agreement is judged on the first run of each sample; set its limit below what varies.",
+    "software-gpu": "Its times say nothing about a GPU: on the device, install the driver of its GPU.",
+    "no-cache": "Free some space there: every process compiles the model again.",
     "no-lock": "Make sure that nothing else measures there now.",
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",

@@ -45,6 +45,8 @@ class Family(Enum):
     """The latencies of steady inferences in one process; other figures of these inferences need a separate family."""
     COUNT = "count"
     """What an emulated machine counts for a steady inference."""
+    PLACEMENT = "placement"
+    """Which parts of a model an accelerator runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,12 @@ LATENCY_FIRST = Metric(
     unit=Unit.SECONDS,
     family=Family.LOAD,
 )
+LOAD_TIME_CACHED = Metric(
+    name="load_time_cached",
+    title="as load_time, with what the accelerator kept of an earlier start: engines, compiled kernels",
+    unit=Unit.SECONDS,
+    family=Family.LOAD,
+)
 
 
 def _percentile(
@@ -182,6 +190,13 @@ TOP1 = Metric(
     direction=Direction.AT_LEAST,
     compares_variants=True,
 )
+OFFLOADED = Metric(
+    name="offloaded",
+    title="share of an inference that ran on the accelerator: of the nodes or of their time, whichever is less",
+    unit=Unit.RATIO,
+    family=Family.PLACEMENT,
+    direction=Direction.AT_LEAST,
+)
 
 #: Every metric by name, in the order in which reports show them.
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -190,9 +205,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         for metric in (
             *(SIZE, DOWNLOAD, PARAMS, FOOTPRINT),
             *(RAM_PEAK, RAM_MODEL),
-            *(LOAD_TIME, LATENCY_FIRST),
+            *(LOAD_TIME, LOAD_TIME_CACHED, LATENCY_FIRST),
             *(LATENCY_P50, _percentile(75), LATENCY_P90, _percentile(95), _percentile(99), LATENCY_MEAN),
             INSTRUCTIONS,
+            OFFLOADED,
             *(AGREEMENT, TOP1),
         )
     }

@@ -22,6 +22,9 @@ LONGEST_LINE = 4 * 2**20
 #: Characters of one text, elements of one list, fields of one mapping; latencies are more.
 _LONGEST_TEXT, _MOST, _MOST_FIGURES = 2**16, 4096, 1_000_000
 
+#: Of a tensor: numpy has no more.
+_DIMENSIONS = 64
+
 #: Bytes, and counts of anything.
 _LARGEST = 2**53
 
@@ -289,6 +292,26 @@ EVENTS: Mapping[str, Shape] = {
     "operators": record(_PROCESS | {"first": whole(0, _MOST_FIGURES), "operators": many(_OPERATOR)}),
     "profile": record(
         _PROCESS | {"values_us": many(whole(), _MOST_FIGURES), "count": whole(0, _MOST_FIGURES), "profiler": text()}
+    ),
+    "placement": record(
+        _PROCESS
+        | {
+            "accelerator": text(longest=_MOST),
+            **dict.fromkeys(("taken", "total"), whole(0, _MOST_FIGURES)),
+            "left": many(record({name: text(longest=_MOST) for name in ("type", "name", "provider", "reason")})),
+            "proof": text(longest=_MOST),
+        }
+    ),
+    "output": record(
+        _PROCESS
+        | {
+            "sample": whole(0, _MOST_FIGURES),
+            "name": text(longest=_MOST),
+            "dtype": text(longest=_MOST),
+            "shape": many(whole(), _DIMENSIONS),
+            **dict.fromkeys(("piece", "pieces"), whole(0, _MOST)),
+        },
+        {"base64": text(longest=LONGEST_LINE), "quantization": pair(number(0, _LARGEST), whole(-_LARGEST))},
     ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),

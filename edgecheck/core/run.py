@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from edgecheck.core.placement import Placement, SpentTime
+
 
 class Phase(Enum):
     """The boundaries between the phases of a worker, in order."""
@@ -36,6 +38,8 @@ class Purpose(Enum):
     DETERMINISTIC = "deterministic"
     """The latency pass where the clock counts instructions."""
     LOAD = "load"
+    CACHED_LOAD = "cached-load"
+    """As `LOAD`, but with what the accelerator kept in a cache."""
     MEMORY = "memory"
     OUTPUTS = "outputs"
     PROFILE = "profile"
@@ -210,6 +214,10 @@ class WorkerRun:
     ending: Ending = Ending(outcome=Outcome.COMPLETED)
     states: tuple[StateMark, ...] = ()
     """Of a sustained run, the first before its first timed inference; otherwise empty."""
+    placement: Placement | None = None
+    """Where the nodes ran; None where no accelerator was asked for, or the process did not get that far."""
+    spent: tuple[SpentTime, ...] = ()
+    """What each node took, in the profiling pass on an accelerator; otherwise empty."""
 
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""
@@ -329,6 +337,17 @@ class Run:
     broken: str = ""
     """Why the run is incomplete: the connection broke, the agent was lost; empty where it is complete."""
     emulated: bool = False
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the nodes ran, by the process that shows the fewest on the accelerator; None where none shows it."""
+        found = [worker.placement for worker in self.workers if worker.placement is not None]
+        return min(found, key=lambda placement: placement.share, default=None)
+
+    @property
+    def spent(self) -> tuple[SpentTime, ...]:
+        """What each node took, by the runtime's own profiler; empty where it was not profiled."""
+        return next((worker.spent for worker in self.workers if worker.spent), ())
 
     @property
     def memory_workers(self) -> tuple[WorkerRun, ...]:

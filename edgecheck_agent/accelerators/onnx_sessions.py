@@ -1,0 +1,115 @@
+"""Sessions of onnxruntime on an execution provider, and what onnxruntime says about who runs which node."""
+
+import os
+from typing import Any, Dict, List, Optional, Tuple
+
+import onnxruntime
+
+from edgecheck_agent import accelerators, onnx_engine, onnx_profile, refusals
+from edgecheck_agent.accelerators import Asked, Node, Proof
+
+# By execution provider: the package that brings it, or what else does.
+_BROUGHT_BY = {
+    "CUDAExecutionProvider": "onnxruntime-gpu (on a Jetson, the build for its JetPack)",
+    "TensorrtExecutionProvider": "onnxruntime-gpu and TensorRT (on a Jetson, both of its JetPack)",
+    "OpenVINOExecutionProvider": "onnxruntime-openvino",
+    "NnapiExecutionProvider": "a build of onnxruntime for Android with NNAPI, which no Python package has",
+}
+# The packages among them that `--runtime` takes.
+_PACKAGES = {
+    "CUDAExecutionProvider": "onnxruntime-gpu",
+    "TensorrtExecutionProvider": "onnxruntime-gpu",
+    "OpenVINOExecutionProvider": "onnxruntime-openvino",
+}
+
+# Since 1.24: https://onnxruntime.ai/docs/api/c/ (Session_GetEpGraphAssignmentInfo).
+_RECORD = ("session.record_ep_graph_assignment_info", "1")
+BY_ASSIGNMENT = "onnxruntime's graph assignment"
+BY_SESSION = "onnxruntime's list of the session's providers"
+
+
+def missing(asked: Asked, execution_provider: str) -> str:
+    """Why onnxruntime cannot use an execution provider; empty if its build has it.
+
+    That it is in the build says nothing about the libraries that it needs: a session shows that (`opened`).
+    """
+    there = onnxruntime.get_available_providers()
+    if execution_provider in there:
+        return ""
+    package = _PACKAGES.get(execution_provider)
+    bring = ", or have edgecheck bring it: --runtime %s" % package if package else ""
+    return "%s is not in this build: onnxruntime %s on the device has %s; install %s there%s" % (
+        asked.provider,
+        onnxruntime.__version__,
+        ", ".join(there),
+        _BROUGHT_BY[execution_provider],
+        bring,
+    )
+
+
+class Model(onnx_engine.Model):
+    """A model with a session on an execution provider."""
+
+    def __init__(self, session: Any, execution_provider: str) -> None:
+        super().__init__(session)
+        self.placed = placement(session, execution_provider)
+
+
+class ProfiledModel(onnx_profile.Model):
+    """The same with the profiler on."""
+
+    def __init__(self, session: Any, execution_provider: str) -> None:
+        super().__init__(session)
+        self.placed = placement(session, execution_provider)
+
+
+class Engine:
+    """Opens models on an execution provider; with `folder`, their sessions write a profile into it."""
+
+    def __init__(self, engine: Any, asked: Asked, folder: str) -> None:
+        self._engine = engine
+        self._asked = asked
+        self._profile = os.path.join(folder, "onnxruntime") if folder else ""
+        self._module = accelerators.module(asked.provider)
+
+    def open(self, path: str, _signature: Optional[str] = None) -> Any:
+        """Load a model from its file.
+
+        Raises:
+            refusals.Refused: the provider could not be made, as where a library is missing.
+            Exception: whatever the runtime raises.
+        """
+        wanted: List[Tuple[str, Dict[str, str]]] = self._module.options(self._asked)
+        first = wanted[0][0]
+        entries = [_RECORD] if records_assignment() else []
+        session = self._engine.session(path, profile=self._profile, providers=wanted, entries=entries)
+        if first not in session.get_providers():
+            message = "onnxruntime has %s but could not load it, and went on with %s" % (
+                first,
+                ", ".join(session.get_providers()),
+            )
+            raise refusals.Refused("no-accelerator", "%s; %s" % (message, self._module.NEEDS))
+        return (ProfiledModel if self._profile else Model)(session, first)
+
+
+def records_assignment() -> bool:
+    """Whether this onnxruntime says which provider was given which node."""
+    return hasattr(onnxruntime.InferenceSession, "get_provider_graph_assignment_info")
+
+
+def placement(session: Any, execution_provider: str) -> Proof:
+    """Who runs the nodes of a session's model: as the runtime divided the graph, before it fused nodes.
+
+    An onnxruntime older than 1.24 does not say. There the session's providers say that something may run on the
+    accelerator, and the profile what did.
+    """
+    if not records_assignment():
+        return Proof(execution_provider, 0, 0, [], BY_SESSION)
+    taken, left = 0, []
+    for part in session.get_provider_graph_assignment_info():
+        nodes = part.get_nodes()
+        if part.ep_name == execution_provider:
+            taken += len(nodes)
+        else:
+            left += [Node(node.op_type, node.name, part.ep_name) for node in nodes]
+    return Proof(execution_provider, taken, taken + len(left), left, BY_ASSIGNMENT)
