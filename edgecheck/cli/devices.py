@@ -142,6 +142,8 @@ def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
         ("python", profile.python),
         *_pairs("runtimes", [f"{name}: {', '.join(pins)}" for name, pins in profile.runtimes.items()]),
         ("emulated as", profile.emulation_cpu),
+        *_pairs("accelerators", [str(one) for one in profile.accelerators]),
+        ("power mode", profile.power_mode),
         *_pairs(
             "projection",
             [

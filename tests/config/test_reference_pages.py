@@ -11,6 +11,7 @@ from edgecheck.config import Profiles, lint, load_budgets, load_project
 from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
 from edgecheck.config.limit_model import Levels
 from edgecheck.config.profile_model import (
+    AcceleratorKeys,
     CapacityKeys,
     ConstantKeys,
     CpuKeys,
@@ -31,8 +32,8 @@ from edgecheck.core.units import Unit, parse
 
 BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, Levels]
 PROFILE_SECTIONS = [
-    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, RuntimesKeys, EmulationKeys, ProjectionKeys, ConstantKeys,
-    ScalingKeys,
+    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, AcceleratorKeys, RuntimesKeys, EmulationKeys, ProjectionKeys,
+    ConstantKeys, ScalingKeys,
     ProjectKeys,
 ]  # fmt: skip
 
