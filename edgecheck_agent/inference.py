@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import os
 import sys
 import time
 from typing import Any, Callable, Dict, Tuple, cast
@@ -28,12 +29,16 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     given = inputs.read(spec["samples"], *_needed(spec)) if spec["samples"] else {}
     report.phase("runtime-ready")
     engine = loaded.engine if spec["purpose"] != "profile" else _profiled(spec, loaded)
+    meter = _meter(spec)
     turns = opened(spec, engine, given, report)
     start = time.perf_counter()
     with refusals.translated(turns.advice, made_up=not given):
         turns.model.invoke()
     turns.first_s = time.perf_counter() - start
     report.phase("first-inference", first_s=turns.first_s)
+    taken = meter.grown() if meter is not None else None
+    if taken is not None:
+        report.send("accelerator-memory", **taken)
     if spec["purpose"] == "profile":
         from edgecheck_agent import profiling  # other runs do not carry what it imports
 
@@ -70,6 +75,15 @@ def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: eve
     feeds = plan.feeds or [inputs.random_feed(model.inputs, plan.shapes, spec["seed"])]
     model.feed(feeds[0])
     return timing.Turns(model, feeds, advice, doubtful=any(None in one.dims[1:] for one in plan.guessed))
+
+
+def _meter(spec: Dict[str, Any]) -> Any:
+    """Reads the memory on an accelerator; None where there is none, and where times are taken."""
+    if spec["purpose"] != "memory" or not spec.get("accelerator"):
+        return None
+    from edgecheck_agent.accelerators import memory  # other runs do not carry what it imports
+
+    return memory.Meter(os.getpid(), spec["accelerator"]["provider"])
 
 
 def _profiled(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:

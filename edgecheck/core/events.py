@@ -9,6 +9,7 @@ from typing import Any
 from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
+    AcceleratorMemory,
     Activity,
     Contention,
     Counted,
@@ -63,6 +64,7 @@ class _Worker:
     operators: list[SeenOperator] = field(default_factory=list)
 
     def add_available(self, at: float, available: int | None) -> None:
+    accelerator_memory: AcceleratorMemory | None = None
         """Keep the machine's available memory if it is a new minimum."""
         if available is not None and (not self.available or available < self.available[-1][1]):
             self.available.append((at, available))
@@ -91,6 +93,7 @@ class _Worker:
             states=tuple(self.states),
         )
 
+            accelerator_memory=self.accelerator_memory,
 
 class RunReader:
     """Collects events in order; `run` is the run so far."""
@@ -291,6 +294,9 @@ class RunReader:
 
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
+    def _on_accelerator_memory(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).accelerator_memory = AcceleratorMemory(event["bytes"], event["source"], event["words"])
+
         _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
         notes.append(Note(event["code"], event["message"]))
 
@@ -398,3 +404,4 @@ _HANDLERS = {
     "end": RunReader._on_end,  # noqa: SLF001
     "done": RunReader._on_done,  # noqa: SLF001
 }
+    "accelerator-memory": RunReader._on_accelerator_memory,  # noqa: SLF001

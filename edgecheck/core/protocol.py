@@ -308,6 +308,7 @@ def read_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an event, with its kind as `event`; empty where the kind is not known.
 
     Raises:
+    "accelerator-memory": record(_PROCESS | {"bytes": whole(), "source": text(), "words": text()}),
         MisfitError: a field does not fit.
     """
     kind = text()(event.get("event", ""), "event")

@@ -177,6 +177,18 @@ class Counted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AcceleratorMemory:
+    """What a worker took on an accelerator, from before the model was loaded to after the first inference."""
+
+    size: int
+    """Bytes."""
+    source: str
+    """Who said so: `nvml`, `nvmap`, `available`, …"""
+    words: str = ""
+    """What exactly was read, in words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRun:
     """One fresh inference process."""
@@ -210,6 +222,8 @@ class WorkerRun:
     ending: Ending = Ending(outcome=Outcome.COMPLETED)
     states: tuple[StateMark, ...] = ()
     """Of a sustained run, the first before its first timed inference; otherwise empty."""
+    accelerator_memory: AcceleratorMemory | None = None
+    """None where no accelerator was asked for, or no source had a figure."""
 
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""

@@ -99,6 +99,7 @@ STREAM: list[dict[str, Any]] = [
         ],
     },
     {"event": "profile", "process": 1, "values_us": [18, 16], "count": 2, "profiler": "a runtime's"},
+    {"event": "accelerator-memory", "process": 1, "bytes": 2**28, "source": "nvml", "words": "what it holds by NVML"},
     {"event": "note", "process": 1, "code": "nan-output", "message": "output y holds NaN"},
     {
         "event": "state",
