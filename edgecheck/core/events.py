@@ -11,10 +11,12 @@ from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
     AcceleratorMemory,
     Activity,
+    ClockRange,
     Contention,
     Counted,
     DeviceState,
     Ending,
+    JetsonState,
     LookCount,
     Note,
     Outcome,
@@ -62,9 +64,9 @@ class _Worker:
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
     operators: list[SeenOperator] = field(default_factory=list)
+    accelerator_memory: AcceleratorMemory | None = None
 
     def add_available(self, at: float, available: int | None) -> None:
-    accelerator_memory: AcceleratorMemory | None = None
         """Keep the machine's available memory if it is a new minimum."""
         if available is not None and (not self.available or available < self.available[-1][1]):
             self.available.append((at, available))
@@ -91,9 +93,9 @@ class _Worker:
             notes=tuple(self.notes),
             ending=ending,
             states=tuple(self.states),
+            accelerator_memory=self.accelerator_memory,
         )
 
-            accelerator_memory=self.accelerator_memory,
 
 class RunReader:
     """Collects events in order; `run` is the run so far."""
@@ -292,11 +294,11 @@ class RunReader:
         )
         worker.operators = []
 
-    def _on_note(self, event: Mapping[str, Any]) -> None:
-        notes = self._worker(event).notes if "process" in event else self._notes
     def _on_accelerator_memory(self, event: Mapping[str, Any]) -> None:
         self._worker(event).accelerator_memory = AcceleratorMemory(event["bytes"], event["source"], event["words"])
 
+    def _on_note(self, event: Mapping[str, Any]) -> None:
+        notes = self._worker(event).notes if "process" in event else self._notes
         _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
         notes.append(Note(event["code"], event["message"]))
 
@@ -375,6 +377,18 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         pressure=(event.get("pressure") or {}).get("waited_s"),
         at=(event.get("pressure") or {}).get("at_s"),
         phone=_phone(event.get("phone")),
+        jetson=_jetson(event.get("jetson")),
+    )
+
+
+def _jetson(seen: Mapping[str, Any] | None) -> JetsonState | None:
+    if seen is None:
+        return None
+    return JetsonState(
+        mode=(seen.get("mode") or {}).get("name", ""),
+        modes=tuple(seen.get("modes") or ()),
+        clocks=tuple(ClockRange(**clock) for clock in seen.get("clocks") or ()),
+        rails=tuple((seen.get("rails") or {}).items()),
     )
 
 
@@ -399,9 +413,9 @@ _HANDLERS = {
     "counted": RunReader._on_counted,  # noqa: SLF001
     "operators": RunReader._on_operators,  # noqa: SLF001
     "profile": RunReader._on_profile,  # noqa: SLF001
+    "accelerator-memory": RunReader._on_accelerator_memory,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001
     "done": RunReader._on_done,  # noqa: SLF001
 }
-    "accelerator-memory": RunReader._on_accelerator_memory,  # noqa: SLF001

@@ -206,6 +206,20 @@ _PHONE = record(
         "battery_level": whole(0, 100),
     },
 )
+_JETSON = record(
+    {},
+    {
+        "mode": record({"name": text(), "number": whole(0, _MOST)}),
+        "modes": many(pair(text(), whole(0, _MOST))),
+        "clocks": many(
+            record({"name": text(), "least": number(0, 1e12), "most": number(0, 1e12)}, {"now": number(0, 1e12)})
+        ),
+        "rails": by_name(number(-1e4, 1e4)),
+    },
+)
+_ACCELERATOR = record(
+    {"provider": text()}, {**dict.fromkeys(("devices", "libraries", "runtimes"), _NAMES), "missing": text()}
+)
 _SHAPED = many(pair(text(), many(whole())))
 _OPERATOR = record(
     {"name": text(), "type": text(), "provider": text(), "values_us": many(whole(), _MOST_FIGURES), "calls": whole()},
@@ -233,6 +247,8 @@ EVENTS: Mapping[str, Shape] = {
             "load_average": many(number()),
             "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
             "phone": _PHONE,
+            "jetson": _JETSON,
+            "accelerators": many(_ACCELERATOR),
         },
     ),
     "waiting": record({}, {"holder": text()}),
@@ -292,6 +308,7 @@ EVENTS: Mapping[str, Shape] = {
     ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),
+    "accelerator-memory": record(_PROCESS | {"bytes": whole(), "source": text(), "words": text()}),
     "end": record(
         _PROCESS
         | {
@@ -308,7 +325,6 @@ def read_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an event, with its kind as `event`; empty where the kind is not known.
 
     Raises:
-    "accelerator-memory": record(_PROCESS | {"bytes": whole(), "source": text(), "words": text()}),
         MisfitError: a field does not fit.
     """
     kind = text()(event.get("event", ""), "event")

@@ -282,6 +282,46 @@ class PhoneState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockRange:
+    """A clock of a Jetson, and the range that it may move in."""
+
+    name: str
+    """`gpu`, or `cpu` with the cores' numbers."""
+    least: float
+    """Hertz."""
+    most: float
+    now: float | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether `jetson_clocks` holds it."""
+        return self.least == self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JetsonState:
+    """What a Jetson is set to and draws; empty where it does not say."""
+
+    mode: str = ""
+    """The name of its power mode: `MAXN`."""
+    modes: tuple[tuple[str, int], ...] = ()
+    """The modes that it has, each with its number."""
+    clocks: tuple[ClockRange, ...] = ()
+    rails: tuple[tuple[str, float], ...] = ()
+    """Watts by rail."""
+
+    @property
+    def clocks_held(self) -> bool | None:
+        """Whether `jetson_clocks` holds all clocks; None where none is known."""
+        return all(clock.held for clock in self.clocks) if self.clocks else None
+
+    @property
+    def drawn(self) -> tuple[str, float] | None:
+        """The rail of the module as a whole, and its watts; None where there is none."""
+        return next(((name, watts) for name, watts in self.rails if name in ("VDD_IN", "POM_5V_IN")), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """What the target reported about itself; empty or None where it cannot be read."""
 
@@ -322,6 +362,8 @@ class DeviceState:
     at: float | None = None
     phone: PhoneState | None = None
     """None where it is not Android."""
+    jetson: JetsonState | None = None
+    """None where it is not a Jetson."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
