@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import os
 import sys
 import time
 from typing import Any, Callable, Dict, Tuple, cast
@@ -31,12 +32,11 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     given = inputs.read(spec["samples"], *_needed(spec)) if spec["samples"] else {}
     report.phase("runtime-ready")
     engine = _engine(spec, loaded)
+    meter = _meter(spec)
     turns = opened(spec, engine, given, report)
-    start = time.perf_counter()
-    with refusals.translated(turns.advice, made_up=not given):
-        turns.model.invoke()
-    turns.first_s = time.perf_counter() - start
-    report.phase("first-inference", first_s=turns.first_s)
+    _run_first(turns, report, made_up=not given)
+    if meter is not None:
+        _send_memory(meter, report)
     if spec["accelerator"]:
         from edgecheck_agent.accelerators import engines  # other runs do not carry what it imports
 
@@ -77,6 +77,31 @@ def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: eve
     feeds = plan.feeds or [inputs.random_feed(model.inputs, plan.shapes, spec["seed"])]
     model.feed(feeds[0])
     return timing.Turns(model, feeds, advice, doubtful=any(None in one.dims[1:] for one in plan.guessed))
+
+
+def _run_first(turns: timing.Turns, report: events.Report, *, made_up: bool) -> None:
+    """Run the first inference, and report the phase; raises `refusals.Refused` if the runtime does not take it."""
+    start = time.perf_counter()
+    with refusals.translated(turns.advice, made_up=made_up):
+        turns.model.invoke()
+    turns.first_s = time.perf_counter() - start
+    report.phase("first-inference", first_s=turns.first_s)
+
+
+def _meter(spec: Dict[str, Any]) -> Any:
+    """Reads the memory on an accelerator; None where there is none, and where times are taken."""
+    if spec["purpose"] != "memory" or not spec["accelerator"]:
+        return None
+    from edgecheck_agent import accelerators  # other runs do not carry what it imports
+
+    return accelerators.module(spec["accelerator"]["provider"]).memory(os.getpid(), spec["accelerator"]["provider"])
+
+
+def _send_memory(meter: Any, report: events.Report) -> None:
+    """Send what was taken on the accelerator since the meter was made, if anybody knows."""
+    taken = meter.grown()
+    if taken is not None:
+        report.send("accelerator-memory", **taken)
 
 
 def _engine(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:

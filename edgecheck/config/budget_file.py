@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from edgecheck.config.budget_model import AcceleratorKeys, BudgetKeys, MeasureKeys, VariantKeys, most_time
+from edgecheck.config.budget_model import AcceleratorChoiceKeys, BudgetKeys, MeasureKeys, VariantKeys, most_time
 from edgecheck.config.budget_tree import BudgetTree, budget_tree
 from edgecheck.config.files import matching_paths, shortest, shown_path
 from edgecheck.config.limit_model import allowances_in, limits_in
@@ -83,7 +83,7 @@ def _budget(keys: BudgetKeys, named: _Named, path: Path, model: Model) -> Budget
     )
 
 
-def _accelerator(given: str | AcceleratorKeys) -> Accelerator | None:
+def _accelerator(given: str | AcceleratorChoiceKeys) -> Accelerator | None:
     return accelerator(given) if isinstance(given, str) else accelerator(given.provider, given.precision)
 
 

@@ -75,7 +75,7 @@ _PROVIDER = Value(_read_provider, {"type": "string", "pattern": f"^(?:{'|'.join(
 _PRECISIONS = tuple(dict.fromkeys(each for provider in PROVIDERS.values() for each in provider.precisions))
 
 
-class AcceleratorKeys(Section):
+class AcceleratorChoiceKeys(Section):
     """What the model runs on besides the CPU, and in which precision."""
 
     also: ClassVar[dict[str, Any]] = {
@@ -210,8 +210,8 @@ class BudgetKeys(Section):
         default=None,
     )
     threads: int = key(whole_number(1, 1024), "Threads of the runtime.", 1, default=1)
-    accelerator: str | AcceleratorKeys = key(
-        mapping_or(_PROVIDER, AcceleratorKeys),
+    accelerator: str | AcceleratorChoiceKeys = key(
+        mapping_or(_PROVIDER, AcceleratorChoiceKeys),
         "What the model runs on instead of the CPU; that it does not is a failure. By default cpu.",
         {"provider": "tensorrt", "precision": "fp16"},
         default=CPU,

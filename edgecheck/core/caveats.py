@@ -62,7 +62,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
     return (
         *_broken(run),
         *_other_runtime(run, profile, artifact_format),
-        *_device_state(run),
+        *_device_state(run, profile),
         *_app_share(run, profile),
         *_left_behind(run),
         *_latency(run, effort),
@@ -118,11 +118,12 @@ def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
     return same and pinned.specifier.contains(runtime.version, prereleases=True)
 
 
-def _device_state(run: Run) -> Iterator[Caveat]:
+def _device_state(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
     if flags := throttling(run):
         cause = "power supply" if any("voltage" in flag for flag in flags) else "cooling"
         yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Check its {cause} and run again.")
     yield from _phone_state(run)
+    yield from _power_mode(run, profile)
     slow = sorted(set(run.before.governors) & {"powersave", "conservative"})
     if slow:
         yield Caveat("governor", f"The CPU governor is {slow[0]}.", "Set it to `performance` for steady figures.")
@@ -165,6 +166,38 @@ def _left_behind(run: Run) -> Iterator[Caveat]:
             f"{placement.total - placement.taken:,} of {placement.total:,} nodes did not run on "
             f"{placement.accelerator}: {left_in_words(placement, run.spent)}.",
             "Replace these operators by some that it takes, or limit `offloaded` to what is enough.",
+        )
+
+
+def _power_mode(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
+    """That a Jetson is not in the power mode that its profile is about, with the board's own number for it."""
+    before, after = run.before.jetson, run.after.jetson
+    if before is None or not profile.power_mode:
+        return
+    if not before.mode:
+        yield Caveat(
+            "power-mode",
+            f"The board does not say its power mode; the profile of {profile.name} is about {profile.power_mode}.",
+            "Look with `nvpmodel -q` on the board itself: a container lacks the tool and its files "
+            "(EDGECHECK_SYSTEM_ROOT says where the board's root is mounted).",
+        )
+        return
+    modes = dict(before.modes)
+    if before.mode != profile.power_mode:
+        number = modes.get(profile.power_mode)
+        has = ", ".join(modes) or "others"
+        yield Caveat(
+            "power-mode",
+            f"The board is in power mode {before.mode}; the profile of {profile.name} is about {profile.power_mode}.",
+            f"Set it and run again: sudo nvpmodel -m {number}"
+            if number is not None
+            else f"It has no such mode, but {has}: set `power_mode:` in the profile to the one that is meant.",
+        )
+    elif after is not None and after.mode and after.mode != before.mode:
+        yield Caveat(
+            "power-mode",
+            f"The power mode changed from {before.mode} to {after.mode} while the model ran.",
+            f"Set it and run again: sudo nvpmodel -m {modes.get(profile.power_mode, 0)}",
         )
 
 

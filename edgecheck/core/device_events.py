@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgecheck.core.run import DeviceState, PhoneState
+from edgecheck.core.run import ClockRange, DeviceState, JetsonState, PhoneState
 
 
 def device_state(event: Mapping[str, Any]) -> DeviceState:
@@ -43,6 +43,18 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         pressure=(event.get("pressure") or {}).get("waited_s"),
         at=(event.get("pressure") or {}).get("at_s"),
         phone=_phone(event.get("phone")),
+        jetson=_jetson(event.get("jetson")),
+    )
+
+
+def _jetson(seen: Mapping[str, Any] | None) -> JetsonState | None:
+    if seen is None:
+        return None
+    return JetsonState(
+        mode=(seen.get("mode") or {}).get("name", ""),
+        modes=tuple(seen.get("modes") or ()),
+        clocks=tuple(ClockRange(**clock) for clock in seen.get("clocks") or ()),
+        rails=tuple((seen.get("rails") or {}).items()),
     )
 
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecheck.core.counted import Counted
 from edgecheck.core.device_events import device_state
 from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
 from edgecheck.core.outputs import SeenOutputs
 from edgecheck.core.placement import Placement, SpentTime, spent
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
+    AcceleratorMemory,
     Activity,
     Contention,
-    Counted,
     DeviceState,
     Ending,
     LookCount,
@@ -65,6 +66,7 @@ class _Worker:
     operators: list[SeenOperator] = field(default_factory=list)
     placement: Placement | None = None
     spent: tuple[SpentTime, ...] = ()
+    accelerator_memory: AcceleratorMemory | None = None
 
     def add_available(self, at: float, available: int | None) -> None:
         """Keep the machine's available memory if it is a new minimum."""
@@ -95,6 +97,7 @@ class _Worker:
             states=tuple(self.states),
             placement=self.placement,
             spent=self.spent,
+            accelerator_memory=self.accelerator_memory,
         )
 
 
@@ -307,6 +310,9 @@ class RunReader:
         self._worker(event)
         self.outputs.add(event)
 
+    def _on_accelerator_memory(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).accelerator_memory = AcceleratorMemory(event["bytes"], event["source"], event["words"])
+
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
         _require(len(notes) < _MOST_NOTES, f"note: more than {_MOST_NOTES:,}")
@@ -368,6 +374,7 @@ _HANDLERS = {
     "profile": RunReader._on_profile,  # noqa: SLF001
     "placement": RunReader._on_placement,  # noqa: SLF001
     "output": RunReader._on_output,  # noqa: SLF001
+    "accelerator-memory": RunReader._on_accelerator_memory,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

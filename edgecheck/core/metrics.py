@@ -39,6 +39,8 @@ class Family(Enum):
     """The artifact's outputs compared with its source model's, on this machine."""
     MEMORY = "memory"
     """The RAM of the inference process; other memory needs a separate family."""
+    ACCELERATOR = "accelerator"
+    """The memory that a model takes on an accelerator, which may be a part of the RAM or not."""
     LOAD = "load"
     """Something that each fresh process does once: loading, the first inference."""
     LATENCY = "latency"
@@ -119,6 +121,13 @@ RAM_MODEL = Metric(
     title="ram_peak minus the resident memory with the runtime ready and no model: what this model costs",
     unit=Unit.BYTES,
     family=Family.MEMORY,
+    binary=True,
+)
+RAM_ACCELERATOR = Metric(
+    name="ram_accelerator",
+    title="memory on the accelerator once the first inference is over, the highest of 2 to 5 fresh processes",
+    unit=Unit.BYTES,
+    family=Family.ACCELERATOR,
     binary=True,
 )
 LOAD_TIME = Metric(
@@ -204,7 +213,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.name: metric
         for metric in (
             *(SIZE, DOWNLOAD, PARAMS, FOOTPRINT),
-            *(RAM_PEAK, RAM_MODEL),
+            *(RAM_PEAK, RAM_MODEL, RAM_ACCELERATOR),
             *(LOAD_TIME, LOAD_TIME_CACHED, LATENCY_FIRST),
             *(LATENCY_P50, _percentile(75), LATENCY_P90, _percentile(95), _percentile(99), LATENCY_MEAN),
             INSTRUCTIONS,

@@ -209,6 +209,20 @@ _PHONE = record(
         "battery_level": whole(0, 100),
     },
 )
+_JETSON = record(
+    {},
+    {
+        "mode": record({"name": text(), "number": whole(0, _MOST)}),
+        "modes": many(pair(text(), whole(0, _MOST))),
+        "clocks": many(
+            record({"name": text(), "least": number(0, 1e12), "most": number(0, 1e12)}, {"now": number(0, 1e12)})
+        ),
+        "rails": by_name(number(-1e4, 1e4)),
+    },
+)
+_ACCELERATOR = record(
+    {"provider": text()}, {**dict.fromkeys(("devices", "libraries", "runtimes"), _NAMES), "missing": text()}
+)
 _SHAPED = many(pair(text(), many(whole())))
 _OPERATOR = record(
     {"name": text(), "type": text(), "provider": text(), "values_us": many(whole(), _MOST_FIGURES), "calls": whole()},
@@ -236,6 +250,8 @@ EVENTS: Mapping[str, Shape] = {
             "load_average": many(number()),
             "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
             "phone": _PHONE,
+            "jetson": _JETSON,
+            "accelerators": many(_ACCELERATOR),
         },
     ),
     "waiting": record({}, {"holder": text()}),
@@ -315,6 +331,7 @@ EVENTS: Mapping[str, Shape] = {
     ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),
+    "accelerator-memory": record(_PROCESS | {"bytes": whole(), "source": text(), "words": text()}),
     "end": record(
         _PROCESS
         | {

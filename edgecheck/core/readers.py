@@ -114,6 +114,20 @@ def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Eviden
     return highest(metric, costs)
 
 
+#: Why there is no figure where the budget asks for no accelerator, or the device has no figure.
+NO_ACCELERATOR = "no memory on an accelerator was reported: `accelerator:` in the budget names one"
+
+
+def _ram_accelerator(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Finding:
+    """The highest of the processes' figures, with who said so, which is the same for all of them."""
+    told = [worker.accelerator_memory for worker in workers if worker.accelerator_memory is not None]
+    found = highest(metric, [one.size for one in told])
+    if found is None:
+        return Unmeasured(metric, NO_ACCELERATOR)
+    most = max(told, key=lambda one: one.size)
+    return replace(found, basis=f"{found.basis}: {most.words or most.source}")
+
+
 def highest(metric: Metric, values: Iterable[int | None]) -> Measurement | None:
     """The highest of the processes' values; None where no process showed any."""
     known = [value for value in values if value is not None]
@@ -269,6 +283,7 @@ ON_DEVICE: Mapping[str, MetricReader] = MappingProxyType(
     {
         "ram_peak": MetricReader((Purpose.MEMORY,), _ram_peak),
         "ram_model": MetricReader((Purpose.MEMORY,), _ram_model),
+        "ram_accelerator": MetricReader((Purpose.MEMORY,), _ram_accelerator),
         **dict.fromkeys(PER_PROCESS, MetricReader(LOADING, _median)),
         "load_time_cached": MetricReader((Purpose.CACHED_LOAD,), _median),
         "offloaded": MetricReader((Purpose.LATENCY,), _offloaded),

@@ -23,7 +23,7 @@ from edgecheck.core.metrics import LOAD_TIME, OFFLOADED, Direction, Family, Prov
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
-from edgecheck.reports.conditions import found_at
+from edgecheck.reports.conditions import found_at, left_at
 
 #: The core's: anatomy's tiles are made of the same text.
 clean = text.clean
@@ -190,7 +190,7 @@ def details(result: CheckResult) -> str:
         if isinstance(offloaded, Measurement):
             parts.append(f"there: {offloaded.basis.rpartition('; by ')[0]}")
         if is_a_device(result.target):
-            parts += found_at(result.run.before)
+            parts += [*found_at(result.run.before), *left_at(result.run.after)]
     return clean("; ".join(parts))
 
 

@@ -1,7 +1,7 @@
-"""The accelerators that a model can run on besides the CPU: a module for each, with the same functions.
+"""The accelerators that a model can run on besides the CPU: a module for each, with four functions.
 
-`available` says why it cannot be used here, `options` how the runtime is asked for it, and `proof` what really ran
-there; what it takes of the accelerator's memory is read by `memory`. `engines` puts them together.
+`available` says why it cannot be used here, `options` how the runtime is asked for it, `proof` what really ran there,
+and `memory` what a process takes of its memory. `engines` puts them together.
 """
 
 import importlib

@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 from edgecheck_agent import refusals
 from edgecheck_agent.accelerators import Asked, Proof, tflite_models
+from edgecheck_agent.accelerators import memory as meters
 
 _CREATE = "tflite_plugin_create_delegate"
 
@@ -66,3 +67,8 @@ def proof(model: Any) -> Proof:
     """Where the operators run."""
     placed: Proof = model.placed
     return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

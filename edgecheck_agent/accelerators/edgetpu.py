@@ -7,6 +7,7 @@ https://www.coral.ai/docs/edgetpu/tflite-python/: a model that edgetpu_compiler 
 from typing import Any, List
 
 from edgecheck_agent.accelerators import Asked, Proof, delegate, tflite_models
+from edgecheck_agent.accelerators import memory as meters
 
 LIBRARY = "libedgetpu.so.1"
 
@@ -35,3 +36,8 @@ def proof(model: Any) -> Proof:
     """Where the operators run."""
     placed: Proof = model.placed
     return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgecheck_agent import litert_library, refusals, tflite_engine
 from edgecheck_agent.accelerators import Asked, Node, Proof, said, tflite_models
+from edgecheck_agent.accelerators import memory as meters
 
 # What the accelerator's library is called; the first that is there is loaded.
 _LIBRARIES = "libLiteRt*Accelerator.so"
@@ -71,6 +72,11 @@ def proof(model: Any) -> Proof:
     """Where the operators run."""
     placed: Proof = model.placed
     return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)
 
 
 class Engine:

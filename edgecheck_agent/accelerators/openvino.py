@@ -6,6 +6,7 @@ Options: https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvi
 from typing import Any, Dict, List, Tuple
 
 from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
+from edgecheck_agent.accelerators import memory as meters
 
 EXECUTION_PROVIDER = "OpenVINOExecutionProvider"
 NEEDS = "it needs OpenVINO's libraries in the version that this onnxruntime was built for"
@@ -30,3 +31,8 @@ def proof(model: Any) -> Proof:
     """Where the nodes run."""
     placed: Proof = model.placed
     return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

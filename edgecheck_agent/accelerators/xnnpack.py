@@ -8,6 +8,7 @@ from typing import Any, List
 
 from edgecheck_agent import litert_profile
 from edgecheck_agent.accelerators import Asked, Proof, tflite_models
+from edgecheck_agent.accelerators import memory as meters
 
 # As the runtime's profile calls it.
 NAME = "XNNPACK"
@@ -37,3 +38,8 @@ def proof(model: Any) -> Proof:
     """Where the operators run."""
     placed: Proof = model.placed
     return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

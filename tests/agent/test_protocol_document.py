@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from edgecheck_agent import jobs, refusals, sayings
+from edgecheck_agent.accelerators import memory
 from examples.real_models import fetch
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 
@@ -52,6 +54,9 @@ def fields(event: Event) -> dict[str, object]:
 def test_every_kind_of_event_is_shown_as_it_is(real: dict[str, Event]) -> None:
     shown = examples()
     assert shown.pop("counted")["process"] == 1  # which the emulated machine's host adds: tests/emulator/counters
+    taken = memory.Meter(os.getpid(), "openvino").grown()  # the runs had no accelerator
+    assert taken is not None
+    assert shown.pop("accelerator-memory").keys() == {"event", "process", *taken}
     assert sorted(shown) == sorted(real)
     for kind, event in real.items():
         expected = fields(event)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.cli import emulated_device
+from edgecheck.cli import doctor, emulated_device
 from edgecheck.cli.doctor import _SOURCES
 from edgecheck.converters.routes import ROUTES
 from edgecheck.emulator import programs
+from tests.agent.jetson_trees import laid_out
 from tests.cli.command import edgecheck
 
 
@@ -44,6 +45,23 @@ def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None
     assert re.search(r"✘ qemu-system-aarch64 .* not found: (sudo|brew) .*qemu", done.out)
     assert re.search(r"✘ C compiler .* not found, so that projected latencies .*: .* gcc\n", done.out)
     assert re.search(r"✘ llvm-mca .* none of version 19 or later, .*: .* llvm-19\n", done.out)
+
+
+def test_accelerators_are_those_of_this_machine(tmp_path: Path) -> None:
+    """A machine whose root has a Coral with its library, and a Hailo without."""
+    files = ("dev/apex_0", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1", "dev/hailo0")
+    laid_out(tmp_path / "root", dict.fromkeys(files, ""))
+    done = edgecheck("doctor", cwd=tmp_path, EDGECHECK_SYSTEM_ROOT=str(tmp_path / "root"))
+    lines = done.out.partition("Accelerators\n")[2].partition("\n\n")[0].splitlines()
+    found = {line.split()[1]: " ".join(line.split()) for line in lines}
+    assert found["edgetpu"] == "✔ edgetpu /dev/apex_0, /usr/lib/x86_64-linux-gnu/libedgetpu.so.1, not tried"
+    assert found["hailo"] == "✘ hailo no libhailort.so: install hailo-all (Raspberry Pi OS) (found /dev/hailo0)"
+
+
+def test_a_provider_that_leaves_the_model_to_the_cpu_does_not_work() -> None:
+    """Azure's, which every build has, takes no operator of any model."""
+    assert "fallback to CPU EP has been explicitly disabled" in doctor._tried("AzureExecutionProvider")
+    assert doctor._tried("NoSuchExecutionProvider")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets, load_project
-from edgecheck.config.budget_model import AcceleratorKeys, BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
+from edgecheck.config.budget_model import AcceleratorChoiceKeys, BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
 from edgecheck.config.limit_model import Levels
 from edgecheck.config.profile_model import (
+    AcceleratorKeys,
     CapacityKeys,
     ConstantKeys,
     CpuKeys,
@@ -29,10 +30,10 @@ from edgecheck.core.looks import LEAST_TIME
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import Unit, parse
 
-BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, AcceleratorKeys, Levels]
+BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, AcceleratorChoiceKeys, Levels]
 PROFILE_SECTIONS = [
-    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, RuntimesKeys, EmulationKeys, ProjectionKeys, ConstantKeys,
-    ScalingKeys,
+    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, AcceleratorKeys, RuntimesKeys, EmulationKeys, ProjectionKeys,
+    ConstantKeys, ScalingKeys,
     ProjectKeys,
 ]  # fmt: skip
 

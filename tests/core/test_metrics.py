@@ -102,6 +102,7 @@ def test_readers_are_of_known_metrics() -> None:
     [
         (Family.FILE, ["size", "download", "params", "footprint"]),
         (Family.MEMORY, ["ram_peak", "ram_model"]),
+        (Family.ACCELERATOR, ["ram_accelerator"]),
         (Family.LOAD, ["load_time", "load_time_cached", "latency_first"]),
         (Family.LATENCY, [f"latency_{of}" for of in ("p50", "p75", "p90", "p95", "p99", "mean")]),
         (Family.COUNT, ["instructions"]),

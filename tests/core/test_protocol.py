@@ -120,6 +120,7 @@ STREAM: list[dict[str, Any]] = [
         "piece": 0,
         "pieces": 1,
     },
+    {"event": "accelerator-memory", "process": 1, "bytes": 2**28, "source": "nvml", "words": "what it holds by NVML"},
     {"event": "note", "process": 1, "code": "nan-output", "message": "output y holds NaN"},
     {
         "event": "state",
