@@ -53,7 +53,13 @@ def available(_asked: Asked, loaded: Any) -> str:
 
 
 def options(asked: Asked, _package: str) -> litert_library.Setting:
-    """How models are compiled: what the GPU does not take goes to the CPU."""
+    """How models are compiled: what the GPU does not take goes to the CPU.
+
+    Raises:
+        refusals.Refused: it has no such precision.
+    """
+    if asked.precision and asked.precision not in _PRECISIONS:
+        raise refusals.Refused("no-accelerator", "LiteRT has no precision %r for a GPU" % asked.precision)
     chosen = ((_OPTIONS, _PRECISIONS[asked.precision]),) if asked.precision else ()
     return litert_library.Setting(asked.threads, litert_library.GPU | litert_library.CPU, chosen)
 

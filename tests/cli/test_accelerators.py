@@ -78,9 +78,6 @@ def test_what_the_npu_returns_is_judged(npu: Path, tmp_path: Path) -> None:
     assert done.code == 1
     assert verdicts(check) == {"size": "pass", "offloaded": "pass", "agreement": "fail"}
     assert "of the artifact is zero for every sample" in done.out
-    done, check = checked(tmp_path, budget.format(misbehaving(npu, "wander")))
-    assert "Outputs differ from run to run on the same inputs" in done.out
-    assert "outputs-vary" in {caveat["code"] for caveat in check["caveats"]}
 
 
 def test_a_crash_is_not_a_pass(npu: Path, tmp_path: Path) -> None:
