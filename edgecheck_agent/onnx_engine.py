@@ -15,7 +15,7 @@ VERSION = onnxruntime.__version__
 # y = Abs(x) on one float, IR version 3, opset 7: what the oldest runtime in the field takes.
 TINY = base64.b64decode("CAM6MgoLCgF4EgF5IgNBYnMSAWdaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAH")
 
-_ERROR = 3  # severity
+_WARNING, _ERROR = 2, 3  # severities
 _TYPES = {
     "float": "float32",
     "float16": "float16",
@@ -94,7 +94,7 @@ class Engine:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = _ERROR
+        options.log_severity_level = _WARNING if providers else _ERROR  # why a provider is not used is a warning
         if profile:
             options.enable_profiling = True
             options.profile_file_prefix = profile

@@ -67,7 +67,7 @@ def search(
             attempts[variant] = convert(alone, settings, show, compare=variant.name != AS_IS)
             trials[variant] = _before_running(attempts[variant])
         else:
-            trials[variant] = Trial(_result(run(attempts[variant], settings, show)), finished=True)
+            trials[variant] = Trial(_result(run(attempts[variant], show)), finished=True)
     return Search(answer(check.candidates, tuple(trials.values())), attempts)
 
 

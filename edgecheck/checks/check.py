@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def check_variant(check: Check, settings: ConversionSettings, progress: Callable[[str], None]) -> CheckResult:
     """Convert the model, run the artifact on the device, measure every metric, judge every limit."""
     attempt = convert(check, settings, progress)
-    attempt = run(attempt, settings, progress)
+    attempt = run(attempt, progress)
     findings = measure(attempt)
     return explained(attempt, judge(attempt, findings), progress)
 
@@ -103,6 +103,8 @@ class Attempt:
     """None where the conversion failed."""
     error: EdgecheckError | None = None
     """Why there is no artifact, or no run."""
+    settings: ConversionSettings | None = None
+    """Where the source's outputs are kept, to compare those of an accelerator with them."""
 
 
 def convert(
@@ -127,14 +129,14 @@ def convert(
     judged = any(limit.metric.family is Family.LIKENESS for limit in check.limits)
     if not by_accelerator and (converted or compare or judged):
         evidence = _with_likeness(check, evidence, settings, progress)
-    return Attempt(check, evidence)
+    return Attempt(check, evidence, settings=settings)
 
 
 def _is_converted(check: Check, artifact: Artifact) -> bool:
     return Path(artifact.path) != Path(check.budget.model.path)
 
 
-def run(attempt: Attempt, settings: ConversionSettings, progress: Callable[[str], None]) -> Attempt:
+def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
     """Run the artifact on the check's target; unchanged where there is no target or no artifact.
 
     On an accelerator, its own outputs are compared with the source's.
@@ -149,10 +151,9 @@ def run(attempt: Attempt, settings: ConversionSettings, progress: Callable[[str]
             accelerated.ensure_possible(check.budget.accelerator, evidence.artifact, target)
         needs = needs_of(check, evidence.artifact, target)
         evidence = replace(evidence, run=run_on(target, evidence.artifact, needs, progress=progress))
-        if check.budget.accelerator is not None:
-            request = request_of(check)
+        if check.budget.accelerator is not None and attempt.settings is not None:
             evidence = accelerated.compared_on_device(
-                evidence, request, target, needs, settings=settings, progress=progress
+                evidence, request_of(check), target, needs, settings=attempt.settings, progress=progress
             )
     except ConnectionLostError as error:
         hint = f"Run it again, which sends only what has not arrived: {_command(check)}"

@@ -34,10 +34,10 @@ IN_A_BUDGET: Mapping[str, str] = MappingProxyType(
 #: The formats that a runtime runs, as `edgecheck_agent/runtimes.py` tries them.
 _FORMATS = {
     "onnxruntime": "onnx",
-    "onnxruntime-gpu": "onnx",
-    "onnxruntime-openvino": "onnx",
     "ai-edge-litert": "tflite",
     "tflite-runtime": "tflite",
+    "onnxruntime-gpu": "onnx",
+    "onnxruntime-openvino": "onnx",
 }
 _RUNTIME = re.compile(r"([A-Za-z][\w.-]*?)\s*([=<>~!].*)?")
 

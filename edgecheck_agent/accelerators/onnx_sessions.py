@@ -1,12 +1,13 @@
 """Sessions of onnxruntime on an execution provider, and what onnxruntime says about who runs which node."""
 
 import os
+import re
 from typing import Any, Dict, List, Optional, Tuple
 
 import onnxruntime
 
 from edgecheck_agent import accelerators, onnx_engine, onnx_profile, refusals
-from edgecheck_agent.accelerators import Asked, Node, Proof
+from edgecheck_agent.accelerators import Asked, Node, Proof, said
 
 # By execution provider: the package that brings it, or what else does.
 _BROUGHT_BY = {
@@ -24,6 +25,10 @@ _PACKAGES = {
 
 # Since 1.24: https://onnxruntime.ai/docs/api/c/ (Session_GetEpGraphAssignmentInfo).
 _RECORD = ("session.record_ep_graph_assignment_info", "1")
+# A line of its log, an error or a warning: what comes after where it was written.
+_COMPLAINT = re.compile(r"\[[EW]:onnxruntime:[^\]]*\] (.+)")
+_CODE = re.compile(r"^: -?\d+ : \w+ : ")
+_MOST_WORDS = 500
 BY_ASSIGNMENT = "onnxruntime's graph assignment"
 BY_SESSION = "onnxruntime's list of the session's providers"
 
@@ -82,14 +87,21 @@ class Engine:
         wanted: List[Tuple[str, Dict[str, str]]] = self._module.options(self._asked)
         first = wanted[0][0]
         entries = [_RECORD] if records_assignment() else []
-        session = self._engine.session(path, profile=self._profile, providers=wanted, entries=entries)
-        if first not in session.get_providers():
-            message = "onnxruntime has %s but could not load it, and went on with %s" % (
-                first,
-                ", ".join(session.get_providers()),
-            )
-            raise refusals.Refused("no-accelerator", "%s; %s" % (message, self._module.NEEDS))
+        log = said.Log()
+        with said.heard(log):
+            session = self._engine.session(path, profile=self._profile, providers=wanted, entries=entries)
+        there = session.get_providers()
+        if first not in there:
+            why = reasons(log.text) or self._module.NEEDS
+            message = "onnxruntime could not start %s, and went on with %s: %s" % (first, ", ".join(there), why)
+            raise refusals.Refused("no-accelerator", message)
         return (ProfiledModel if self._profile else Model)(session, first)
+
+
+def reasons(log: str) -> str:
+    """Why a provider was not made, in onnxruntime's words; empty if it printed nothing about that."""
+    found = [" ".join(_CODE.sub("", text.rpartition("] ")[2]).split()).rstrip(".") for text in _COMPLAINT.findall(log)]
+    return "; ".join(dict.fromkeys(text for text in found if text))[:_MOST_WORDS]
 
 
 def records_assignment() -> bool:

@@ -58,7 +58,7 @@ def test_each_step_adds_to_the_attempt(settings: ConversionSettings) -> None:
     assert converted.error is None
     assert converted.evidence is not None
     assert converted.evidence.run is None
-    ran = run(converted, settings, lambda _: None)
+    ran = run(converted, lambda _: None)
     assert ran.evidence is not None
     assert ran.evidence.run is not None
     findings = measure(ran)
@@ -83,7 +83,7 @@ def test_a_model_that_cannot_be_converted_has_no_artifact_and_unknown_limits(set
     planned = replace(check(fetch("okay_nabu.tflite"), target=LOCAL, size=1e6), variant=Variant("float16"))
     attempt = convert(planned, settings, lambda _: None)
     assert attempt.error is not None
-    assert run(attempt, settings, lambda _: None) is attempt
+    assert run(attempt, lambda _: None) is attempt
     assert measure(attempt) == {}
     result = judge(attempt, {})
     assert [verdict.status for verdict in result.verdicts] == [Status.UNKNOWN]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from edgecheck.core.address import parse
 from edgecheck.targets import open_target
 from tests.agent.accelerators.npu import ABS, NEG, build, chain, misbehaving
 from tests.builders import profile
+from tests.cli.command import edgecheck
 from tests.targets.workloads import QUICK, events, silent, workload
 
 if TYPE_CHECKING:
@@ -32,3 +34,26 @@ def test_the_fake_npu_on_a_board(board: Board, tmp_path: Path) -> None:
         (end,) = [event for event in seen if event["event"] == "end"]
         assert (placed["taken"], placed["total"]) == ((1, 3) if outcome == "completed" else (0, 3))
         assert end["outcome"] == outcome
+
+
+def test_a_check_over_ssh_compares_what_the_board_returned(board: Board, tmp_path: Path) -> None:
+    npu = misbehaving(build(tmp_path), "wander")
+    model = chain(tmp_path / "m.tflite", NEG, ABS)
+    asked = ("check", str(model), "--accelerator", str(npu), "--limit", "agreement=0.5")
+    done = edgecheck(
+        *asked,
+        "--device",
+        "raspberry-pi-4-2gb",
+        "--target",
+        board.address,
+        "--bundle",
+        "system",
+        "--format",
+        "json",
+        cwd=tmp_path,
+    )
+    assert done.out, done.err
+    (check,) = json.loads(done.out)["checks"]
+    assert 0.5 < check["figures"]["agreement"]["value"] < 1
+    assert check["figures"]["offloaded"]["value"] == 0.5
+    assert {"outputs-vary", "left-behind"} <= {caveat["code"] for caveat in check["caveats"]}

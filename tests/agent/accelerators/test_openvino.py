@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edgecheck_agent.accelerators import onnx_sessions
 from tests import openvino
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, AgentRun, job, run
 
@@ -67,3 +68,29 @@ def test_a_build_without_the_provider_says_what_it_has(tmp_path: Path) -> None:
         assert f"{provider} is not in this build: onnxruntime " in found.end["message"]
         assert "CPUExecutionProvider" in found.end["message"]
         assert f"--runtime {package}" in found.end["message"]
+
+
+def test_a_precision_that_the_device_lacks_is_not_a_run_on_the_cpu(path: list[str], tmp_path: Path) -> None:
+    """The provider is left out, and the session made without it: onnxruntime says so in its log alone."""
+    model = openvino.wholly(tmp_path / "m.onnx")
+    found = run(job(model, accelerator={"provider": "openvino", "precision": "fp16"}, python_path=path, latency=QUICK))
+    assert found.ending == ("refused", "load", "no-accelerator")
+    assert found.end["message"] == (
+        "onnxruntime could not start OpenVINOExecutionProvider, and went on with CPUExecutionProvider: "
+        "Unsupported inference precision is selected. CPU only supports FP32, ACCURACY"
+    )
+
+
+def test_what_onnxruntime_prints_about_missing_libraries() -> None:
+    log = (
+        "2026-01-01 00:00:00 [E:onnxruntime:Default, provider_bridge_ort.cc:2251 TryGetProviderInfo_CUDA] "
+        "provider_bridge_ort.cc:1844 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load "
+        "library libonnxruntime_providers_cuda.so with error: libcublasLt.so.12: cannot open shared object file\n"
+        "2026-01-01 00:00:00 [W:onnxruntime:Default, onnxruntime_pybind_state.cc:965 CreateExecutionProviderInstance] "
+        "Failed to create CUDAExecutionProvider. Require cuDNN 9.* and CUDA 12.*.\n"
+    )
+    assert onnx_sessions.reasons(log) == (
+        "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.12: cannot open "
+        "shared object file; Failed to create CUDAExecutionProvider. Require cuDNN 9.* and CUDA 12.*"
+    )
+    assert onnx_sessions.reasons("nothing") == ""
