@@ -10,15 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from edgecheck.core.accelerator import PROVIDERS
 from edgecheck.core.text import clean
 from edgecheck.errors import EdgecheckError
 from edgecheck.scratch import scratch
 
 #: By accelerator: the format that it runs.
-_FORMATS = {
-    **dict.fromkeys(("tensorrt", "cuda", "openvino", "nnapi"), "onnx"),
-    **dict.fromkeys(("gpu", "xnnpack", "edgetpu"), "tflite"),
-}
+_FORMATS = {name: provider.formats[0] for name, provider in PROVIDERS.items()}
 
 #: By format: the agent's module with a model of one operator, which any version of the runtime takes.
 _TINY = {"onnx": "onnx_engine", "tflite": "tflite_engine"}
