@@ -109,14 +109,18 @@ class ModelSettings:
 
     @property
     def _bundle(self) -> str:
-        """A version that is asked for is brought along; a name alone may be what the device has."""
+        """A version that is asked for is brought along, and so is a package with an accelerator.
+
+        A name alone may be what the device has.
+        """
         is_pinned = bool(self.runtime) and self._requirement[1] != ""
         if is_pinned and self.bundle == "system":
             raise UsageError(
                 f"--runtime {self.runtime} names a version, and --bundle system takes what the device has.",
                 "Leave one of them out.",
             )
-        return "profile" if is_pinned else self.bundle
+        has_accelerator = bool(self.runtime) and self._requirement[0].startswith("onnxruntime-")
+        return "profile" if is_pinned or (has_accelerator and not self.bundle) else self.bundle
 
     @property
     def _requirement(self) -> tuple[str, str]:

@@ -6,22 +6,21 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import onnxruntime
 
-from edgecheck_agent import accelerators, onnx_engine, onnx_profile, refusals
+from edgecheck_agent import accelerators, onnx_engine, onnx_profile, refusals, sayings
 from edgecheck_agent.accelerators import Asked, Node, Proof, said
 
-# By execution provider: the package that brings it, or what else does.
-_BROUGHT_BY = {
-    "CUDAExecutionProvider": "onnxruntime-gpu (on a Jetson, the build for its JetPack)",
-    "TensorrtExecutionProvider": "onnxruntime-gpu and TensorRT (on a Jetson, both of its JetPack)",
-    "OpenVINOExecutionProvider": "onnxruntime-openvino",
-    "NnapiExecutionProvider": "a build of onnxruntime for Android with NNAPI, which no Python package has",
+# By execution provider: what to do where a build lacks it.
+_BRING = "install %s there, or have edgecheck bring it: --runtime %s"
+_NEXT = {
+    "CUDAExecutionProvider": _BRING % ("onnxruntime-gpu (on a Jetson, the build for its JetPack)", "onnxruntime-gpu"),
+    "TensorrtExecutionProvider": _BRING
+    % ("onnxruntime-gpu and TensorRT (on a Jetson, both of its JetPack)", "onnxruntime-gpu"),
+    "OpenVINOExecutionProvider": _BRING % ("onnxruntime-openvino", "onnxruntime-openvino"),
+    "NnapiExecutionProvider": "no Python package has it: install your own build of onnxruntime for Android there",
 }
-# The packages among them that `--runtime` takes.
-_PACKAGES = {
-    "CUDAExecutionProvider": "onnxruntime-gpu",
-    "TensorrtExecutionProvider": "onnxruntime-gpu",
-    "OpenVINOExecutionProvider": "onnxruntime-openvino",
-}
+
+# What onnxruntime raises where a library or a driver is missing, rather than leaving the provider out.
+_MISSING = re.compile(r"[Ii]nstall .*(?:librar|dependenc)|CUDA (?:failure|driver|error)|no CUDA-capable")
 
 # Since 1.24: https://onnxruntime.ai/docs/api/c/ (Session_GetEpGraphAssignmentInfo).
 _RECORD = ("session.record_ep_graph_assignment_info", "1")
@@ -41,14 +40,11 @@ def missing(asked: Asked, execution_provider: str) -> str:
     there = onnxruntime.get_available_providers()
     if execution_provider in there:
         return ""
-    package = _PACKAGES.get(execution_provider)
-    bring = ", or have edgecheck bring it: --runtime %s" % package if package else ""
-    return "%s is not in this build: onnxruntime %s on the device has %s; install %s there%s" % (
+    return "%s is not in this build: onnxruntime %s on the device has %s; %s" % (
         asked.provider,
         onnxruntime.__version__,
         ", ".join(there),
-        _BROUGHT_BY[execution_provider],
-        bring,
+        _NEXT[execution_provider],
     )
 
 
@@ -88,8 +84,14 @@ class Engine:
         first = wanted[0][0]
         entries = [_RECORD] if records_assignment() else []
         log = said.Log()
-        with said.heard(log):
-            session = self._engine.session(path, profile=self._profile, providers=wanted, entries=entries)
+        try:
+            with said.heard(log):
+                session = self._engine.session(path, profile=self._profile, providers=wanted, entries=entries)
+        except Exception as error:
+            if not _MISSING.search(str(error)):
+                raise
+            message = "onnxruntime could not start %s: %s" % (first, sayings.understood(str(error))[1])
+            raise refusals.Refused("no-accelerator", message) from error
         there = session.get_providers()
         if first not in there:
             why = reasons(log.text) or self._module.NEEDS

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecheck_agent import litert_library
 from edgecheck_agent.accelerators import gpu
 from examples.real_models import fetch
 from tests.agent.agent_runs import QUICK, decoded, job, run
@@ -100,3 +101,14 @@ def test_a_real_model_that_a_gpu_takes_in_part() -> None:
     (placed,) = found.of("placement")
     assert 0 < placed["taken"] < placed["total"]
     assert {"type": "CALL_ONCE", "reason": "Operation is not supported"}.items() <= placed["left"][0].items()
+
+
+def test_litert_calls_a_model_fully_accelerated_that_runs_on_the_cpu_alone(tmp_path: Path) -> None:
+    """Also where a GPU was asked for and its library is not found: that is not an error."""
+    library = litert_library.library("ai_edge_litert", "2.3.0", "no-accelerator", "GPU")
+    library.folder = str(tmp_path)
+    model = str(fetch("face_detection_short_range.tflite"))
+    for hardware in (litert_library.CPU, litert_library.GPU | litert_library.CPU):
+        compiled = litert_library.Compiled(library, model, litert_library.Setting(1, hardware), None)
+        assert library.truth("LiteRtCompiledModelIsFullyAccelerated", compiled.handle)
+        assert not library.truth("LiteRtCompiledModelIsNonCpuFullyAccelerated", compiled.handle)
