@@ -15,7 +15,6 @@ from platformdirs import user_cache_path
 
 from edgecheck import __version__
 from edgecheck.converters.routes import ROUTES, remedy
-from edgecheck.core.text import clean
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import EdgecheckError
 
@@ -97,47 +96,11 @@ def _runtimes() -> Iterator[Line]:
             yield Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
 
 
-#: Runs a tiny model with one of ONNX Runtime's providers; prints the provider that the session took.
-_TRIAL = """
-import sys, numpy, onnxruntime
-from edgecheck_agent import onnx_engine
-onnxruntime.set_default_logger_severity(3)
-options = onnxruntime.SessionOptions()
-options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-session = onnxruntime.InferenceSession(onnx_engine.TINY, options, providers=[sys.argv[1]])
-session.run(None, {session.get_inputs()[0].name: numpy.ones([1], numpy.float32)})
-print(session.get_providers()[0])
-"""
-
-
 def _accelerators() -> Iterator[Line]:
-    """A line for each accelerator of which something is here; those of ONNX Runtime are tried."""
-    from edgecheck.targets.local import probe
+    from edgecheck.cli.accelerators_here import findings
 
-    try:
-        seen = probe(()).get("accelerators", ())
-    except EdgecheckError as error:
-        yield Line(works=False, what="accelerators", found=error.message)
-        return
-    for one in seen:
-        there = ", ".join([*one["devices"], *one["libraries"], *one["runtimes"]])
-        providers = [name for name in one["runtimes"] if name.endswith("ExecutionProvider")]
-        problem = one["missing"] or next((trouble for name in providers if (trouble := _tried(name))), "")
-        tried = ", ran a model" if providers and not problem else ", not tried" if not problem else ""
-        found = f"{clean(there)}{tried}" if not problem else f"{clean(problem)} (found {clean(there)})"
-        yield Line(works=not problem, what=clean(one["provider"]), found=found)
-    if not seen:
-        yield Line(works=False, what="none", found="no driver, library or runtime of an accelerator is here")
-
-
-def _tried(provider: str) -> str:
-    """Why a session with that provider did not run a model; empty if it did."""
-    argv = [sys.executable, "-c", _TRIAL, provider]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=_TIMEOUT)
-    lines = done.stdout.split()
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return "" if lines[-1:] == [provider] else f"a session with {provider} ran on {lines[-1] if lines else 'nothing'}"
+    for works, what, found in findings():
+        yield Line(works=works, what=what, found=found)
 
 
 def _converters() -> Iterator[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from edgecheck.core.accelerator import PROVIDERS
 from edgecheck.core.limits import Limit
 
 #: The id of the profile that describes the machine edgecheck runs on.
@@ -15,7 +16,7 @@ CLASSES = ("single-board-computer", "jetson", "phone", "computer")
 
 
 #: What a device may hand a part of a model to. No check runs on a Hailo: it is only named.
-ACCELERATORS = ("tensorrt", "cuda", "openvino", "xnnpack", "gpu", "nnapi", "edgetpu", "hailo")
+ACCELERATORS = (*PROVIDERS, "hailo")
 
 #: The types of number that an accelerator computes with.
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")

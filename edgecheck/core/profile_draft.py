@@ -218,7 +218,7 @@ def _source(library: str, device: ProbedDevice) -> str:
     """Where a library comes from, by its path."""
     if "-packages/" in library:
         return "wheel"
-    if library.startswith(("/system/", "/vendor/")):
+    if library.startswith(("/system/", "/vendor/", "/apex/")):
         return "android"
     return "jetpack" if _kind(device) == "jetson" else "apt"
 

@@ -7,9 +7,10 @@ import glob
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from edgecheck_agent import child, procfs
 
@@ -51,6 +52,7 @@ FOLDERS = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/*-linux-gnu*"),
     *("/usr/lib/*-linux-gnu*/nvidia", "/usr/lib/*-linux-gnu*/tegra", "/usr/lib/*-linux-gnu*/tegra-egl"),
     *("/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib", "/system/lib64", "/vendor/lib64"),
+    "/apex/com.android.neuralnetworks/lib64",  # from Android 11 on
 )
 # Where wheels put NVIDIA's libraries, in a folder of Python packages.
 _IN_WHEELS = ("nvidia/*/lib", "tensorrt_libs", "tensorrt_cu*_libs")
@@ -101,16 +103,22 @@ def on_usb(pairs: Any) -> List[str]:
 
 
 def _libraries(name: str) -> List[str]:
-    """The paths of libraries of that name, one of each file: links to it are left out but for the shortest name."""
+    """The paths of libraries of that name, one of each file: of the links to it, the one that programs load."""
     wheels = [os.path.join(folder, place) for folder in sys.path if "-packages" in folder for place in _IN_WHEELS]
     places = [*(procfs.place(folder) for folder in FOLDERS), *wheels]
     places += [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if os.path.isabs(folder)]
     by_file = {}  # type: Dict[str, str]
     for path in [path for place in places for path in sorted(glob.glob(os.path.join(place, name)))]:
         real = os.path.realpath(path)
-        if len(os.path.basename(path)) < len(os.path.basename(by_file.get(real, path + "x"))):
+        if real not in by_file or _rank(path) < _rank(by_file[real]):
             by_file[real] = path
     return sorted(procfs.named(path) for path in by_file.values())
+
+
+def _rank(path: str) -> Tuple[bool, int]:
+    """Lower for what programs load, `libcudart.so.12`, than for `libcudart.so` and `libcudart.so.12.6.68`."""
+    name = os.path.basename(path)
+    return re.search(r"\.so\.\d+$", name) is None, len(name)
 
 
 def runtimes() -> List[str]:

@@ -1,6 +1,6 @@
 """`edgecheck doctor`.
 
-Also covers `emulated_device.py`.
+Also covers `emulated_device.py` and `accelerators_here.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.cli import doctor, emulated_device
+from edgecheck.cli import accelerators_here, emulated_device
 from edgecheck.cli.doctor import _SOURCES
 from edgecheck.converters.routes import ROUTES
 from edgecheck.emulator import programs
@@ -47,21 +47,26 @@ def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None
     assert re.search(r"✘ llvm-mca .* none of version 19 or later, .*: .* llvm-19\n", done.out)
 
 
-def test_accelerators_are_those_of_this_machine(tmp_path: Path) -> None:
-    """A machine whose root has a Coral with its library, and a Hailo without."""
+def test_each_accelerator_runs_a_model_or_says_what_is_missing(tmp_path: Path) -> None:
+    """On a machine whose root has a Coral with an empty library, and a Hailo: XNNPACK is what works here."""
     files = ("dev/apex_0", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1", "dev/hailo0")
     laid_out(tmp_path / "root", dict.fromkeys(files, ""))
-    done = edgecheck("doctor", cwd=tmp_path, EDGECHECK_SYSTEM_ROOT=str(tmp_path / "root"))
-    lines = done.out.partition("Accelerators\n")[2].partition("\n\n")[0].splitlines()
-    found = {line.split()[1]: " ".join(line.split()) for line in lines}
-    assert found["edgetpu"] == "✔ edgetpu /dev/apex_0, /usr/lib/x86_64-linux-gnu/libedgetpu.so.1, not tried"
-    assert found["hailo"] == "✘ hailo no libhailort.so: install hailo-all (Raspberry Pi OS) (found /dev/hailo0)"
+    found = {name: (works, words) for works, name, words in _with_root(tmp_path / "root")}
+    assert set(found) == {"tensorrt", "cuda", "openvino", "nnapi", "gpu", "xnnpack", "edgetpu", "hailo"}
+    assert found["xnnpack"] == (True, "ran a model (XNNPACK, by the interpreter's list of delegated operators)")
+    works, words = found["edgetpu"]
+    assert not works
+    assert words.startswith("the delegate libedgetpu.so.1 cannot be loaded on the device (")
+    assert words.endswith("(found /dev/apex_0, /usr/lib/x86_64-linux-gnu/libedgetpu.so.1)")
+    works, words = found["openvino"]
+    assert works or "install onnxruntime-openvino" in words
+    assert found["hailo"] == (False, "/dev/hailo0 is here, but no runtime of edgecheck's uses it")
 
 
-def test_a_provider_that_leaves_the_model_to_the_cpu_does_not_work() -> None:
-    """Azure's, which every build has, takes no operator of any model."""
-    assert "fallback to CPU EP has been explicitly disabled" in doctor._tried("AzureExecutionProvider")
-    assert doctor._tried("NoSuchExecutionProvider")
+def _with_root(root: Path) -> list[tuple[bool, str, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGECHECK_SYSTEM_ROOT", str(root))
+        return list(accelerators_here.findings())
 
 
 @pytest.mark.parametrize(

@@ -239,8 +239,8 @@ def test_a_name_that_is_not_a_device_is_reported_with_the_nearest(write: Write, 
         ("soc: Chip", "soc: Chip\naccelerators: [cuda]",
          ("5:16: accelerators[0]: found cuda; expected a mapping with the keys provider, library, source and so on")),
         ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('cuda', 'coral')}}}]",
-         ("5:27: accelerators[0].provider: found 'coral'; expected one of tensorrt, cuda, openvino, xnnpack, gpu, "
-          "nnapi, edgetpu, hailo")),
+         ("5:27: accelerators[0].provider: found 'coral'; expected one of cuda, tensorrt, openvino, nnapi, "
+          "xnnpack, gpu, edgetpu, hailo")),
         ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('fp16', 'half')}}}]",
          "5:88: accelerators[0].precision[0]: found 'half'; expected one of fp32, fp16, bf16, int8"),
         ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('[fp16]', '[]')}}}]",

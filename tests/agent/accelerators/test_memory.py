@@ -17,8 +17,8 @@ from edgecheck.core.measurement import measure
 from edgecheck.core.metrics import METRICS
 from edgecheck_agent import procfs
 from edgecheck_agent.accelerators import memory
-from tests.agent.accelerators.npu import ABS, chain
-from tests.agent.agent_runs import ONE_PROCESS, job, run
+from examples.real_models import fetch
+from tests.agent.agent_runs import ONE_PROCESS, QUICK, job, run
 from tests.builders import ARTIFACT, profile
 
 MIB = 2**20
@@ -193,15 +193,22 @@ def test_the_fall_of_what_is_available_names_the_process_s_own_share() -> None:
     assert 0.9 * len(held) < after["own"] - before["own"] < 1.5 * len(held)
 
 
-def test_the_memory_pass_reports_it_and_the_metric_reads_it(tmp_path: Path) -> None:
-    """A real worker, on the accelerator that every machine has."""
-    model = chain(tmp_path / "small.tflite", ABS)
-    heard = run(job(model, memory=ONE_PROCESS, accelerator={"provider": "xnnpack"}))
-    kinds = [event["event"] if event["event"] != "phase" else event["phase"] for event in heard.events]
-    assert kinds.index("first-inference") < kinds.index("accelerator-memory") < kinds.index("steady")
+def test_the_memory_pass_reports_it_and_the_metric_reads_it() -> None:
+    """A real model on XNNPACK, through the agent's supervisor."""
+    done = run(job(fetch("hey_jarvis.tflite"), memory=ONE_PROCESS, accelerator={"provider": "xnnpack"}))
+    kinds = [event["phase"] if event["event"] == "phase" else event["event"] for event in done.events]
+    assert kinds[kinds.index("first-inference") + 1] == "accelerator-memory"
     reader = RunReader("local")
-    for event in heard.events:
+    for event in done.events:
         reader.feed(event)
     found = measure(METRICS["ram_accelerator"], Evidence(artifact=ARTIFACT, run=reader.run(), profile=profile()))
     assert isinstance(found, Measurement), found
     assert found.basis.startswith("of one process: the fall of MemAvailable, other processes included; ")
+
+
+def test_no_other_pass_reads_it() -> None:
+    """Neither those that take times, nor a job without an accelerator."""
+    timed = run(job(fetch("hey_jarvis.tflite"), latency=QUICK, accelerator={"provider": "xnnpack"}))
+    plain = run(job(fetch("hey_jarvis.tflite"), memory=ONE_PROCESS))
+    assert (timed.end["outcome"], plain.end["outcome"]) == ("completed", "completed")
+    assert timed.of("accelerator-memory") == plain.of("accelerator-memory") == []

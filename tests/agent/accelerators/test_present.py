@@ -87,6 +87,7 @@ def test_a_library_and_the_links_to_it_are_one(root: Path) -> None:
     folder = root / "usr/lib/aarch64-linux-gnu"
     laid_out(root, {"usr/lib/aarch64-linux-gnu/libnvinfer.so.10.3.0": "", "dev/nvhost-gpu": ""})
     (folder / "libnvinfer.so.10").symlink_to("libnvinfer.so.10.3.0")
+    (folder / "libnvinfer.so").symlink_to("libnvinfer.so.10")
     assert by_provider()["tensorrt"]["libraries"] == ["/usr/lib/aarch64-linux-gnu/libnvinfer.so.10"]
 
 
