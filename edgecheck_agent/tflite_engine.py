@@ -172,9 +172,8 @@ class Engine:
 
     def interpreter(self, path: str, delegates: Sequence[Any] = ()) -> Any:
         """An interpreter of the model, to which `delegates` were applied in their order."""
-        return self._interpreter(
-            model_path=path, num_threads=self._threads, experimental_delegates=list(delegates) or None
-        )
+        given = {"experimental_delegates": list(delegates)} if delegates else {}
+        return self._interpreter(model_path=path, num_threads=self._threads, **given)
 
 
 def wrapped(interpreter: Any, signature: Optional[str]) -> Any:

@@ -351,7 +351,7 @@ def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
     those that could not be compared.
     """
     limits = _artifact_limits(check, evidence)
-    if check.budget.accelerator is None or check.target is None or any(each.metric == OFFLOADED for each in limits):
+    if check.budget.accelerator is None or any(each.metric == OFFLOADED for each in limits):
         return limits
     return (*limits, Limit(metric=OFFLOADED, error=0.0, source=Source("every accelerator")))
 
