@@ -39,19 +39,15 @@ def test_the_fake_npu_on_a_board(board: Board, tmp_path: Path) -> None:
 def test_a_check_over_ssh_compares_what_the_board_returned(board: Board, tmp_path: Path) -> None:
     npu = misbehaving(build(tmp_path), "wander")
     model = chain(tmp_path / "m.tflite", NEG, ABS)
-    asked = ("check", str(model), "--accelerator", str(npu), "--limit", "agreement=0.5")
-    done = edgecheck(
-        *asked,
-        "--device",
-        "raspberry-pi-4-2gb",
-        "--target",
-        board.address,
-        "--bundle",
-        "system",
-        "--format",
-        "json",
-        cwd=tmp_path,
-    )
+    lines = [
+        f"model: {model}",
+        f"accelerator: {npu}",
+        "bundle: system",
+        "measure: {warmup_time: 0 s, min_count: 5, min_time: 10 ms, max_time: 1 s}",
+        "devices: {raspberry-pi-4-2gb: {agreement: 0.5, latency_p50: off}}",
+    ]
+    (tmp_path / "b.yaml").write_text("\n".join(lines), encoding="utf-8")
+    done = edgecheck("check", "b.yaml", "--target", board.address, "--format", "json", cwd=tmp_path)
     assert done.out, done.err
     (check,) = json.loads(done.out)["checks"]
     assert 0.5 < check["figures"]["agreement"]["value"] < 1
