@@ -68,6 +68,7 @@ def command() -> None:
     click.echo(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for title, lines in (
         ("Runtimes on this machine", _runtimes()),
+        ("Accelerators", _accelerators()),
         ("Converters", _converters()),
         ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
@@ -98,6 +99,13 @@ def _runtimes() -> Iterator[Line]:
         else:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             yield Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
+
+
+def _accelerators() -> Iterator[Line]:
+    from edgecheck.cli.accelerators_here import findings
+
+    for works, what, found in findings():
+        yield Line(works=works, what=what, found=found)
 
 
 def _converters() -> Iterator[Line]:
