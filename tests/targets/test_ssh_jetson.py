@@ -16,6 +16,7 @@ from edgecheck.core.caveats import caveats
 from edgecheck.core.events import RunReader
 from edgecheck.reports.conditions import left_at
 from edgecheck.targets import open_target
+from examples.real_models import fetch
 from tests.agent.jetson_trees import NANO, laid_out
 from tests.builders import profile
 from tests.targets.workloads import ONE_PROCESS, QUICK, silent, workload
@@ -30,13 +31,15 @@ JETSON = profile(name="NVIDIA Jetson Nano (4 GB)", kind="jetson", power_mode="MA
 
 @pytest.mark.ssh
 def test_a_board_in_another_power_mode_is_a_caveat_with_the_command(
-    boards: Callable[..., Board], model: Path, tmp_path: Path
+    boards: Callable[..., Board], tmp_path: Path
 ) -> None:
     root = laid_out(tmp_path / "jetson", NANO)
     board = boards(EDGECHECK_SYSTEM_ROOT=str(root))
     reader = RunReader(board.address)
     target = open_target(parse(board.address), JETSON)
-    with target.launch(workload(model, latency=QUICK, memory=ONE_PROCESS), silent) as lines:
+    model, asked = fetch("hey_jarvis.tflite"), {"provider": "xnnpack"}
+    job = workload(model, format="tflite", accelerator=asked, latency=QUICK, memory=ONE_PROCESS)
+    with target.launch(job, silent) as lines:
         for line in lines:
             if reader.hear(line).get("event") == "start":  # while the model runs, the board gets warm
                 (root / "sys/class/thermal/thermal_zone0/temp").write_text("71250\n")
@@ -47,7 +50,10 @@ def test_a_board_in_another_power_mode_is_a_caveat_with_the_command(
     assert (run.before.temperatures, run.after.temperatures) == ((("CPU-therm", 60.5),), (("CPU-therm", 71.25),))
     assert run.after.jetson.rails == (("POM_5V_IN", 4.52), ("POM_5V_GPU", 0.0), ("POM_5V_CPU", 1.078))
     assert left_at(run.after) == ["afterwards 71 °C, GPU 640 MHz, clocks held, POM_5V_IN 4.5 W"]
-    found = {one.code: one for one in caveats(run, JETSON, "onnx", Effort())}
+    (taken,) = [worker.accelerator_memory for worker in run.memory_workers]
+    assert taken is not None
+    assert taken.source == "available"
+    found = {one.code: one for one in caveats(run, JETSON, "tflite", Effort())}
     expected = "The board is in power mode 5W; the profile of NVIDIA Jetson Nano (4 GB) is about MAXN."
     assert found["power-mode"].message == expected
     assert found["power-mode"].advice == "Set it and run again: sudo nvpmodel -m 0"
