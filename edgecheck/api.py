@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
+from edgecheck.leases import releasing
 
 if TYPE_CHECKING:
     from edgecheck.checks.from_model import ModelSettings
@@ -37,6 +38,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     inputs: Mapping[str, Sequence[int]] | None = None,
     signature: str = "",
     factory: str = "",
+    accelerator: str | Mapping[str, str] = "",
     runtime: str = "",
     bundle: str = "",
     threads: int = 1,
@@ -63,6 +65,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
         inputs: For models without a budget: shapes of inputs that have open dimensions.
         signature: For models without a budget: the signature to run, where a `.tflite` or SavedModel has several.
         factory: For a file of weights: the function that builds the network, `package.module:function`.
+        accelerator: For models without a budget, not the CPU: `tensorrt:fp16`, or provider and precision by name.
         runtime: For models without a budget: the runtime, such as `ai-edge-litert==2.3.0`; empty: the profile's.
         bundle: For models without a budget: `system` or `profile`; empty: by target.
         threads: For models without a budget: threads of the runtime.
@@ -83,9 +86,8 @@ def check(  # noqa: PLR0913 - each is an option of the command
     from edgecheck.checks.invocation import InvocationRequest
 
     home = Path.cwd() if root is None else Path(root)
-    given = _settings(
-        home, inputs, samples, signature=signature, factory=factory, runtime=runtime, bundle=bundle, threads=threads
-    )
+    rest: dict[str, Any] = {"signature": signature, "factory": factory, "accelerator": _accelerator(accelerator)}
+    given = _settings(home, inputs, samples, **rest, runtime=runtime, bundle=bundle, threads=threads)
     chosen = _selection(home, paths, limits, profiles, trust=trust, pin=pin, on_unknown=on_unknown, given=given)
     selection = replace(chosen, devices=_several(devices), variants=_several(variants))
     request = InvocationRequest(selection=selection, targets=_several(targets), machines=machines, fresh=fresh)
@@ -148,6 +150,22 @@ def _settings(
     return ModelSettings(inputs=shapes, samples=_in(home, samples), **rest)
 
 
+def _accelerator(given: str | Mapping[str, str]) -> str:
+    """As `--accelerator` takes it.
+
+    Raises:
+        UsageError: it has other keys than a budget's `accelerator:`.
+    """
+    if isinstance(given, str):
+        return given
+    if not {"provider"} <= given.keys() <= {"provider", "precision"}:
+        raise UsageError(
+            f"accelerator has the keys {', '.join(map(repr, given))}.",
+            "It takes 'provider' and, if wanted, 'precision'.",
+        )
+    return ":".join(filter(None, (given["provider"], given.get("precision", ""))))
+
+
 def _selection(
     home: Path,
     paths: Sequence[AnyPath],
@@ -166,6 +184,7 @@ def _selection(
     )
 
 
+@releasing()
 def _performed(request: InvocationRequest, home: Path, progress: Callable[[str], None]) -> Report:
     from edgecheck.checks.invocation import plan_invocation
     from edgecheck.config import load_project

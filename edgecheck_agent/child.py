@@ -26,7 +26,7 @@ EXIT_GRACE_S = 10.0
 _PIECE = 65536
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 # onnxruntime (1.32, Linux) collects telemetry: a thread, 2.5 MB, and files in ~/.cache and $TMPDIR.
-_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
+QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
 _WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
@@ -52,7 +52,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                env=dict(os.environ, **_QUIET),
+                env=dict(os.environ, **QUIET),
                 pass_fds=[theirs],
                 start_new_session=True,
                 preexec_fn=tie(os.getpid()),  # noqa: PLW1509 - this process has one thread

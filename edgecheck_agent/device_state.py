@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from edgecheck_agent import android, procfs, waiting
+from edgecheck_agent import android, jetson, procfs, waiting
 
 # Bits of `vcgencmd get_throttled`, as Raspberry Pi documents them.
 THROTTLED = {
@@ -34,6 +34,10 @@ MACHINE_ID = "/etc/machine-id"
 _TOOL_S = 2.0
 _TOOL_FOLDERS = ("/usr/bin", "/usr/sbin", "/opt/vc/bin")  # over SSH, PATH may lack some of them
 _CPUFREQ = "/sys/devices/system/cpu/cpu%d/cpufreq/"
+_MODEL = "/proc/device-tree/model"
+_THERMAL = "/sys/class/thermal/thermal_zone*"
+# Of a Jetson's power controller JetPack 4 always reports 50 or 100 °C.
+_NOT_MEASURED = "PMIC-Die"
 _FIRMWARE = "/sys/devices/platform/soc/soc:firmware/get_throttled"  # where a Raspberry Pi runs another Linux
 
 
@@ -41,9 +45,11 @@ def state(when: str) -> Dict[str, Any]:
     """The fields of the `device` event; a figure that the device does not provide is None."""
     system = os.uname()
     phone = android.state()
+    said = _tool("nvpmodel", "-q")
+    board = jetson.state(said)
     return {
         "when": when,
-        "model": (phone or {}).get("model") or procfs.text("/proc/device-tree/model") or firmware_name(DMI),
+        "model": (phone or {}).get("model") or procfs.text(procfs.place(_MODEL)) or firmware_name(DMI),
         "machine_id": machine_id(MACHINE_ID),
         "system": system.sysname,
         "kernel": system.release,
@@ -57,9 +63,10 @@ def state(when: str) -> Dict[str, Any]:
         "storage": _storage(),
         "temperatures": _temperatures(),
         "throttled": _throttled(),
-        "power_mode": _tool("nvpmodel", "-q"),
+        "power_mode": said or jetson.in_words(board),
         "load_average": _load(),
         "phone": phone,
+        "jetson": board,
         "pressure": {"at_s": round(time.monotonic(), 3), "waited_s": waiting.pressure()},
     }
 
@@ -131,10 +138,10 @@ def _storage() -> Dict[str, int]:
 def _temperatures() -> Dict[str, float]:
     """Degrees Celsius by thermal zone."""
     found = {}
-    for zone in sorted(glob.glob("/sys/class/thermal/thermal_zone*")):
-        milli = procfs.text(zone + "/temp")
-        if re.match(r"-?\d+$", milli):
-            found[procfs.text(zone + "/type") or os.path.basename(zone)] = int(milli) / 1000
+    for zone in sorted(glob.glob(procfs.place(_THERMAL))):
+        milli, name = procfs.text(zone + "/temp"), procfs.text(zone + "/type") or os.path.basename(zone)
+        if re.match(r"-?\d+$", milli) and name != _NOT_MEASURED:
+            found[name] = int(milli) / 1000
     return found
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import os
 import sys
 import time
 from typing import Any, Callable, Dict, Tuple, cast
@@ -16,6 +17,9 @@ SAMPLES = 3
 # Bytes of samples that latency is measured on, in turn.
 ROOM = 64 << 20
 
+# Characters of an output in one event, a multiple of 4: each is base64 by itself.
+PIECE = 1 << 20
+
 
 def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) -> timing.Turns:
     """Load the model, run the first inference, then what `spec["purpose"]` asks for.
@@ -27,13 +31,16 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
     """
     given = inputs.read(spec["samples"], *_needed(spec)) if spec["samples"] else {}
     report.phase("runtime-ready")
-    engine = loaded.engine if spec["purpose"] != "profile" else _profiled(spec, loaded)
+    engine = _engine(spec, loaded)
+    meter = _meter(spec)
     turns = opened(spec, engine, given, report)
-    start = time.perf_counter()
-    with refusals.translated(turns.advice, made_up=not given):
-        turns.model.invoke()
-    turns.first_s = time.perf_counter() - start
-    report.phase("first-inference", first_s=turns.first_s)
+    _run_first(turns, report, made_up=not given)
+    if meter is not None:
+        _send_memory(meter, report)
+    if spec["accelerator"]:
+        from edgecheck_agent.accelerators import engines  # other runs do not carry what it imports
+
+        engines.prove(spec, turns.model, report)
     if spec["purpose"] == "profile":
         from edgecheck_agent import profiling  # other runs do not carry what it imports
 
@@ -42,8 +49,8 @@ def run(spec: Dict[str, Any], loaded: runtimes.Loaded, report: events.Report) ->
         report.phase("steady")
         if turns.doubtful:
             report.send("note", code="guessed-dimension", message=turns.advice)
-    elif spec["purpose"] != "load":
-        find = _measured(spec, loaded.engine, turns, report)
+    elif spec["purpose"] not in ("load", "cached-load"):
+        find = _measured(spec, engine, turns, report)
         report.phase("steady")
         _note_doubts(turns, find, report)
     return turns
@@ -72,8 +79,43 @@ def opened(spec: Dict[str, Any], engine: Any, given: Dict[str, Any], report: eve
     return timing.Turns(model, feeds, advice, doubtful=any(None in one.dims[1:] for one in plan.guessed))
 
 
-def _profiled(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:
-    """The engine with the runtime's profiler on; raises `refusals.Refused` if it has none."""
+def _run_first(turns: timing.Turns, report: events.Report, *, made_up: bool) -> None:
+    """Run the first inference, and report the phase; raises `refusals.Refused` if the runtime does not take it."""
+    start = time.perf_counter()
+    with refusals.translated(turns.advice, made_up=made_up):
+        turns.model.invoke()
+    turns.first_s = time.perf_counter() - start
+    report.phase("first-inference", first_s=turns.first_s)
+
+
+def _meter(spec: Dict[str, Any]) -> Any:
+    """Reads the memory on an accelerator; None where there is none, and where times are taken."""
+    if spec["purpose"] != "memory" or not spec["accelerator"]:
+        return None
+    from edgecheck_agent import accelerators  # other runs do not carry what it imports
+
+    return accelerators.module(spec["accelerator"]["provider"]).memory(os.getpid(), spec["accelerator"]["provider"])
+
+
+def _send_memory(meter: Any, report: events.Report) -> None:
+    """Send what was taken on the accelerator since the meter was made, if anybody knows."""
+    taken = meter.grown()
+    if taken is not None:
+        report.send("accelerator-memory", **taken)
+
+
+def _engine(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:
+    """What opens the model: on the accelerator if one was asked for; with the profiler on for the profiling pass.
+
+    Raises:
+        refusals.Refused: the runtime has no profiler.
+    """
+    if spec["accelerator"]:
+        from edgecheck_agent.accelerators import engines  # other runs do not carry what it imports
+
+        return engines.engine(spec, loaded)
+    if spec["purpose"] != "profile":
+        return loaded.engine
     if spec["format"] == "onnx":
         from edgecheck_agent import onnx_profile
 
@@ -101,7 +143,7 @@ def _needed(spec: Dict[str, Any]) -> Tuple[int, int]:
     """The most samples, and bytes of them, that this process uses: its memory must not grow with the others."""
     if spec["purpose"] == "outputs":
         return sys.maxsize, sys.maxsize
-    most = {"load": 1}
+    most = {"load": 1, "cached-load": 1}
     if spec["memory"]:
         most["memory"] = most["deterministic"] = spec["memory"]["inferences"] + 1
     return most.get(spec["purpose"], sys.maxsize), ROOM
@@ -136,16 +178,35 @@ def _repeat(turns: timing.Turns, plan: Dict[str, Any]) -> None:
 
 
 def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: events.Report) -> None:
-    """Run every sample once, each on a model that has seen nothing before it, and send the outputs."""
+    """Run every sample, each on a model that has seen nothing before it, and send the outputs.
+
+    On an accelerator, each runs several times: some return something else for the same inputs.
+    """
+    from edgecheck_agent import repeats  # other runs do not carry it
+
     stateful = turns.model.keeps_state()
+    spread = repeats.Spread()
     for at, feed in enumerate(turns.feeds):
-        model = reopened(spec, engine, turns) if stateful else turns.model
-        with refusals.translated(turns.advice):
-            model.forget()
-            model.feed(feed)
-            found = model.outputs()
-        for name, value, quantization in found:
-            report.send("output", sample=at, name=name, quantization=quantization, **encoded(value))
+        for again in range(repeats.RUNS if spec["accelerator"] else 1):
+            model = reopened(spec, engine, turns) if stateful else turns.model
+            with refusals.translated(turns.advice):
+                model.forget()
+                model.feed(feed)
+                found = model.outputs()
+            spread.add(at, found)
+            for name, value, quantization in found if not again else ():
+                _send_output(report, encoded(value), sample=at, name=name, quantization=quantization)
+    if spread.words():
+        report.send("note", code="outputs-vary", message=spread.words())
+
+
+def _send_output(report: events.Report, fields: Dict[str, Any], **about: Any) -> None:
+    """Send an output: in several events if one line would be too long."""
+    text = fields.get("base64", "")
+    pieces = max(1, -(-len(text) // PIECE))
+    for piece in range(pieces):
+        part = {"base64": text[piece * PIECE : (piece + 1) * PIECE]} if "base64" in fields else {}
+        report.send("output", **about, **dict(fields, **part), piece=piece, pieces=pieces)
 
 
 def _note_doubts(turns: timing.Turns, find: Callable[[], Any], report: events.Report) -> None:

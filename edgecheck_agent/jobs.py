@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, Dict, NamedTuple, Tuple
 
-from edgecheck_agent import runtimes
+from edgecheck_agent import accelerators, runtimes
 
 PROTOCOL = 1
 
@@ -26,7 +26,7 @@ class Key(NamedTuple):
 
 
 # What a worker needs in order to load its runtime; the rest of a job may come later.
-RUNTIME_KEYS = ("format", "runtime", "threads", "python_path", "launcher")
+RUNTIME_KEYS = ("format", "runtime", "threads", "python_path", "launcher", "accelerator")
 
 # Which cores a device with several kinds runs a check on.
 CLUSTERS = ("big", "middle", "little", "any")
@@ -43,6 +43,7 @@ KEYS = {
     "python_path": Key((list,), []),
     "launcher": Key((list,), []),
     "threads": Key((int,), 1),
+    "accelerator": Key((dict, _NONE), None),
     "seed": Key((int,), 0),
     "inputs": Key((dict,), {}),
     "samples": Key((str, _NONE), None),
@@ -64,6 +65,7 @@ KEYS = {
     "cooling_s": Key(_NUMBER, 300),
 }
 PLANS = {
+    "accelerator": {"provider": Key((str,), _REQUIRED), "precision": Key((str, _NONE), None)},
     "latency": {
         "warmup_count": Key((int,), 1),
         "warmup_s": Key(_NUMBER, 0.5),
@@ -81,7 +83,7 @@ PLANS = {
         "first_tolerance": Key(_NUMBER, 0),
         "marks": Key((bool,), default=False),
     },
-    "load": {"processes": Key((int,), 5)},
+    "load": {"processes": Key((int,), 5), "cached": Key((int,), 0)},
     "memory": {
         "processes": Key((list,), [2, 5]),
         "spread": Key(_NUMBER, 0.05),
@@ -186,6 +188,8 @@ def _sensible(job: Dict[str, Any]) -> None:
         "memory.processes is not [least, most]": not job["memory"] or _is_range(job["memory"]["processes"]),
     }
     broken = [message for message, holds in rules.items() if not holds]
+    if job["accelerator"] is not None and not broken:
+        broken = accelerators.doubts(job["accelerator"], job["format"])
     if broken:
         raise BadJob("bad-job", broken[0])
 

@@ -1,28 +1,13 @@
-"""Runs .tflite files through LiteRT's C library with its profiler on: the Python classes do not offer it.
-
-The library is the one in the package ai-edge-litert (`libLiteRt.so`, symbols of version VERS_1.0, read by ctypes):
-https://github.com/google-ai-edge/LiteRT/tree/main/litert/c. It applies XNNPACK as the Python interpreter does.
-"""
+"""Runs .tflite files with LiteRT's profiler on, through its C library: the Python classes do not offer it."""
 
 import ctypes
-import importlib
-import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from edgecheck_agent import refusals, tflite_engine
+from edgecheck_agent import litert_library, refusals
 from edgecheck_agent.profiling import Inference, Step, short
-
-_LIBRARY = "libLiteRt.so"
-_OLDEST = (2, 3)  # the first whose calls are known to have these arguments
-_CPU = 1  # LiteRtHwAccelerators
-_WRITE = 1  # LiteRtTensorBufferLockMode
-_STRING = 5  # LiteRtElementType
-_TYPE_BYTES = 80  # room for a LiteRtRankedTensorType: type, rank and flags, 8 dimensions, 8 strides
-_RANK, _DIMENSIONS, _MOST_DIMENSIONS = 4, 8, 8  # where they are in it
-_LAYOUT_BYTES = 68  # LiteRtLayout: the same without the type
 
 # Of an event (litert_profiler_event.h): `EventType` of TFLite's profiler.
 _CALL, _OPERATOR, _INNER, _DELEGATED = 1, 2, 4, 8
@@ -56,8 +41,11 @@ class Engine:
             refusals.Refused: this runtime has no profiler.
         """
         self._engine = engine
-        self._threads = threads
-        self._library = _library(engine.package, version)
+        what = "profiler: profile with --runtime ai-edge-litert==2.3.0, or newer"
+        self._library = litert_library.library(engine.package, version, "no-profile", what)
+        self._setting = litert_library.Setting(
+            threads, options=((b"runtime_options_string", b"enable_profiling = true\n"),)
+        )
 
     def open(self, path: str, signature: Optional[str] = None) -> "Model":
         """Compile a model from its file; of several signatures, `signature` runs, else the first.
@@ -66,174 +54,29 @@ class Engine:
             refusals.Refused: the library does not take it.
         """
         described = self._engine.open(path, signature)
-        return Model(_Compiled(self._library, path, self._threads, signature), described.inputs)
+        return Model(_Profiled(self._library, path, self._setting, signature), described.inputs)
 
 
-def _library(package: str, version: str) -> "_Library":
-    number = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    folder = os.path.dirname(os.path.abspath(str(importlib.import_module(package).__file__)))
-    path = os.path.join(folder, _LIBRARY)
-    if package != tflite_engine.PACKAGES["ai-edge-litert"] or number < _OLDEST or not os.path.exists(path):
-        name = {value: key for key, value in tflite_engine.PACKAGES.items()}[package]
-        message = "%s %s has no profiler: profile with --runtime ai-edge-litert==2.3.0, or newer" % (name, version)
-        raise refusals.Refused("no-profile", message)
-    return _Library(path)
+class _Profiled(litert_library.Compiled):
+    """A compiled model with its profiler."""
 
+    def __init__(
+        self, library: litert_library.Library, path: str, setting: litert_library.Setting, signature: Optional[str]
+    ) -> None:
+        super().__init__(library, path, setting, signature)
+        self._profiler = library.new("LiteRtCompiledModelGetProfiler", self.handle)
 
-class _Library:
-    """The calls of the library; each that fails is a RuntimeError with its name."""
-
-    def __init__(self, path: str) -> None:
-        self._calls = ctypes.CDLL(path)
-        self._c = ctypes.CDLL(None)
-        self._c.strdup.restype = ctypes.c_void_p
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call a function that returns a LiteRtStatus."""
-        status = getattr(self._calls, name)(*arguments)
-        if status:
-            raise RuntimeError("%s of LiteRT's C library failed with status %d" % (name, status))
-
-    def new(self, name: str, *arguments: Any) -> ctypes.c_void_p:
-        """The handle that a function returns by its last argument."""
-        handle = ctypes.c_void_p()
-        self.call(name, *arguments, ctypes.byref(handle))
-        return handle
-
-    def number(self, name: str, *arguments: Any) -> int:
-        """The size that a function returns by its last argument."""
-        value = ctypes.c_size_t()
-        self.call(name, *arguments, ctypes.byref(value))
-        return value.value
-
-    def add_options(self, options: ctypes.c_void_p, name: bytes, text: bytes) -> None:
-        """Add options in TOML; the library frees its copy."""
-        copy = ctypes.c_void_p(self._c.strdup(text))
-        self.call("LiteRtAddOpaqueOptions", options, self.new("LiteRtCreateOpaqueOptions", name, copy, self._c.free))
-
-
-class _Compiled:
-    """A compiled model with its profiler and, once the shapes are known, its buffers."""
-
-    def __init__(self, library: _Library, path: str, threads: int, signature: Optional[str]) -> None:
-        self._library = library
-        self._chosen = signature
-        self._environment = library.new("LiteRtCreateEnvironment", 0, None)
-        self._model = library.new("LiteRtCreateModelFromFile", self._environment, os.fsencode(path))
-        options = library.new("LiteRtCreateOptions")
-        library.call("LiteRtSetOptionsHardwareAccelerators", options, _CPU)
-        library.add_options(options, b"runtime_options_string", b"enable_profiling = true\n")
-        library.add_options(options, b"xnnpack", b"num_threads = %d\n" % threads)
-        self._compiled = library.new("LiteRtCreateCompiledModel", self._environment, self._model, options)
-        self._profiler = library.new("LiteRtCompiledModelGetProfiler", self._compiled)
-        self._number = self._signature_number()
-        self._signature = library.new("LiteRtGetModelSignature", self._model, self._number)
-        self._inputs: Any = ()
-        self._outputs: Any = ()
-
-    def _signature_number(self) -> ctypes.c_size_t:
-        """The index of the signature to run."""
-        for at in range(self._library.number("LiteRtGetNumModelSignatures", self._model)):
-            signature = self._library.new("LiteRtGetModelSignature", self._model, ctypes.c_size_t(at))
-            name = ctypes.c_char_p()
-            self._library.call("LiteRtGetSignatureKey", signature, ctypes.byref(name))
-            if self._chosen is None or (name.value or b"").decode("utf-8", "replace") == self._chosen:
-                return ctypes.c_size_t(at)
-        return ctypes.c_size_t(0)
-
-    def names(self) -> List[str]:
-        """The names of the inputs, in the order of the buffers: the signature's if one was chosen, or the tensors'."""
-        count = self._library.number("LiteRtGetNumSignatureInputs", self._signature)
-        found = []
-        for at in range(count):
-            name, index = ctypes.c_char_p(), ctypes.c_size_t(at)
-            if self._chosen is None:
-                tensor = self._library.new("LiteRtGetSignatureInputTensorByIndex", self._signature, index)
-                self._library.call("LiteRtGetTensorName", tensor, ctypes.byref(name))
-            else:
-                self._library.call("LiteRtGetSignatureInputName", self._signature, index, ctypes.byref(name))
-            found.append((name.value or b"").decode("utf-8", "replace"))
-        return found
-
-    def resize(self, at: int, shape: Tuple[int, ...]) -> None:
-        """Set the shape of an input."""
-        dims = (ctypes.c_int * len(shape))(*shape)
-        arguments = (self._compiled, self._number, ctypes.c_size_t(at), dims, ctypes.c_size_t(len(shape)))
-        self._library.call("LiteRtCompiledModelResizeInputTensorNonStrict", *arguments)
-
-    def allocate(self, shapes: List[Tuple[int, ...]]) -> None:
-        """Make the buffers; `shapes` are those of the inputs."""
-        self._inputs = self._buffers("Input", shapes)
-        count = self._library.number("LiteRtGetNumSignatureOutputs", self._signature)
-        layouts = (ctypes.c_byte * (_LAYOUT_BYTES * count))()
-        arguments = (self._compiled, self._number, ctypes.c_size_t(count), layouts, ctypes.c_bool(1))
-        self._library.call("LiteRtGetCompiledModelOutputTensorLayouts", *arguments)
-        raw = bytes(layouts)
-        self._outputs = self._buffers("Output", [_shape_in(raw, at * _LAYOUT_BYTES) for at in range(count)])
-
-    def _buffers(self, side: str, shapes: List[Tuple[int, ...]]) -> Any:
-        buffers = (ctypes.c_void_p * len(shapes))()
-        for at, shape in enumerate(shapes):
-            index = ctypes.c_size_t(at)
-            tensor = self._library.new("LiteRtGetSignature%sTensorByIndex" % side, self._signature, index)
-            kind = _ranked(self._library, tensor, shape)
-            of_buffer = (self._compiled, self._number, index)
-            needs = self._library.new("LiteRtGetCompiledModel%sBufferRequirements" % side, *of_buffer)
-            made = self._library.new("LiteRtCreateManagedTensorBufferFromRequirements", self._environment, kind, needs)
-            buffers[at] = made.value
-        return buffers
-
-    def fill(self, at: int, content: bytes) -> None:
-        """Write an input.
-
-        Raises:
-            RuntimeError: the buffer has another size.
-        """
-        buffer = ctypes.c_void_p(self._inputs[at])
-        size = self._library.number("LiteRtGetTensorBufferPackedSize", buffer)
-        if size != len(content):
-            raise RuntimeError(
-                "input %d has %d bytes; its buffer in LiteRT's C library has %d" % (at, len(content), size)
-            )
-        place = ctypes.c_void_p()
-        self._library.call("LiteRtLockTensorBuffer", buffer, ctypes.byref(place), _WRITE)
-        ctypes.memmove(place, content, len(content))
-        self._library.call("LiteRtUnlockTensorBuffer", buffer)
-
-    def run(self) -> Tuple[bytes, int]:
+    def profiled(self) -> Tuple[bytes, int]:
         """Run once. Returns what the profiler saw, which has room for one inference, as `_events` reads it."""
         library, profiler = self._library, self._profiler
         library.call("LiteRtStartProfiler", profiler)
-        inputs = (ctypes.c_size_t(len(self._inputs)), self._inputs)
-        outputs = (ctypes.c_size_t(len(self._outputs)), self._outputs)
-        library.call("LiteRtRunCompiledModel", self._compiled, self._number, *inputs, *outputs)
+        self.run()
         library.call("LiteRtStopProfiler", profiler)
         count = ctypes.c_int()
         library.call("LiteRtGetNumProfilerEvents", profiler, ctypes.byref(count))
         room = (ctypes.c_byte * (_MOST_EVENT_BYTES * max(count.value, 1)))()
         library.call("LiteRtGetProfilerEvents", profiler, count, room)
         return bytes(room), count.value
-
-
-def _ranked(library: _Library, tensor: ctypes.c_void_p, shape: Tuple[int, ...]) -> Any:
-    """The tensor's LiteRtRankedTensorType with this shape."""
-    kind = (ctypes.c_ubyte * _TYPE_BYTES)()
-    library.call("LiteRtGetRankedTensorType", tensor, kind)
-    if int.from_bytes(bytes(kind[:4]), sys.byteorder) == _STRING:
-        raise refusals.Refused("no-profile", "LiteRT's C library, which profiles, does not take text")
-    if len(shape) > _MOST_DIMENSIONS:
-        raise refusals.Refused("no-profile", "LiteRT's C library takes 8 dimensions at most")
-    for at, size in enumerate(shape):
-        begin = _DIMENSIONS + 4 * at
-        kind[begin : begin + 4] = list(int(size).to_bytes(4, sys.byteorder))
-    return kind
-
-
-def _shape_in(raw: bytes, start: int) -> Tuple[int, ...]:
-    """The dimensions in a LiteRtLayout: seven bits of rank, then the sizes."""
-    rank = min(raw[start] & 0x7F, _MOST_DIMENSIONS)
-    sizes = [start + 4 + 4 * at for at in range(rank)]
-    return tuple(int.from_bytes(raw[at : at + 4], sys.byteorder, signed=True) for at in sizes)
 
 
 def _events(raw: bytes, count: int) -> List[_Event]:
@@ -270,7 +113,7 @@ class Model:
     profiler = "LiteRT's own profiler"
     keeps_profiling = True
 
-    def __init__(self, compiled: _Compiled, described: List[Any]) -> None:
+    def __init__(self, compiled: _Profiled, described: List[Any]) -> None:
         self._compiled = compiled
         self.inputs = described
         names = [one.name for one in described]
@@ -294,7 +137,7 @@ class Model:
 
     def invoke(self) -> None:
         """Run once, and keep what the profiler saw: reading it here would leave the next inference a cold cache."""
-        self._seen.append(self._compiled.run())
+        self._seen.append(self._compiled.profiled())
 
     def profiled(self) -> List[Inference]:
         """Every inference so far."""

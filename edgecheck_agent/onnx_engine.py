@@ -2,7 +2,7 @@
 
 import base64
 import functools
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -15,7 +15,7 @@ VERSION = onnxruntime.__version__
 # y = Abs(x) on one float, IR version 3, opset 7: what the oldest runtime in the field takes.
 TINY = base64.b64decode("CAM6MgoLCgF4EgF5IgNBYnMSAWdaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAH")
 
-_ERROR = 3  # severity
+_WARNING, _ERROR = 2, 3  # severities
 _TYPES = {
     "float": "float32",
     "float16": "float16",
@@ -79,17 +79,30 @@ class Engine:
         """
         return Model(self.session(path))
 
-    def session(self, model: Any, profile: str = "") -> Any:
-        """A session of a model, given as its path or its bytes; with `profile`, it writes one to files named so."""
+    def session(
+        self,
+        model: Any,
+        profile: str = "",
+        providers: Sequence[Tuple[str, Dict[str, str]]] = (),
+        entries: Sequence[Tuple[str, str]] = (),
+    ) -> Any:
+        """A session of a model, given as its path or its bytes; with `profile`, it writes one to files named so.
+
+        `providers` come before the CPU's, each with its options; `entries` are the session's configuration.
+        """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = _ERROR
+        options.log_severity_level = _WARNING if providers else _ERROR  # why a provider is not used is a warning
         if profile:
             options.enable_profiling = True
             options.profile_file_prefix = profile
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        for key, value in entries:
+            options.add_session_config_entry(key, value)
+        # With the fallback, a provider that fails is replaced by the CPU, and a line on stdout is all that says so.
+        strict = {"enable_fallback": 0} if providers else {}
+        return onnxruntime.InferenceSession(model, options, providers=[*providers, "CPUExecutionProvider"], **strict)
 
 
 def _described(one: Any) -> inputs.Input:

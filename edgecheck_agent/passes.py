@@ -1,11 +1,17 @@
-"""The passes of a job, each in fresh processes: latency, load, memory, outputs, profile."""
+"""The passes of a job, each in fresh processes: latency, load, memory, outputs, profile.
 
+On an accelerator that caches what it compiles, the first process finds an empty cache and fills it. Those of the load
+pass, which time that, and the first of the memory pass, since a device has to get through it once, work without a
+cache; all others start from it.
+"""
+
+import contextlib
 import shutil
 import tempfile
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
-from edgecheck_agent import child, events, jobs, procfs, sampling, watching
+from edgecheck_agent import accelerators, child, events, jobs, procfs, sampling, watching
 
 
 class Passes:
@@ -18,6 +24,7 @@ class Passes:
         self._out = out
         self._deadline = time.monotonic() + job["deadline_s"]
         self._psutil = sampling.psutil_or_none(job["python_path"]) if job["memory"] else None
+        self._cache = ""
         self.count = 0
 
     def run(self) -> None:
@@ -26,11 +33,26 @@ class Passes:
         Raises:
             watching.Stopped: the supervisor is to stop.
         """
-        going = self._latency() and self._load() and self._memory()
-        if going and self._job["outputs"]:
-            going = self._one("outputs") is not None
-        if going and self._job["profile"]:
-            self._profile()
+        with self._with_cache():
+            going = self._latency() and self._load() and self._memory()
+            if going and self._job["outputs"]:
+                going = self._one("outputs") is not None
+            if going and self._job["profile"]:
+                self._profile()
+
+    @contextlib.contextmanager
+    def _with_cache(self) -> Iterator[None]:
+        """A context in which there is a folder for what the accelerator compiles, if it can keep that."""
+        if self._job["accelerator"] and self._job["accelerator"]["provider"] in accelerators.CACHING:
+            try:
+                self._cache = tempfile.mkdtemp(prefix="edgecheck-cache-")
+            except OSError as error:
+                message = "the accelerator has no place for its cache: %s" % error
+                self._out.emit("note", code="no-cache", message=message)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self._cache, ignore_errors=True)
 
     def _latency(self) -> bool:
         for purpose in ("latency", "deterministic"):
@@ -39,9 +61,12 @@ class Passes:
         return True
 
     def _load(self) -> bool:
-        """Fresh processes up to the requested number; one that has loaded the model already counts."""
-        wanted = self._job["load"]["processes"] if self._job["load"] else 0
-        return all(self._one("load") is not None for _ in range(wanted - self.count))
+        """Fresh processes up to the requested number, where one that has loaded the model counts; then cached ones."""
+        plan = self._job["load"]
+        if not plan:
+            return True
+        going = all(self._one("load") is not None for _ in range(plan["processes"] - self.count))
+        return going and all(self._one("cached-load") is not None for _ in range(plan["cached"]))
 
     def _memory(self) -> bool:
         """As many processes as it takes for their peaks to agree, within the requested range.
@@ -54,6 +79,9 @@ class Passes:
             return True
         least, most = plan["processes"]
         peaks: List[int] = []
+        cold = self._one("memory", cold=True) if self._cache else None
+        if self._cache and cold is None:
+            return False
         while len(peaks) < least or (len(peaks) < most and _apart(peaks) > plan["spread"]):
             peak = self._one("memory")
             if peak is None:
@@ -76,8 +104,8 @@ class Passes:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _one(self, purpose: str, folder: str = "") -> Optional[int]:
-        """Run one process, which may write into `folder`.
+    def _one(self, purpose: str, folder: str = "", *, cold: bool = False) -> Optional[int]:
+        """Run one process, which may write into `folder`; a `cold` one, or one of the load pass, without a cache.
 
         Returns its peak memory, or None if it ended before it had its results.
         """
@@ -85,7 +113,8 @@ class Passes:
         available = procfs.available()
         watched = bool(self._job["memory"]) and purpose in ("memory", "deterministic")
         with self._waiting.take(jobs.runtime(self._job), self.count, shares=watched) as worker:
-            worker.assign(dict(self._job, purpose=purpose, folder=folder))
+            cache = "" if cold or purpose == "load" else self._cache
+            worker.assign(dict(self._job, purpose=purpose, folder=folder, cache=cache))
             self._out.emit("start", process=self.count, purpose=purpose, pid=worker.pid, available=available)
             sampler = None
             if watched:

@@ -34,7 +34,7 @@ _GOVERNOR = "scaling_governor"
 _STEADY = "performance"
 _TOOL_S = 10.0
 _FOLDERS = ("/usr/bin", "/usr/sbin", *android.FOLDERS)
-# NVIDIA's mode without a limit on power, on every Jetson.
+# A Jetson's first mode: without a limit on power on most, with 15 W on an Orin Nano.
 _FULL_POWER = "0"
 
 

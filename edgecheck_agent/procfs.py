@@ -7,8 +7,22 @@ from typing import Dict, Optional
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+# Where a container has mounted the device's root, as in /host; what it hides of the device is read from there.
+SYSTEM_ROOT = os.environ.get("EDGECHECK_SYSTEM_ROOT", "/")
+
 _LINE = re.compile(r"^(\w[\w()]*): +(\d+) kB$", re.MULTILINE)
 _MAJOR_FAULTS = 9  # the place of majflt after the command's closing bracket; see proc(5)
+
+
+def place(path: str) -> str:
+    """Where a file of the device's system is to be found."""
+    return os.path.join(SYSTEM_ROOT, path.lstrip("/"))
+
+
+def named(place: str) -> str:
+    """What the device's system calls a file that is below `SYSTEM_ROOT`; any other keeps its name."""
+    root = SYSTEM_ROOT.rstrip("/") + "/"
+    return place[len(root) - 1 :] if place.startswith(root) else place
 
 
 def text(path: str) -> str:

@@ -28,6 +28,8 @@ REASONS = (
     "made-up-input",
     "input-type",
     "missing-runtime",
+    "no-accelerator",
+    "unused-accelerator",
     "out-of-memory",
     "no-profile",
     "agent-fault",

@@ -39,7 +39,9 @@ def main(arguments: List[str]) -> int:
     out = events.Stdout(watch)
     try:
         if arguments == ["--probe"]:
-            out.emit("device", **device_state.state("before"))
+            from edgecheck_agent.accelerators import present  # jobs do without it
+
+            out.emit("device", accelerators=present.found(), **device_state.state("before"))
         else:
             runtime, arguments = _prepared(arguments)
             with child.Ready(runtime, watch) as waiting:

@@ -2,7 +2,7 @@
 
 import base64
 import importlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -53,6 +53,15 @@ class Model:
         """The same for the last `invoke`, which returned None."""
         details = self._interpreter.get_output_details()
         return [(one["name"], self._interpreter.get_tensor(one["index"]), _quantization(one)) for one in details]
+
+    def reader(self) -> Callable[[], Any]:
+        """What copies every output, as a program does that uses them; for a model that is prepared."""
+        places = [detail["index"] for detail in self._interpreter.get_output_details()]
+        return lambda: [self._interpreter.get_tensor(place) for place in places]
+
+    def quantized(self) -> Dict[str, Optional[Tuple[float, int]]]:
+        """By output: its quantisation."""
+        return {one["name"]: _quantization(one) for one in self._interpreter.get_output_details()}
 
     def keeps_state(self) -> bool:
         """Whether the model holds resource variables, which `forget` does not reach (measured: litert 2.3)."""
@@ -118,6 +127,15 @@ class SignatureModel:
             for name, detail in self._runner.get_output_details().items()
         ]
 
+    def reader(self) -> Callable[[], Any]:
+        """See `Model.reader`."""
+        places = [detail["index"] for detail in self._runner.get_output_details().values()]
+        return lambda: [self._calls.GetTensor(place, self._graph) for place in places]
+
+    def quantized(self) -> Dict[str, Optional[Tuple[float, int]]]:
+        """See `Model.quantized`."""
+        return {name: _quantization(detail) for name, detail in self._runner.get_output_details().items()}
+
     def keeps_state(self) -> bool:
         """Whether it may hold variables: the operators of other graphs than the first cannot be listed."""
         return True
@@ -150,8 +168,17 @@ class Engine:
             refusals.Refused: it has no such signature, or the runtime cannot choose one.
             Exception: whatever the runtime raises.
         """
-        interpreter = self._interpreter(model_path=path, num_threads=self._threads)
-        return Model(interpreter) if signature is None else SignatureModel(interpreter, signature)
+        return wrapped(self.interpreter(path), signature)
+
+    def interpreter(self, path: str, delegates: Sequence[Any] = ()) -> Any:
+        """An interpreter of the model, to which `delegates` were applied in their order."""
+        given = {"experimental_delegates": list(delegates)} if delegates else {}
+        return self._interpreter(model_path=path, num_threads=self._threads, **given)
+
+
+def wrapped(interpreter: Any, signature: Optional[str]) -> Any:
+    """The open model of an interpreter; of several signatures, `signature` runs."""
+    return Model(interpreter) if signature is None else SignatureModel(interpreter, signature)
 
 
 def _described(name: str, detail: Dict[str, Any]) -> inputs.Input:

@@ -50,6 +50,10 @@ def _work(first: Dict[str, Any], report: events.Report) -> Any:
     numpy = sys.modules["numpy"].__version__
     python = "%d.%d.%d" % sys.version_info[:3]
     report.send("runtime", name=loaded.name, version=loaded.version, python=python, numpy=numpy)
+    if first["accelerator"]:
+        from edgecheck_agent.accelerators import engines
+
+        engines.ensure_available(first, loaded)
     line = sys.stdin.readline()
     if not line:
         raise refusals.Refused("other", "the supervisor is gone")

@@ -63,6 +63,25 @@ def test_a_profile_is_complete_and_plausible(device: str) -> None:
     assert profile.sources
 
 
+#: What devices have, by the start of their names; everything else has no accelerator that is known here.
+ACCELERATORS = {
+    "jetson-": {"tensorrt", "cuda"},
+    "coral-": {"edgetpu"},
+    "raspberry-pi-5-": {"hailo"},
+    "pixel-": {"nnapi", "gpu"},
+    "galaxy-": {"nnapi", "gpu"},
+}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_profile_lists_the_accelerators_of_its_device(device: str) -> None:
+    profile = PROFILES.get(device)
+    expected = next((known for start, known in ACCELERATORS.items() if device.startswith(start)), set())
+    assert {one.provider for one in profile.accelerators} == expected
+    assert bool(profile.power_mode) is (profile.kind == "jetson")
+    assert not expected or any("library" in source or "libraries" in source for source in profile.sources)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_emulated_core_has_no_instructions_that_the_device_lacks(device: str) -> None:
     profile = PROFILES.get(device)

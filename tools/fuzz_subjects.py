@@ -87,6 +87,10 @@ def _events() -> Iterator[dict[str, Any]]:
         "cpu": {"kind": "arm", "count": 4, "affinity": [0, 1], "names": ["Cortex-A72"], "clocks": [1.5e9, None]},
         "memory": {"total": 2 << 30, "available": 1 << 30, "swap_used": 0}, "temperatures": {"cpu": 48.5},
         "throttled": {"flags": ["under-voltage occurred"]}, "load_average": [0.5, 0.4, 0.3], "power_mode": None,
+        "jetson": {
+            "mode": {"name": "MAXN", "number": 0}, "modes": [["MAXN", 0], ["5W", 1]], "rails": {"VDD_IN": 4.9},
+            "clocks": [{"name": "gpu", "least": 76800000, "most": 921600000, "now": 384000000}],
+        },
     }  # fmt: skip
     yield state
     yield {"event": "waiting", "holder": "anna@desk pid 4711"}

@@ -78,7 +78,8 @@ def _result(attempt: Attempt) -> CheckResult:
 def _before_running(attempt: Attempt) -> Trial:
     """What is known before it runs: no verdict yet on limits that only the device decides."""
     result, check = _result(attempt), attempt.check
-    device_decides = bool(check.target) and any(limit.metric.needs_device for limit in check.limits)
+    needs_run = check.budget.accelerator is not None or any(limit.metric.needs_device for limit in check.limits)
+    device_decides = bool(check.target) and needs_run
     if attempt.evidence is None or not device_decides:
         return Trial(result, finished=True)
     known = tuple(verdict for verdict in result.verdicts if not verdict.metric.needs_device)

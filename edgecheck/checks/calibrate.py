@@ -18,13 +18,14 @@ from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import throttling
 from edgecheck.core.cost_calibration import FEWEST as FEWEST_CHOSEN
 from edgecheck.core.cost_calibration import Fit, Timed, calibrated, chosen
+from edgecheck.core.counted import Counted
 from edgecheck.core.device import Constant, Costs, DeviceProfile
 from edgecheck.core.device_match import MEASURED_ON, match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Unmeasured
 from edgecheck.core.metrics import INSTRUCTIONS
 from edgecheck.core.projection import FEWEST, Pair, fitted
-from edgecheck.core.run import Counted, Outcome, Purpose, Run
+from edgecheck.core.run import Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.scratch import scratch

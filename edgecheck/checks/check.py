@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.signature import signature
-from edgecheck.checks import open_dimensions
+from edgecheck.checks import accelerated, open_dimensions
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
 from edgecheck.converters.interface import READY, Request
@@ -22,7 +22,7 @@ from edgecheck.core.command_line import check_command, profile_command
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.finding import Evidence, Finding, Likeness, Unmeasured
 from edgecheck.core.limits import Limit, Source
-from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, Family
+from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, OFFLOADED, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
@@ -103,6 +103,8 @@ class Attempt:
     """None where the conversion failed."""
     error: EdgecheckError | None = None
     """Why there is no artifact, or no run."""
+    settings: ConversionSettings | None = None
+    """Where the source's outputs are kept, to compare those of an accelerator with them."""
 
 
 def convert(
@@ -122,27 +124,43 @@ def convert(
         return Attempt(check, error=error)
     evidence = Evidence(artifact=artifact, profile=check.profile, threads=check.budget.threads)
     evidence = _with_runtime_size(check, evidence, progress)
-    converted = Path(artifact.path) != Path(check.budget.model.path)
-    if converted or compare or any(limit.metric.family is Family.LIKENESS for limit in check.limits):
+    converted = _is_converted(check, artifact)
+    by_accelerator = check.budget.accelerator is not None and check.target is not None and not compare
+    judged = any(limit.metric.family is Family.LIKENESS for limit in check.limits)
+    if not by_accelerator and (converted or compare or judged):
         evidence = _with_likeness(check, evidence, settings, progress)
-    return Attempt(check, evidence)
+    return Attempt(check, evidence, settings=settings)
+
+
+def _is_converted(check: Check, artifact: Artifact) -> bool:
+    return Path(artifact.path) != Path(check.budget.model.path)
 
 
 def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
-    """Run the artifact on the check's target; unchanged where there is no target or no artifact."""
+    """Run the artifact on the check's target; unchanged where there is no target or no artifact.
+
+    On an accelerator, its own outputs are compared with the source's.
+    """
     check, evidence = attempt.check, attempt.evidence
     if evidence is None or attempt.error is not None or not check.target:
         return attempt
     try:
         ensure_dimensions(check, evidence.artifact)
         target = open_target(check.target, check.profile)
-        seen = run_on(target, evidence.artifact, needs_of(check, evidence.artifact, target), progress=progress)
+        if check.budget.accelerator is not None:
+            accelerated.ensure_possible(check.budget.accelerator, evidence.artifact, target)
+        needs = needs_of(check, evidence.artifact, target)
+        evidence = replace(evidence, run=run_on(target, evidence.artifact, needs, progress=progress))
+        if check.budget.accelerator is not None and attempt.settings is not None:
+            evidence = accelerated.compared_on_device(
+                evidence, request_of(check), target, needs, settings=attempt.settings, progress=progress
+            )
     except ConnectionLostError as error:
         hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
         return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
-    return replace(attempt, evidence=replace(evidence, run=seen))
+    return replace(attempt, evidence=evidence)
 
 
 def ensure_dimensions(check: Check, artifact: Artifact) -> None:
@@ -234,6 +252,8 @@ def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat
         return
     yield from _other_signatures(evidence.artifact)
     judged = any(limit.metric == AGREEMENT for limit in check.limits)
+    if check.budget.accelerator is not None and not judged:
+        yield from accelerated.not_compared(evidence)
     if evidence.likeness is not None and not judged:
         yield from low_agreement(evidence.likeness)
 
@@ -276,8 +296,13 @@ def request_of(check: Check) -> Request:
 
 
 def _runnable_format(check: Check) -> str:
-    """A format that the profile's runtimes run: a ready file's format, else the first that the source converts to."""
+    """A format that the accelerator and the profile's runtimes run, the first that the source converts to.
+
+    A ready file has its format.
+    """
     possible = formats_of(check.source) or READY
+    if check.budget.accelerator is not None:
+        possible = tuple(each for each in possible if each in check.budget.accelerator.kind.formats) or possible
     return next((each for each in possible if each in check.profile.runtimes), possible[0])
 
 
@@ -320,9 +345,23 @@ def _with_likeness(
 
 
 def _limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
-    """The check's limits, and one on agreement where outputs are unusable or could not be compared."""
+    """The check's limits, and those that hold for every check that they are about.
+
+    That an accelerator was asked for and not used fails, whatever the budget limits; and so do unusable outputs, or
+    those that could not be compared.
+    """
+    limits = _artifact_limits(check, evidence)
+    if check.budget.accelerator is None or any(each.metric == OFFLOADED for each in limits):
+        return limits
+    return (*limits, Limit(metric=OFFLOADED, error=0.0, source=Source("every accelerator")))
+
+
+def _artifact_limits(check: Check, evidence: Evidence | None) -> tuple[Limit, ...]:
     likeness = evidence.likeness if evidence is not None else None
-    doubtful = likeness.failure if likeness is not None else evidence is not None and evidence.likeness_problem
+    doubtful = bool(likeness.failure if likeness is not None else evidence is not None and evidence.likeness_problem)
+    if evidence is not None and check.budget.accelerator is not None and likeness is None:
+        # Of a run that failed, the other limits say so; of a ready file that this machine cannot run, a caveat does.
+        doubtful = _is_converted(check, evidence.artifact) and not accelerated.unfinished(evidence.run)
     if not doubtful or any(limit.metric == AGREEMENT for limit in check.limits):
         return check.limits
     return (*check.limits, Limit(metric=AGREEMENT, error=0.0, source=Source("every artifact")))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from edgecheck.anatomy.formats import identify
 from edgecheck.config import shapes_from_texts
 from edgecheck.converters.interface import AS_IS, READY
+from edgecheck.core.accelerator import Accelerator, from_text
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.limits import Limit
@@ -23,6 +24,7 @@ IN_A_BUDGET: Mapping[str, str] = MappingProxyType(
         "--samples": "Write `samples:` into the budget file.",
         "--signature": "Write `signature:` into the budget file.",
         "--factory": "Write `model: {factory: …, weights: …}` into the budget file.",
+        "--accelerator": "Write `accelerator:` into the budget file.",
         "--runtime": "Write it under `runtimes:` in the device's profile.",
         "--bundle": "Write `bundle:` into the budget file.",
         "--threads": "Write `threads:` into the budget file.",
@@ -30,7 +32,13 @@ IN_A_BUDGET: Mapping[str, str] = MappingProxyType(
 )
 
 #: The formats that a runtime runs, as `edgecheck_agent/runtimes.py` tries them.
-_FORMATS = {"onnxruntime": "onnx", "ai-edge-litert": "tflite", "tflite-runtime": "tflite"}
+_FORMATS = {
+    "onnxruntime": "onnx",
+    "ai-edge-litert": "tflite",
+    "tflite-runtime": "tflite",
+    "onnxruntime-gpu": "onnx",
+    "onnxruntime-openvino": "onnx",
+}
 _RUNTIME = re.compile(r"([A-Za-z][\w.-]*?)\s*([=<>~!].*)?")
 
 
@@ -45,6 +53,8 @@ class ModelSettings:
     """Which of the model's signatures to run; empty: the default one."""
     factory: str = ""
     """`package.module:function`."""
+    accelerator: str = ""
+    """`openvino`, or `tensorrt:fp16`; empty: the CPU."""
     runtime: str = ""
     """A name, or a requirement such as `ai-edge-litert==2.3.0`."""
     bundle: str = ""
@@ -59,6 +69,7 @@ class ModelSettings:
             "--samples": self.samples,
             "--signature": self.signature,
             "--factory": self.factory,
+            "--accelerator": self.accelerator,
             "--runtime": self.runtime,
             "--bundle": self.bundle,
             "--threads": self.threads != 1,
@@ -85,19 +96,31 @@ class ModelSettings:
             effort=self.effort,
             devices=devices,
             bundle=self._bundle,
+            accelerator=self._accelerator,
             runtime=self.runtime,
         )
 
     @property
+    def _accelerator(self) -> Accelerator | None:
+        try:
+            return from_text(self.accelerator)
+        except ValueError as error:
+            raise UsageError(f"--accelerator {self.accelerator}: {error}.") from error
+
+    @property
     def _bundle(self) -> str:
-        """A version that is asked for is brought along; a name alone may be what the device has."""
+        """A version that is asked for is brought along, and so is a package with an accelerator.
+
+        A name alone may be what the device has.
+        """
         is_pinned = bool(self.runtime) and self._requirement[1] != ""
         if is_pinned and self.bundle == "system":
             raise UsageError(
                 f"--runtime {self.runtime} names a version, and --bundle system takes what the device has.",
                 "Leave one of them out.",
             )
-        return "profile" if is_pinned else self.bundle
+        has_accelerator = bool(self.runtime) and self._requirement[0].startswith("onnxruntime-")
+        return "profile" if is_pinned or (has_accelerator and not self.bundle) else self.bundle
 
     @property
     def _requirement(self) -> tuple[str, str]:

@@ -171,14 +171,18 @@ class Addresses:
     """Whether models without a budget run only where an address says so, as they are asked about for many devices."""
 
     def of(self, budget: Budget, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
-        """The target for `profile`; None where every limit is read from files, or only files are asked about."""
+        """The target for `profile`; None where every limit is read from files, or only files are asked about.
+
+        That an accelerator is used shows only in a run, whatever is limited.
+        """
         named = self.by_device.get(profile.id) or self.default
         if self.only_files and not budget.path:
             can_run = named is not None and (not named.kind.emulated or bool(profile.emulation_cpu))
             return named if can_run else None
         if named:
             return named
-        return nearest(profile) if any(limit.metric.needs_device for limit in limits) else None
+        needs_run = budget.accelerator is not None or any(limit.metric.needs_device for limit in limits)
+        return nearest(profile) if needs_run else None
 
     def judged(self, budget: Budget, profile: DeviceProfile, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
         """The limits that are asked about: where only files are, not the profile's limits that need a run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from edgecheck.checks.accelerated import ensure_possible
 from edgecheck.checks.check import Check, ensure_dimensions, needs_of, request_of
 from edgecheck.checks.explain.operators import NoProfilerError, profile_artifact
 from edgecheck.checks.plan import Selection, addresses, plan, select
@@ -68,6 +69,8 @@ def profile_check(
     except UndecidedError as error:
         raise UndecidedError(error.message, error.hint.replace("edgecheck check", "edgecheck profile")) from error
     target = open_target(check.target, check.profile)
+    if check.budget.accelerator is not None:
+        ensure_possible(check.budget.accelerator, artifact, target)
     needs = needs_of(check, artifact, target)
     try:
         found = profile_artifact(target, artifact, needs, check.profile, progress, compared=processes)

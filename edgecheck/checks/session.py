@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from edgecheck.core.limits import Limit
 from edgecheck.core.looks import LEAST_TIME, for_agent
 from edgecheck.core.metrics import Family
 from edgecheck.core.operators import SeenProfile
+from edgecheck.core.outputs import SeenOutput
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
-from edgecheck.errors import TargetError
+from edgecheck.errors import RestartedError, TargetError
 from edgecheck.targets import Reuse, Target, Workload
 
 #: The fewest and the most fresh processes for a memory peak, and the share by which their peaks may differ.
@@ -35,6 +37,9 @@ MUCH_OF_MEMORY = 0.5
 
 #: The most inferences of the latency pass: more than any table of looks needs, few enough to send and keep.
 MOST_INFERENCES = 200_000
+
+#: How often a run begins again because its device was restarted.
+_RESTARTS = 1
 
 #: Seconds measured, at least, where no limit asks for more.
 SHORTEST = 1.0
@@ -130,11 +135,27 @@ def profile_on(
     plan = {**_COUNTED_PROFILE, "processes": 1} if target.emulated else {**_PROFILE, "processes": compared or 1}
     only = {"load": None, "memory": None, "outputs": False, "profile": plan}
     timed = {"latency": None, "deterministic": None} if compared is None else {}
-    job = {**workload.job, **only, **timed}
+    return _read(target, replace(workload, job={**workload.job, **only, **timed}), progress)
+
+
+#: The profiling pass that shows who ran which node, and for how long; it decides no latency.
+_WHERE = {"warmup_count": 1, "max_count": 50, "min_s": 0.3, "max_s": 5.0, "processes": 1}
+
+
+def outputs_on(
+    target: Target, artifact: Artifact, needs: Needs, samples: Path, progress: Callable[[str], None]
+) -> tuple[Run, tuple[tuple[SeenOutput, ...], ...]]:
+    """What the artifact returns on the target for each sample of an .npz, and the run that it returned it in.
+
+    Raises:
+        TargetError: as `run_on`.
+    """
+    workload = _workload(target, artifact, needs)
+    only = {"load": None, "memory": None, "profile": None, "latency": None, "deterministic": None, "outputs": True}
     reader = RunReader(str(target.address), emulated=target.emulated)
-    with target.launch(replace(workload, job=job), progress) as lines:
+    with target.launch(replace(workload, job={**workload.job, **only}, samples=samples), progress) as lines:
         broken = _follow(lines, reader, progress)
-    return reader.run(broken), reader.profiles
+    return reader.run(broken), reader.outputs.samples
 
 
 def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
@@ -148,10 +169,25 @@ def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
 
 
 def _run(target: Target, workload: Workload, progress: Callable[[str], None]) -> Run:
+    return _read(target, workload, progress)[0]
+
+
+def _read(target: Target, workload: Workload, progress: Callable[[str], None]) -> tuple[Run, tuple[SeenProfile, ...]]:
+    """The run and its profiles; from the beginning, if the device was restarted in the middle."""
+    for _ in range(_RESTARTS):
+        with suppress(RestartedError):
+            return _read_once(target, workload, progress)
+        progress("running it again: the device was restarted")
+    return _read_once(target, workload, progress)
+
+
+def _read_once(
+    target: Target, workload: Workload, progress: Callable[[str], None]
+) -> tuple[Run, tuple[SeenProfile, ...]]:
     reader = RunReader(str(target.address), emulated=target.emulated)
     with target.launch(workload, progress) as lines:
         broken = _follow(lines, reader, progress)
-    return reader.run(broken)
+    return reader.run(broken), reader.profiles
 
 
 def _may_not_fit(run: Run, device_memory: int) -> bool:
@@ -175,8 +211,9 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
-        "runtime": re.split("[=<>~! ]", budget.runtime)[0].lower().replace("_", "-") or None,
+        "runtime": _runtime_name(budget.runtime) or None,
         "threads": budget.threads,
+        "accelerator": _accelerator(budget),
         "seed": 0,
         "inputs": {name: list(shape) for name, shape in budget.inputs.items()},
         "signature": artifact.signature or None,
@@ -190,6 +227,17 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
             "inferences": MEMORY_INFERENCES,
         },
     }
+
+
+def _runtime_name(requirement: str) -> str:
+    """What the agent calls the runtime: onnxruntime also where another package (-gpu, -openvino) brings it."""
+    name = re.split("[=<>~! ]", requirement)[0].lower().replace("_", "-")
+    return "onnxruntime" if name.startswith("onnxruntime-") else name
+
+
+def _accelerator(budget: Budget) -> dict[str, str | None] | None:
+    wanted = budget.accelerator
+    return None if wanted is None else {"provider": wanted.provider, "precision": wanted.precision or None}
 
 
 #: Where the clock counts instructions: batches of at least ten million of them until two agree, and memory sampled
@@ -220,10 +268,19 @@ def _timed(needs: Needs) -> dict[str, object]:
             "looks": [] if effort.sustained else [look for limit in needs.limits for look in _looks(limit, effort)],
             "sustained_s": effort.sustained,
         },
-        "load": {"processes": FRESH_LOADS}
-        if any(limit.metric.family is Family.LOAD for limit in needs.limits)
-        else None,
+        "load": _loads(needs),
+        "profile": _WHERE if needs.budget.accelerator is not None else None,
     }
+
+
+def _loads(needs: Needs) -> dict[str, int] | None:
+    """The load pass, where a limit needs it; once more from the accelerator's cache, if it has one."""
+    wanted = {limit.metric for limit in needs.limits if limit.metric.family is Family.LOAD}
+    if not wanted:
+        return None
+    accelerator = needs.budget.accelerator
+    caches = accelerator is not None and accelerator.kind.caches
+    return {"processes": FRESH_LOADS, "cached": FRESH_LOADS if caches else 0}
 
 
 def _least_time(needs: Needs) -> float:
@@ -248,12 +305,15 @@ def _follow(lines: Iterable[bytes], reader: RunReader, progress: Callable[[str],
     """Read until the agent is done; returns why the run is incomplete, empty where it is complete.
 
     Raises:
+        RestartedError: the device was restarted, and the run can begin again.
         TargetError: what the agent sent does not fit the protocol: nothing that it sent is believed.
     """
     coming = iter(lines)
     while not reader.done:
         try:
             line = next(coming, None)
+        except RestartedError:
+            raise
         except TargetError as error:
             return error.message
         if line is None:

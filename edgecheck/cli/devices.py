@@ -12,6 +12,7 @@ from edgecheck.cli import options
 from edgecheck.cli.commands import LazyGroup
 from edgecheck.cli.files import write_report
 from edgecheck.config import Profiles, load_project
+from edgecheck.core.address import LOCAL
 from edgecheck.core.device import THIS_MACHINE
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import UsageError
@@ -66,18 +67,24 @@ def show_command(profiles: Profiles, device: str) -> None:
 def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
     """Make a profile for a device at ADDRESS.
 
-    ADDRESS may be the name of a device in edgecheck.yaml. Nothing is installed
-    on the device. What it does not report comes from the nearest known
+    ADDRESS may be the name of a device in edgecheck.yaml, or local for this
+    machine. Nothing is installed on the device. What it does not report comes from the nearest known
     profile, and is marked.
     """
     from edgecheck.core.profile_draft import draft
-    from edgecheck.targets.shell.cache import probe
+    from edgecheck.targets.shell.cache import DISTRIBUTIONS, probe
 
     place = _place(save) if save is not None else None
     address = str(load_project(Path.cwd()).address(address))
     found = [profiles.find(name).profile for name in profiles.ids() if name != THIS_MACHINE]
     known = [profile for profile in found if profile is not None]  # not the file that stdout goes into, still empty
-    text = draft(probe(address, lambda words: click.echo(words, err=True)), known, address)
+    if address == str(LOCAL):
+        from edgecheck.targets.local import probe as probe_here
+
+        event = probe_here(DISTRIBUTIONS)
+    else:
+        event = probe(address, lambda words: click.echo(words, err=True))
+    text = draft(event, known, address)
     if place is None:
         click.echo(text, nl=False)
         return
@@ -135,6 +142,8 @@ def describe(profile: DeviceProfile) -> list[tuple[str, str]]:
             f"{show(storage.total, Unit.BYTES)}, {show(storage.reserved, Unit.BYTES)} of it for the system",
         ),
         ("an app may take", _app(profile)),
+        *_pairs("accelerators", [str(one) for one in profile.accelerators]),
+        ("power mode", profile.power_mode),
         *_pairs(
             "limits",
             [f"{limit.metric.name} {limit.metric.show(limit.error or 0)}" for limit in profile.limits],

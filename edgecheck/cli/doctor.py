@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
+from edgecheck.config.project import find_project
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import EdgecheckError
@@ -65,13 +68,16 @@ def command() -> None:
     click.echo(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for title, lines in (
         ("Runtimes on this machine", _runtimes()),
+        ("Accelerators", _accelerators()),
         ("Converters", _converters()),
         ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
         ("Phones", _phones()),
+        ("Labs", _labs()),
         ("Cache", _cache()),
     ):
-        tried = list(lines)
+        if not (tried := list(lines)):
+            continue
         width = max(len(line.what) for line in tried)
         click.echo(f"\n{title}")
         for line in tried:
@@ -93,6 +99,13 @@ def _runtimes() -> Iterator[Line]:
         else:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             yield Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
+
+
+def _accelerators() -> Iterator[Line]:
+    from edgecheck.cli.accelerators_here import findings
+
+    for works, what, found in findings():
+        yield Line(works=works, what=what, found=found)
 
 
 def _converters() -> Iterator[Line]:
@@ -201,6 +214,21 @@ def _phone(phone: Phone) -> Line:
         return Line(works=True, what=phone.serial, found=f"{phone.model or 'ready'}: --target adb://{phone.serial}")
     error = not_ready(phone)
     return Line(works=False, what=phone.serial, found=f"{error.message} {error.hint}")
+
+
+def _labs() -> Iterator[Line]:
+    """The coordinators that labgrid's variable and the project's file name; without any, labs are not mentioned."""
+    from edgecheck.targets.labgrid.lease import look
+
+    addresses = find_project(Path.cwd())[0].targets.values()
+    named = [address.place.coordinator for address in addresses if address.place is not None]
+    if "LG_COORDINATOR" in os.environ:
+        named.append("")
+    for coordinator in dict.fromkeys(named):
+        try:
+            yield Line(works=True, what="labgrid", found=look(coordinator))
+        except EdgecheckError as error:
+            yield Line(works=False, what="labgrid", found=f"{error.message} {error.hint}")
 
 
 def _cache() -> Iterator[Line]:

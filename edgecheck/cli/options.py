@@ -113,6 +113,18 @@ def complete_limits(_context: click.Context, _option: click.Parameter, incomplet
     return _items(incomplete, {f"{name}=": metric.title for name, metric in METRICS.items()})
 
 
+def complete_accelerators(
+    _context: click.Context, _option: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The accelerators, each also with its precisions once its name is there."""
+    from edgecheck.core.accelerator import PROVIDERS
+
+    name = incomplete.partition(":")[0]
+    if ":" in incomplete and name in PROVIDERS:
+        return _items(incomplete, {f"{name}:{each}": "" for each in PROVIDERS[name].precisions})
+    return _items(incomplete, {name: provider.title for name, provider in PROVIDERS.items()})
+
+
 def complete_targets(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The kinds of address, and the devices whose addresses are saved; `ID=` where a device's name was begun."""
     device, equals, begun = incomplete.rpartition("=")
@@ -247,7 +259,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a budget says in YAML, for a model without one; the command gets it as `given`."""
     from edgecheck.checks.from_model import ModelSettings
 
-    names = ("inputs", "samples", "signature", "factory", "runtime", "bundle", "threads")
+    names = ("inputs", "samples", "signature", "factory", "accelerator", "runtime", "bundle", "threads")
 
     @functools.wraps(command)
     def collected(**values: Any) -> Any:
@@ -286,10 +298,18 @@ _MODEL_OPTIONS = (
         help="The function that builds the network whose weights are in MODEL.",
     ),
     click.option(
+        "--accelerator",
+        default="",
+        metavar="NAME[:PRECISION]",
+        shell_complete=complete_accelerators,
+        help="What to run on instead of the CPU: tensorrt:fp16, openvino, gpu, … or a delegate's path.",
+    ),
+    click.option(
         "--runtime",
         default="",
         metavar="NAME[==VERSION]",
-        help="What runs the model: onnxruntime, ai-edge-litert or tflite-runtime. [default: the profile's]",
+        help="What runs the model: onnxruntime (-gpu, -openvino), ai-edge-litert or tflite-runtime. "
+        "[default: the profile's]",
     ),
     click.option(
         "--bundle",

@@ -9,13 +9,14 @@ import click
 
 from edgecheck import __version__
 from edgecheck.anatomy.duplicates import repeated
+from edgecheck.anatomy.edgetpu import SUFFIX, is_compiled, placement
 from edgecheck.anatomy.reading import read
 from edgecheck.anatomy.tables import By, table
 from edgecheck.checks.explain.ways_out import savings
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
-from edgecheck.errors import UsageError
+from edgecheck.errors import ModelError, UsageError
 from edgecheck.reports.size import FORMATS, Growth, SizeReport, View, render_size
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Examples:
   edgecheck size model.onnx --by operator --top 10
   edgecheck size model.pth --by prefix --depth 2
   edgecheck size new.onnx --against old.onnx             what grew, to the byte
+  edgecheck size model_edgetpu.tflite                    what the Edge TPU runs
   edgecheck size model.keras --format html=size.html     a treemap to explore
   edgecheck size new.onnx --against old.onnx --format markdown
 """
@@ -116,7 +118,20 @@ def _read_sizes(model: Path, view: View, against: Path | None, *, quick: bool) -
         measured=measured,
         zeros=zeros,
         growth=_growth(anatomy, old, view) if old is not None else None,
+        edge_tpu=placement(anatomy, old if old is not None and not is_compiled(old) else _before_compiling(anatomy)),
     )
+
+
+def _before_compiling(anatomy: Anatomy) -> Anatomy | None:
+    """The model next to one that the Edge TPU compiler has made, under its name before that; None without one."""
+    path = Path(anatomy.path)
+    before = path.with_name(path.stem.removesuffix(SUFFIX) + path.suffix)
+    if not is_compiled(anatomy) or before == path or not before.is_file():
+        return None
+    try:
+        return read(before)
+    except ModelError:  # it may be anything
+        return None
 
 
 def _growth(anatomy: Anatomy, old: Anatomy, view: View) -> Growth:

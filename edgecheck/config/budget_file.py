@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, VariantKeys, most_time
+from edgecheck.config.budget_model import AcceleratorChoiceKeys, BudgetKeys, MeasureKeys, VariantKeys, most_time
 from edgecheck.config.budget_tree import BudgetTree, budget_tree
 from edgecheck.config.files import matching_paths, shortest, shown_path
 from edgecheck.config.limit_model import allowances_in, limits_in
@@ -14,6 +14,7 @@ from edgecheck.config.problems import Place, Problem, RefusedError, path_text
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.schema import Section, problems_of_part, validate
 from edgecheck.config.tree import ListNode, MappingNode, Node, at, child, exactly, text_of, to_python
+from edgecheck.core.accelerator import Accelerator, accelerator
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
 from edgecheck.core.limits import Allowance, Growths, Limit, combined
@@ -78,7 +79,12 @@ def _budget(keys: BudgetKeys, named: _Named, path: Path, model: Model) -> Budget
         regression=_growths(keys, named.tree.node),
         bundle=keys.bundle,
         cluster=keys.cluster,
+        accelerator=_accelerator(keys.accelerator),
     )
+
+
+def _accelerator(given: str | AcceleratorChoiceKeys) -> Accelerator | None:
+    return accelerator(given) if isinstance(given, str) else accelerator(given.provider, given.precision)
 
 
 def _models(keys: BudgetKeys, named: _Named) -> list[Model]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,6 +15,8 @@ from edgecheck.config.kinds import (
     ListOf,
     MappingOf,
     OrNothing,
+    TakesError,
+    Value,
     list_or,
     mapping_or,
     one_of,
@@ -21,10 +24,12 @@ from edgecheck.config.kinds import (
     whole_number,
 )
 from edgecheck.config.limit_model import DeviceLimits, Limits, Regressions
-from edgecheck.config.problems import nearest
+from edgecheck.config.problems import did_you_mean, nearest
 from edgecheck.config.schema import Kind, Section, key
 from edgecheck.config.tree import ListNode, MappingNode, Node, text_of
+from edgecheck.core.accelerator import CPU, DELEGATE, PROVIDERS, TAKES, accelerator
 from edgecheck.core.budget import Effort
+from edgecheck.core.units import shown
 
 if TYPE_CHECKING:
     from edgecheck.config.schema import Definitions
@@ -56,6 +61,56 @@ class VariantKeys(Section):
 def most_time(seconds: Mapping[str, float | None]) -> float:
     """`max_time` where it is not given: enough for `min_time`, and for a limit that is not decided by then."""
     return max(Effort().max_time, 2 * (seconds["min_time"] or 0.0))
+
+
+def _read_provider(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise TakesError(TAKES)
+    if raw not in (CPU, *PROVIDERS) and not re.fullmatch(DELEGATE, raw):
+        raise ValueError(f"found {shown(raw)}{did_you_mean(raw, (CPU, *PROVIDERS)) or f'; expected {TAKES}'}")
+    return raw
+
+
+_PROVIDER = Value(_read_provider, {"type": "string", "pattern": f"^(?:{'|'.join((CPU, *PROVIDERS))}|{DELEGATE})$"})
+_PRECISIONS = tuple(dict.fromkeys(each for provider in PROVIDERS.values() for each in provider.precisions))
+
+
+class AcceleratorChoiceKeys(Section):
+    """What the model runs on besides the CPU, and in which precision."""
+
+    also: ClassVar[dict[str, Any]] = {
+        "allOf": [
+            {
+                "if": {"properties": {"provider": {"const": name}}, "required": ["provider"]},
+                "then": {
+                    "properties": {"precision": {"enum": list(provider.precisions)} if provider.precisions else False}
+                },
+            }
+            for name, provider in PROVIDERS.items()
+        ]
+        + [
+            {
+                "if": {"properties": {"provider": {"not": {"enum": list(PROVIDERS)}}}, "required": ["provider"]},
+                "then": {"properties": {"precision": False}},
+            }
+        ]
+    }
+
+    provider: str = key(_PROVIDER, f"What runs the model: {TAKES}.", "tensorrt")
+    precision: str = key(
+        one_of(*_PRECISIONS),
+        "What it computes in, where the provider can choose; by default it decides.",
+        "fp16",
+        default="",
+    )
+
+    def problem(self) -> str:
+        """That the provider has no such precision."""
+        try:
+            accelerator(self.provider, self.precision)
+        except ValueError as error:
+            return str(error)
+        return ""
 
 
 class MeasureKeys(Section):
@@ -161,6 +216,12 @@ class BudgetKeys(Section):
         default=None,
     )
     threads: int = key(whole_number(1, 1024), "Threads of the runtime.", 1, default=1)
+    accelerator: str | AcceleratorChoiceKeys = key(
+        mapping_or(_PROVIDER, AcceleratorChoiceKeys),
+        "What the model runs on instead of the CPU; that it does not is a failure. By default cpu.",
+        {"provider": "tensorrt", "precision": "fp16"},
+        default=CPU,
+    )
     cluster: str = key(
         one_of("big", "middle", "little", "any"),
         "Of a device with several kinds of cores, those to run on; by default the big ones of a phone, else any.",

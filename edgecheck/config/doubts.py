@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgecheck.core import looks
+from edgecheck.core.accelerator import PROVIDERS
 from edgecheck.core.budget import Budget, Effort
-from edgecheck.core.device import DeviceProfile
+from edgecheck.core.device import PRECISIONS, DeviceProfile
 from edgecheck.core.limits import Allowance, Limit
 from edgecheck.core.metrics import AGREEMENT, LOAD_TIME, METRICS, TOP1, Direction, Family
 from edgecheck.core.units import Unit
@@ -60,6 +61,33 @@ def _is_stricter(limit: Limit, one: float, other: float) -> bool:
 
 def _text(limit: Limit, value: float) -> str:
     return limit.metric.show(value)
+
+
+def without_accelerator(limit: Limit, budget: Budget) -> Iterator[str]:
+    """Why a limit on an accelerator has no figure."""
+    if limit.metric.family in (Family.ACCELERATOR, Family.PLACEMENT) and budget.accelerator is None:
+        yield "is never measured: the budget has no `accelerator:`"
+
+
+def unknown_accelerator(budget: Budget) -> Iterator[str]:
+    """What a budget asks of its accelerator and its devices' profiles do not list; a sentence for each device."""
+    asked = budget.accelerator
+    if asked is None or asked.provider not in PROVIDERS or asked.provider == EVERYWHERE:
+        return
+    for profile, _ in budget.devices:
+        if profile.is_this_machine:
+            continue
+        listed = {one.provider: one for one in profile.accelerators}
+        found = listed.get(asked.provider)
+        if found is None:
+            others = ", ".join(listed) or "none"
+            yield f"the profile of {profile.id} does not list {asked.provider} among its accelerators ({others})"
+        elif asked.precision in PRECISIONS and asked.precision not in found.precision:
+            yield f"{asked.provider} of {profile.id} computes in {', '.join(found.precision)}, not in {asked.precision}"
+
+
+#: What every LiteRT has.
+EVERYWHERE = "xnnpack"
 
 
 def gaps(limits: Sequence[Limit]) -> Iterator[str]:

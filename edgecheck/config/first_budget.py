@@ -14,13 +14,14 @@ from edgecheck.core.budget import Effort
 from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import Limit, Source
-from edgecheck.core.metrics import METRICS, Direction, Family, Provenance
+from edgecheck.core.metrics import METRICS, OFFLOADED, Direction, Family, Provenance
 from edgecheck.core.units import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import PurePath
 
+    from edgecheck.core.accelerator import Accelerator
     from edgecheck.core.budget import Budget
     from edgecheck.core.device import DeviceProfile
     from edgecheck.core.finding import Finding
@@ -78,12 +79,19 @@ def _settings(budget: Budget, folder: Path) -> Iterator[str]:
     if budget.inputs:
         shapes = (f"{json.dumps(name)}: [{', '.join(map(str, shape))}]" for name, shape in budget.inputs.items())
         yield f"inputs: {{{', '.join(shapes)}}}"
+    if budget.accelerator is not None:
+        yield f"accelerator: {{{_accelerator(budget.accelerator)}}}"
     if budget.threads != 1:
         yield f"threads: {budget.threads}"
     if budget.bundle:
         yield f"bundle: {budget.bundle}"
     if budget.runtime:
         yield f"# measured with {_comment(budget.runtime)}: write it under `runtimes:` in the device's profile"
+
+
+def _accelerator(wanted: Accelerator) -> str:
+    precision = f", precision: {wanted.precision}" if wanted.precision else ""
+    return f"provider: {_quoted(wanted.provider)}{precision}"
 
 
 def _relative(path: PurePath, folder: Path) -> str:
@@ -94,7 +102,8 @@ def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
     mismatch = match(result.profile, result.run).mismatch
     least = 0.0
     for name, metric in METRICS.items():
-        if not metric.in_first_budget:
+        of_accelerator = metric == OFFLOADED and result.budget.accelerator is not None
+        if not metric.in_first_budget and not of_accelerator:
             continue
         finding = (result.findings or {}).get(name)
         why = _why_not(finding, mismatch)

@@ -8,7 +8,15 @@ from pathlib import Path
 from edgecheck.config.budget_file import budgets_in
 from edgecheck.config.budget_model import BudgetKeys
 from edgecheck.config.budget_tree import budget_tree
-from edgecheck.config.doubts import doubts, gaps, too_tight, too_tight_for_samples, too_tight_rules
+from edgecheck.config.doubts import (
+    doubts,
+    gaps,
+    too_tight,
+    too_tight_for_samples,
+    too_tight_rules,
+    unknown_accelerator,
+    without_accelerator,
+)
 from edgecheck.config.files import SUFFIXES, shown_path, yaml_files
 from edgecheck.config.problems import Findings, Place, Problem, RefusedError, path_text
 from edgecheck.config.profile_model import ProfileKeys
@@ -142,8 +150,11 @@ def _doubts_about(budget: Budget, tree: Node) -> Iterator[Problem]:
                     *doubts(limit, profile),
                     *too_tight(limit, budget.effort),
                     *too_tight_for_samples(limit, budget),
+                    *without_accelerator(limit, budget),
                 )
                 yield from (Problem(place, path, message) for message in messages)
+    asked = at(tree, ["accelerator"]).mark.place
+    yield from (Problem(asked, "accelerator", message) for message in unknown_accelerator(budget))
 
 
 def _doubts_about_profile(profile: DeviceProfile, tree: Node) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from edgecheck.config.files import shown_path
 from edgecheck.config.limit_model import limits_in
 from edgecheck.config.problems import Problem, RefusedError, did_you_mean
 from edgecheck.config.profile_model import (
+    AcceleratorKeys,
     CapacityKeys,
     ConstantKeys,
     CostSetKeys,
@@ -27,6 +28,7 @@ from edgecheck.core.device import (
     Costs,
     CostSet,
     Cpu,
+    DeviceAccelerator,
     DeviceProfile,
     Identity,
     Projection,
@@ -90,7 +92,12 @@ class ProfileFiles:
         if keys is None:
             return ProfileFound(None, tuple(problems))
         profile = _profile(keys, tree, name, shown_path(self._files[name]))
-        problems = [*_beyond_total(profile.ram, tree, "ram"), *_beyond_total(profile.storage, tree, "storage")]
+        problems = [
+            *_beyond_total(profile.ram, tree, "ram"),
+            *_beyond_total(profile.storage, tree, "storage"),
+            *_listed_twice(profile.accelerators, tree),
+            *_power_mode_elsewhere(profile, tree),
+        ]
         return ProfileFound(None if problems else profile, tuple(problems), tree)
 
     def _tree(self, name: str) -> Node:
@@ -137,6 +144,30 @@ def _beyond_total(capacity: Capacity, tree: Node, key: str) -> list[Problem]:
     return [Problem(place, f"{key}.reserved", f"is more than the total of {total}")]
 
 
+def _listed_twice(accelerators: Sequence[DeviceAccelerator], tree: Node) -> list[Problem]:
+    names = [one.provider for one in accelerators]
+    return [
+        Problem(
+            at(tree, ["accelerators", position, "provider"]).mark.place,
+            f"accelerators[{position}].provider",
+            f"{name} is listed already, as number {names.index(name) + 1}",
+        )
+        for position, name in enumerate(names)
+        if name in names[:position]
+    ]
+
+
+def _power_mode_elsewhere(profile: DeviceProfile, tree: Node) -> list[Problem]:
+    if not profile.power_mode or profile.kind == _WITH_POWER_MODES:
+        return []
+    message = f"only a device of the class {_WITH_POWER_MODES} has power modes, and this one is a {profile.kind}"
+    return [Problem(at(tree, ["power_mode"]).mark.place, "power_mode", message)]
+
+
+#: The class of devices with `nvpmodel`.
+_WITH_POWER_MODES = "jetson"
+
+
 def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfile:
     runtimes = {"tflite": keys.runtimes.tflite, "onnx": keys.runtimes.onnx}
     return DeviceProfile(
@@ -149,6 +180,8 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         ram=_capacity(keys.ram),
         storage=_capacity(keys.storage),
         app=None if keys.app is None else AppShare(round(keys.app.heap), round(keys.app.download), keys.app.low_ram),
+        accelerators=tuple(map(_accelerator, keys.accelerators)),
+        power_mode=keys.power_mode,
         limits=combined([limits_in(keys.limits, at(tree, ["limits"]), "profile")]),
         python=keys.python,
         runtimes={form: tuple(requirements) for form, requirements in runtimes.items() if requirements},
@@ -156,6 +189,16 @@ def _profile(keys: ProfileKeys, tree: Node, name: str, path: str) -> DeviceProfi
         projection=_projection(keys.projection),
         sources=tuple(keys.sources),
         path=path,
+    )
+
+
+def _accelerator(keys: AcceleratorKeys) -> DeviceAccelerator:
+    return DeviceAccelerator(
+        provider=keys.provider,
+        library=keys.library,
+        source=keys.source,
+        package=keys.package,
+        precision=tuple(keys.precision),
     )
 
 

@@ -19,7 +19,7 @@ from edgecheck.config.kinds import (
 )
 from edgecheck.config.limit_model import Limits
 from edgecheck.config.schema import Section, key
-from edgecheck.core.device import CLASSES
+from edgecheck.core.device import ACCELERATORS, CLASSES, LIBRARY_SOURCES, PRECISIONS
 
 _REQUIREMENT = text_like(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( *(==|!=|<=|>=|<|>|~=) *[A-Za-z0-9.*+!_-]+ *,?)*"
@@ -72,6 +72,26 @@ class AppKeys(Section):
     low_ram: bool = key(
         TRUTH, "Whether the phone is of Android's low-RAM class (Android Go).", example=True, default=False
     )
+
+
+class AcceleratorKeys(Section):
+    """What a runtime can hand a part of a model to."""
+
+    provider: str = key(one_of(*ACCELERATORS), "What it is, as `accelerator:` in a budget calls it.", "tensorrt")
+    library: str = key(
+        text_like(r"[A-Za-z0-9._+-]*\.so[0-9.]*", "the file name of a library, such as libnvinfer.so.10"),
+        "The library that reaches it.",
+        "libnvinfer.so.10",
+    )
+    source: str = key(one_of(*LIBRARY_SOURCES), "Where the library comes from.", "jetpack")
+    package: str = key(TEXT, "The package that has it, as its source calls it.", "libedgetpu1-std", default="")
+    precision: list[str] = key(
+        ListOf(one_of(*PRECISIONS)), "The types of number that it computes with.", ["fp32", "fp16"]
+    )
+
+    def problem(self) -> str:
+        """An accelerator that computes nothing is a slip."""
+        return "" if self.precision else "`precision` is empty; list at least one, such as [fp16]"
 
 
 class RuntimesKeys(Section):
@@ -197,6 +217,18 @@ class ProfileKeys(Section):
     ram: CapacityKeys = key(CapacityKeys, "Its RAM.", {"total": "2 GiB", "reserved": "180 MiB"})
     storage: CapacityKeys = key(CapacityKeys, "Its storage.", {"total": "16 GB", "reserved": "4 GB"})
     app: AppKeys | None = key(OrNothing(AppKeys), "What a phone lets one app take.", {"heap": "256 MiB"}, default=None)
+    accelerators: list[AcceleratorKeys] = key(
+        ListOf(AcceleratorKeys),
+        "Its accelerators.",
+        [{"provider": "cuda", "library": "libcudart.so.12", "source": "jetpack", "precision": ["fp32", "fp16"]}],
+        default=[],
+    )
+    power_mode: str = key(
+        text_like(r"[A-Za-z0-9_.-]+", 'the name of a power mode in quotes, such as MAXN or "15W"'),
+        "A Jetson's power mode, by the name that `nvpmodel -q` prints; another one is a caveat.",
+        "MAXN",
+        default="",
+    )
     limits: Section = key(
         Limits,
         "Its limits; a budget overrides them.",

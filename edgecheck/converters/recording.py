@@ -47,12 +47,12 @@ def record(request: Request, folder: Path) -> Made:
         taken += sum(output.value.nbytes for output in runs[-1])
         if taken > _MOST:
             break
-    _save(folder / "outputs.npz", _arrays(runs))
+    save(folder / "outputs.npz", _arrays(runs))
     inputs = {
         port.name: _without_objects(np.stack([feed[port.name] for feed in fed.each[: len(runs)]]))
         for port in source.ports
     }
-    _save(folder / "samples.npz", inputs)
+    save(folder / "samples.npz", inputs)
     facts = {"names": [output.name for output in runs[0]], "count": len(runs), "seeded": fed.seeded}
     (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
     files = tuple(folder / name for name in ("recording.json", "outputs.npz", "samples.npz"))
@@ -94,7 +94,7 @@ def _without_objects(value: NDArray[Any]) -> NDArray[Any]:
     return value.astype(str) if value.dtype.kind in "OS" else value
 
 
-def _save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write an .npz; `numpy.savez` takes the names as keywords, so that an array called `file` would break it."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from edgecheck.core.accelerator import Accelerator
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.limits import Growths, Limit
 
@@ -84,5 +85,7 @@ class Budget:
     cluster: str = ""
     """Of a device with several kinds of cores, those to run on (`big`, `middle`, `little`, `any`); empty: the big ones
     of a phone, elsewhere any."""
+    accelerator: Accelerator | None = None
+    """What the model is to run on; None: the CPU."""
     runtime: str = ""
     """The runtime to use, such as `ai-edge-litert==2.3.0` or a name alone; empty: the first that works."""

@@ -10,6 +10,7 @@ from edgecheck.core.budget import Effort
 from edgecheck.core.device import DeviceProfile, holding
 from edgecheck.core.finding import Likeness
 from edgecheck.core.metrics import AGREEMENT
+from edgecheck.core.placement import by_profile, left_in_words
 from edgecheck.core.run import Phase, Purpose, Run, RuntimeFacts, WorkerRun
 from edgecheck.core.sustained import in_words, settled
 
@@ -61,8 +62,9 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
     return (
         *_broken(run),
         *_other_runtime(run, profile, artifact_format),
-        *_device_state(run),
+        *_device_state(run, profile),
         *_app_share(run, profile),
+        *_left_behind(run),
         *_latency(run, effort),
         *_memory(run),
         *_notes(run),
@@ -111,15 +113,17 @@ def _meets(runtime: RuntimeFacts, requirement: str) -> bool:
         pinned = Requirement(requirement)
     except InvalidRequirement:
         return False
-    same = canonicalize_name(pinned.name) == canonicalize_name(runtime.name)
+    name, found = canonicalize_name(pinned.name), canonicalize_name(runtime.name)
+    same = name == found or name.startswith(f"{found}-")  # onnxruntime-gpu brings onnxruntime
     return same and pinned.specifier.contains(runtime.version, prereleases=True)
 
 
-def _device_state(run: Run) -> Iterator[Caveat]:
+def _device_state(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
     if flags := throttling(run):
         cause = "power supply" if any("voltage" in flag for flag in flags) else "cooling"
         yield Caveat("throttled", f"The device reports: {', '.join(flags)}.", f"Check its {cause} and run again.")
     yield from _phone_state(run)
+    yield from _power_mode(run, profile)
     slow = sorted(set(run.before.governors) & {"powersave", "conservative"})
     if slow:
         yield Caveat("governor", f"The CPU governor is {slow[0]}.", "Set it to `performance` for steady figures.")
@@ -157,6 +161,52 @@ def _phone_state(run: Run) -> Iterator[Caveat]:
             "locked",
             "The phone was locked: its screen goes dark soon, and Android may keep programs from the fast cores then.",
             "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
+        )
+
+
+def _left_behind(run: Run) -> Iterator[Caveat]:
+    """The nodes that did not run on the accelerator that was asked for."""
+    if run.placement is None:
+        return
+    placement = by_profile(run.placement, run.spent)
+    if placement.taken and placement.left:
+        yield Caveat(
+            "left-behind",
+            f"{placement.total - placement.taken:,} of {placement.total:,} nodes did not run on "
+            f"{placement.accelerator}: {left_in_words(placement, run.spent)}.",
+            "Replace these operators by some that it takes, or limit `offloaded` to what is enough.",
+        )
+
+
+def _power_mode(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
+    """That a Jetson is not in the power mode that its profile is about, with the board's own number for it."""
+    before, after = run.before.jetson, run.after.jetson
+    if before is None or not profile.power_mode:
+        return
+    if not before.mode:
+        yield Caveat(
+            "power-mode",
+            f"The board does not say its power mode; the profile of {profile.name} is about {profile.power_mode}.",
+            "Look with `nvpmodel -q` on the board itself: a container lacks the tool and its files "
+            "(EDGECHECK_SYSTEM_ROOT says where the board's root is mounted).",
+        )
+        return
+    modes = dict(before.modes)
+    if before.mode != profile.power_mode:
+        number = modes.get(profile.power_mode)
+        has = ", ".join(modes) or "others"
+        yield Caveat(
+            "power-mode",
+            f"The board is in power mode {before.mode}; the profile of {profile.name} is about {profile.power_mode}.",
+            f"Set it and run again: sudo nvpmodel -m {number}"
+            if number is not None
+            else f"It has no such mode, but {has}: set `power_mode:` in the profile to the one that is meant.",
+        )
+    elif after is not None and after.mode and after.mode != before.mode:
+        yield Caveat(
+            "power-mode",
+            f"The power mode changed from {before.mode} to {after.mode} while the model ran.",
+            f"Set it and run again: sudo nvpmodel -m {modes.get(profile.power_mode, 0)}",
         )
 
 
@@ -279,6 +329,10 @@ _ADVICE = {
     "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
     "not-fixed": "Its clock varies as the phone sees fit: compare only runs at like temperatures, one after another.",
     "hot": "Let it cool down: off the charger, out of its case, its screen dark; and run again.",
+    "power-cycled": "Find out why it hung: a model that takes all of its memory, its power supply, its console's log.",
+    "outputs-vary": "Agreement is judged on the first run of each sample; set its limit below what varies.",
+    "software-gpu": "Its times say nothing about a GPU: on the device, install the driver of its GPU.",
+    "no-cache": "Free some space there: every process compiles the model again.",
     "no-lock": "Make sure that nothing else measures there now.",
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",

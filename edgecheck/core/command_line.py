@@ -70,6 +70,7 @@ def _of_a_model(budget: Budget, variant: Variant | None, limits: Sequence[Limit]
         ("--samples", budget.samples),
         ("--signature", budget.model.signature),
         ("--factory", budget.model.factory),
+        ("--accelerator", budget.accelerator.typed if budget.accelerator is not None else ""),
         ("--runtime", budget.runtime),
         ("--bundle", budget.bundle),
         ("--threads", budget.threads if budget.threads != 1 else ""),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import comb
 
 from edgecheck.core import contention, looks, statistics
+from edgecheck.core.accelerator import CPU
 from edgecheck.core.address import is_this_machine
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
@@ -19,7 +20,7 @@ from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
 from edgecheck.core.measurement import is_measured_on
 from edgecheck.core.metrics import Direction, Family, Provenance
 from edgecheck.core.operator_changes import explanation
-from edgecheck.core.readers import LOADING, per_process
+from edgecheck.core.readers import ON_DEVICE, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
 from edgecheck.core.sustained import settled
@@ -49,6 +50,7 @@ def differences(head: Side, base: Side, provenance: Provenance) -> tuple[str, ..
     if now is None or then is None:
         return ("only one of the two was run",)
     pairs = [
+        ("accelerator", *(str(side.result.budget.accelerator or CPU) for side in (head, base))),
         ("runtime", _runtime(now.runtime), _runtime(then.runtime)),
         *_machine(now.before, then.before),
     ]
@@ -313,7 +315,8 @@ def _observations(side: Side, allowance: Allowance) -> list[float]:
     metric, run = allowance.metric, side.result.run
     if metric.family is not Family.LOAD:
         return batch_figures(_latencies(side), metric.quantile)
-    workers = run.of(*LOADING) if run is not None else ()
+    purposes = ON_DEVICE[metric.name].purposes
+    workers = run.of(*purposes) if run is not None else ()
     return per_process(metric, (worker for worker in workers if worker.ending.outcome is Outcome.COMPLETED))
 
 

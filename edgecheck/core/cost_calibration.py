@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from edgecheck.core.cost_fit import Normal, Vector, fitted
+from edgecheck.core.counted import Counted
 from edgecheck.core.device import Costs, CostSet
 from edgecheck.core.projection import NINETY_PERCENT
-from edgecheck.core.run import Counted
 
 #: How much the prior counts against three to eight networks. On the published tables, with the costs of the other
 #: devices with the core as the prior, everything from 0.1 to 2 is within half a percent.

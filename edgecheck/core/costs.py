@@ -14,9 +14,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgecheck.core.counted import Counted
 from edgecheck.core.device import Costs, CostSet, Scaling
 from edgecheck.core.projection import NINETY_PERCENT, ONE_THREAD, Interval
-from edgecheck.core.run import Counted
 
 #: Added to the spread in quadrature where the artifact's runtime is not the one that the costs were fitted with: they
 #: belong to the core, but no two runtimes are quite alike.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from edgecheck.core.accelerator import PROVIDERS
 from edgecheck.core.limits import Limit
 
 #: The id of the profile that describes the machine edgecheck runs on.
@@ -12,6 +13,37 @@ THIS_MACHINE = "this-machine"
 
 #: What kinds of device there are.
 CLASSES = ("single-board-computer", "jetson", "phone", "computer")
+
+
+#: What a device may hand a part of a model to. No check runs on a Hailo: it is only named.
+ACCELERATORS = (*PROVIDERS, "hailo")
+
+#: The types of number that an accelerator computes with.
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+
+#: Where an accelerator's library comes from: NVIDIA's system for Jetsons, a Python wheel, a repository of packages,
+#: Android itself.
+LIBRARY_SOURCES = ("jetpack", "wheel", "apt", "android")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAccelerator:
+    """One of a device's accelerators, as its profile describes it."""
+
+    provider: str
+    """One of `ACCELERATORS`."""
+    library: str
+    """The file name of the library that reaches it: `libnvinfer.so.10`."""
+    source: str
+    """One of `LIBRARY_SOURCES`."""
+    package: str = ""
+    """The package that has the library; empty where the source says enough."""
+    precision: tuple[str, ...] = ()
+    """Of `PRECISIONS`."""
+
+    def __str__(self) -> str:
+        origin = f"{self.source}: {self.package}" if self.package else self.source
+        return f"{self.provider}: {self.library} ({origin}), {' '.join(self.precision)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +184,9 @@ class DeviceProfile:
     """Requirements to install, by artifact format; see `holding`."""
     app: AppShare | None = None
     """None where it is not a phone, or not known."""
+    accelerators: tuple[DeviceAccelerator, ...] = ()
+    power_mode: str = ""
+    """The name of a Jetson's power mode (`nvpmodel`) that the figures are about; empty elsewhere."""
     emulation_cpu: str = ""
     """QEMU's name for the core; empty where the device cannot be emulated."""
     projection: Projection = field(default_factory=Projection)

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgecheck.core.counted import Counted
+from edgecheck.core.device_events import device_state
 from edgecheck.core.operators import MICROSECOND, SeenOperator, SeenProfile, is_nested, seen_operator
+from edgecheck.core.outputs import SeenOutputs
+from edgecheck.core.placement import Placement, SpentTime, spent
 from edgecheck.core.protocol import MisfitError, parsed, read_event
 from edgecheck.core.run import (
+    AcceleratorMemory,
     Activity,
     Contention,
-    Counted,
     DeviceState,
     Ending,
     LookCount,
@@ -19,7 +23,6 @@ from edgecheck.core.run import (
     Outcome,
     Phase,
     PhaseMark,
-    PhoneState,
     Purpose,
     Run,
     RuntimeFacts,
@@ -61,6 +64,9 @@ class _Worker:
     ending: Ending | None = None
     states: list[StateMark] = field(default_factory=list)
     operators: list[SeenOperator] = field(default_factory=list)
+    placement: Placement | None = None
+    spent: tuple[SpentTime, ...] = ()
+    accelerator_memory: AcceleratorMemory | None = None
 
     def add_available(self, at: float, available: int | None) -> None:
         """Keep the machine's available memory if it is a new minimum."""
@@ -89,6 +95,9 @@ class _Worker:
             notes=tuple(self.notes),
             ending=ending,
             states=tuple(self.states),
+            placement=self.placement,
+            spent=self.spent,
+            accelerator_memory=self.accelerator_memory,
         )
 
 
@@ -103,8 +112,10 @@ class RunReader:
         self._states: dict[str, DeviceState] = {}
         self._notes: list[Note] = []
         self._profiles: list[SeenProfile] = []
+        self.outputs = SeenOutputs()
         self._problem = ""
         self._done = False
+        self._accelerated = False
         self._events = 0
 
     def hear(self, line: bytes) -> dict[str, Any]:
@@ -280,14 +291,27 @@ class RunReader:
         _require(event["count"] == count, "profile: not as many operators as it says")
         _require(all(len(each.values) == runs for each in worker.operators), "profile: figures are missing")
         _require(is_nested(worker.operators), "profile: an operator is inside of none before it, or too deep inside")
-        self._profiles.append(
-            SeenProfile(
-                whole=tuple(value * MICROSECOND for value in event["values_us"]),
-                operators=tuple(worker.operators),
-                profiler=event["profiler"],
-            )
+        profile = SeenProfile(
+            whole=tuple(value * MICROSECOND for value in event["values_us"]),
+            operators=tuple(worker.operators),
+            profiler=event["profiler"],
         )
+        self._profiles.append(profile)
+        if self._accelerated:
+            worker.spent = spent(profile)
         worker.operators = []
+
+    def _on_placement(self, event: Mapping[str, Any]) -> None:
+        _require(event["taken"] <= event["total"], "placement: more nodes taken than there are")
+        self._worker(event).placement = Placement.of(event)
+        self._accelerated = True
+
+    def _on_output(self, event: Mapping[str, Any]) -> None:
+        self._worker(event)
+        self.outputs.add(event)
+
+    def _on_accelerator_memory(self, event: Mapping[str, Any]) -> None:
+        self._worker(event).accelerator_memory = AcceleratorMemory(event["bytes"], event["source"], event["words"])
 
     def _on_note(self, event: Mapping[str, Any]) -> None:
         notes = self._worker(event).notes if "process" in event else self._notes
@@ -334,51 +358,6 @@ def _contention(seen: Mapping[str, Any]) -> Contention:
     )
 
 
-def device_state(event: Mapping[str, Any]) -> DeviceState:
-    """The `device` event as a value; what is absent or null stays empty."""
-
-    def text(key: str) -> str:
-        return str(event.get(key) or "")
-
-    cpu, memory = event.get("cpu") or {}, event.get("memory") or {}
-    return DeviceState(
-        model=text("model"),
-        system=text("system"),
-        machine=text("machine"),
-        kernel=text("kernel"),
-        python=text("python"),
-        libc=text("libc"),
-        machine_id=text("machine_id"),
-        page_size=event.get("page_size"),
-        cpu_kind=str(cpu.get("kind") or ""),
-        cpu_names=tuple(cpu.get("names") or ()),
-        cpu_parts=tuple(cpu.get("parts") or ()),
-        cpu_features=tuple(cpu.get("features") or ()),
-        cpu_count=int(cpu.get("count") or 0),
-        affinity=tuple(cpu.get("affinity") or ()),
-        governors=tuple(cpu.get("governors") or ()),
-        clocks=tuple(cpu.get("clocks") or ()),
-        ram_total=memory.get("total"),
-        ram_available=memory.get("available"),
-        swap_used=memory.get("swap_used"),
-        storage_free=(event.get("storage") or {}).get("free"),
-        temperatures=tuple((event.get("temperatures") or {}).items()),
-        throttled=tuple((event.get("throttled") or {}).get("flags") or ()),
-        power_mode=text("power_mode"),
-        load_average=next(iter(event.get("load_average") or ()), None),
-        pressure=(event.get("pressure") or {}).get("waited_s"),
-        at=(event.get("pressure") or {}).get("at_s"),
-        phone=_phone(event.get("phone")),
-    )
-
-
-def _phone(seen: Mapping[str, Any] | None) -> PhoneState | None:
-    if seen is None:
-        return None
-    known = {name: value for name, value in seen.items() if value is not None and name != "battery_c"}
-    return PhoneState(battery=seen.get("battery_c"), **known)
-
-
 _HANDLERS = {
     "state": RunReader._on_state,  # noqa: SLF001 - as below
     "start": RunReader._on_start,  # noqa: SLF001 - the table belongs to the class
@@ -393,6 +372,9 @@ _HANDLERS = {
     "counted": RunReader._on_counted,  # noqa: SLF001
     "operators": RunReader._on_operators,  # noqa: SLF001
     "profile": RunReader._on_profile,  # noqa: SLF001
+    "placement": RunReader._on_placement,  # noqa: SLF001
+    "output": RunReader._on_output,  # noqa: SLF001
+    "accelerator-memory": RunReader._on_accelerator_memory,  # noqa: SLF001
     "note": RunReader._on_note,  # noqa: SLF001
     "problem": RunReader._on_problem,  # noqa: SLF001
     "end": RunReader._on_end,  # noqa: SLF001

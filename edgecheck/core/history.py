@@ -25,7 +25,7 @@ class Key(NamedTuple):
     variant: str
     device: str
     runtime: str
-    """Name and version; empty for figures of files, which no runtime changes."""
+    """Name and version, and the accelerator; empty for figures of files, which no runtime changes."""
     where: str
     """What was measured by a clock: the target, and for this machine its name; empty for other figures."""
     metric: str
@@ -115,6 +115,8 @@ def key_of(report: Report, result: CheckResult, found: Measurement) -> Key:
     of_files = found.provenance is Provenance.STATIC or found.metric.family is Family.LIKENESS
     ran = result.run is not None and not of_files
     runtime = str(result.run.runtime or "") if ran and result.run is not None else ""
+    if result.budget.accelerator is not None and result.run is not None and found.provenance is not Provenance.STATIC:
+        runtime = f"{runtime} on {result.budget.accelerator}".strip()
     where = ""
     if ran and found.provenance is Provenance.MEASURED:
         where = result.target if "://" in result.target else f"{result.target} on {report.host}"

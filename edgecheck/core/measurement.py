@@ -79,9 +79,14 @@ _NOT_THE_MODEL = frozenset(
     }
 )
 
+#: Reasons of a run that was to use an accelerator and did not: never an unknown, since the device has answered.
+NOT_ACCELERATED = frozenset({"no-accelerator", "unused-accelerator"})
+
 
 def _failed(metric: Metric, worker: WorkerRun, evidence: Evidence) -> Unmeasured:
     ending = worker.ending
+    if ending.reason in NOT_ACCELERATED:
+        return Unmeasured(metric, ending.message, fails=True)
     if ending.reason in _NOT_THE_MODEL:
         return Unmeasured(metric, ending.message)
     if ending.outcome is Outcome.KILLED:  # by somebody: where the kernel did it for memory, it left a sign

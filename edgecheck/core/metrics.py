@@ -39,12 +39,16 @@ class Family(Enum):
     """The artifact's outputs compared with its source model's, on this machine."""
     MEMORY = "memory"
     """The RAM of the inference process; other memory needs a separate family."""
+    ACCELERATOR = "accelerator"
+    """The memory that a model takes on an accelerator, which may be a part of the RAM or not."""
     LOAD = "load"
     """Something that each fresh process does once: loading, the first inference."""
     LATENCY = "latency"
     """The latencies of steady inferences in one process; other figures of these inferences need a separate family."""
     COUNT = "count"
     """What an emulated machine counts for a steady inference."""
+    PLACEMENT = "placement"
+    """Which parts of a model an accelerator runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,13 @@ RAM_MODEL = Metric(
     family=Family.MEMORY,
     binary=True,
 )
+RAM_ACCELERATOR = Metric(
+    name="ram_accelerator",
+    title="memory on the accelerator once the first inference is over, the highest of 2 to 5 fresh processes",
+    unit=Unit.BYTES,
+    family=Family.ACCELERATOR,
+    binary=True,
+)
 LOAD_TIME = Metric(
     name="load_time",
     title="opening the file until ready, median of 5 fresh processes or more",
@@ -129,6 +140,12 @@ LOAD_TIME = Metric(
 LATENCY_FIRST = Metric(
     name="latency_first",
     title="the first inference, median of 5 fresh processes or more",
+    unit=Unit.SECONDS,
+    family=Family.LOAD,
+)
+LOAD_TIME_CACHED = Metric(
+    name="load_time_cached",
+    title="as load_time, with what the accelerator kept of an earlier start: engines, compiled kernels",
     unit=Unit.SECONDS,
     family=Family.LOAD,
 )
@@ -182,6 +199,13 @@ TOP1 = Metric(
     direction=Direction.AT_LEAST,
     compares_variants=True,
 )
+OFFLOADED = Metric(
+    name="offloaded",
+    title="share of an inference that ran on the accelerator: of the nodes or of their time, whichever is less",
+    unit=Unit.RATIO,
+    family=Family.PLACEMENT,
+    direction=Direction.AT_LEAST,
+)
 
 #: Every metric by name, in the order in which reports show them.
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -189,10 +213,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.name: metric
         for metric in (
             *(SIZE, DOWNLOAD, PARAMS, FOOTPRINT),
-            *(RAM_PEAK, RAM_MODEL),
-            *(LOAD_TIME, LATENCY_FIRST),
+            *(RAM_PEAK, RAM_MODEL, RAM_ACCELERATOR),
+            *(LOAD_TIME, LOAD_TIME_CACHED, LATENCY_FIRST),
             *(LATENCY_P50, _percentile(75), LATENCY_P90, _percentile(95), _percentile(99), LATENCY_MEAN),
             INSTRUCTIONS,
+            OFFLOADED,
             *(AGREEMENT, TOP1),
         )
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from edgecheck.core.device import DeviceProfile, holding
+from edgecheck.core.device import ACCELERATORS, DeviceProfile, holding
 
 _MIB, _GIB = 2**20, 2**30
 
@@ -36,6 +36,21 @@ _GUESSED_CLOCK = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAccelerator:
+    """What a probe found of one accelerator, every text on one line."""
+
+    provider: str
+    devices: tuple[str, ...]
+    """Nodes of drivers, and `USB 18d1:9302`."""
+    libraries: tuple[str, ...]
+    """Paths."""
+    runtimes: tuple[str, ...]
+    """ONNX Runtime's providers, and libraries of LiteRT's."""
+    missing: str
+    """What else it takes; empty where all is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedDevice:
     """The facts in the agent's `device` event, every text on one line; empty, None or 0 where one is missing."""
 
@@ -58,6 +73,9 @@ class ProbedDevice:
     """Versions by distribution name."""
     about: str
     """Kernel, libc, size of a page, caches."""
+    accelerators: tuple[FoundAccelerator, ...] = ()
+    power_mode: str = ""
+    """A Jetson's; empty elsewhere."""
     is_phone: bool = False
     soc: str = ""
     """As Android names it; empty elsewhere."""
@@ -113,10 +131,25 @@ def probed(event: Mapping[str, Any]) -> ProbedDevice:
         python=".".join(_clean(event.get("python")).split(".")[:2]),
         installed={name: _clean(version) for name, version in (event.get("installed") or {}).items()},
         about=_about(event, cpu.get("caches") or ()),
+        accelerators=tuple(map(_found, event.get("accelerators") or ())),
+        power_mode=_clean(((event.get("jetson") or {}).get("mode") or {}).get("name")),
         is_phone=bool(phone),
         soc=_clean(phone.get("soc")),
         heap=_clean(phone.get("heap")),
         low_ram=bool(phone.get("low_ram")),
+    )
+
+
+def _found(seen: Mapping[str, Any]) -> FoundAccelerator:
+    devices, libraries, runtimes = (
+        tuple(_clean(text) for text in seen.get(key) or ()) for key in ("devices", "libraries", "runtimes")
+    )
+    return FoundAccelerator(
+        provider=_clean(seen.get("provider")),
+        devices=devices,
+        libraries=libraries,
+        runtimes=runtimes,
+        missing=_clean(seen.get("missing")),
     )
 
 
@@ -152,6 +185,7 @@ def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
     yield f"ram: {{total: {_mib(device.ram_total)}, reserved: {_mib(max(0, device.ram_total - device.ram_free))}}}"
     used = device.storage_total - device.storage_free
     yield f"storage: {{total: {_gb(device.storage_total)}, reserved: {_gb(used)}}}"
+    yield from _accelerators(device, near)
     yield from _app(device)
     yield from _limits(device)
 
@@ -173,6 +207,44 @@ def _limits(device: ProbedDevice) -> Iterator[str]:
     memory = f"ram_peak: {_mib(device.ram_total // share)}"
     sent = f"download: {_DOWNLOAD}, " if device.is_phone else ""
     yield f"limits: {{{memory}, {sent}footprint: {footprint} MB, latency_p50: 100 ms}}"
+
+
+def _accelerators(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
+    """Those of which the device and the library are there; what the others lack, as comments."""
+    known = {one.provider: one for one in near.accelerators} if near is not None else {}
+    lines = []
+    for one in device.accelerators:
+        if one.provider not in ACCELERATORS:
+            continue
+        if not one.libraries or one.missing.startswith("no device"):
+            there = ", ".join((*one.devices, *one.libraries, *one.runtimes))
+            yield f"# accelerator {one.provider}: {there}{f'; {one.missing}' if one.missing else ''}"
+            continue
+        like = known.get(one.provider)
+        precision = like.precision if like is not None else _PRECISIONS.get(one.provider, ("fp32", "fp16"))
+        facts = [f"provider: {one.provider}", f"library: {_quoted(one.libraries[0].rpartition('/')[2])}"]
+        facts += [f"source: {_source(one.libraries[0], device)}", f"precision: [{', '.join(precision)}]"]
+        doubts = [one.missing, "" if like else "the precision is a guess"]
+        doubt = "; ".join(text for text in doubts if text)
+        lines.append(f"  - {{{', '.join(facts)}}}{f'  # {doubt}' if doubt else ''}")
+    if lines:
+        yield "accelerators:"
+        yield from lines
+    if device.power_mode and _kind(device) == "jetson":
+        yield f"power_mode: {_quoted(device.power_mode)}"
+
+
+#: What those compute with whose precision does not depend on the device.
+_PRECISIONS = {"edgetpu": ("int8",), "hailo": ("int8",)}
+
+
+def _source(library: str, device: ProbedDevice) -> str:
+    """Where a library comes from, by its path."""
+    if "-packages/" in library:
+        return "wheel"
+    if library.startswith(("/system/", "/vendor/", "/apex/")):
+        return "android"
+    return "jetpack" if _kind(device) == "jetson" else "apt"
 
 
 def _software(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:

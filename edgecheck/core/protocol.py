@@ -22,6 +22,9 @@ LONGEST_LINE = 4 * 2**20
 #: Characters of one text, elements of one list, fields of one mapping; latencies are more.
 _LONGEST_TEXT, _MOST, _MOST_FIGURES = 2**16, 4096, 1_000_000
 
+#: Of a tensor: numpy has no more.
+_DIMENSIONS = 64
+
 #: Bytes, and counts of anything.
 _LARGEST = 2**53
 
@@ -206,6 +209,20 @@ _PHONE = record(
         "battery_level": whole(0, 100),
     },
 )
+_JETSON = record(
+    {},
+    {
+        "mode": record({"name": text(), "number": whole(0, _MOST)}),
+        "modes": many(pair(text(), whole(0, _MOST))),
+        "clocks": many(
+            record({"name": text(), "least": number(0, 1e12), "most": number(0, 1e12)}, {"now": number(0, 1e12)})
+        ),
+        "rails": by_name(number(-1e4, 1e4)),
+    },
+)
+_ACCELERATOR = record(
+    {"provider": text()}, {**dict.fromkeys(("devices", "libraries", "runtimes"), _NAMES), "missing": text()}
+)
 _SHAPED = many(pair(text(), many(whole())))
 _OPERATOR = record(
     {"name": text(), "type": text(), "provider": text(), "values_us": many(whole(), _MOST_FIGURES), "calls": whole()},
@@ -233,6 +250,8 @@ EVENTS: Mapping[str, Shape] = {
             "load_average": many(number()),
             "pressure": record({"at_s": _SPAN}, {"waited_s": _SPAN}),
             "phone": _PHONE,
+            "jetson": _JETSON,
+            "accelerators": many(_ACCELERATOR),
         },
     ),
     "waiting": record({}, {"holder": text()}),
@@ -290,8 +309,29 @@ EVENTS: Mapping[str, Shape] = {
     "profile": record(
         _PROCESS | {"values_us": many(whole(), _MOST_FIGURES), "count": whole(0, _MOST_FIGURES), "profiler": text()}
     ),
+    "placement": record(
+        _PROCESS
+        | {
+            "accelerator": text(longest=_MOST),
+            **dict.fromkeys(("taken", "total"), whole(0, _MOST_FIGURES)),
+            "left": many(record({name: text(longest=_MOST) for name in ("type", "name", "provider", "reason")})),
+            "proof": text(longest=_MOST),
+        }
+    ),
+    "output": record(
+        _PROCESS
+        | {
+            "sample": whole(0, _MOST_FIGURES),
+            "name": text(longest=_MOST),
+            "dtype": text(longest=_MOST),
+            "shape": many(whole(), _DIMENSIONS),
+            **dict.fromkeys(("piece", "pieces"), whole(0, _MOST)),
+        },
+        {"base64": text(longest=LONGEST_LINE), "quantization": pair(number(0, _LARGEST), whole(-_LARGEST))},
+    ),
     "note": record({"code": text(), "message": text()}, _PROCESS),
     "problem": record({"message": text()}, {"code": text()}),
+    "accelerator-memory": record(_PROCESS | {"bytes": whole(), "source": text(), "words": text()}),
     "end": record(
         _PROCESS
         | {

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from edgecheck.core import contention, looks, statistics
+from edgecheck.core import contention, looks, placement, statistics
 from edgecheck.core.finding import Evidence, Finding, Likeness, Measurement, Unmeasured
-from edgecheck.core.metrics import LOAD_TIME, METRICS, SIZE, Metric, Provenance
+from edgecheck.core.metrics import LATENCY_FIRST, LOAD_TIME, METRICS, SIZE, Metric, Provenance
 from edgecheck.core.run import Activity, Phase, Purpose, WorkerRun
 from edgecheck.core.sustained import judged, settled
 
@@ -114,6 +114,20 @@ def _ram_model(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Eviden
     return highest(metric, costs)
 
 
+#: Why there is no figure where the budget asks for no accelerator, or the device has no figure.
+NO_ACCELERATOR = "no memory on an accelerator was reported: `accelerator:` in the budget names one"
+
+
+def _ram_accelerator(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence) -> Finding:
+    """The highest of the processes' figures, with who said so, which is the same for all of them."""
+    told = [worker.accelerator_memory for worker in workers if worker.accelerator_memory is not None]
+    found = highest(metric, [one.size for one in told])
+    if found is None:
+        return Unmeasured(metric, NO_ACCELERATOR)
+    most = max(told, key=lambda one: one.size)
+    return replace(found, basis=f"{found.basis}: {most.words or most.source}")
+
+
 def highest(metric: Metric, values: Iterable[int | None]) -> Measurement | None:
     """The highest of the processes' values; None where no process showed any."""
     known = [value for value in values if value is not None]
@@ -137,7 +151,11 @@ FRESH_LOADS = 5
 
 #: By name: what a process shows of a metric of this family; None where it did not get that far.
 PER_PROCESS: Mapping[str, Callable[[WorkerRun], float | None]] = MappingProxyType(
-    {"load_time": lambda worker: worker.load_time, "latency_first": lambda worker: worker.first_inference}
+    {
+        "load_time": lambda worker: worker.load_time,
+        "load_time_cached": lambda worker: worker.load_time,
+        "latency_first": lambda worker: worker.first_inference,
+    }
 )
 
 
@@ -151,7 +169,7 @@ def _median(metric: Metric, workers: tuple[WorkerRun, ...], _evidence: Evidence)
     known = per_process(metric, workers)
     if len(known) < FRESH_LOADS:
         return None
-    during = Activity.LOAD if metric == LOAD_TIME else Activity.FIRST_INFERENCE
+    during = Activity.FIRST_INFERENCE if metric == LATENCY_FIRST else Activity.LOAD
     waits, contended = contention.of_loading(workers, during)
     alone = [max(value - wait, 0.0) for value, wait in zip(known, waits, strict=False)]
     return Measurement(
@@ -233,6 +251,30 @@ def _span(worker: WorkerRun) -> float:
     return max(worker.span, sum(worker.latencies))
 
 
+# Accelerators.
+
+
+def _offloaded(metric: Metric, _workers: tuple[WorkerRun, ...], evidence: Evidence) -> Finding:
+    """The share of the nodes that ran on the accelerator, or of their time if that is less."""
+    run = evidence.run
+    seen = run.placement if run is not None else None
+    if run is None or seen is None:
+        return Unmeasured(metric, "no accelerator was asked for: add `accelerator:` to the budget, or --accelerator")
+    share = placement.time_share(seen, run.spent)
+    seen = placement.by_profile(seen, run.spent)
+    if not seen.total:
+        return Unmeasured(metric, f"the runtime does not say which nodes ran on {seen.accelerator}")
+    if not seen.taken:
+        return Unmeasured(metric, f"nothing of the model ran on {seen.accelerator}, by {seen.proof}", fails=True)
+    return Measurement(
+        metric=metric,
+        value=seen.share if share is None else min(seen.share, share),
+        provenance=Provenance.MEASURED,
+        count=seen.total,
+        basis=placement.in_words(seen, share),
+    )
+
+
 #: The workers of which each loads the model once.
 LOADING = (Purpose.LATENCY, Purpose.LOAD)
 
@@ -241,7 +283,10 @@ ON_DEVICE: Mapping[str, MetricReader] = MappingProxyType(
     {
         "ram_peak": MetricReader((Purpose.MEMORY,), _ram_peak),
         "ram_model": MetricReader((Purpose.MEMORY,), _ram_model),
+        "ram_accelerator": MetricReader((Purpose.MEMORY,), _ram_accelerator),
         **dict.fromkeys(PER_PROCESS, MetricReader(LOADING, _median)),
+        "load_time_cached": MetricReader((Purpose.CACHED_LOAD,), _median),
+        "offloaded": MetricReader((Purpose.LATENCY,), _offloaded),
         "latency_mean": MetricReader((Purpose.LATENCY,), _latency_mean),
         **{
             name: MetricReader((Purpose.LATENCY,), _percentile)

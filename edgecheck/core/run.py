@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+
+from edgecheck.core.counted import Counted
+from edgecheck.core.placement import Placement, SpentTime
 
 
 class Phase(Enum):
@@ -36,6 +37,8 @@ class Purpose(Enum):
     DETERMINISTIC = "deterministic"
     """The latency pass where the clock counts instructions."""
     LOAD = "load"
+    CACHED_LOAD = "cached-load"
+    """As `LOAD`, but with what the accelerator kept in a cache."""
     MEMORY = "memory"
     OUTPUTS = "outputs"
     PROFILE = "profile"
@@ -148,33 +151,16 @@ class StateMark:
     """Flags that were set at that moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What the emulator's plugin counted, for one inference."""
+@dataclass(frozen=True, slots=True)
+class AcceleratorMemory:
+    """What a worker took on an accelerator, from before the model was loaded to after the first inference."""
 
-    instructions: float
-    multiplying: float
-    """Those of them that multiply and accumulate."""
-    l1_loads: float
-    """Loads that missed the first level of the data cache."""
-    l1_stores: float
-    l2: tuple[tuple[int, float], ...]
-    """(Bytes, misses) of each second level that was simulated behind it."""
-    cycles: tuple[tuple[str, float], ...] = ()
-    """(Model, cycles) of the core by LLVM, where that is installed."""
-
-    @staticmethod
-    def of(event: Mapping[str, Any]) -> Counted:
-        """From an event `counted`, which is about a number of inferences."""
-        share = 1 / event["inferences"]
-        return Counted(
-            instructions=event["executed"] * share,
-            multiplying=event["multiplying"] * share,
-            l1_loads=event["l1_loads"] * share,
-            l1_stores=event["l1_stores"] * share,
-            l2=tuple((size, misses * share) for size, misses in event["l2"]),
-            cycles=tuple((model, spent * share) for model, spent in (event.get("cycles") or {}).items()),
-        )
+    size: int
+    """Bytes."""
+    source: str
+    """Who said so: `nvml`, `nvmap`, `available`, …"""
+    words: str = ""
+    """What exactly was read, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +196,12 @@ class WorkerRun:
     ending: Ending = Ending(outcome=Outcome.COMPLETED)
     states: tuple[StateMark, ...] = ()
     """Of a sustained run, the first before its first timed inference; otherwise empty."""
+    placement: Placement | None = None
+    """Where the nodes ran; None where no accelerator was asked for, or the process did not get that far."""
+    spent: tuple[SpentTime, ...] = ()
+    """What each node took, in the profiling pass on an accelerator; otherwise empty."""
+    accelerator_memory: AcceleratorMemory | None = None
+    """None where no accelerator was asked for, or no source had a figure."""
 
     def mark(self, phase: Phase) -> PhaseMark | None:
         """The reading at `phase`; None where the worker did not get that far."""
@@ -272,6 +264,46 @@ class PhoneState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockRange:
+    """A clock of a Jetson, and the range that it may move in."""
+
+    name: str
+    """`gpu`, or `cpu` with the cores' numbers."""
+    least: float
+    """Hertz."""
+    most: float
+    now: float | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether `jetson_clocks` holds it."""
+        return self.least == self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JetsonState:
+    """What a Jetson is set to and draws; empty where it does not say."""
+
+    mode: str = ""
+    """The name of its power mode: `MAXN`."""
+    modes: tuple[tuple[str, int], ...] = ()
+    """The modes that it has, each with its number."""
+    clocks: tuple[ClockRange, ...] = ()
+    rails: tuple[tuple[str, float], ...] = ()
+    """Watts by rail."""
+
+    @property
+    def clocks_held(self) -> bool | None:
+        """Whether `jetson_clocks` holds all clocks; None where none is known."""
+        return all(clock.held for clock in self.clocks) if self.clocks else None
+
+    @property
+    def drawn(self) -> tuple[str, float] | None:
+        """The rail of the module as a whole, and its watts; None where there is none."""
+        return next(((name, watts) for name, watts in self.rails if name in ("VDD_IN", "POM_5V_IN")), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """What the target reported about itself; empty or None where it cannot be read."""
 
@@ -312,6 +344,8 @@ class DeviceState:
     at: float | None = None
     phone: PhoneState | None = None
     """None where it is not Android."""
+    jetson: JetsonState | None = None
+    """None where it is not a Jetson."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +372,17 @@ class Run:
     def still_hot(self) -> str:
         """That the device was hot when the run began, after it had been waited for; empty where it was not."""
         return next((note.message for note in self.notes if note.code == "hot"), "")
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where the nodes ran, by the process that shows the fewest on the accelerator; None where none shows it."""
+        found = [worker.placement for worker in self.workers if worker.placement is not None]
+        return min(found, key=lambda placement: placement.share, default=None)
+
+    @property
+    def spent(self) -> tuple[SpentTime, ...]:
+        """What each node took, by the runtime's own profiler; empty where it was not profiled."""
+        return next((worker.spent for worker in self.workers if worker.spent), ())
 
     @property
     def memory_workers(self) -> tuple[WorkerRun, ...]:

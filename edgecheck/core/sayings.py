@@ -13,6 +13,8 @@ _NEXT = {
     "model-too-new": "Export the model in an older version of its format, or install a newer runtime.",
     "missing-external-data": "Copy the file with the weights next to the model.",
     "not-a-model": "Export the model again, or download it again.",
+    "no-accelerator": "Install what it needs on the device, or check without `accelerator:`.",
+    "unused-accelerator": "Check without `accelerator:`, or change the model's operators to some that it takes.",
     "out-of-memory": "Make the model smaller, or use a device with more memory.",
 }
 

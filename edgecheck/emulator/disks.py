@@ -59,8 +59,8 @@ def agent(folder: Path, cache: Cache, progress: Progress) -> Path:
 
     def build(place: Path) -> Mapping[str, Any]:
         copy = place.parent / "files"
-        (copy / folder.name).mkdir(parents=True)
         for name, text in files.items():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(text)
         ext4.write(copy, place / _FILE)
         return {}
@@ -77,7 +77,8 @@ def agent_content(folder: Path) -> str:
 
 
 def _modules(folder: Path) -> dict[str, bytes]:
-    return {f"{folder.name}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
+    files = sorted(folder.rglob("*.py"))
+    return {f"{folder.name}/{file.relative_to(folder).as_posix()}": file.read_bytes() for file in files}
 
 
 _BLOCK = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgecheck.core.run import DeviceState, PhoneState
+from edgecheck.core.run import DeviceState, JetsonState, PhoneState
 from edgecheck.core.units import Unit, show
 
 
@@ -16,11 +16,39 @@ def found_at(state: DeviceState) -> list[str]:
         show(clock, Unit.HERTZ) if clock else "",
         *state.governors,
         f"{hottest:.0f} °C" if hottest is not None else "",
-        state.power_mode.splitlines()[0] if state.power_mode else "",
+        _power_mode(state.power_mode),
+        *(jetson_facts(state.jetson) if state.jetson else ()),
         *(phone_facts(state.phone) if state.phone else ()),
     ]
     found = ", ".join(fact for fact in facts if fact)
     return [f"{'phone' if state.phone else 'board'} at {found}"] if found else []
+
+
+def left_at(state: DeviceState) -> list[str]:
+    """The state in which a Jetson was left: `afterwards 58 °C, GPU 625 MHz, VDD_IN 9.8 W`; nothing of other boards."""
+    if state.jetson is None:
+        return []
+    hottest = max((degrees for _, degrees in state.temperatures), default=None)
+    facts = [f"{hottest:.0f} °C" if hottest is not None else "", *jetson_facts(state.jetson)]
+    found = ", ".join(fact for fact in facts if fact)
+    return [f"afterwards {found}"] if found else []
+
+
+def _power_mode(said: str) -> str:
+    """The line with the mode's name, of what `nvpmodel -q` prints after its warnings."""
+    lines = said.splitlines()
+    return next((line for line in lines if line.startswith("NV Power Mode")), lines[0] if lines else "")
+
+
+def jetson_facts(board: JetsonState) -> Iterator[str]:
+    """The GPU's clock, whether clocks are held, and what the module draws."""
+    gpu = next((clock for clock in board.clocks if clock.name == "gpu"), None)
+    if gpu is not None and gpu.now is not None:
+        yield f"GPU {show(gpu.now, Unit.HERTZ)}"
+    if board.clocks_held:
+        yield "clocks held"
+    if board.drawn is not None:
+        yield f"{board.drawn[0]} {board.drawn[1]:.1f} W"
 
 
 def phone_facts(phone: PhoneState) -> Iterator[str]:

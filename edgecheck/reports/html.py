@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgecheck.core.metrics import METRICS, SIZE
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.run import DeviceState
+from edgecheck.core.run import ClockRange, DeviceState
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import pages, plots, tile_map, wording
 from edgecheck.reports.conditions import phone_facts
@@ -225,6 +225,12 @@ def _phone(state: DeviceState) -> str:
     return ", ".join(fact for fact in (*names, *phone_facts(state.phone)) if fact)
 
 
+def _clock(clock: ClockRange) -> str:
+    held = "held at" if clock.held else f"{clock.least / 1e6:,.0f} to {clock.most / 1e6:,.0f} MHz, now"
+    now = clock.most if clock.now is None else clock.now
+    return f"{clock.name} {held} {now / 1e6:,.0f} MHz"
+
+
 def _device_rows(state: DeviceState) -> list[tuple[str, str]]:
     """Name and value of what is known of the device."""
     clocks = sorted({round(clock / 1e6) for clock in state.clocks if clock})
@@ -239,6 +245,8 @@ def _device_rows(state: DeviceState) -> list[tuple[str, str]]:
         ("temperature", ", ".join(f"{zone} {degrees:.0f} °C" for zone, degrees in state.temperatures)),
         ("throttled", ", ".join(state.throttled)),
         ("power mode", " ".join(state.power_mode.split())),
+        ("clocks", ", ".join(map(_clock, state.jetson.clocks)) if state.jetson else ""),
+        ("rails", ", ".join(f"{rail} {watts:.2f} W" for rail, watts in state.jetson.rails) if state.jetson else ""),
         ("page size", f"{state.page_size // 2**10} KiB" if state.page_size else ""),
         ("phone", _phone(state)),
         ("RAM", mib[0]),

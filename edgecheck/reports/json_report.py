@@ -87,6 +87,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "device": result.profile.id,
         "device_name": result.profile.name,
         "threads": result.budget.threads,
+        "accelerator": plain(result.budget.accelerator) if result.budget.accelerator is not None else None,
         "target": result.target,
         "status": result.status.value,
         "seconds": result.seconds,

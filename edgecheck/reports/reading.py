@@ -8,6 +8,7 @@ import re
 from pathlib import PurePath
 from typing import Any, NoReturn
 
+from edgecheck.core.accelerator import Accelerator
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import Caveat
@@ -131,7 +132,7 @@ def _tiles(raw: object, place: str) -> Tiles | None:
 
 def _budget(data: dict[str, Any], place: str) -> Budget:
     path, model = _text(data, "budget", place), PurePath(_text(data, "model", place))
-    threads = scalar(int, data.get("threads", 1), f"{place}.threads")
+    threads, wanted = scalar(int, data.get("threads", 1), f"{place}.threads"), data.get("accelerator")
     return Budget(
         name=PurePath(path).stem if path else model.name,
         path=path,
@@ -143,6 +144,7 @@ def _budget(data: dict[str, Any], place: str) -> Budget:
         threads=threads,
         effort=Effort(),
         devices=(),
+        accelerator=None if wanted is None else built(Accelerator, wanted, f"{place}.accelerator"),
     )
 
 

@@ -18,11 +18,12 @@ from edgecheck.core.device import Identity
 from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
-from edgecheck.core.metrics import LOAD_TIME, Direction, Provenance
+from edgecheck.core.measurement import NOT_ACCELERATED
+from edgecheck.core.metrics import LOAD_TIME, OFFLOADED, Direction, Family, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
-from edgecheck.reports.conditions import found_at
+from edgecheck.reports.conditions import found_at, left_at
 
 #: The core's: anatomy's tiles are made of the same text.
 clean = text.clean
@@ -183,9 +184,13 @@ def details(result: CheckResult) -> str:
         parts.append(f"{result.artifact.format}, {result.artifact.route}")
     if result.run is not None and result.run.runtime is not None:
         threads = result.budget.threads
-        parts.append(f"ran on {result.run.runtime}, {threads} thread{'s' if threads > 1 else ''}")
+        where = f" with {result.budget.accelerator}" if result.budget.accelerator is not None else ""
+        parts.append(f"ran on {result.run.runtime}{where}, {threads} thread{'s' if threads > 1 else ''}")
+        offloaded = (result.findings or {}).get(OFFLOADED.name)
+        if isinstance(offloaded, Measurement):
+            parts.append(f"there: {offloaded.basis.rpartition('; by ')[0]}")
         if is_a_device(result.target):
-            parts += found_at(result.run.before)
+            parts += [*found_at(result.run.before), *left_at(result.run.after)]
     return clean("; ".join(parts))
 
 
@@ -317,10 +322,13 @@ def next_step(report: Report) -> str:
     if report.status is Status.FAIL:
         failed = next(verdict for verdict in report.verdicts if verdict.status is Status.FAIL)
         place = f" at {failed.limit.source}" if failed.limit.source.file else ""
-        if failed.found is None and failed.reason.startswith("refused by the runtime"):
+        if failed.found is None and (failed.reason.startswith("refused by the runtime") or _is_not_accelerated(report)):
             return f"Next: {about_refusal(report.results)}"
         limit = "allow more growth" if failed.metric.name.endswith(SUFFIX) else _LIMIT[failed.metric.direction]
-        return clean(f"Next: {_WAYS[failed.metric.direction]}, or {limit}{place}.")
+        way = _WAYS[failed.metric.direction]
+        if failed.metric.family is Family.PLACEMENT:
+            way = "replace the operators that the accelerator leaves behind"
+        return clean(f"Next: {way}, or {limit}{place}.")
     return _decide(report) if report.status is Status.UNKNOWN else ""
 
 
@@ -329,6 +337,12 @@ _WAYS = {
     Direction.AT_LEAST: "choose a variant that loses less",
 }
 _LIMIT = {Direction.AT_MOST: "raise the limit", Direction.AT_LEAST: "lower the limit"}
+
+
+def _is_not_accelerated(report: Report) -> bool:
+    """Whether a run was to use an accelerator and did not."""
+    workers = (worker for result in report.results if result.run is not None for worker in result.run.workers)
+    return any(worker.ending.reason in NOT_ACCELERATED for worker in workers)
 
 
 def about_refusal(results: Iterable[CheckResult]) -> str:

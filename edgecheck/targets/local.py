@@ -7,17 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from edgecheck import seal
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.protocol import LONGEST_LINE
+from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed
+from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
 from edgecheck.scratch import scratch
 from edgecheck.targets.interface import START, Workload, agent_folder
@@ -33,6 +36,34 @@ def open_target(address: Address, profile: DeviceProfile) -> LocalTarget:
     """This machine, for any profile."""
     del profile
     return LocalTarget(address=address)
+
+
+#: Seconds for a probe, which asks the installed runtimes what they were built with.
+_PROBING = 120.0
+
+
+def probe(distributions: Iterable[str]) -> Mapping[str, Any]:
+    """What this machine is, without running a model on it.
+
+    The agent's `device` event (docs/reference/agent-protocol.md), and `installed`: versions by distribution.
+
+    Raises:
+        TargetError: the agent does not answer.
+    """
+    argv = [sys.executable, str(agent_folder().parent / START), "--probe"]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_PROBING)
+        event = EVENTS["device"](parsed(done.stdout), "device")
+    except (OSError, subprocess.SubprocessError, MisfitError) as error:
+        raise TargetError(f"this machine's agent did not answer: {error}") from error
+    return {**event, "installed": {name: found for name in distributions if (found := _version(name))}}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

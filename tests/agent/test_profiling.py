@@ -10,6 +10,7 @@ import os
 import subprocess
 from contextlib import contextmanager
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_litert_what_a_subgraph_takes_is_inside_its_operator() -> None:
 
 def test_a_runtime_without_a_profiler_says_so_and_names_the_way_out() -> None:
     with pytest.raises(refusals.Refused, match="has no profiler: profile with --runtime ai-edge-litert") as refused:
-        litert_profile._library("ai_edge_litert", "1.4.0")
+        litert_profile.Engine(SimpleNamespace(package="ai_edge_litert"), "1.4.0", 1)
     assert refused.value.reason == "no-profile"
 
 

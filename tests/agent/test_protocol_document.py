@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from edgecheck_agent import jobs, refusals, sayings
+from edgecheck_agent.accelerators import memory
 from examples.real_models import fetch
 from tests.agent.agent_runs import ONE_PROCESS, QUICK, TWO_INFERENCES, Event, Live, job, run
 
@@ -28,6 +30,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
     lock = tmp_path_factory.mktemp("lock") / "lock"
     holding = job(model, latency={**QUICK, "min_s": 600, "max_s": 600}, lock=str(lock))
     runs = [
+        run(job(fetch("okay_nabu.tflite"), latency=QUICK, accelerator={"provider": "xnnpack"})),
         run(job(model, latency=QUICK, memory=ONE_PROCESS, outputs=True)),
         run(job(model, deterministic=TWO_INFERENCES)),
         run(job(model, profile={"max_count": 3}, inputs={"x": [1, 3, 48, 192]})),
@@ -38,7 +41,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Event]:
         runs.append(run(job(model, lock=str(lock), lock_timeout_s=0.1)))
     events = {event["event"]: event for heard in runs for event in heard.events}
     events["state"]["temperatures"] = {}  # which depend on the machine
-    events["phase"] = runs[0].of("phase", phase="model-loaded")[0]
+    events["phase"] = runs[1].of("phase", phase="model-loaded")[0]
     return events
 
 
@@ -51,6 +54,9 @@ def fields(event: Event) -> dict[str, object]:
 def test_every_kind_of_event_is_shown_as_it_is(real: dict[str, Event]) -> None:
     shown = examples()
     assert shown.pop("counted")["process"] == 1  # which the emulated machine's host adds: tests/emulator/counters
+    taken = memory.Meter(os.getpid(), "openvino").grown()  # the runs had no accelerator
+    assert taken is not None
+    assert shown.pop("accelerator-memory").keys() == {"event", "process", *taken}
     assert sorted(shown) == sorted(real)
     for kind, event in real.items():
         expected = fields(event)

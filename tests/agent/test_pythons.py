@@ -101,7 +101,7 @@ def bundle(board: Board) -> Path:
 def test_every_file_is_of_that_pythons_syntax_and_a_probe_answers(version: str) -> None:
     python = interpreter(version)
     check = "import ast, sys; [ast.parse(open(p, encoding='utf-8').read()) for p in sys.argv[1:]]"
-    files = sorted(str(path) for path in AGENT.glob("*.py"))
+    files = sorted(str(path) for path in AGENT.rglob("*.py"))
     subprocess.run([python, "-c", check, *files], check=True)
     done = subprocess.run([python, SUPERVISOR, "--probe"], capture_output=True, check=False)
     (event,) = agent_run(done.stdout, done.stderr, done.returncode).events

@@ -45,6 +45,8 @@ def test_a_runtime_takes_the_place_of_the_profiles() -> None:
 def test_a_name_alone_may_be_what_the_device_has() -> None:
     given = ModelSettings(runtime="onnxruntime", bundle="system")
     assert given.budget(Path("net.onnx"), variants=(), devices=()).bundle == "system"
+    brought = ModelSettings(runtime="onnxruntime-openvino", accelerator="openvino")
+    assert brought.budget(Path("net.onnx"), variants=(), devices=()).bundle == "profile"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_runtimes_that_cannot_be(given: ModelSettings, message: str) -> None:
         ("--input", "x=1,2", "Write `inputs:` into the budget file."),
         ("--threads", "4", "Write `threads:` into the budget file."),
         ("--bundle", "system", "Write `bundle:` into the budget file."),
+        ("--accelerator", "gpu", "Write `accelerator:` into the budget file."),
         ("--runtime", "onnxruntime", "Write it under `runtimes:` in the device's profile."),
         ("--factory", "a:b", "Write `model: {factory: …, weights: …}` into the budget file."),
     ],

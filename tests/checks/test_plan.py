@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -9,9 +10,10 @@ import pytest
 
 from edgecheck.checks.plan import Selection, addresses, plan, select
 from edgecheck.config import Project
-from edgecheck.core.address import parse
+from edgecheck.core.accelerator import Accelerator
+from edgecheck.core.address import LOCAL, parse
 from edgecheck.errors import ModelError, UsageError
-from tests.builders import budget, profile
+from tests.builders import budget, limit, profile
 from tests.converters import onnx_models
 
 PI, JETSON, PHONE = (profile(name) for name in ("pi", "jetson", "phone"))
@@ -106,3 +108,13 @@ def test_a_model_without_the_file_of_its_weights_is_told_before_anything_runs(tm
     with pytest.raises(ModelError, match=r"net\.onnx is incomplete: it keeps weights in net\.data") as caught:
         plan(budgets, addresses((), PROJECT, budgets))
     assert caught.value.hint == "Copy net.data next to it."
+
+
+def test_a_check_on_an_accelerator_runs_whatever_is_limited() -> None:
+    here = profile("board", emulation_cpu="")
+    of_files = (limit("size", 1e6),)
+    asked = budget((here, of_files))
+    found = addresses((), PROJECT, [asked])
+    assert found.of(asked, here, of_files) is None
+    on_gpu = replace(asked, accelerator=Accelerator("gpu"))
+    assert found.of(on_gpu, here, of_files) == LOCAL

@@ -17,6 +17,9 @@ name: Phone
 identity: {model: Phone, cpu_part: "0xd0b"}
 ram: {total: 4 GiB, reserved: 1 GiB}
 storage: {total: 64 GB, reserved: 20 GB}
+accelerators:
+  - {provider: gpu, library: libOpenCL.so, source: android, precision: [fp32, fp16]}
+  - {provider: edgetpu, library: libedgetpu.so.1, source: apt, package: libedgetpu1-std, precision: [int8]}
 limits: {size: 5 MB, ram_peak: {error: 80 MiB, warn: 70 MiB}}
 python: "3.11"
 runtimes: {tflite: [tflite-runtime==2.14.0, "numpy<2"]}
@@ -53,6 +56,8 @@ recognised by  model 'Phone', CPU part 0xd0b
 cpu            2x cortex-a76 at 2.00 GHz
 ram            4.00 GiB, 1.00 GiB of it for the system
 storage        64.0 GB, 20.0 GB of it for the system
+accelerators   gpu: libOpenCL.so (android), fp32 fp16
+               edgetpu: libedgetpu.so.1 (apt: libedgetpu1-std), int8
 limits         size 5.00 MB
                ram_peak 80.0 MiB
 python         3.11

@@ -1,6 +1,6 @@
 """`edgecheck doctor`.
 
-Also covers `emulated_device.py`.
+Also covers `emulated_device.py` and `accelerators_here.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.cli import emulated_device
+from edgecheck.cli import accelerators_here, emulated_device
 from edgecheck.cli.doctor import _SOURCES
 from edgecheck.converters.routes import ROUTES
 from edgecheck.emulator import programs
+from tests.agent.jetson_trees import laid_out
 from tests.cli.command import edgecheck
 
 
@@ -44,6 +45,28 @@ def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None
     assert re.search(r"✘ qemu-system-aarch64 .* not found: (sudo|brew) .*qemu", done.out)
     assert re.search(r"✘ C compiler .* not found, so that projected latencies .*: .* gcc\n", done.out)
     assert re.search(r"✘ llvm-mca .* none of version 19 or later, .*: .* llvm-19\n", done.out)
+
+
+def test_each_accelerator_runs_a_model_or_says_what_is_missing(tmp_path: Path) -> None:
+    """On a machine whose root has a Coral with an empty library, and a Hailo: XNNPACK is what works here."""
+    files = ("dev/apex_0", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1", "dev/hailo0")
+    laid_out(tmp_path / "root", dict.fromkeys(files, ""))
+    found = {name: (works, words) for works, name, words in _with_root(tmp_path / "root")}
+    assert set(found) == {"tensorrt", "cuda", "openvino", "nnapi", "gpu", "xnnpack", "edgetpu", "hailo"}
+    assert found["xnnpack"] == (True, "ran a model (XNNPACK, by the interpreter's list of delegated operators)")
+    works, words = found["edgetpu"]
+    assert not works
+    assert words.startswith("the delegate libedgetpu.so.1 cannot be loaded on the device (")
+    assert words.endswith("(found /dev/apex_0, /usr/lib/x86_64-linux-gnu/libedgetpu.so.1)")
+    works, words = found["openvino"]
+    assert works or "install onnxruntime-openvino" in words
+    assert found["hailo"] == (False, "/dev/hailo0 is here, but no runtime of edgecheck's uses it")
+
+
+def _with_root(root: Path) -> list[tuple[bool, str, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGECHECK_SYSTEM_ROOT", str(root))
+        return list(accelerators_here.findings())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets
 from edgecheck.config.problems import BUDGET, BUDGET_HINT
+from edgecheck.core.accelerator import Accelerator
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.limits import Limit, OnUnknown, Source
 from edgecheck.core.metrics import METRICS
@@ -71,6 +72,21 @@ devices: {{raspberry-pi-4-2gb: {{latency_p50: 50 ms}}}}
         warmup_count=3, warmup_time=2.0, min_count=100, min_time=5.0, max_time=60.0, deadline=1200.0
     )
     assert [profile.id for profile, _ in budget.devices] == ["raspberry-pi-4-2gb"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("cpu", None),
+        ("openvino", Accelerator("openvino")),
+        ("{provider: tensorrt, precision: fp16}", Accelerator("tensorrt", "fp16")),
+        ("{provider: cpu}", None),
+        ("/usr/lib/libvx_delegate.so", Accelerator("/usr/lib/libvx_delegate.so")),
+    ],
+)
+def test_accelerators(write: Write, written: str, expected: Accelerator | None) -> None:
+    write("b.yaml", f"model: net.tflite\naccelerator: {written}\n{PI}")
+    assert load("b.yaml")[0].accelerator == expected
 
 
 def test_what_is_left_out_or_left_empty_has_its_default(write: Write) -> None:
@@ -298,11 +314,30 @@ def test_a_model_may_be_a_folder(here: Path, write: Write) -> None:
         ("Limits: {size: 3 MB}", "2:1: Limits: unknown key; did you mean limits?"),
         ("colour: red",
          ("2:1: colour: unknown key; expected model, trusted, format, signature, samples, inputs, variants, "
-         "threads, cluster, bundle, measure, limits, regression, devices, extends, shared")),
+         "threads, accelerator, cluster, bundle, measure, limits, regression, devices, extends, shared")),
         ('"a\\eb": red',
          ("2:1: 'a\\x1bb': unknown key; expected model, trusted, format, signature, samples, inputs, variants, "
-         "threads, cluster, bundle, measure, limits, regression, devices, extends, shared")),
+         "threads, accelerator, cluster, bundle, measure, limits, regression, devices, extends, shared")),
         ("threads: 1\nthreads: 2", "3:1: threads: duplicate key, first on line 2"),
+        ("accelerator: 3",
+         ("2:14: accelerator: found 3; expected cpu, cuda, tensorrt, openvino, nnapi, xnnpack, gpu, edgetpu, or the "
+         "absolute path of a delegate's library on the device")),
+        ("accelerator: tensort", "2:14: accelerator: found 'tensort'; did you mean tensorrt?"),
+        ("accelerator: ./libnpu.so",
+         ("2:14: accelerator: found './libnpu.so'; expected cpu, cuda, tensorrt, openvino, nnapi, xnnpack, gpu, "
+         "edgetpu, or the absolute path of a delegate's library on the device")),
+        ("accelerator: {precision: fp16}",
+         ("2:14: accelerator.provider: is missing: what runs the model: cpu, cuda, tensorrt, openvino, nnapi, xnnpack, "
+         "gpu, edgetpu, or the absolute path of a delegate's library on the device, such as tensorrt")),
+        ("accelerator: {provider: openvino, precision: fp61}",
+         "2:46: accelerator.precision: found 'fp61'; did you mean fp16?"),
+        ("accelerator: {provider: openvino, precision: int8}",
+         "2:14: accelerator: openvino has no precision 'int8'; choose from fp32, fp16, accuracy"),
+        ("accelerator: {provider: edgetpu, precision: int8}",
+         "2:14: accelerator: edgetpu takes no precision: the model's own types decide"),
+        ("accelerator: [cuda]",
+         ("2:14: accelerator: found a list; expected cpu, cuda, tensorrt, openvino, nnapi, xnnpack, gpu, edgetpu, or "
+         "the absolute path of a delegate's library on the device")),
         # kinds
         ("limits: 3 MB", "2:9: limits: found 3 MB; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),
         ("limits: [size]", "2:9: limits: found a list; expected a mapping such as {size: 1 MB, ram_peak: 80 MiB}"),

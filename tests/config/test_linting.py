@@ -63,6 +63,41 @@ def test_a_doubtful_limit_is_warned_of_where_it_is_written(write: Write, limit: 
     )
 
 
+LISTED = BOARD + (
+    "accelerators: [{provider: cuda, library: libcudart.so.12, source: apt, precision: [fp32]},"
+    " {provider: openvino, library: libopenvino.so.2540, source: wheel, precision: [fp16]}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "warning"),
+    [
+        ("cuda", ""),
+        ("xnnpack", ""),
+        ("/usr/lib/libvx_delegate.so", ""),
+        ("tensorrt", "the profile of board does not list tensorrt among its accelerators (cuda, openvino)"),
+        ("{provider: openvino, precision: fp16}", ""),
+        ("{provider: openvino, precision: accuracy}", ""),
+        ("{provider: openvino, precision: fp32}", "openvino of board computes in fp16, not in fp32"),
+    ],
+)
+def test_an_accelerator_that_the_profile_does_not_list_is_warned_of(write: Write, asked: str, warning: str) -> None:
+    write("net.onnx", "")
+    write("device_profiles/board.yaml", LISTED)
+    write("net.yaml", f"model: net.onnx\nlimits: {{size: 1 MB}}\naccelerator: {asked}\ndevices: [board]\n")
+    assert texts(look("net.yaml")) == ([], [f"net.yaml:3:14: accelerator: {warning}"] if warning else [])
+
+
+@pytest.mark.parametrize("limit", ["ram_accelerator: 200 MiB", "offloaded: 95%"])
+def test_a_limit_on_an_accelerator_that_nobody_asks_for_is_warned_of(write: Write, limit: str) -> None:
+    write("net.onnx", "")
+    write("device_profiles/board.yaml", BOARD)
+    write("net.yaml", f"model: net.onnx\nlimits: {{{limit}}}\ndevices: [board]\n")
+    name = limit.partition(":")[0]
+    expected = f"net.yaml:2:10: limits.{name}: is never measured: the budget has no `accelerator:`"
+    assert texts(look("net.yaml")) == ([], [expected])
+
+
 def test_a_budget_that_measures_longer_can_decide(write: Write) -> None:
     write("device_profiles/board.yaml", BOARD)
     limits = "limits: {latency_p99: 100 ms}\ndevices: [board]\n"

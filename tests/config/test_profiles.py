@@ -10,7 +10,16 @@ import pytest
 from edgecheck.config import Profiles
 from edgecheck.config.problems import PROFILE, PROFILE_HINT
 from edgecheck.config.profiles import packaged_profiles, profile_paths
-from edgecheck.core.device import Capacity, Constant, Cpu, DeviceProfile, Identity, Projection, Scaling
+from edgecheck.core.device import (
+    Capacity,
+    Constant,
+    Cpu,
+    DeviceAccelerator,
+    DeviceProfile,
+    Identity,
+    Projection,
+    Scaling,
+)
 from edgecheck.core.limits import Limit, Source
 from edgecheck.core.metrics import METRICS
 from edgecheck.errors import ConfigError, UsageError
@@ -18,6 +27,7 @@ from edgecheck.errors import ConfigError, UsageError
 Write = Callable[[str, str], Path]
 BOARD = (Path(__file__).parent / "board.yaml").read_text(encoding="utf-8")
 PACKAGED = sorted(profile_paths([packaged_profiles()]))
+CUDA = "provider: cuda, library: libcudart.so.12, source: jetpack, precision: [fp16]"
 SIZE = "expected a size with its unit, such as 80 MiB or 1.5 MB"
 
 
@@ -39,6 +49,7 @@ identity: {model: "Board Model B", cpu_part: "0xd08"}
 cpu: {core: cortex-a72, count: 4, clock: 1.8 GHz, features: [asimd, crc32]}
 ram: {total: 2 GiB, reserved: 180 MiB}
 storage: {total: 16 GB, reserved: 4 GB}
+accelerators: [{provider: edgetpu, library: libedgetpu.so.1, source: apt, package: libedgetpu1-std, precision: [int8]}]
 limits: {latency_p90: 100 ms, ram_peak: 512 MiB, footprint: off}
 python: "3.11"
 runtimes: {tflite: [tflite-runtime==2.14.0, "numpy<2"], onnx: ["onnxruntime[x] >=1.2, <2"]}
@@ -51,7 +62,7 @@ projection:
 sources: [a data sheet]
 """,
     )
-    source = Source("profile", "device_profiles/board.yaml", 8)
+    source = Source("profile", "device_profiles/board.yaml", 9)
     assert Profiles().get("board") == DeviceProfile(
         id="board",
         name="Board (2 GB)",
@@ -61,6 +72,15 @@ sources: [a data sheet]
         cpu=Cpu(core="cortex-a72", count=4, clock=1.8e9, features=("asimd", "crc32")),
         ram=Capacity(2 * 2**30, 180 * 2**20),
         storage=Capacity(16 * 10**9, 4 * 10**9),
+        accelerators=(
+            DeviceAccelerator(
+                provider="edgetpu",
+                library="libedgetpu.so.1",
+                source="apt",
+                package="libedgetpu1-std",
+                precision=("int8",),
+            ),
+        ),
         limits=(
             Limit(metric=METRICS["ram_peak"], error=512 * 2**20, source=source),
             Limit(metric=METRICS["latency_p90"], error=0.1, source=source),
@@ -182,7 +202,7 @@ def test_a_name_that_is_not_a_device_is_reported_with_the_nearest(write: Write, 
          "3:8: class: found 'laptop'; expected one of single-board-computer, jetson, phone, computer"),
         ("class: computer", "class: computer\nkind: computer",
          ("4:1: kind: unknown key; expected extends, family, name, class, soc, identity, cpu, ram, storage, app, "
-         "limits, python, runtimes, emulation, projection, sources")),
+         "accelerators, power_mode, limits, python, runtimes, emulation, projection, sources")),
         ("soc: Chip", "soc: 888", ('4:6: soc: found 888, which YAML reads as a number (it is text in quotes: "888"); '
          "expected text on one line")),
         ("soc: Chip", "soc: Chip\nidentity: {cpu_part: '3336'}",
@@ -213,6 +233,28 @@ def test_a_name_that_is_not_a_device_is_reported_with_the_nearest(write: Write, 
           "expected a list such as [tflite-runtime==2.14.0, numpy<2]")),
         ("{tflite: [ai-edge-litert==2.3.0]}", "{}\nemulation: {cpu: '-cpu host'}",
          "11:18: emulation.cpu: found -cpu host; expected a core as QEMU takes it, such as cortex-a72"),
+        ("soc: Chip", "soc: Chip\naccelerators: cuda",
+         ("5:15: accelerators: found cuda; expected a list such as [{provider: cuda, library: libcudart.so.12, "
+          "source: jetpack, precision: [fp32, fp16]}]")),
+        ("soc: Chip", "soc: Chip\naccelerators: [cuda]",
+         ("5:16: accelerators[0]: found cuda; expected a mapping with the keys provider, library, source and so on")),
+        ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('cuda', 'coral')}}}]",
+         ("5:27: accelerators[0].provider: found 'coral'; expected one of cuda, tensorrt, openvino, nnapi, "
+          "xnnpack, gpu, edgetpu, hailo")),
+        ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('fp16', 'half')}}}]",
+         "5:88: accelerators[0].precision[0]: found 'half'; expected one of fp32, fp16, bf16, int8"),
+        ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('[fp16]', '[]')}}}]",
+         "5:16: accelerators[0]: `precision` is empty; list at least one, such as [fp16]"),
+        ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA.replace('libcudart.so.12', '/usr/lib')}}}]",
+         ("5:42: accelerators[0].library: found /usr/lib; expected the file name of a library, such as "
+          "libnvinfer.so.10")),
+        ("soc: Chip", f"soc: Chip\naccelerators: [{{{CUDA}}}, {{{CUDA}}}]",
+         "5:107: accelerators[1].provider: cuda is listed already, as number 1"),
+        ("soc: Chip", "soc: Chip\npower_mode: MAXN",
+         "5:13: power_mode: only a device of the class jetson has power modes, and this one is a computer"),
+        ("class: computer", "class: jetson\npower_mode: 15",
+         ('4:13: power_mode: found 15, which YAML reads as a number (it is text in quotes: "15"); expected the name '
+          'of a power mode in quotes, such as MAXN or "15W"')),
     ],
 )  # fmt: skip
 def test_a_wrong_value_gives_one_problem_at_its_place(write: Write, old: str, new: str, message: str) -> None:
@@ -252,7 +294,8 @@ def test_a_problem_of_a_family_is_reported_at_its_place_in_the_family(write: Wri
     assert problems("board") == [
         (
             "device_profiles/board.yaml:2:1: clok: unknown key; expected extends, family, name, class, soc, "
-            "identity, cpu, ram, storage, app, limits, python, runtimes, emulation, projection, sources"
+            "identity, cpu, ram, storage, app, accelerators, power_mode, limits, python, runtimes, emulation, "
+            "projection, sources"
         ),
         "device_profiles/family.yaml:8:16: limits.size: unit 'mb' is not known; did you mean MB?",
     ]

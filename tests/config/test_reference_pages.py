@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgecheck.config import Profiles, lint, load_budgets, load_project
-from edgecheck.config.budget_model import BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
+from edgecheck.config.budget_model import AcceleratorChoiceKeys, BudgetKeys, MeasureKeys, ModelKeys, VariantKeys
 from edgecheck.config.limit_model import Levels
 from edgecheck.config.profile_model import (
+    AcceleratorKeys,
     CapacityKeys,
     ConstantKeys,
     CpuKeys,
@@ -29,10 +30,10 @@ from edgecheck.core.looks import LEAST_TIME
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.units import Unit, parse
 
-BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, Levels]
+BUDGET_SECTIONS = [BudgetKeys, ModelKeys, VariantKeys, MeasureKeys, AcceleratorChoiceKeys, Levels]
 PROFILE_SECTIONS = [
-    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, RuntimesKeys, EmulationKeys, ProjectionKeys, ConstantKeys,
-    ScalingKeys,
+    ProfileKeys, IdentityKeys, CpuKeys, CapacityKeys, AcceleratorKeys, RuntimesKeys, EmulationKeys, ProjectionKeys,
+    ConstantKeys, ScalingKeys,
     ProjectKeys,
 ]  # fmt: skip
 
@@ -79,11 +80,11 @@ def test_every_example_is_valid(pages: dict[str, str], here: Path) -> None:
         (here / "models" / model).touch()
     (here / "samples" / "faces.npz").touch()
     blocks = [block for page in pages.values() for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     for position, block in enumerate(blocks):
         named = re.match(r"# (\S+\.yaml)\n", block)
         (here / (named[1] if named else f"budgets/{position}.yaml")).write_text(block)
-    assert len(load_budgets([here / "budgets"], profiles=Profiles())) == 4
+    assert len(load_budgets([here / "budgets"], profiles=Profiles())) == 5
     assert Profiles().get("raspberry-pi-4-8gb").ram.reserved == 180 * 2**20
     assert load_project(here).targets == {"raspberry-pi-4-2gb": address.parse("ssh://pi@raspberrypi.local")}
     assert lint([Path("budgets"), Path("device_profiles"), Path("edgecheck.yaml")]).problems == ()

@@ -8,7 +8,7 @@ from edgecheck.core import statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.caveats import caveats, low_agreement
 from edgecheck.core.finding import Likeness
-from edgecheck.core.run import DeviceState, Note, PhoneState, Run, RuntimeFacts
+from edgecheck.core.run import DeviceState, JetsonState, Note, PhoneState, Run, RuntimeFacts
 from tests.builders import MIB, latency_worker, memory_worker, profile, run
 
 
@@ -63,6 +63,46 @@ def test_outputs_that_hardly_agree_are_a_doubt(agreement: float, basis: str, wor
     found = list(low_agreement(Likeness(agreement=agreement, top1=None, samples=16, basis=basis)))
     assert [one.code for one in found] == (["low-agreement"] if words else [])
     assert all(words in one.advice and basis in one.message for one in found)
+
+
+def on_jetson(
+    before: JetsonState | None, after: JetsonState | None = None, mode: str = "MAXN"
+) -> list[tuple[str, str]]:
+    """Message and advice of the caveats on the power mode, with a profile that is about `mode`."""
+    seen = run(before=DeviceState(jetson=before), after=DeviceState(jetson=after))
+    found = caveats(seen, profile(name="NVIDIA Jetson Nano", power_mode=mode, kind="jetson"), "onnx", Effort())
+    return [(one.message, one.advice) for one in found if one.code == "power-mode"]
+
+
+MODES = (("MAXN", 0), ("5W", 1))
+
+
+def test_another_power_mode_is_a_caveat_with_the_boards_own_number() -> None:
+    assert on_jetson(JetsonState(mode="5W", modes=MODES)) == [
+        (
+            "The board is in power mode 5W; the profile of NVIDIA Jetson Nano is about MAXN.",
+            "Set it and run again: sudo nvpmodel -m 0",
+        )
+    ]
+    assert on_jetson(JetsonState(mode="MAXN", modes=MODES), JetsonState(mode="MAXN", modes=MODES)) == []
+
+
+def test_a_power_mode_that_the_board_lacks_is_said_with_those_that_it_has() -> None:
+    (found,) = on_jetson(JetsonState(mode="5W", modes=MODES), mode="15W")
+    assert found[1] == "It has no such mode, but MAXN, 5W: set `power_mode:` in the profile to the one that is meant."
+
+
+def test_a_power_mode_that_is_not_known_or_changes_is_a_caveat() -> None:
+    ((unknown, _),) = on_jetson(JetsonState())
+    assert unknown == "The board does not say its power mode; the profile of NVIDIA Jetson Nano is about MAXN."
+    ((changed, advice),) = on_jetson(JetsonState(mode="MAXN", modes=MODES), JetsonState(mode="5W", modes=MODES))
+    assert changed == "The power mode changed from MAXN to 5W while the model ran."
+    assert advice == "Set it and run again: sudo nvpmodel -m 0"
+
+
+def test_without_a_jetson_or_a_mode_in_the_profile_there_is_no_such_caveat() -> None:
+    assert on_jetson(None) == []
+    assert on_jetson(JetsonState(mode="5W", modes=MODES), mode="") == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecheck.core import comparison
+from edgecheck.core.accelerator import Accelerator
 from edgecheck.core.comparison import Side, differences, judged_against, probability_of_larger
 from edgecheck.core.finding import Evidence, Measurement, Unmeasured
 from edgecheck.core.limits import Allowance, OnUnknown, Source
@@ -436,3 +437,14 @@ def test_models_of_one_name_are_told_apart_by_their_path() -> None:
     assert found.result == base.results[1]
     alone = comparison.matching(at("elsewhere/m.onnx", 3), reported(at("a/m.onnx", 1)))
     assert alone is not None
+
+
+def test_figures_of_another_accelerator_are_not_compared() -> None:
+    head, base = ran(run(latency_worker(0.01))), ran(run(latency_worker(0.01)))
+    on_gpu = replace(head, budget=replace(head.budget, accelerator=Accelerator("tensorrt", "fp16")))
+    host = "Linux x86_64 ci"
+    assert differences(Side(on_gpu, host), Side(base, host), Provenance.MEASURED) == (
+        "accelerator: now tensorrt fp16, then cpu",
+    )
+    assert differences(Side(on_gpu, host), Side(on_gpu, host), Provenance.MEASURED) == ()
+    assert differences(Side(on_gpu, host), Side(base, host), Provenance.STATIC) == ()

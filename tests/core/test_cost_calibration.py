@@ -8,8 +8,8 @@ import pytest
 
 from edgecheck.core.cost_calibration import Timed, calibrated, chosen
 from edgecheck.core.costs import Setting, estimate
+from edgecheck.core.counted import Counted
 from edgecheck.core.device import Costs, CostSet
-from edgecheck.core.run import Counted
 from tests.core.test_costs import COSTS
 
 CLOCK = 1.5e9

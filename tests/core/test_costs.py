@@ -1,3 +1,8 @@
+"""Costs of counted inferences.
+
+Also covers `counted.py`.
+"""
+
 from __future__ import annotations
 
 import math
@@ -6,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from edgecheck.core.costs import Setting, estimate
+from edgecheck.core.counted import Counted
 from edgecheck.core.device import Costs, CostSet, Scaling
-from edgecheck.core.run import Counted
 
 MODELLED = CostSet(work=0.5, instruction=1.0, l1=10.0, store=2e-9, l2=5e-9, within=1.1)
 COUNTED = CostSet(work=0.6, instruction=1.0, l1=10.0, store=2e-9, l2=5e-9, within=1.2)

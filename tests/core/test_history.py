@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from edgecheck.core.accelerator import Accelerator
 from edgecheck.core.budget import Model
 from edgecheck.core.history import Key, Reading, Series, moments, readings_of, series_of, steps
 from tests.reports.sample import SEEN, report, result
@@ -65,6 +66,14 @@ def test_a_model_without_a_budget_is_known_by_its_name_and_folders_by_their_root
 def test_a_board_is_known_by_its_address() -> None:
     on_board = replace(result(SEEN), target="ssh://pi@rack-1")
     assert {key.where for key, _ in readings_of(report(on_board), "", "")} == {"", "ssh://pi@rack-1"}
+
+
+def test_what_an_accelerator_shows_is_another_series() -> None:
+    one = result(SEEN)
+    on_gpu = replace(one, budget=replace(one.budget, accelerator=Accelerator("tensorrt", "fp16")))
+    found = {key.metric: key.runtime for key, _ in readings_of(report(on_gpu), "", "")}
+    assert found["ram_peak"] == "onnxruntime 1.32.0 on tensorrt fp16"
+    assert found["size"] == ""
 
 
 def test_a_report_that_is_added_twice_counts_once() -> None:

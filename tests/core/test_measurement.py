@@ -9,7 +9,18 @@ import pytest
 from edgecheck.core.finding import Evidence, Likeness, Measurement, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.metrics import METRICS, Provenance
-from edgecheck.core.run import Activity, Ending, LookCount, Note, Outcome, Phase, Purpose, Run, WorkerRun
+from edgecheck.core.run import (
+    AcceleratorMemory,
+    Activity,
+    Ending,
+    LookCount,
+    Note,
+    Outcome,
+    Phase,
+    Purpose,
+    Run,
+    WorkerRun,
+)
 from tests.builders import ARTIFACT, MIB, died, latency_worker, memory_worker, run
 
 
@@ -50,6 +61,21 @@ def test_ram_is_the_highest_of_the_processes() -> None:
     assert model.value == 21 * MIB
     assert peak.basis == "highest of 2 processes"
     assert peak.provenance is Provenance.MEASURED
+
+
+def test_memory_on_an_accelerator_is_the_highest_of_the_processes_with_who_said_so() -> None:
+    taken = [AcceleratorMemory(mib * MIB, "nvml", "what the process holds by NVML") for mib in (350, 352)]
+    workers = [replace(memory_worker(40 * MIB, 60 * MIB), accelerator_memory=each) for each in taken]
+    found = value("ram_accelerator", run(*workers))
+    assert (found.value, found.low, found.count) == (352 * MIB, 350 * MIB, 2)
+    assert found.basis == "highest of 2 processes: what the process holds by NVML"
+    assert found.provenance is Provenance.MEASURED
+
+
+def test_without_an_accelerator_there_is_no_memory_on_it() -> None:
+    found = reason("ram_accelerator", run(memory_worker(40 * MIB, 60 * MIB)))
+    expected = "no memory on an accelerator was reported: `accelerator:` in the budget names one"
+    assert (found.reason, found.fails) == (expected, False)
 
 
 def test_without_a_psutil_the_basis_says_where_the_samples_are_from() -> None:

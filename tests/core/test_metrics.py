@@ -102,9 +102,11 @@ def test_readers_are_of_known_metrics() -> None:
     [
         (Family.FILE, ["size", "download", "params", "footprint"]),
         (Family.MEMORY, ["ram_peak", "ram_model"]),
-        (Family.LOAD, ["load_time", "latency_first"]),
+        (Family.ACCELERATOR, ["ram_accelerator"]),
+        (Family.LOAD, ["load_time", "load_time_cached", "latency_first"]),
         (Family.LATENCY, [f"latency_{of}" for of in ("p50", "p75", "p90", "p95", "p99", "mean")]),
         (Family.COUNT, ["instructions"]),
+        (Family.PLACEMENT, ["offloaded"]),
         (Family.LIKENESS, ["agreement", "top1"]),
     ],
 )

@@ -1,6 +1,6 @@
 """Streams of events, bent in every way that their shapes allow: a run or an error of the device's, never of ours.
 
-Covers `events.py`.
+Covers `events.py` and `device_events.py`.
 """
 
 from __future__ import annotations
@@ -99,6 +99,28 @@ STREAM: list[dict[str, Any]] = [
         ],
     },
     {"event": "profile", "process": 1, "values_us": [18, 16], "count": 2, "profiler": "a runtime's"},
+    {
+        "event": "placement",
+        "process": 1,
+        "accelerator": "NpuExecutionProvider",
+        "taken": 5,
+        "total": 6,
+        "left": [{"type": "Unique", "name": "/u", "provider": "CPUExecutionProvider", "reason": ""}],
+        "proof": "onnxruntime's graph assignment",
+    },
+    {
+        "event": "output",
+        "process": 1,
+        "sample": 0,
+        "name": "y",
+        "quantization": None,
+        "dtype": "float32",
+        "shape": [1],
+        "base64": "AACAPw==",
+        "piece": 0,
+        "pieces": 1,
+    },
+    {"event": "accelerator-memory", "process": 1, "bytes": 2**28, "source": "nvml", "words": "what it holds by NVML"},
     {"event": "note", "process": 1, "code": "nan-output", "message": "output y holds NaN"},
     {
         "event": "state",

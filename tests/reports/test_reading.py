@@ -6,17 +6,20 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from edgecheck.core.budget import Variant
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.limits import OnUnknown
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.report import Report
+from edgecheck.core.run import AcceleratorMemory, ClockRange, DeviceState, JetsonState
 from edgecheck.core.verdict import judge
 from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS, render
@@ -25,6 +28,8 @@ from edgecheck.reports.reading import read_report
 from tests.builders import MIB, limit
 from tests.reports.hostile import TRICKS, hostile_report
 from tests.reports.sample import EVERYTHING, PROFILE, SEEN, report, result
+
+SCHEMA = json.loads((resources.files("edgecheck.reports") / "report-1.schema.json").read_text(encoding="utf-8"))
 
 
 def again(original: Report) -> Report:
@@ -75,6 +80,20 @@ def test_every_format_says_the_same(original: Report, name: str) -> None:
     expected = replace(original, results=tuple(replace(one, profile=called) for one in original.results))
     reread = replace(again(original), results=tuple(replace(one, profile=called) for one in again(original).results))
     assert render(name, reread) == render(name, expected)
+
+
+def test_a_jetson_and_the_memory_on_its_gpu_come_back() -> None:
+    gpu = ClockRange(name="gpu", least=306e6, most=624.75e6, now=306e6)
+    jetson = JetsonState(mode="15W", modes=(("15W", 0), ("MAXN_SUPER", 2)), clocks=(gpu,), rails=(("VDD_IN", 7.551),))
+    worker = replace(SEEN.workers[-1], accelerator_memory=AcceleratorMemory(350 * MIB, "nvml", "of the process"))
+    seen = replace(SEEN, workers=(worker,), before=DeviceState(jetson=jetson), after=DeviceState(jetson=jetson))
+    original = report(result(seen))
+    Draft202012Validator(SCHEMA).validate(document(original))
+    (found,) = again(original).results
+    assert found.run == seen
+    page = render("html", original)
+    assert "gpu 306 to 625 MHz, now 306 MHz" in page
+    assert "VDD_IN 7.55 W" in page
 
 
 def test_the_bound_is_the_one_that_was_judged() -> None:

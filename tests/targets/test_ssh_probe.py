@@ -18,10 +18,13 @@ from edgecheck.config import Profiles
 from edgecheck.core.device import AppShare, Identity
 from edgecheck.core.profile_draft import draft, fastest, nearest, probed
 from edgecheck.targets.shell.cache import probe
+from tests.agent.jetson_trees import NANO, laid_out
 from tests.builders import profile
 from tests.cli.command import EDGECHECK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgecheck.core.device import DeviceProfile
     from tests.targets.sshd import Board
 
@@ -162,6 +165,83 @@ def test_of_several_cores_the_fastest_counts() -> None:
     assert core is not None
     assert (core.name, core.emulation) == ("cortex-x1", "cortex-a76")
     assert fastest(["0x61"], ["0xd05"]) is None
+
+
+ORIN: dict[str, Any] = PI | {
+    "model": "NVIDIA Jetson Orin Nano Developer Kit",
+    "jetson": {"mode": {"name": "15W", "number": 0}, "modes": [["15W", 0]], "clocks": [], "rails": {}},
+    "accelerators": [
+        {
+            "provider": "tensorrt",
+            "devices": ["/dev/nvgpu/igpu0/ctrl"],
+            "libraries": ["/usr/lib/aarch64-linux-gnu/libnvinfer.so.10"],
+            "runtimes": [],
+            "missing": "no runtime that was built with it",
+        },
+        {
+            "provider": "edgetpu",
+            "devices": ["USB 18d1:9302"],
+            "libraries": [],
+            "runtimes": [],
+            "missing": "no libedgetpu.so.1: install libedgetpu1-std",
+        },
+        {"provider": "a new\nkind", "devices": ["/dev/x"], "libraries": ["/x.so"], "runtimes": [], "missing": ""},
+    ],
+}
+
+
+def test_a_jetson_gets_its_accelerators_and_its_power_mode(known: list[DeviceProfile], tmp_path: Path) -> None:
+    text = draft(ORIN, known, "ssh://me@jetson")
+    assert (
+        "# accelerator edgetpu: USB 18d1:9302; no libedgetpu.so.1: install libedgetpu1-std\n"
+        "accelerators:\n"
+        '  - {provider: tensorrt, library: "libnvinfer.so.10", source: jetpack, precision: [fp32, fp16, int8]}'
+        "  # no runtime that was built with it\n"
+        'power_mode: "15W"\n'
+    ) in text
+    found = loaded(text, tmp_path)
+    assert [str(one) for one in found.accelerators] == ["tensorrt: libnvinfer.so.10 (jetpack), fp32 fp16 int8"]
+    assert (found.kind, found.power_mode) == ("jetson", "15W")
+
+
+@pytest.mark.parametrize(
+    ("library", "source"),
+    [
+        ("/vendor/lib64/libOpenCL.so", "android"),
+        ("/usr/lib/python3/dist-packages/nvidia/cuda_runtime/lib/libcudart.so.12", "wheel"),
+        ("/usr/lib/x86_64-linux-gnu/libcudart.so.12", "apt"),
+    ],
+)
+def test_where_a_library_comes_from_shows_in_its_path(
+    known: list[DeviceProfile], tmp_path: Path, library: str, source: str
+) -> None:
+    one = {"provider": "gpu", "devices": ["/dev/mali0"], "libraries": [library], "runtimes": [], "missing": ""}
+    text = draft(PI | {"accelerators": [one]}, known, "ssh://pi@rack-1")
+    assert "# the precision is a guess" in text
+    (found,) = loaded(text, tmp_path).accelerators
+    assert (found.source, found.precision) == (source, ("fp32", "fp16"))
+
+
+@pytest.mark.ssh
+def test_a_jetson_over_ssh(boards: Callable[..., Board], known: list[DeviceProfile], tmp_path: Path) -> None:
+    """A real sshd on this machine, whose agent finds a Jetson's files where its environment says."""
+    root = laid_out(tmp_path / "jetson", NANO)
+    board = boards(EDGECHECK_SYSTEM_ROOT=str(root))
+    event = probe(board.address)
+    assert event["model"] == "NVIDIA Jetson Nano Developer Kit"
+    assert event["jetson"]["mode"] == {"name": "5W", "number": 1}
+    assert event["jetson"]["rails"]["POM_5V_IN"] == 4.52
+    found = loaded(draft(event, known, board.address), tmp_path)
+    assert (found.kind, found.power_mode) == ("jetson", "5W")
+
+
+def test_this_machine_is_probed_without_a_connection(known: list[DeviceProfile], tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{EDGECHECK} devices probe local", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# Found by: edgecheck devices probe local\n")
+    assert loaded(done.stdout, tmp_path).cpu.count == psutil.cpu_count()
 
 
 @pytest.mark.ssh

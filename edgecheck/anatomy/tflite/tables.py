@@ -24,10 +24,14 @@ from edgecheck.anatomy.tflite.schema import (
 )
 from edgecheck.anatomy.values import Kind
 
+#: The custom operator that the Edge TPU compiler puts in place of those that it takes; its options are an executable.
+EDGE_TPU = "edgetpu-custom-op"
+
 _HEADER = Label(Kind.STRUCTURE, "header")
 _MODEL = Label(Kind.STRUCTURE, "model record")
 _OPCODES = Label(Kind.STRUCTURE, "operator codes")
 _OPERATORS = Label(Kind.STRUCTURE, "operators")
+_EXECUTABLES = Label(Kind.STRUCTURE, "Edge TPU executables, weights included")
 _TENSORS = Label(Kind.STRUCTURE, "tensor records")
 _BUFFERS = Label(Kind.STRUCTURE, "buffer records")
 _QUANTISATION = Label(Kind.STRUCTURE, "quantisation")
@@ -229,7 +233,9 @@ def _operator(table: Table, codes: list[str], region: Region) -> OperatorRecord:
         options = table.table(slot, _OPERATORS)
         if options is not None:
             options.claim(schema.get(table.u8(slot - 2), {}), _OPERATORS)  # builtin_options_type, …_2_type
-    table.claim({14: 1, 18: 1, 20: 4}, _OPERATORS)  # custom_options, mutating_variable_inputs, intermediates
+    label = _EXECUTABLES if codes[index] == EDGE_TPU else _OPERATORS
+    table.claim({14: 1}, label)  # custom_options
+    table.claim({18: 1, 20: 4}, _OPERATORS)  # mutating_variable_inputs, intermediates
     if table.u64(22) > 1:  # large_custom_options_offset, after the flatbuffer, and large_custom_options_size
-        region.claim(table.u64(22), table.u64(24), _OPERATORS)
+        region.claim(table.u64(22), table.u64(24), label)
     return OperatorRecord(codes[index], table.ints(6, _OPERATORS), table.ints(8, _OPERATORS))  # inputs, outputs

@@ -61,11 +61,17 @@ def profile_artifact(  # noqa: PLR0913 - as `profile_on`, and the device
         raise error(f"{artifact.model} was not profiled: {_why(run)}.", _way_out(run))
     profile = summarised(
         seen,
-        runtime=str(run.runtime or ""),
+        runtime=_runtime(run, needs),
         plain=_plain(run),
         provenance=Provenance.EMULATED if run.emulated else Provenance.MEASURED,
     )
     return _named(profile, seen, artifact, _doubts(device, run))
+
+
+def _runtime(run: Run, needs: Needs) -> str:
+    """What ran it: `onnxruntime 1.32.0`, or `onnxruntime 1.24.1 with openvino`."""
+    accelerator = needs.budget.accelerator
+    return f"{run.runtime or ''}{f' with {accelerator}' if accelerator is not None else ''}"
 
 
 def _doubts(device: DeviceProfile, run: Run) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgecheck.anatomy.advice import Advice
 from edgecheck.anatomy.comparing import Comparison
 from edgecheck.anatomy.duplicates import Repeated
+from edgecheck.anatomy.edgetpu import Placement
 from edgecheck.anatomy.tables import By, Row
 from edgecheck.anatomy.values import Anatomy
 from edgecheck.reports import Style, rendered
@@ -55,6 +56,8 @@ class SizeReport:
     zeros: Mapping[str, float] | None = None
     """Name of a row -> the share of its numbers that are zero, where known."""
     growth: Growth | None = None
+    edge_tpu: Placement | None = None
+    """Where its operators run; None where it was not compiled for an Edge TPU."""
 
 
 #: Format name -> module with `render(report: SizeReport) -> str`; the terminal's takes a `Style` too.

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from edgecheck.anatomy.edgetpu import Placement
 from edgecheck.anatomy.tables import Row
 from edgecheck.anatomy.values import Anatomy, Tensor
 from edgecheck.reports.size import Growth, SizeReport
@@ -36,6 +37,7 @@ def document(report: SizeReport) -> dict[str, Any]:
         "drivers": list(report.drivers),
         "repeated": [asdict(each) for each in report.copies],
         "notes": list(anatomy.notes),
+        "edge_tpu": None if report.edge_tpu is None else _edge_tpu(report.edge_tpu),
         "against": None if report.growth is None else _growth(report.growth),
     }
     return {key: _clean(value) for key, value in found.items()}
@@ -82,6 +84,11 @@ def _tensor(index: int, tensor: Tensor, report: SizeReport) -> dict[str, Any]:
         "encoding": tensor.encoding,
         "contents": None if measured is None else asdict(measured),
     }
+
+
+def _edge_tpu(placement: Placement) -> dict[str, Any]:
+    on_tpu = None if placement.on_tpu is None else dict(placement.on_tpu)
+    return {**asdict(placement), "on_cpu": dict(placement.on_cpu), "on_tpu": on_tpu, "share": placement.share}
 
 
 def _growth(growth: Growth) -> dict[str, Any]:

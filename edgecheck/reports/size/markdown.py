@@ -28,6 +28,7 @@ def render(report: SizeReport) -> str:
     where = _table(("bytes", "share", heading, "type", "shape"), 2, _rows(report))
     total = words.sum_of_kinds(report)
     blocks += [where, total] if growth is None else _folded(f"Where the bytes are: {total}", where)
+    blocks += [text(" ".join(words.on_tpu(report)))] if report.edge_tpu is not None else []
     advice = [
         f"- **{each.means.value}**: {text(words.saving(each, report))}. {text(words.sentence(each.sentence))}"
         for each in report.advice

@@ -27,6 +27,7 @@ def render(report: SizeReport, style: Style) -> str:
     parts += [_rows(report, style.width), Text(words.sum_of_kinds(report), style="dim")]
     if report.measured is None:
         parts.append(Text("The weights were not read: leave out --quick for zeros, gzip and pruning.", style="dim"))
+    parts += _section("On the Edge TPU", _lines(words.on_tpu(report)))
     parts += _section("What would make it smaller", _advice(report))
     parts += _section("What drives its size", _lines(map(words.sentence, report.drivers)))
     parts += _section("Equal weights", _lines(words.copies(report.copies)))

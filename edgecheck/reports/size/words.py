@@ -133,6 +133,34 @@ def _copy(group: Repeated) -> str:
     return f"{names}: " + ("tied, stored once" if group.tied else f"the same content again, {size(group.wasted)}")
 
 
+def on_tpu(report: SizeReport) -> list[str]:
+    """Where the operators of a model for the Edge TPU run, a sentence each; nothing about any other model."""
+    found = report.edge_tpu
+    if found is None:
+        return []
+    parts = f"{found.parts} part{'s' if found.parts != 1 else ''} of the graph"
+    left, share = sum(found.on_cpu.values()), found.share
+    taken = sum((found.on_tpu or {}).values())
+    if found.on_tpu is not None and share is not None:
+        where = f"{taken:,} of {taken + left:,} operators run on the Edge TPU ({percent(share)}), in {parts}"
+        lines = [f"{where}, compared with {shown(PurePath(found.source).name)}."]
+    elif share is not None:
+        lines = [f"Every operator runs on the Edge TPU ({percent(share)}), in {parts}."]
+    else:
+        lines = [f"{parts[:1].upper()}{parts[1:]} run{'s' if found.parts == 1 else ''} on the Edge TPU."]
+    if left:
+        names = ", ".join(f"{name} {count}" if count > 1 else name for name, count in found.on_cpu.items())
+        lines.append(f"{left:,} operator{'s stay' if left != 1 else ' stays'} on the CPU: {sentence(names)}.")
+    if found.doubt:
+        lines.append(f"{shown(PurePath(found.source).name)} is not the model it was compiled from: {found.doubt}.")
+    elif share is None:
+        lines.append(
+            "How many operators were taken is not in the file: put the model it was compiled from next to it, or "
+            "give --against MODEL.tflite."
+        )
+    return lines
+
+
 def oddities(anatomy: Anatomy) -> list[str]:
     """What the reader of the model noted, and the gaps and overlaps of each file."""
     lines = [sentence(note) for note in anatomy.notes]

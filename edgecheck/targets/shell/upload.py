@@ -115,9 +115,10 @@ def agent_item() -> Item:
     tar = io.BytesIO()
     unpacked = 0
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(agent_folder().glob("*.py")):
+        for path in sorted(agent_folder().rglob("*.py")):
             content = path.read_bytes()
-            member = tarfile.TarInfo(f"{PACKAGE}/{path.name}")  # owner 0, time 0
+            name = path.relative_to(agent_folder()).as_posix()
+            member = tarfile.TarInfo(f"{PACKAGE}/{name}")  # owner 0, time 0
             member.size, member.mode = len(content), 0o644
             archive.addfile(member, io.BytesIO(content))
             unpacked += len(content)

@@ -1,0 +1,35 @@
+"""NVIDIA GPUs by onnxruntime's CUDA provider.
+
+Options: https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html.
+Built to that page; it has never run on hardware.
+"""
+
+from typing import Any, Dict, List, Tuple
+
+from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
+from edgecheck_agent.accelerators import memory as meters
+
+EXECUTION_PROVIDER = "CUDAExecutionProvider"
+NEEDS = "it needs CUDA and cuDNN in the versions that this onnxruntime was built for, and a GPU that its driver sees"
+
+
+def available(asked: Asked, _loaded: Any) -> str:
+    """Why it cannot be used; empty if it can."""
+    return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
+
+
+def options(asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
+    """The providers of a session. `use_tf32` decides whether multiplications of float32 may round to TF32."""
+    chosen = {"fp32": {"use_tf32": "0"}, "tf32": {"use_tf32": "1"}}
+    return [(EXECUTION_PROVIDER, chosen.get(asked.precision or "", {}))]
+
+
+def proof(model: Any) -> Proof:
+    """Where the nodes run."""
+    placed: Proof = model.placed
+    return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

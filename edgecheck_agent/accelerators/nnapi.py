@@ -1,0 +1,34 @@
+"""Android's NNAPI by onnxruntime's provider, which takes no options where it is asked for by name.
+
+https://onnxruntime.ai/docs/execution-providers/NNAPI-ExecutionProvider.html: Python packages do not have it, your own
+build may. Built to that page; it has never run on hardware.
+"""
+
+from typing import Any, Dict, List, Tuple
+
+from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
+from edgecheck_agent.accelerators import memory as meters
+
+EXECUTION_PROVIDER = "NnapiExecutionProvider"
+NEEDS = "it needs Android 8.1 or later"
+
+
+def available(asked: Asked, _loaded: Any) -> str:
+    """Why it cannot be used; empty if it can."""
+    return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
+
+
+def options(_asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
+    """The providers of a session."""
+    return [(EXECUTION_PROVIDER, {})]
+
+
+def proof(model: Any) -> Proof:
+    """Where the nodes run; NNAPI may still run them on the CPU itself, which nobody reports."""
+    placed: Proof = model.placed
+    return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

@@ -1,0 +1,45 @@
+"""XNNPACK: kernels for the CPU, which LiteRT applies by itself.
+
+To ask for it is to ask for proof that it took the model: the runtime goes on without it where it takes nothing. LiteRT
+calls a model "fully accelerated" that XNNPACK runs, so that word proves nothing about a GPU.
+"""
+
+from typing import Any, List
+
+from edgecheck_agent import litert_profile
+from edgecheck_agent.accelerators import Asked, Proof, tflite_models
+from edgecheck_agent.accelerators import memory as meters
+
+# As the runtime's profile calls it.
+NAME = "XNNPACK"
+
+
+def available(_asked: Asked, _loaded: Any) -> str:
+    """Empty: every LiteRT has it, and whether it takes a model shows when that is opened."""
+    return ""
+
+
+def options(_asked: Asked, _package: str) -> List[Any]:
+    """No delegate: the runtime applies its own."""
+    return []
+
+
+def engine(loaded: Any, asked: Asked) -> tflite_models.Engine:
+    """What opens models as the runtime does by default."""
+    return tflite_models.Engine(loaded.engine, asked._replace(provider=NAME), options(asked, loaded.engine.package))
+
+
+def profiled(loaded: Any, asked: Asked) -> litert_profile.Engine:
+    """The same with the profiler on, whose models do not list their operators: the profile has who ran each."""
+    return litert_profile.Engine(loaded.engine, loaded.version, asked.threads)
+
+
+def proof(model: Any) -> Proof:
+    """Where the operators run."""
+    placed: Proof = model.placed
+    return placed
+
+
+def memory(pid: int, provider: str) -> meters.Meter:
+    """What reads the memory that a process takes on it, from now on."""
+    return meters.Meter(pid, provider)

@@ -1,0 +1,55 @@
+"""An accelerator on a board that a real sshd is: the agent's package arrives whole, and so does the proof."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecheck.core.address import parse
+from edgecheck.targets import open_target
+from tests.agent.accelerators.npu import ABS, NEG, build, chain, misbehaving
+from tests.builders import profile
+from tests.cli.command import edgecheck
+from tests.targets.workloads import QUICK, events, silent, workload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.targets.sshd import Board
+
+pytestmark = pytest.mark.ssh
+
+
+def test_the_fake_npu_on_a_board(board: Board, tmp_path: Path) -> None:
+    npu = build(tmp_path)
+    model = chain(tmp_path / "m.tflite", NEG, ABS, NEG)
+    target = open_target(parse(board.address), profile())
+    for library, outcome in ((npu, "completed"), (misbehaving(npu, "idle"), "refused")):
+        job = workload(model, format="tflite", accelerator={"provider": str(library)}, latency=QUICK)
+        with target.launch(job, silent) as lines:
+            seen = events(lines)
+        (placed,) = [event for event in seen if event["event"] == "placement"]
+        (end,) = [event for event in seen if event["event"] == "end"]
+        assert (placed["taken"], placed["total"]) == ((1, 3) if outcome == "completed" else (0, 3))
+        assert end["outcome"] == outcome
+
+
+def test_a_check_over_ssh_compares_what_the_board_returned(board: Board, tmp_path: Path) -> None:
+    npu = misbehaving(build(tmp_path), "wander")
+    model = chain(tmp_path / "m.tflite", NEG, ABS)
+    lines = [
+        f"model: {model}",
+        f"accelerator: {npu}",
+        "bundle: system",
+        "measure: {warmup_time: 0 s, min_count: 5, min_time: 10 ms, max_time: 1 s}",
+        "devices: {raspberry-pi-4-2gb: {agreement: 0.5, latency_p50: off}}",
+    ]
+    (tmp_path / "b.yaml").write_text("\n".join(lines), encoding="utf-8")
+    done = edgecheck("check", "b.yaml", "--target", board.address, "--format", "json", cwd=tmp_path)
+    assert done.out, done.err
+    (check,) = json.loads(done.out)["checks"]
+    assert 0.5 < check["figures"]["agreement"]["value"] < 1
+    assert check["figures"]["offloaded"]["value"] == 0.5
+    assert {"outputs-vary", "left-behind"} <= {caveat["code"] for caveat in check["caveats"]}
