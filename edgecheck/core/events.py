@@ -26,6 +26,7 @@ from edgecheck.core.run import (
     StateMark,
     WorkerRun,
 )
+from edgecheck.core.text import shared
 from edgecheck.errors import TargetError
 
 #: The version of the protocol that this reader speaks.
@@ -33,8 +34,7 @@ PROTOCOL = 1
 
 #: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
 #: Readings of a sustained run, which come every few seconds.
-_MOST_STATES = 20_000
-_MOST_OPERATORS = 100_000
+_MOST_STATES, _MOST_OPERATORS = 20_000, 100_000
 _MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
@@ -222,7 +222,7 @@ class RunReader:
         worker.latencies.extend(ns / 1e9 for ns in event["values_ns"])
         waits = event.get("waits_ns") or [0] * len(event["values_ns"])
         _require(len(waits) == len(event["values_ns"]), "latencies: not as many waits as latencies")
-        worker.waits.extend(ns / 1e9 for ns in waits)
+        worker.waits.extend(ns / 1e9 if ns else 0.0 for ns in waits)  # most are zero, which is one object
         _require(len(worker.latencies) <= _MOST_FIGURES, f"latencies: more than {_MOST_FIGURES:,}")
 
     def _on_state(self, event: Mapping[str, Any]) -> None:
@@ -351,9 +351,9 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         machine_id=text("machine_id"),
         page_size=event.get("page_size"),
         cpu_kind=str(cpu.get("kind") or ""),
-        cpu_names=tuple(cpu.get("names") or ()),
-        cpu_parts=tuple(cpu.get("parts") or ()),
-        cpu_features=tuple(cpu.get("features") or ()),
+        cpu_names=shared(cpu.get("names") or ()),
+        cpu_parts=shared(cpu.get("parts") or ()),
+        cpu_features=shared(cpu.get("features") or ()),
         cpu_count=int(cpu.get("count") or 0),
         affinity=tuple(cpu.get("affinity") or ()),
         governors=tuple(cpu.get("governors") or ()),
