@@ -49,6 +49,8 @@ class InvocationRequest:
     """Whether every model's operators are profiled, and not only those of a model that fails a limit on time."""
     fresh: bool = False
     """Whether results of earlier invocations are measured again on emulated devices."""
+    scheduler: str = ""
+    """The address of a Dask scheduler whose workers have the devices; empty: this host has."""
     every_board: bool = False
     """Whether each check runs on every board of its device, and not only on the one that is free."""
 
@@ -65,6 +67,8 @@ class Invocation:
     """What was measured before, where results are kept over time."""
     done: Mapping[str, CheckResult] = field(default_factory=dict)
     """By fingerprint: results of an interrupted invocation, taken instead of doing the check again."""
+    scheduler: str = ""
+    """See `InvocationRequest`."""
 
     def reports(self, progress: Callable[[str], None], on_step: OnStep | None = None) -> Iterator[Report]:
         """Do the checks; the report after each result, which is its last. See `perform` for the arguments."""
@@ -78,7 +82,12 @@ class Invocation:
     def _results(self, progress: Callable[[str], None], on_step: OnStep | None) -> Generator[CheckResult]:
         left = [check for check in self.checks if check.fingerprint not in self.done]
         settings = ConversionSettings(user_cache_path("edgecheck"))
-        results = perform(left, settings, progress, machines=self.machines, on_step=on_step)
+        if self.scheduler:
+            from edgecheck.checks.scheduler import perform_on_workers  # few have one
+
+            results = perform_on_workers(left, settings, progress, self.scheduler)
+        else:
+            results = perform(left, settings, progress, machines=self.machines, on_step=on_step)
         for at, check in enumerate(self.checks, start=1):
             result = self.done.get(check.fingerprint) or self._judged(next(results))
             yield self._with_gone(result) if at == len(self.checks) else result
@@ -145,6 +154,7 @@ def plan_invocation(
         empty=empty,
         machines=request.machines,
         history=history,
+        scheduler=request.scheduler,
     )
 
 

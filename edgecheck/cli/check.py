@@ -70,6 +70,7 @@ Examples:
   edgecheck check --watch                            again whenever a model or a budget changes
   edgecheck check --history history.jsonl            keep results over time
   edgecheck check --shard 2/4                        the second of four parts of the checks
+  edgecheck check --scheduler tcp://lab:8786         on the hosts of a Dask scheduler
   edgecheck check --resume                           continue after an interruption
 """
 
@@ -120,6 +121,12 @@ Examples:
     is_flag=True,
     help="Profile the operators of every model, so that `compare` can name those that grew.",
 )
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Run checks on the workers of this Dask scheduler (tcp://host:8786), which have the devices.",
+)
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
 @click.option(
     "--every-board", is_flag=True, help="Run each check on every board of its device, to see how far they lie apart."
@@ -143,6 +150,7 @@ def command(
     history: Path | None,
     variants: tuple[str, ...],
     machines: int,
+    scheduler: str,
     shard: Shard | None,
     given: ModelSettings,
     *,
@@ -182,6 +190,7 @@ def command(
         history=history,
         machines=machines,
         shard=shard,
+        scheduler=scheduler,
         fresh=fresh,
         every_board=every_board,
         operators=operators,
