@@ -200,8 +200,8 @@ class _Compiled:
         ctypes.memmove(place, content, len(content))
         self._library.call("LiteRtUnlockTensorBuffer", buffer)
 
-    def run(self) -> List[_Event]:
-        """Run once. Returns what the profiler saw, which has room for one inference."""
+    def run(self) -> Tuple[bytes, int]:
+        """Run once. Returns what the profiler saw, which has room for one inference, as `_events` reads it."""
         library, profiler = self._library, self._profiler
         library.call("LiteRtStartProfiler", profiler)
         inputs = (ctypes.c_size_t(len(self._inputs)), self._inputs)
@@ -212,7 +212,7 @@ class _Compiled:
         library.call("LiteRtGetNumProfilerEvents", profiler, ctypes.byref(count))
         room = (ctypes.c_byte * (_MOST_EVENT_BYTES * max(count.value, 1)))()
         library.call("LiteRtGetProfilerEvents", profiler, count, room)
-        return _events(bytes(room), count.value)
+        return bytes(room), count.value
 
 
 def _ranked(library: _Library, tensor: ctypes.c_void_p, shape: Tuple[int, ...]) -> Any:
@@ -277,7 +277,7 @@ class Model:
         theirs = compiled.names()
         # Two tensors of one name have the order of the graph.
         self._at = {name: theirs.index(name) if theirs.count(name) == 1 else names.index(name) for name in names}
-        self._found: List[Inference] = []
+        self._seen: List[Tuple[bytes, int]] = []
 
     def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
         """Set the shapes that differ from the file's, and make the buffers."""
@@ -293,12 +293,12 @@ class Model:
             self._compiled.fill(self._at[name], np.ascontiguousarray(value).tobytes())
 
     def invoke(self) -> None:
-        """Run once, and keep what the profiler saw."""
-        self._found.append(inference(self._compiled.run()))
+        """Run once, and keep what the profiler saw: reading it here would leave the next inference a cold cache."""
+        self._seen.append(self._compiled.run())
 
     def profiled(self) -> List[Inference]:
         """Every inference so far."""
-        return self._found
+        return [inference(_events(raw, count)) for raw, count in self._seen]
 
 
 def inference(events: List[_Event]) -> Inference:

@@ -28,9 +28,11 @@ def findings() -> Iterator[tuple[bool, str, str]]:
 
 def _compiler() -> tuple[bool, str, str]:
     from edgecheck.emulator import programs
-    from edgecheck.emulator.counters.plugin import COMPILERS
+    from edgecheck.emulator.counters import building, plugin
 
-    found = next((path for name in COMPILERS if (path := programs.find(name))), None)
+    found = next((path for name in building.COMPILERS if (path := programs.find(name))), None)
+    if found is None and programs.find(programs.QEMU) and plugin.packaged(plugin.interface()) is not None:
+        found = "not needed: the package has the plugin for this QEMU"
     hint = f"not found, so that projected latencies are instructions times a constant: {programs.remedy('gcc')}"
     return found is not None, "C compiler (counting cache misses)", found or hint
 

@@ -6,26 +6,20 @@ The disks of a runtime bundle and of an agent are read-only, and built once per 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgecheck.emulator import ext4, programs
+from edgecheck.emulator import bytecode, ext4, programs
 from edgecheck.emulator.cache import Cache
-from edgecheck.emulator.hardware import Hardware, Image, Memory
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Qemu
-from edgecheck.emulator.running import How, Running
-from edgecheck.errors import EmulatorError
+from edgecheck.emulator.hardware import Image
 from edgecheck.store import Progress
 
 _FILE = "disk.img"
 
 #: Part of every key: raised when a bundle's disk is made in another way.
-_RECIPE = 3
+_RECIPE = 4
 
 #: Of the cache, for all disks.
 _MOST_BYTES = 4 << 30
@@ -33,10 +27,6 @@ _MOST_BYTES = 4 << 30
 
 def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache, progress: Progress) -> Path:
     """The disk of a runtime bundle.
-
-    Importing a module from source costs ten times what its compiled form does, so the machine is started once and
-    imports the runtime; the modules that it compiles are put on the disk, too. Its Python compiles them, whatever
-    Python the host has: the disk is the same on every host, and so are the figures.
 
     Args:
         key: Names the bundle's content; the same key means the same disk.
@@ -53,10 +43,7 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
         files = folder.parent / "files"
         progress("unpacking the runtime bundle")
         unpack(files)
-        bare = folder.parent / "bare.img"
-        ext4.write(files, bare)
-        progress("compiling the runtime's modules in the machine")
-        _unpack(_compiled(image, bare), files)
+        bytecode.add(files, image, folder.parent, progress)
         ext4.write(files, folder / _FILE)
         return {"bundle": key}
 
@@ -91,54 +78,6 @@ def agent_content(folder: Path) -> str:
 
 def _modules(folder: Path) -> dict[str, bytes]:
     return {f"{folder.name}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
-
-
-#: Seconds, apart from those in which QEMU waits for a processor.
-_COMPILING = 300.0
-
-_COMPILING_RAM = 1 << 30
-
-#: Runs every wheel; without features that are slow in QEMU.
-_COMPILING_CPU = "max,pauth=off,sve=off,sme=off"
-
-
-#: In the machine: packs the compiled modules and sends them, as `Running.file` reads them.
-_PACK = "cd /tmp && busybox tar -cf t .pycache && busybox wc -c < t && busybox cat t && read -r _"
-
-
-def _compiled(image: Image, path: Path) -> bytes:
-    """A tar of the modules that the machine compiles when it imports the runtime on a disk."""
-    hardware = Hardware(
-        image=image,
-        cpu=_COMPILING_CPU,
-        memory=Memory(_COMPILING_RAM),
-        disks={"bundle": path},
-        scratch={},
-        options=("edgecheck.compile=yes",),
-        cores=2,
-    )
-    with Qemu(hardware) as qemu:
-        running = Running(qemu, Patience(_COMPILING, qemu.pid))
-        running.ready()
-        running.start(("busybox", "sh", "-c", _PACK))
-        running.go(b"")
-        packed = running.file()
-        ending = running.ending()
-    if ending.how is not How.FINISHED or ending.status != 0:
-        reason = ending.reason or ending.errors.strip() or f"exit status {ending.status}."
-        raise EmulatorError(f"The runtime's modules could not be compiled: {reason}")
-    return packed
-
-
-def _unpack(packed: bytes, folder: Path) -> None:
-    """Write the compiled modules into `folder`."""
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        for member in tar:
-            content = tar.extractfile(member)
-            if content is not None:
-                place = folder / member.name
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content.read())
 
 
 _BLOCK = 4096

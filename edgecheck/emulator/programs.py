@@ -12,6 +12,7 @@ from edgecheck.errors import EmulatorError
 
 QEMU = "qemu-system-aarch64"
 MKE2FS = "mke2fs"
+DEBUGFS = "debugfs"  # of the same package
 
 #: By the program that installs packages, in the order of looking for one: its command, and its packages by program.
 _INSTALLERS: Mapping[str, tuple[str, Mapping[str, str]]] = {

@@ -106,7 +106,7 @@ def test_a_first_check_brings_the_runtime_and_does_not_judge_a_stranger(
 ) -> None:
     assert first_check.code == 3, first_check.err + first_check.out
     (check,) = json.loads(first_check.out)["checks"]
-    assert check["run"]["runtime"]["name"] == "tflite-runtime"
+    assert check["run"]["runtime"]["name"] == "ai-edge-litert"
     assert check["run"]["before"]["machine"] == "aarch64"
     verdicts = {each["metric"]: each for each in check["verdicts"]}
     for name in ("ram_peak", "latency_p50"):
@@ -174,7 +174,7 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
     for kind, constant in (("float", projection.float), ("int8", projection.int8)):
         assert constant is not None
         (line,) = (line for line in lines if line.startswith(f"{kind}: "))
-        said = re.fullmatch(rf"{kind}: (\S+) ns per instruction, spread (\d+)% over 2 networks on tflite-runtime", line)
+        said = re.fullmatch(rf"{kind}: (\S+) ns per instruction, spread (\d+)% over 2 networks on ai-edge-litert", line)
         assert said is not None, line
         assert float(said[1]) == pytest.approx(constant.ns_per_instruction, rel=0.01)
         assert int(said[2]) == pytest.approx(100 * constant.spread, abs=1), "the file has a digit more"
@@ -182,10 +182,10 @@ def test_it_is_calibrated_and_then_projected(board: EmulatedBoard, first_check: 
 
 def costs_are_there(costs: Costs | None, lines: list[str]) -> None:
     assert costs is not None
-    assert (costs.networks, costs.runtime, costs.spread, costs.l2_size) == (4, "tflite-runtime", 0.0, 1 << 20)
+    assert (costs.networks, costs.runtime, costs.spread, costs.l2_size) == (4, "ai-edge-litert", 0.0, 1 << 20)
     (line,) = (line for line in lines if line.startswith("costs: "))
     assert re.fullmatch(
-        r"costs: (one factor|all costs).* from 4 networks on tflite-runtime, \d+% off in the median with .*", line
+        r"costs: (one factor|all costs).* from 4 networks on ai-edge-litert, \d+% off in the median with .*", line
     )
 
 

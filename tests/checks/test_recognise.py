@@ -62,6 +62,6 @@ def test_what_a_board_calls_itself_is_printable() -> None:
 
 def test_a_profile_names_runtimes_by_python(known: list[DeviceProfile]) -> None:
     pins = next(profile for profile in known if profile.id == "raspberry-pi-4-2gb").runtimes["tflite"]
-    assert holding(pins, "3.11.2") == ("tflite-runtime==2.14.0", "numpy<2")
-    assert holding(pins, "3.13.5") == ("ai-edge-litert==2.3.0",)
+    assert holding(pins, "3.9.2") == ("tflite-runtime==2.13.0", "numpy<2")
+    assert holding(pins, "3.11.2") == ("ai-edge-litert==2.3.0",)
     assert len(holding(pins, "")) == 3

@@ -1,4 +1,4 @@
-"""The plugin that counts blocks and cache misses: compiled on this host when it is first needed, kept by content."""
+"""The plugin that counts blocks and cache misses: the package's, or compiled on this host when it is first needed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from edgecheck.emulator import programs
 from edgecheck.emulator.cache import Cache
+from edgecheck.emulator.counters import building
 from edgecheck.emulator.hardware import qemu_identity
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Progress
@@ -39,9 +39,6 @@ _FIRST_LEVELS: Mapping[str, tuple[int, int]] = MappingProxyType(
 #: That of A76 and everything later.
 _LARGE_FIRST_LEVEL = (64, 4)
 
-#: Programs that compile C, in the order of looking for one.
-COMPILERS = ("cc", "gcc", "clang")
-_SOURCE = "plugin.c"
 _NAME = "plugin.so"
 
 #: Seconds for a QEMU without a machine to load the plugin and to end.
@@ -70,33 +67,56 @@ def first_level(cpu: str) -> tuple[int, int]:
 
 
 def ensure(cache: Cache, progress: Progress) -> Plugin:
-    """The plugin for this host's QEMU, compiled now if there is none.
+    """The plugin for this host's QEMU: from the package where that has it, else compiled; kept by content.
 
     Raises:
-        EmulatorError: there is no compiler, or this QEMU takes no plugins; the hint says what to install.
+        EmulatorError: it has to be compiled and there is no compiler, or this QEMU takes no plugins; the hint says what
+            to install.
     """
-    source = resources.files("edgecheck.emulator.counters").joinpath(_SOURCE).read_bytes()
+    source = _package().joinpath(building.SOURCE).read_bytes()
     key = hashlib.sha256(source + json.dumps(qemu_identity()).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> Mapping[str, Any]:
-        progress("compiling the plugin that counts cache misses")
-        interface = _interface()
-        _compile(source, interface, folder)
-        _try(folder / _NAME)
-        return {"content": hashlib.sha256(source + f" API={interface}".encode()).hexdigest()[:16]}
+        number = interface()
+        if not _taken(packaged(number), folder / _NAME):
+            progress("compiling the plugin that counts cache misses")
+            _compile(source, number, folder)
+            _try(folder / _NAME)
+        return {"content": hashlib.sha256(source + f" API={number}".encode()).hexdigest()[:16]}
 
     entry = cache.plugins.ensure(key, build, progress)
     return Plugin(entry.folder / _NAME, str(entry.facts["content"]))
 
 
-def _compile(source: bytes, interface: int, folder: Path) -> None:
-    compiler = next((each for each in COMPILERS if programs.find(each)), None)
+def packaged(interface: int) -> bytes | None:
+    """The plugin that the package has for this host and one of QEMU's interfaces."""
+    file = _package().joinpath(building.FOLDER).joinpath(building.name(interface))
+    return file.read_bytes() if file.is_file() else None
+
+
+def _package() -> Any:
+    return resources.files("edgecheck.emulator.counters")
+
+
+def _taken(compiled: bytes | None, place: Path) -> bool:
+    """Write the package's own to `place`, if there is one and this QEMU takes it."""
+    if compiled is None:
+        return False
+    place.write_bytes(compiled)
+    try:
+        _try(place)
+    except EmulatorError:  # made on a system with another C library, perhaps
+        return False
+    return True
+
+
+def _compile(source: bytes, number: int, folder: Path) -> None:
+    compiler = next((each for each in building.COMPILERS if programs.find(each)), None)
     if compiler is None:
         raise EmulatorError("no C compiler was found on this host", programs.remedy("gcc"))
-    (folder.parent / _SOURCE).write_bytes(source)
-    undefined = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
-    flags = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", f"-DAPI={interface}", *undefined)
-    programs.run((compiler, *flags, "-o", str(folder / _NAME), str(folder.parent / _SOURCE)))
+    text = folder.parent / building.SOURCE
+    text.write_bytes(source)
+    programs.run(building.command(compiler, number, text, folder / _NAME))
 
 
 def _try(path: Path) -> None:
@@ -119,11 +139,7 @@ def _try(path: Path) -> None:
         )
 
 
-#: By the first version of QEMU that has it: the interface that the plugin is compiled for, the newest first.
-_INTERFACES: Sequence[tuple[tuple[int, int], int]] = (((9, 1), 3), ((9, 0), 2), ((6, 0), 1))
-
-
-def _interface() -> int:
+def interface() -> int:
     """That of this host's QEMU.
 
     Raises:
@@ -132,9 +148,9 @@ def _interface() -> int:
     said = programs.run((programs.QEMU, "--version"))
     found = re.search(r"version (\d+)\.(\d+)", said)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
-    for since, interface in _INTERFACES:
+    for since, number in building.INTERFACES:
         if version >= since:
-            return interface
+            return number
     raise EmulatorError(
         "this QEMU is older than version 6, which takes no such plugins", programs.remedy(programs.QEMU)
     )

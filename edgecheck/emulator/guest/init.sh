@@ -37,8 +37,11 @@ for port in /sys/class/virtio-ports/*; do
 done
 exec 3<> "$control"
 
-[ "$compile" ] && export PYTHONPYCACHEPREFIX=/tmp/.pycache    # the command takes them from there to the host
-[ "$warm" ] && PYTHONPATH=/bundle python3 /tmp/.guest/warm.py
+if [ "$compile" ]; then
+    python3 -I -S -B /tmp/.guest/warm.py / /tmp/.pycache    # the command takes them from there to the host
+elif [ "$warm" ]; then
+    PYTHONPATH=/bundle python3 /tmp/.guest/warm.py
+fi
 
 mem_available() {
     while read -r name value _; do [ "$name" = MemAvailable: ] && kib=$value; done < /proc/meminfo

@@ -6,6 +6,8 @@ Covers `plugin.py`, `cycles.py` and `edgecheck_agent/marks.py`.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from edgecheck.config import Profiles
 from edgecheck.core.address import EMULATED
 from edgecheck.emulator import machine, programs, saved
 from edgecheck.emulator.cache import Cache
-from edgecheck.emulator.counters import counting, cycles, plugin, record
+from edgecheck.emulator.counters import building, counting, cycles, plugin, record
 from edgecheck.emulator.counters.record import Record
 from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.errors import EmulatorError
@@ -110,6 +112,25 @@ def test_a_host_without_a_compiler_says_what_to_install(
     assert "gcc" in caught.value.hint
     assert list((tmp_path / "cache" / "plugins").glob("[!.]*")) == []
     assert plugin.ensure(cache, print).path.exists()  # one that was compiled before needs no compiler
+
+
+def test_a_wheel_has_the_plugin_compiled(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As tools/package_plugin.py makes it; one that QEMU does not take is compiled instead."""
+    package = tmp_path / "counters"
+    (package / building.FOLDER).mkdir(parents=True)
+    shutil.copy(Path(plugin.__file__).with_name(building.SOURCE), package)
+    for target, argv in building.commands(package / building.SOURCE, package / building.FOLDER):
+        subprocess.run(argv, check=True)
+        assert target.is_file()
+    monkeypatch.setattr(plugin, "_package", lambda: package)
+    found = plugin.ensure(Cache(tmp_path / "cache"), print)
+    assert (found.content, capsys.readouterr().out) == (plugin.ensure(cache, print).content, "")
+
+    (package / building.FOLDER / building.name(plugin.interface())).write_bytes(b"of another system")
+    assert plugin.ensure(Cache(tmp_path / "other"), print).content == found.content
+    assert "compiling the plugin" in capsys.readouterr().out
 
 
 def test_a_check_without_a_compiler_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
