@@ -30,7 +30,7 @@ class BoardRows:
         self._total = total
         self._done = 0
         self._steps: dict[str, Step] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a new display asks for its rows at once
         self._live: Live | None = None
         #: What is done elsewhere than on boards of a rack.
         self.other = ""

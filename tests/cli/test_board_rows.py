@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -34,6 +35,19 @@ def test_a_row_says_board_check_phase_and_what_remains() -> None:
         "2 of 9 done",
     ]
     assert rows.lines() == ["ssh://pi@one: net.onnx · int8: latency pass (7 left of pi)"]
+
+
+def test_rows_begin_once_from_whichever_thread() -> None:
+    rows = BoardRows(9)
+    rows.add(RUNNING, 2)
+    threads = [threading.Thread(target=rows.start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert rows._live is not None
+    rows.stop()
 
 
 def test_a_log_names_a_lost_board_at_once_and_the_others_from_time_to_time(
