@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.core.report import Report
 from edgecheck.errors import UsageError
+from edgecheck.leases import releasing
 
 if TYPE_CHECKING:
     from edgecheck.checks.from_model import ModelSettings
@@ -166,6 +167,7 @@ def _selection(
     )
 
 
+@releasing()
 def _performed(request: InvocationRequest, home: Path, progress: Callable[[str], None]) -> Report:
     from edgecheck.checks.invocation import plan_invocation
     from edgecheck.config import load_project

@@ -89,6 +89,14 @@ class BoardLostError(TargetError):
         self.midway = midway
 
 
+class UnreachableError(TargetError):
+    """The device does not answer: it is off, hung or still starting. Nothing is wrong with keys, names or settings."""
+
+
+class RestartedError(TargetError):
+    """The device stopped answering in the middle, and was switched off and on: what ran there can run again."""
+
+
 class BundleError(UndecidedError):
     """No runtime fits the device's Python, machine and libc."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from edgecheck.core.metrics import Family
 from edgecheck.core.operators import SeenProfile
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
-from edgecheck.errors import ConnectionLostError, TargetError
+from edgecheck.errors import ConnectionLostError, RestartedError, TargetError
 from edgecheck.interrupts import pause
 from edgecheck.targets import Reuse, Target, Workload
 
@@ -35,6 +36,9 @@ MUCH_OF_MEMORY = 0.5
 
 #: The most inferences of the latency pass: more than any table of looks needs, few enough to send and keep.
 MOST_INFERENCES = 200_000
+
+#: How often a run begins again because its device was restarted.
+_RESTARTS = 1
 
 #: Seconds measured, at least, where no limit asks for more.
 SHORTEST = 1.0
@@ -133,11 +137,7 @@ def profile_on(
     plan = {**_COUNTED_PROFILE, "processes": 1} if target.emulated else {**_PROFILE, "processes": compared or 1}
     only = {"load": None, "memory": None, "outputs": False, "profile": plan}
     timed = {"latency": None, "deterministic": None} if compared is None else {}
-    job = {**workload.job, **only, **timed}
-    reader = RunReader(str(target.address), emulated=target.emulated)
-    with target.launch(replace(workload, job=job), progress) as lines:
-        broken = _follow(lines, reader, progress)
-    return reader.run(broken), reader.profiles
+    return _read(target, replace(workload, job={**workload.job, **only, **timed}), progress)
 
 
 def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
@@ -151,10 +151,27 @@ def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
 
 
 def _run(target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool = False) -> Run:
+    return _read(target, workload, progress, is_handed_on=is_handed_on)[0]
+
+
+def _read(
+    target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool = False
+) -> tuple[Run, tuple[SeenProfile, ...]]:
+    """The run and its profiles; from the beginning, if the device was restarted in the middle."""
+    for _ in range(_RESTARTS):
+        with suppress(RestartedError):
+            return _read_once(target, workload, progress, is_handed_on=is_handed_on)
+        progress("running it again: the device was restarted")
+    return _read_once(target, workload, progress, is_handed_on=is_handed_on)
+
+
+def _read_once(
+    target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool
+) -> tuple[Run, tuple[SeenProfile, ...]]:
     reader = RunReader(str(target.address), emulated=target.emulated)
     with target.launch(workload, progress) as lines:
         broken = _follow(lines, reader, progress, is_handed_on=is_handed_on)
-    return reader.run(broken)
+    return reader.run(broken), reader.profiles
 
 
 def _may_not_fit(run: Run, device_memory: int) -> bool:
@@ -252,6 +269,7 @@ def _follow(
     """Read until the agent is done; returns why the run is incomplete, empty where it is complete.
 
     Raises:
+        RestartedError: the device was restarted, and the run can begin again.
         TargetError: what the agent sent does not fit the protocol: nothing that it sent is believed. Or the connection
             broke and the run `is_handed_on`.
     """
@@ -259,6 +277,8 @@ def _follow(
     while not reader.done:
         try:
             line = next(coming, None)
+        except RestartedError:
+            raise
         except TargetError as error:
             if is_handed_on and isinstance(error, ConnectionLostError):
                 raise

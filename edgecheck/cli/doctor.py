@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
+from edgecheck.config.project import find_project
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import EdgecheckError
@@ -69,9 +72,11 @@ def command() -> None:
         ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
         ("Phones", _phones()),
+        ("Labs", _labs()),
         ("Cache", _cache()),
     ):
-        tried = list(lines)
+        if not (tried := list(lines)):
+            continue
         width = max(len(line.what) for line in tried)
         click.echo(f"\n{title}")
         for line in tried:
@@ -201,6 +206,21 @@ def _phone(phone: Phone) -> Line:
         return Line(works=True, what=phone.serial, found=f"{phone.model or 'ready'}: --target adb://{phone.serial}")
     error = not_ready(phone)
     return Line(works=False, what=phone.serial, found=f"{error.message} {error.hint}")
+
+
+def _labs() -> Iterator[Line]:
+    """The coordinators that labgrid's variable and the project's file name; without any, labs are not mentioned."""
+    from edgecheck.targets.labgrid.lease import look
+
+    addresses = find_project(Path.cwd())[0].targets.values()
+    named = [address.place.coordinator for address in addresses if address.place is not None]
+    if "LG_COORDINATOR" in os.environ:
+        named.append("")
+    for coordinator in dict.fromkeys(named):
+        try:
+            yield Line(works=True, what="labgrid", found=look(coordinator))
+        except EdgecheckError as error:
+            yield Line(works=False, what="labgrid", found=f"{error.message} {error.hint}")
 
 
 def _cache() -> Iterator[Line]:

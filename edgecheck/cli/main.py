@@ -18,6 +18,7 @@ from edgecheck import __version__
 from edgecheck.cli.commands import ReaderGoneError, cli
 from edgecheck.core.text import clean, middle_cut
 from edgecheck.errors import ConfigError, EdgecheckError, UsageError
+from edgecheck.leases import releasing
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        code = cli.main(args=list(argv), prog_name="edgecheck", standalone_mode=False)
+        with releasing():
+            code = cli.main(args=list(argv), prog_name="edgecheck", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -16,6 +16,7 @@ from edgecheck.core.changes import changes
 from edgecheck.core.report import Report
 from edgecheck.core.text import clean, listed
 from edgecheck.errors import EdgecheckError
+from edgecheck.leases import releasing
 
 #: Seconds between two looks at the files. They are read once two looks agree, so not while they are being written.
 _PAUSE = 0.3
@@ -56,7 +57,8 @@ class Watch:
 
     def _once(self) -> None:
         try:
-            report, checks = self._run()
+            with releasing():  # nothing is held while files are watched
+                report, checks = self._run()
         except EdgecheckError as error:
             click.echo(clean_lines(f"edgecheck: {error.message}\n{error.hint}".rstrip()), err=True)
             return

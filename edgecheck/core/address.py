@@ -10,6 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from urllib.parse import unquote
 
+from edgecheck.core.place import PORT, Wanted, wanted
 from edgecheck.errors import UsageError
 
 
@@ -40,6 +41,8 @@ class TargetKind:
     only: str = ""
     """What the device is called where an address names none, since it is the only one connected: `the phone`; empty: an
     address names one."""
+    has_tags: bool = False
+    """Whether the address says what a device must have, and a lab chooses which one it is."""
     emulated: bool = False
     """Whether its clock is not the device's."""
     is_this_machine: bool = False
@@ -83,6 +86,14 @@ TARGETS: Mapping[str, TargetKind] = MappingProxyType(
                 has_host=True,
                 only="the phone",
             ),
+            TargetKind(
+                scheme="labgrid",
+                module="edgecheck.targets.labgrid",
+                forms=("labgrid://board=NAME", "labgrid://host:port/board=NAME"),
+                title="a board of a labgrid lab, by its tags",
+                has_host=True,
+                has_tags=True,
+            ),
         )
     }
 )
@@ -108,7 +119,7 @@ _AWKWARD = re.compile(r"\s-|\\\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a device is: `local`, `qemu`, `ssh://[user@]host[:port][?python=PATH]`, `adb://[SERIAL|HOST:PORT]`."""
+    """Where a device is: `local`, `qemu`, `ssh://[user@]host[:port][?python=PATH]`, `adb://SERIAL`, `labgrid://KEY=VALUE`."""
 
     scheme: str
     text: str
@@ -120,6 +131,12 @@ class Address:
     port: int | None = None
     python: str = PYTHON
     """The interpreter on the device; a relative path starts at the user's home."""
+    place: Wanted | None = None
+    """What a lab is asked for, where it chooses the device."""
+    via: str = ""
+    """A host to go through, as ssh's ProxyJump takes it; empty: the device is reached directly. No text says so."""
+    called: str = ""
+    """What the device is called in a sentence, where a lab has chosen it."""
 
     def __str__(self) -> str:
         """As it was written."""
@@ -133,6 +150,10 @@ class Address:
     @property
     def login(self) -> str:
         """The device in a sentence: `pi@raspberrypi`, `the phone`."""
+        if self.called:
+            return self.called
+        if self.place is not None:
+            return f"a place with {self.place.filter}"
         if self.user:
             return f"{self.user}@{self.host}"
         return self.serial or self.kind.only if self.kind.only else self.host
@@ -162,7 +183,7 @@ def parse(text: str) -> Address:
     if kind is None:
         raise UsageError(f"No target is called {text!r}.", f"A target is written {forms()}.")
     if kind.has_host:
-        return _with_host(text, kind)
+        return _of_device(text, kind)
     if text != kind.scheme:
         raise UsageError(f"{text!r} is not the address of {kind.title}.", f"It is written `{kind.forms[0]}`.")
     return Address(scheme=kind.scheme, text=text)
@@ -178,7 +199,7 @@ def parse_device(text: str) -> Address:
     kind = kind_of(text)
     if kind is None or not kind.has_host:
         raise _wrong(text, "it is not of that form")
-    return _with_host(text, kind)
+    return _of_device(text, kind)
 
 
 def _completed(text: str) -> str:
@@ -226,7 +247,7 @@ def distinct_boards(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 def _board(address: Address) -> tuple[object, ...]:
-    return address.scheme, address.user, address.host.lower(), address.port
+    return address.scheme, address.user, address.host.lower(), address.port, address.place, address.via
 
 
 def forms() -> str:
@@ -260,6 +281,10 @@ def on_an_emulated_one() -> str:
     return f"--target {EMULATED}"
 
 
+def _of_device(text: str, kind: TargetKind) -> Address:
+    return _with_tags(text, kind) if kind.has_tags else _with_host(text, kind)
+
+
 def _with_host(text: str, kind: TargetKind) -> Address:
     match = _FORM.fullmatch(_bracketed(text))
     if match is None or match["scheme"] != kind.scheme:
@@ -281,6 +306,23 @@ def _with_host(text: str, kind: TargetKind) -> Address:
         raise _wrong(text, f"{query!r} is not understood; it takes `?python=PATH`")
     return Address(
         scheme=kind.scheme, text=text, host=host, user=user, port=None if port is None else int(port), python=python
+    )
+
+
+def _with_tags(text: str, kind: TargetKind) -> Address:
+    try:
+        place = wanted(text)
+    except ValueError as error:
+        raise _wrong(text, str(error)) from error
+    if place.python and not _names_python(f"python={place.python}", place.python):
+        raise _wrong(text, f"{place.python!r} cannot be a Python")
+    return Address(
+        scheme=kind.scheme,
+        text=text,
+        host=place.host,
+        port=place.port if place.host and place.port != PORT else None,
+        python=place.python or PYTHON,
+        place=place,
     )
 
 

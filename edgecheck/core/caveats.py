@@ -270,6 +270,7 @@ _ADVICE = {
     "not-pinned": "Let the account do that without a password (sudo), or log in as root.",
     "not-fixed": "Its clock varies as the phone sees fit: compare only runs at like temperatures, one after another.",
     "hot": "Let it cool down: off the charger, out of its case, its screen dark; and run again.",
+    "power-cycled": "Find out why it hung: a model that takes all of its memory, its power supply, its console's log.",
     "no-lock": "Make sure that nothing else measures there now.",
     "measured-earlier": "Measure again with --fresh.",
     "newer-package": "Compare figures only with those of the same packages.",

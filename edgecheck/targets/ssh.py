@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
-from edgecheck.errors import TargetError, UsageError
+from edgecheck.errors import TargetError, UnreachableError, UsageError
 from edgecheck.targets.shell.opener import RUN_AGAIN, printable, quoted
 from edgecheck.targets.shell.refusals import Rule, explained, line_at, not_started
 from edgecheck.targets.shell.target import ShellTarget
@@ -84,7 +84,16 @@ class OpenSsh:
         options = [word for option in (*_OPTIONS, *later) for word in ("-o", option)]
         user = ["-l", self.address.user] if self.address.user else []
         port = ["-p", str(self.address.port)] if self.address.port else []
-        return [*command, *options, *user, *port, "--", self.address.host, quoted(remote)]
+        return [
+            *command,
+            *options,
+            *user,
+            *port,
+            *_through(self.address, command),
+            "--",
+            self.address.host,
+            quoted(remote),
+        ]
 
     def refusal(self, code: int, said: str) -> TargetError:
         """The error for an ssh that printed `said` and ended with `code` before the courier greeted."""
@@ -192,11 +201,13 @@ _RULES = (
         message="{who} is there and runs no SSH server on port {port}.",
         hint="On the device: sudo systemctl enable --now ssh "
         "(on a Raspberry Pi also: raspi-config, Interface Options).",
+        error=UnreachableError,
     ),
     Rule(
         pattern=r"timed out|No route to host|Network is unreachable|Host is down",
         message="{who} does not answer ({detail}).",
         hint="Check that it is on and on this network: {try_it}",
+        error=UnreachableError,
     ),
     Rule(
         pattern=r"Unable to negotiate",
@@ -208,6 +219,7 @@ _RULES = (
         pattern=r"Connection (closed|reset)|kex_exchange_identification",
         message="{who} hung up before the login ({detail}).",
         hint="It may take no more connections just now, or none from here (fail2ban, hosts.deny): {try_it}",
+        error=UnreachableError,
     ),
 )
 
@@ -227,7 +239,7 @@ def refusal(address: Address, code: int, said: str) -> TargetError:
         words = _words(address, text, at)
         if "{keyscan}" in rule.hint:
             words["keyscan"] = _keyscan(address)  # which asks ssh
-        return TargetError(rule.message.format(**words), rule.hint.format(**words))
+        return rule.error(rule.message.format(**words), rule.hint.format(**words))
     last = line_at(text, len(text)) or f"exit code {code}"
     return TargetError(f"ssh did not get through to {address.login}: {last}.", f"Try it by hand: {try_it}")
 
@@ -277,4 +289,18 @@ def _configured(address: Address) -> dict[str, str]:
 def _typed(address: Address, *program: str, rest: tuple[str, ...] = ()) -> str:
     """A line for the user to type: `ssh -p 2222 pi@raspberrypi`."""
     port = ["-p", str(address.port)] if address.port else []
-    return quoted([*program, *port, address.login, *rest])
+    login = f"{address.user}@{address.host}" if address.user else address.host
+    jump = ["-o", f"ProxyJump={address.via}"] if address.via else []
+    return quoted([*program, *port, *jump, login, *rest])
+
+
+#: For the ssh to a host in between, which has none of the outer one's options; that one fills in what is after `-W`.
+_IN_BETWEEN = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15", "-W", "[%h]:%p")
+
+
+def _through(address: Address, command: Sequence[str]) -> list[str]:
+    """The option for a host to go through: as ProxyJump, but with the same program, and without questions."""
+    if not address.via:
+        return []
+    words = [word.replace("%", "%%") for word in command]
+    return ["-o", f"ProxyCommand={quoted([*words, *_IN_BETWEEN, '--', address.via])}"]

@@ -85,8 +85,6 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
          "It is written ssh://user@host or ssh://user@host:port.")),
         ("targets: {board: []}\n",
          "1:18: targets.board: is an empty list; expected an address for each board, or one without a list"),
-        ("targets: {board: ['ssh://pi@a', 'ssh://pi@b', 'pi@a']}\n",
-         ("1:47: targets.board[2]: unknown target 'pi@a'; expected an address of local, qemu, ssh, adb")),
         ("targets: {board: ['ssh://pi@a', 'adb://b', 'ssh://pi@A?python=python3.9']}\n",
          ("1:44: targets.board[2]: ssh://pi@A?python=python3.9 is the same board as one before; name each board once")),
         ("targets: {board: ['ssh://pi@a', qemu]}\n",

@@ -12,7 +12,14 @@ from edgecheck.errors import UsageError
 from edgecheck.targets import open_target
 from tests.builders import profile
 
-EXAMPLES = {"local": LOCAL, "qemu": EMULATED, "ssh": parse("ssh://pi@board"), "adb": parse("adb://1A2B3C4D")}
+EXAMPLES = {
+    "local": LOCAL,
+    "qemu": EMULATED,
+    **{
+        text.partition(":")[0]: parse(text)
+        for text in ("ssh://pi@board", "adb://1A2B3C4D", "labgrid://lab:1234/board=orin-nano,rack=2")
+    },
+}
 
 
 def test_every_target_has_an_example() -> None:

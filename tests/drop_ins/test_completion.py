@@ -44,7 +44,10 @@ def offered(line: str, folder: Path) -> list[str]:
         ("edgecheck check --limit lat", [f"plain,{name}=" for name in METRICS if name.startswith("lat")]),
         ("edgecheck check --format ", [f"plain,{name}" for name in FORMATS]),
         ("edgecheck check --format json=he", ["file,json=he"]),
-        ("edgecheck check --target ", ["plain,local", "plain,qemu", "plain,ssh://", "plain,adb://"]),
+        (
+            "edgecheck check --target ",
+            ["plain,local", "plain,qemu", "plain,ssh://", "plain,adb://", "plain,labgrid://"],
+        ),
         ("edgecheck check --target raspberry-pi-z", ["plain,raspberry-pi-zero-2-w="]),
         ("edgecheck check --target pixel-8=s", ["plain,pixel-8=ssh://"]),
         ("edgecheck check --on-unknown w", ["plain,warn"]),

@@ -117,10 +117,15 @@ def started(folder: Path, settings: str = "", **environment: str) -> Iterator[Bo
         assert "Server listening" in first, first + process.stderr.read()
         yield Board(folder, port, process)
     finally:
-        for one in psutil.Process(process.pid).children(recursive=True):
+        for one in _below(process):
             one.kill()
         process.kill()
         process.communicate()
+
+
+def _below(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """What it started; nothing where a test has ended it."""
+    return psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
 
 
 def free_port() -> int:

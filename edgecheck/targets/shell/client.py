@@ -13,7 +13,7 @@ from typing import Any
 
 from edgecheck.core.protocol import MisfitError, Shape, by_name, flag, many, number, parsed, record, text, whole
 from edgecheck.core.units import Unit, show
-from edgecheck.errors import ConnectionLostError, TargetError
+from edgecheck.errors import ConnectionLostError, TargetError, UnreachableError
 from edgecheck.interrupts import held
 from edgecheck.targets.shell.opener import Opener, printable
 from edgecheck.targets.shell.upload import Item, Upload
@@ -189,7 +189,7 @@ def _no_answer(opener: Opener, patience: Patience, said: str) -> TargetError:
     login, seconds = opener.address.login, f"{patience.greeting:.0f} s"
     lines = printable(said).splitlines()
     if not lines:
-        return TargetError(f"{login} did not answer within {seconds}.", f"Try it by hand: {opener.try_it()}")
+        return UnreachableError(f"{login} did not answer within {seconds}.", f"Try it by hand: {opener.try_it()}")
     return TargetError(
         f"{login} printed {lines[-1].strip()!r} and did not start {opener.address.python} within {seconds}: its start "
         "files, such as ~/.bashrc, may wait for input or start another program.",

@@ -80,7 +80,11 @@ def opener_at(text: str) -> Opener:
     Raises:
         UsageError: `text` is not the address of a device.
     """
-    address = parse_device(text)
+    return opener_for(parse_device(text))
+
+
+def opener_for(address: Address) -> Opener:
+    """As `opener_at`, for an address that was parsed."""
     return cast("Opener", import_module(address.kind.module).opener(address))
 
 

@@ -17,6 +17,7 @@ class Rule:
     pattern: str
     message: str
     hint: str
+    error: type[TargetError] = TargetError
 
 
 #: What the shell and the Python of a device print.

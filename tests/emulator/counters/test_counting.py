@@ -1,6 +1,6 @@
 """The plugin counts what a program in the machine is known to do.
 
-Covers `plugin.py`, `cycles.py` and `edgecheck_agent/marks.py`.
+Covers `plugin.py`, `building.py`, `cycles.py` and `edgecheck_agent/marks.py`.
 """
 
 from __future__ import annotations

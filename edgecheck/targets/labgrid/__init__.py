@@ -1,0 +1,32 @@
+"""Boards of a labgrid lab: a place is reserved by its tags, waited for, acquired, used over SSH, and released.
+
+target.py       a check: SSH to the place's board; one that hangs is power-cycled, if that is allowed
+opener.py       how a command is started there: which place it is, is decided when the first one is
+lease.py        this side of the process that holds a place
+keeper.py       that process: it releases the place when this one ends, however it ends
+holding.py      its steps: reserve, wait, acquire; and release
+parent.py       what it hears from this one, and says
+coordinator.py  its requests to labgrid's coordinator
+waiting.py      who has what is wanted, and what stands in the way; pure
+records.py      what is held, on this machine's disk: for the next run, where the keeper was killed too
+
+labgrid and gRPC are imported only in the keeper.
+"""
+
+from __future__ import annotations
+
+from edgecheck.core.address import Address
+from edgecheck.core.device import DeviceProfile
+from edgecheck.targets.labgrid.opener import Place
+from edgecheck.targets.labgrid.target import PlaceTarget
+
+
+def open_target(address: Address, profile: DeviceProfile) -> PlaceTarget:
+    """A place with the tags of `address`, for any profile."""
+    del profile
+    return PlaceTarget(opener=Place(address))
+
+
+def opener(address: Address) -> Place:
+    """The client for a place with the tags of `address`."""
+    return Place(address)
