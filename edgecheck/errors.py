@@ -75,6 +75,20 @@ class ConnectionLostError(TargetError):
     """The connection to a device broke in the middle."""
 
 
+class BoardLostError(TargetError):
+    """One of several boards cannot be used any more: another one takes its check. It never reaches the command line.
+
+    Args:
+        message: As for every error.
+        hint: As for every error.
+        midway: Whether the board was lost while a model ran on it.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, midway: bool = False) -> None:
+        super().__init__(message, hint)
+        self.midway = midway
+
+
 class UnreachableError(TargetError):
     """The device does not answer: it is off, hung or still starting. Nothing is wrong with keys, names or settings."""
 

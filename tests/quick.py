@@ -29,7 +29,7 @@ STARTERS = {"subprocess", "multiprocessing", "pty", "selenium"}
 _OF_OS = re.compile(r"system|popen|fork|exec|spawn|posix_spawn")
 
 #: Tests with one of these markers are not quick, whatever they use.
-MARKERS = {"emulator", "image", "ssh", "adb", "labgrid", "convert", "environment", "browser", "slow"}
+MARKERS = {"emulator", "image", "ssh", "adb", "labgrid", "dask", "convert", "environment", "browser", "slow"}
 
 #: Folders whose functions are followed one by one.
 _BY_FUNCTION = {"tests", "examples", "tools"}

@@ -65,7 +65,17 @@ def joined(reports: Sequence[Report]) -> Report:
         started=min(report.started for report in reports),
         seconds=sum((report.seconds for report in others), first.seconds),
         shard="" if others else first.shard,
+        boards=_joined_boards(reports),
     )
+
+
+def _joined_boards(reports: Sequence[Report]) -> dict[str, tuple[str, ...]]:
+    """The addresses of each device that has several, by any of the reports."""
+    devices = dict.fromkeys(device for report in reports for device in report.boards)
+    return {
+        device: tuple(dict.fromkeys(one for report in reports for one in report.boards.get(device, ())))
+        for device in devices
+    }
 
 
 def missing_shards(reports: Sequence[Report]) -> list[str]:

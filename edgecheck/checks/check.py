@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from edgecheck.anatomy.signature import signature
 from edgecheck.checks import accelerated, open_dimensions
+from edgecheck.checks.boards import ONE, Boards, doubts_of_boards, ensure_one_left, hand_on
 from edgecheck.checks.session import Needs, run_on
 from edgecheck.converters import convert as conversion
 from edgecheck.converters.interface import READY, Request
@@ -26,7 +29,8 @@ from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, OFFLOADED, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
+from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, TargetError, UndecidedError
+from edgecheck.interrupts import pause
 from edgecheck.targets import Reuse, Target, open_target
 
 if TYPE_CHECKING:
@@ -92,6 +96,8 @@ class Check:
     """A hash of everything that decides the result, for `--resume`; empty where nothing is resumed."""
     with_operators: bool = False
     """Whether the operators are profiled even if every limit holds."""
+    boards: Boards = field(default=ONE, repr=False)  # a board more or less does not change what is resumed
+    """Where the device has several addresses: all of them, and which were lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,18 @@ def convert(
         progress: Called with a few words about each step.
         compare: Compare the outputs with the source model's even for a ready file whose limits do not need it.
     """
+    with _CONVERSIONS:
+        pause(0.0)  # which raises where the check was interrupted meanwhile
+        return _converted(check, settings, progress, compare=compare)
+
+
+#: As many conversions at once as this host has processors, however many boards wait: each loads a framework.
+_CONVERSIONS = BoundedSemaphore(os.cpu_count() or 1)
+
+
+def _converted(
+    check: Check, settings: ConversionSettings, progress: Callable[[str], None], *, compare: bool
+) -> Attempt:
     try:
         artifact = conversion.compressed(conversion.convert(request_of(check), settings, progress=progress), settings)
     except (UndecidedError, ModelError) as error:
@@ -146,6 +164,7 @@ def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
         return attempt
     try:
         ensure_dimensions(check, evidence.artifact)
+        ensure_one_left(check.boards)
         target = open_target(check.target, check.profile)
         if check.budget.accelerator is not None:
             accelerated.ensure_possible(check.budget.accelerator, evidence.artifact, target)
@@ -155,12 +174,20 @@ def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
             evidence = accelerated.compared_on_device(
                 evidence, request_of(check), target, needs, settings=attempt.settings, progress=progress
             )
-    except ConnectionLostError as error:
-        hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
-        return replace(attempt, error=ConnectionLostError(error.message, hint))
+    except TargetError as error:
+        if not check.boards.is_without:
+            hand_on(check.boards, error)
+        return replace(attempt, error=_told_again(check, error))
     except (UndecidedError, ModelError) as error:
         return replace(attempt, error=error)
     return replace(attempt, evidence=evidence)
+
+
+def _told_again(check: Check, error: TargetError) -> TargetError:
+    """The error; of a connection that broke with the command that goes on from there."""
+    if not isinstance(error, ConnectionLostError):
+        return error
+    return ConnectionLostError(error.message, f"Run it again, which sends only what has not arrived: {_command(check)}")
 
 
 def ensure_dimensions(check: Check, artifact: Artifact) -> None:
@@ -181,6 +208,7 @@ def needs_of(check: Check, artifact: Artifact, target: Target) -> Needs:
         requirements=check.profile.runtimes.get(artifact.format, ()) if bundle == "profile" else (),
         device_memory=check.profile.ram.available,
         reuse=check.reuse,
+        is_handed_on=bool(check.boards.addresses),
     )
 
 
@@ -227,6 +255,7 @@ def judge(attempt: Attempt, findings: Mapping[str, Finding]) -> CheckResult:
         hint=hint,
         ways_out=_ways_out(verdicts, evidence) if evidence is not None else (),
         fingerprint=check.fingerprint,
+        lost_boards=check.boards.lost,
     )
 
 
@@ -243,7 +272,8 @@ def _not_asked(check: Check) -> Iterator[Caveat]:
 def _doubts_of_run(check: Check, evidence: Evidence | None) -> tuple[Caveat, ...]:
     if evidence is None or evidence.run is None:
         return ()
-    return caveats(evidence.run, check.profile, evidence.artifact.format, check.budget.effort)
+    of_run = caveats(evidence.run, check.profile, evidence.artifact.format, check.budget.effort)
+    return (*doubts_of_boards(check.boards, str(check.target)), *of_run)
 
 
 def _doubts_of_files(check: Check, evidence: Evidence | None) -> Iterator[Caveat]:

@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 from edgecheck.checks.check import Check
 from edgecheck.checks.perform import perform
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
+from edgecheck.checks.seating import on_every_board, with_preferred
 from edgecheck.config import Project
 from edgecheck.config.repository import folder_in_repository
 from edgecheck.converters.interface import ConversionSettings
@@ -25,6 +26,7 @@ from edgecheck.version import VERSION
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
+    from edgecheck.checks.steps import OnStep
     from edgecheck.checks.with_history import History
 
 
@@ -47,6 +49,10 @@ class InvocationRequest:
     """Whether every model's operators are profiled, and not only those of a model that fails a limit on time."""
     fresh: bool = False
     """Whether results of earlier invocations are measured again on emulated devices."""
+    scheduler: str = ""
+    """The address of a Dask scheduler whose workers have the devices; empty: this host has."""
+    every_board: bool = False
+    """Whether each check runs on every board of its device, and not only on the one that is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +67,27 @@ class Invocation:
     """What was measured before, where results are kept over time."""
     done: Mapping[str, CheckResult] = field(default_factory=dict)
     """By fingerprint: results of an interrupted invocation, taken instead of doing the check again."""
+    scheduler: str = ""
+    """See `InvocationRequest`."""
 
-    def reports(self, progress: Callable[[str], None]) -> Iterator[Report]:
-        """Do the checks; the report after each result, which is its last."""
+    def reports(self, progress: Callable[[str], None], on_step: OnStep | None = None) -> Iterator[Report]:
+        """Do the checks; the report after each result, which is its last. See `perform` for the arguments."""
         began = time.monotonic()
         report = self.empty
-        with closing(self._results(progress)) as results:
+        with closing(self._results(progress, on_step)) as results:
             for result in results:
                 report = replace(report, results=(*report.results, result), seconds=time.monotonic() - began)
                 yield report
 
-    def _results(self, progress: Callable[[str], None]) -> Generator[CheckResult]:
+    def _results(self, progress: Callable[[str], None], on_step: OnStep | None) -> Generator[CheckResult]:
         left = [check for check in self.checks if check.fingerprint not in self.done]
-        results = perform(left, ConversionSettings(user_cache_path("edgecheck")), progress, machines=self.machines)
+        settings = ConversionSettings(user_cache_path("edgecheck"))
+        if self.scheduler:
+            from edgecheck.checks.scheduler import perform_on_workers  # few have one
+
+            results = perform_on_workers(left, settings, progress, self.scheduler)
+        else:
+            results = perform(left, settings, progress, machines=self.machines, on_step=on_step)
         for at, check in enumerate(self.checks, start=1):
             result = self.done.get(check.fingerprint) or self._judged(next(results))
             yield self._with_gone(result) if at == len(self.checks) else result
@@ -114,6 +128,7 @@ def plan_invocation(
         from edgecheck.checks.baseline import without_checks
 
         baseline = without_checks(baseline, checks, request.selection)
+        checks = with_preferred(checks, baseline.report)
     if request.shard is not None:
         checks = request.shard.of(checks)
     reuse = Reuse(time.time(), request.fresh)
@@ -126,9 +141,21 @@ def plan_invocation(
         seconds=0.0,
         shard=str(request.shard or ""),
         folder=folder_in_repository(Path.cwd()),
+        boards={
+            check.profile.id: tuple(map(str, check.boards.addresses)) for check in checks if check.boards.addresses
+        },
     )
+    if request.every_board:
+        checks = on_every_board(checks)
     history = _history(request.history)
-    return Invocation(checks=checks, baseline=baseline, empty=empty, machines=request.machines, history=history)
+    return Invocation(
+        checks=checks,
+        baseline=baseline,
+        empty=empty,
+        machines=request.machines,
+        history=history,
+        scheduler=request.scheduler,
+    )
 
 
 def _history(path: Path | None) -> History | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecheck.anatomy.encodings.span import Missing
 from edgecheck.anatomy.formats import identify, is_model_folder
+from edgecheck.checks.boards import ONE, Boards, ensure_boards
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
 from edgecheck.checks.recognise import devices_of
@@ -19,7 +20,7 @@ from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets,
 from edgecheck.config.files import budgets_below, shown_path
 from edgecheck.converters import model_files
 from edgecheck.converters.interface import AS_IS, TRUST_ALL
-from edgecheck.core.address import Address
+from edgecheck.core.address import Address, distinct_boards
 from edgecheck.core.budget import Budget, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
 from edgecheck.core.limits import Limit, OnUnknown, combined
@@ -169,6 +170,12 @@ class Addresses:
     """For every device without its own address; None: the best target available."""
     only_files: bool = False
     """Whether models without a budget run only where an address says so, as they are asked about for many devices."""
+    racks: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """Every address of each device that has several, of which `by_device` has the first."""
+
+    def boards(self, profile: DeviceProfile) -> Boards:
+        """The boards of a device that has several."""
+        return Boards(addresses=self.racks[profile.id]) if profile.id in self.racks else ONE
 
     def of(self, budget: Budget, profile: DeviceProfile, limits: tuple[Limit, ...]) -> Address | None:
         """The target for `profile`; None where every limit is read from files, or only files are asked about.
@@ -206,21 +213,10 @@ def addresses(
     Raises:
         UsageError: an unknown kind of address, a device that no budget has, or one board for several devices.
     """
-    named: dict[str, Address] = {}
     devices = {profile.id for budget in budgets for profile, _ in budget.devices}
-    for text in texts:
-        parts = _NAMED.fullmatch(text)
-        device, address = (parts[1], project.address(parts[2])) if parts else ("", project.address(text))
-        if not parts and text in project.targets:
-            device = text
-        if device and device not in devices:
-            raise UsageError(
-                f"--target {text}: no budget here has the device {device!r}.",
-                f"They have: {', '.join(sorted(devices))}.",
-            )
-        if named.setdefault(device, address) != address:
-            which = device or "every device"
-            raise UsageError(f"{which} is at {named[device]} and at {address}.", "Give --target once for each device.")
+    given = _given(texts, project, devices)
+    named = {device: boards[0] for device, boards in given.items()}
+    racks = {device: boards for device, boards in given.items() if len(boards) > 1}
     default = named.pop("", None)
     others = devices - set(named)
     if default is not None and default.kind.has_host and len(others) > 1:
@@ -229,20 +225,46 @@ def addresses(
             f"Say which it is: --target {min(others)}={default}",
         )
     saved = {} if default or only_files else _saved_targets(project, budgets)
-    return Addresses({**saved, **named}, default, only_files)
+    racks = {device: each for device, each in saved.items() if len(each) > 1 and device not in named} | racks
+    by_device = {device: each[0] for device, each in saved.items()}
+    return Addresses({**by_device, **named}, default, only_files, racks)
 
 
-def _saved_targets(project: Project, budgets: Sequence[Budget]) -> dict[str, Address]:
+def _given(texts: Sequence[str], project: Project, devices: Collection[str]) -> dict[str, tuple[Address, ...]]:
+    """The addresses on the command line, by device; an empty one stands for every device."""
+    given: dict[str, tuple[Address, ...]] = {}
+    for text in texts:
+        parts = _NAMED.fullmatch(text)
+        device, found = (parts[1], project.addresses(parts[2])) if parts else ("", project.addresses(text))
+        if not parts and text in project.targets:
+            device = text
+        if device and device not in devices:
+            raise UsageError(
+                f"--target {text}: no budget here has the device {device!r}.",
+                f"They have: {', '.join(sorted(devices))}.",
+            )
+        given[device] = distinct_boards([*given.get(device, ()), *found])
+        ensure_boards(device, given[device])
+    return given
+
+
+def _saved_targets(project: Project, budgets: Sequence[Budget]) -> dict[str, tuple[Address, ...]]:
     """The addresses in the project's file, and in those of other projects that budgets are in."""
-    found = dict(project.targets)
+    found = {device: project.addresses(device) for device in project.targets}
     for folder in dict.fromkeys(Path(budget.path).parent for budget in budgets if budget.path):
-        for device, address in load_project(folder).targets.items():
-            if device not in project.targets and found.setdefault(device, address) != address:
+        other = load_project(folder)
+        for device in other.targets.keys() - project.targets.keys():
+            each = other.addresses(device)
+            if found.setdefault(device, each) != each:
                 raise UsageError(
-                    f"{device} is at {found[device]} and at {address}, by two project files.",
-                    f"Say which it is: --target {device}={address}",
+                    f"{device} is at {_listed(found[device])} and at {_listed(each)}, by two project files.",
+                    f"Say which it is: --target {device}={each[0]}",
                 )
     return found
+
+
+def _listed(addresses: Sequence[Address]) -> str:
+    return ", ".join(map(str, addresses))
 
 
 def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
@@ -261,6 +283,7 @@ def plan(budgets: Iterable[Budget], addresses: Addresses) -> tuple[Check, ...]:
                 left_out=_left_out(limits, addresses.judged(budget, profile, limits)),
                 source=source,
                 target=addresses.of(budget, profile, limits),
+                boards=addresses.boards(profile) if addresses.of(budget, profile, limits) else ONE,
             )
         )
         for budget in budgets

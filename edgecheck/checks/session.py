@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,8 @@ from edgecheck.core.operators import SeenProfile
 from edgecheck.core.outputs import SeenOutput
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
-from edgecheck.errors import RestartedError, TargetError
+from edgecheck.errors import ConnectionLostError, RestartedError, TargetError
+from edgecheck.interrupts import pause
 from edgecheck.targets import Reuse, Target, Workload
 
 #: The fewest and the most fresh processes for a memory peak, and the share by which their peaks may differ.
@@ -61,6 +61,8 @@ class Needs:
     """Bytes available to the model on the device."""
     reuse: Reuse = field(default_factory=Reuse)
     """Which earlier results may be taken where runs repeat exactly."""
+    is_handed_on: bool = False
+    """Whether another board takes a run that is broken off: then it is an error, else what there is of it counts."""
 
 
 def run_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Callable[[str], None]) -> Run:
@@ -73,14 +75,15 @@ def run_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Callab
         progress: Called with a few words about each step.
 
     Raises:
-        TargetError: the target could not be reached at all, or its agent sent what does not fit the protocol.
+        TargetError: the target could not be reached at all, its agent sent what does not fit the protocol, or the
+            connection broke and another board takes over.
     """
     workload = _workload(target, artifact, needs)
-    run = _run(target, workload, progress)
+    run = _run(target, workload, progress, is_handed_on=needs.is_handed_on)
     if throttling(run) and not needs.budget.effort.sustained and not run.still_hot:  # sustained: it shows throttling
         progress(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
-        time.sleep(COOL_DOWN)
-        run = _run(target, workload, progress)
+        pause(COOL_DOWN)
+        run = _run(target, workload, progress, is_handed_on=needs.is_handed_on)
         run = replace(run, throttled=", ".join(throttling(run)))
     exact = target.tight
     if exact is None:
@@ -168,25 +171,27 @@ def _workload(target: Target, artifact: Artifact, needs: Needs) -> Workload:
     )
 
 
-def _run(target: Target, workload: Workload, progress: Callable[[str], None]) -> Run:
-    return _read(target, workload, progress)[0]
+def _run(target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool = False) -> Run:
+    return _read(target, workload, progress, is_handed_on=is_handed_on)[0]
 
 
-def _read(target: Target, workload: Workload, progress: Callable[[str], None]) -> tuple[Run, tuple[SeenProfile, ...]]:
+def _read(
+    target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool = False
+) -> tuple[Run, tuple[SeenProfile, ...]]:
     """The run and its profiles; from the beginning, if the device was restarted in the middle."""
     for _ in range(_RESTARTS):
         with suppress(RestartedError):
-            return _read_once(target, workload, progress)
+            return _read_once(target, workload, progress, is_handed_on=is_handed_on)
         progress("running it again: the device was restarted")
-    return _read_once(target, workload, progress)
+    return _read_once(target, workload, progress, is_handed_on=is_handed_on)
 
 
 def _read_once(
-    target: Target, workload: Workload, progress: Callable[[str], None]
+    target: Target, workload: Workload, progress: Callable[[str], None], *, is_handed_on: bool
 ) -> tuple[Run, tuple[SeenProfile, ...]]:
     reader = RunReader(str(target.address), emulated=target.emulated)
     with target.launch(workload, progress) as lines:
-        broken = _follow(lines, reader, progress)
+        broken = _follow(lines, reader, progress, is_handed_on=is_handed_on)
     return reader.run(broken), reader.profiles
 
 
@@ -301,12 +306,15 @@ def _looks(limit: Limit, effort: Effort) -> Iterator[dict[str, object]]:
                 yield for_agent(f"{limit.metric.name}:{level}", quantile, bound, effort.max_time, effort.min_time)
 
 
-def _follow(lines: Iterable[bytes], reader: RunReader, progress: Callable[[str], None]) -> str:
+def _follow(
+    lines: Iterable[bytes], reader: RunReader, progress: Callable[[str], None], *, is_handed_on: bool = False
+) -> str:
     """Read until the agent is done; returns why the run is incomplete, empty where it is complete.
 
     Raises:
         RestartedError: the device was restarted, and the run can begin again.
-        TargetError: what the agent sent does not fit the protocol: nothing that it sent is believed.
+        TargetError: what the agent sent does not fit the protocol: nothing that it sent is believed. Or the connection
+            broke and the run `is_handed_on`.
     """
     coming = iter(lines)
     while not reader.done:
@@ -315,6 +323,8 @@ def _follow(lines: Iterable[bytes], reader: RunReader, progress: Callable[[str],
         except RestartedError:
             raise
         except TargetError as error:
+            if is_handed_on and isinstance(error, ConnectionLostError):
+                raise
             return error.message
         if line is None:
             return "the agent exited before finishing"

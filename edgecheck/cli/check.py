@@ -28,6 +28,8 @@ from edgecheck.errors import UsageError
 from edgecheck.reports import FORMATS, Style
 
 if TYPE_CHECKING:
+    from edgecheck.checks.steps import Step
+
     ShardType = click.ParamType[Shard]
 else:  # generic from click 8.3 on; Debian 13 has 8.2
     ShardType = click.ParamType
@@ -68,6 +70,7 @@ Examples:
   edgecheck check --watch                            again whenever a model or a budget changes
   edgecheck check --history history.jsonl            keep results over time
   edgecheck check --shard 2/4                        the second of four parts of the checks
+  edgecheck check --scheduler tcp://lab:8786         on the hosts of a Dask scheduler
   edgecheck check --resume                           continue after an interruption
 """
 
@@ -118,7 +121,16 @@ Examples:
     is_flag=True,
     help="Profile the operators of every model, so that `compare` can name those that grew.",
 )
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Run checks on the workers of this Dask scheduler (tcp://host:8786), which have the devices.",
+)
 @click.option("--shard", type=ShardParam(), metavar="K/N", help="Run the K-th of N equal parts of the checks.")
+@click.option(
+    "--every-board", is_flag=True, help="Run each check on every board of its device, to see how far they lie apart."
+)
 @click.option("--watch", is_flag=True, help="Check again when a model or a budget changes, and say what is different.")
 @click.option("--resume", "resuming", is_flag=True, help="Continue an interrupted check, reusing its results.")
 @options.VERBOSE
@@ -138,12 +150,14 @@ def command(
     history: Path | None,
     variants: tuple[str, ...],
     machines: int,
+    scheduler: str,
     shard: Shard | None,
     given: ModelSettings,
     *,
     pin: bool,
     trust: bool,
     fresh: bool,
+    every_board: bool,
     watch: bool,
     operators: bool,
     resuming: bool,
@@ -176,12 +190,18 @@ def command(
         history=history,
         machines=machines,
         shard=shard,
+        scheduler=scheduler,
         fresh=fresh,
+        every_board=every_board,
         operators=operators,
     )
     style = Style(verbose=verbose, quiet=quiet)
     once = partial(_once, request, formats, style, resuming=resuming)
-    report = _watched(once, paths) if watch else once()[0]
+    return _ended(_watched(once, paths) if watch else once()[0], shard, fail_on)
+
+
+def _ended(report: Report | None, shard: Shard | None, fail_on: str) -> int:
+    """The exit code; an empty part of the checks passes, and stderr says that it is one."""
     if report is None:
         return UsageError.exit_code
     if shard is not None and not report.results:
@@ -226,7 +246,11 @@ def _perform(planned: Invocation, formats: tuple[tuple[str, str], ...], style: S
             progress.show(words)
             outputs.get_ready()
 
-        for report in planned.reports(show):
+        def show_step(step: Step) -> None:
+            progress.show_step(step)
+            outputs.get_ready()
+
+        for report in planned.reports(show, show_step):
             results.keep(report)  # before it is shown: what a person has seen must not be lost
             progress.next()
             outputs.show(report.results[-1], is_only=len(planned.checks) == 1)

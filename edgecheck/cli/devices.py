@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "calibrate": ("edgecheck.cli.calibrate", "Measure how many nanoseconds an instruction takes on a device."),
+    "health": ("edgecheck.cli.health", "Run a small reference on every board, and say which is out of line."),
 }
 
 
@@ -33,7 +34,8 @@ _MODULES = {
     invoke_without_command=True,
     epilog="\b\nExamples:\n  edgecheck devices\n  edgecheck devices show raspberry-pi-4-2gb\n"
     "  edgecheck devices probe ssh://pi@raspberrypi.local\n"
-    "  edgecheck devices calibrate ssh://pi@raspberrypi.local --profile my-pi",
+    "  edgecheck devices calibrate ssh://pi@raspberrypi.local --profile my-pi\n"
+    "  edgecheck devices health",
 )
 @options.PROFILES
 @click.pass_context

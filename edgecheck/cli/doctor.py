@@ -220,7 +220,8 @@ def _labs() -> Iterator[Line]:
     """The coordinators that labgrid's variable and the project's file name; without any, labs are not mentioned."""
     from edgecheck.targets.labgrid.lease import look
 
-    addresses = find_project(Path.cwd())[0].targets.values()
+    project = find_project(Path.cwd())[0]
+    addresses = [*project.targets.values(), *(address for board in project.racks.values() for address in board)]
     named = [address.place.coordinator for address in addresses if address.place is not None]
     if "LG_COORDINATOR" in os.environ:
         named.append("")

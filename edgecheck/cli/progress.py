@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecheck.cli.board_rows import BoardRows, line_of
 from edgecheck.core.text import clean
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.status import Status
+
+    from edgecheck.checks.steps import Step
 
 #: What is printed at once also where stderr is not a terminal: why nothing happens for minutes.
 _LONG_WAITS = ("waiting for ", "cooling down ")
@@ -33,6 +36,7 @@ class Progress:
         self._status: Status | None = None
         self._begun = time.monotonic()
         self._step = ""
+        self._rows = BoardRows(total)
         self._over = Event()
 
     def __enter__(self) -> Progress:
@@ -57,10 +61,20 @@ class Progress:
         """Show what the current check is doing; devices choose some of the words."""
         words = clean(words)
         self._step = f"[{self._number}/{self._total}] {words}"
+        self._rows.other = self._step
         if self._status is not None:
             self._status.update(self._step.replace("[", r"\["))
         elif any(each in words for each in _LONG_WAITS):
             _say(self._step)
+
+    def show_step(self, step: Step) -> None:
+        """Show what a board of a rack is doing: a row for each on a terminal, elsewhere its line in the log."""
+        self._rows.add(step, self._number - 1)
+        if self._status is not None:
+            self._status.stop()
+            self._rows.start()
+        elif step.lost or any(each in step.words for each in _LONG_WAITS):
+            _say(f"[{self._number}/{self._total}] {line_of(step)}")
 
     def next(self) -> None:
         """Go on to the next check."""
@@ -69,19 +83,26 @@ class Progress:
     def stop(self) -> None:
         """Clear the line."""
         self._over.set()
+        self._rows.stop()
         if self._status is not None:
             with suppress(OSError):
                 self._status.stop()
             self._status = None
 
     def _log(self) -> None:
-        """Every few seconds a line, if there is something new to say."""
+        """Every few seconds a line, if there is something new to say; of a rack, one for each board."""
         said = ""
+        told: set[str] = set()
         while not self._over.wait(_EVERY):
             step = self._step
             if step != said and not any(each in step for each in _LONG_WAITS):
                 said = step
                 _say(step)
+            lines = self._rows.lines()
+            for line in lines:
+                if line not in told:
+                    _say(f"[{self._number}/{self._total}] {line}")
+            told = set(lines)
 
 
 def _say(words: str) -> None:

@@ -155,8 +155,13 @@ def _fingerprint_or_nothing(check: Check, surroundings: Iterable[str]) -> str:
 
 
 def _without_passing_facts(check: Check) -> Check:
-    """Without the limits of other devices, and without what changes on this machine from minute to minute."""
+    """Without the limits of other devices, and without what changes on this machine from minute to minute.
+
+    Of a device with several boards any may have measured it.
+    """
     check = replace(check, budget=replace(check.budget, devices=()))
+    if len(check.boards.addresses) > 1:
+        check = replace(check, target=None)
     if not check.profile.is_this_machine:
         return check
     machine, unknown = check.profile, Capacity(0, 0)

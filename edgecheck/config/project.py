@@ -29,15 +29,24 @@ class Project:
     budgets: tuple[Path, ...]
     #: Folders to search for profiles first.
     profiles: tuple[Path, ...] = ()
-    #: Addresses by device.
+    #: Addresses by device; of several, the first.
     targets: Mapping[str, Address] = field(default_factory=dict)
+    #: Every address of each device that has several.
+    racks: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+
+    def addresses(self, text: str) -> tuple[Address, ...]:
+        """As `address`; where the name of a device with several boards is given, all of them."""
+        return self.racks.get(text) or (self.address(text),)
 
     def address(self, text: str) -> Address:
         """The address that `text` is, or that is saved under this name of a device.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is neither, or several are saved.
         """
+        if text in self.racks:
+            boards = ", ".join(map(str, self.racks[text]))
+            raise UsageError(f"{text} has {len(self.racks[text])} boards in {FILES[0]}: {boards}.", "Name one of them.")
         if text in self.targets:
             return self.targets[text]
         try:
@@ -94,7 +103,9 @@ def _read(path: Path) -> tuple[Project, tuple[Problem, ...]]:
     if keys is None:
         return Project(root=root, budgets=_default_budgets(root)), found.problems
     budgets = _paths(root, keys.budgets) if keys.budgets is not None else _default_budgets(root)
-    return Project(root=root, budgets=budgets, profiles=_paths(root, keys.profiles), targets=keys.targets), ()
+    targets = {device: each[0] for device, each in keys.targets.items()}
+    racks = {device: each for device, each in keys.targets.items() if len(each) > 1}
+    return Project(root=root, budgets=budgets, profiles=_paths(root, keys.profiles), targets=targets, racks=racks), ()
 
 
 def _paths(root: Path, texts: str | list[str]) -> tuple[Path, ...]:

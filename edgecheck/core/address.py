@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -231,6 +231,23 @@ def is_a_device(text: str) -> bool:
     """Whether an address, as text, is that of one of several devices."""
     kind = kind_of(text)
     return kind is not None and kind.has_host
+
+
+def is_same_board(one: Address, other: Address) -> bool:
+    """Whether two addresses are of one board, by what they say: a board may have several names."""
+    return _board(one) == _board(other)
+
+
+def distinct_boards(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    """The addresses without those of a board that came before."""
+    found: dict[tuple[object, ...], Address] = {}
+    for each in addresses:
+        found.setdefault(_board(each), each)
+    return tuple(found.values())
+
+
+def _board(address: Address) -> tuple[object, ...]:
+    return address.scheme, address.user, address.host.lower(), address.port, address.place, address.via
 
 
 def forms() -> str:

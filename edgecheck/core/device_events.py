@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecheck.core.run import ClockRange, DeviceState, JetsonState, PhoneState
+from edgecheck.core.text import shared
 
 
 def device_state(event: Mapping[str, Any]) -> DeviceState:
@@ -25,9 +26,9 @@ def device_state(event: Mapping[str, Any]) -> DeviceState:
         machine_id=text("machine_id"),
         page_size=event.get("page_size"),
         cpu_kind=str(cpu.get("kind") or ""),
-        cpu_names=tuple(cpu.get("names") or ()),
-        cpu_parts=tuple(cpu.get("parts") or ()),
-        cpu_features=tuple(cpu.get("features") or ()),
+        cpu_names=shared(cpu.get("names") or ()),
+        cpu_parts=shared(cpu.get("parts") or ()),
+        cpu_features=shared(cpu.get("features") or ()),
         cpu_count=int(cpu.get("count") or 0),
         affinity=tuple(cpu.get("affinity") or ()),
         governors=tuple(cpu.get("governors") or ()),

@@ -36,8 +36,7 @@ PROTOCOL = 1
 
 #: Of one run: events, workers, notes, and figures of one worker. Beyond these a device only keeps the host busy.
 #: Readings of a sustained run, which come every few seconds.
-_MOST_STATES = 20_000
-_MOST_OPERATORS = 100_000
+_MOST_STATES, _MOST_OPERATORS = 20_000, 100_000
 _MOST_EVENTS, _MOST_WORKERS, _MOST_NOTES, _MOST_FIGURES = 200_000, 100, 1000, 2_000_000
 
 
@@ -233,7 +232,7 @@ class RunReader:
         worker.latencies.extend(ns / 1e9 for ns in event["values_ns"])
         waits = event.get("waits_ns") or [0] * len(event["values_ns"])
         _require(len(waits) == len(event["values_ns"]), "latencies: not as many waits as latencies")
-        worker.waits.extend(ns / 1e9 for ns in waits)
+        worker.waits.extend(ns / 1e9 if ns else 0.0 for ns in waits)  # most are zero, which is one object
         _require(len(worker.latencies) <= _MOST_FIGURES, f"latencies: more than {_MOST_FIGURES:,}")
 
     def _on_state(self, event: Mapping[str, Any]) -> None:

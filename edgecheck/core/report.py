@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from edgecheck.core.artifact import Artifact
@@ -87,6 +87,15 @@ class Tried:
     """The reason, in a clause."""
 
 
+@dataclass(frozen=True, slots=True)
+class LostBoard:
+    """One of several boards of a device, from the moment on at which it could not be used any more."""
+
+    address: str
+    reason: str
+    """A sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """One artifact on one device: the answer and its evidence."""
@@ -118,6 +127,8 @@ class CheckResult:
     """What each operator takes, where the check profiled them: a limit on time failed, or it was asked to."""
     fingerprint: str = ""
     """A hash of everything that decided the result; empty where nothing is resumed."""
+    lost_boards: tuple[LostBoard, ...] = ()
+    """The boards that were lost with this check, before another one measured it."""
 
     @property
     def status(self) -> Status:
@@ -141,6 +152,8 @@ class Report:
     """`2/4`: the second of four parts of the checks; empty: all of them."""
     folder: str = ""
     """Where edgecheck was called, from the root of the repository: `apps/cam`; empty: at the root, or in none."""
+    boards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The addresses of each device that has several."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

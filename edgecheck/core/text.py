@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 #: What a terminal, XML, UTF-8 or a reader cannot take: control characters, line separators and marks that reverse the
 #: direction of writing (Boucher and Anderson, Trojan Source, 2021), halves of surrogate pairs (undecodable bytes of a
@@ -30,6 +31,16 @@ def middle_cut(text: str, longest: int) -> str:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
     return clean(text)
+
+
+def shared(texts: Iterable[str]) -> tuple[str, ...]:
+    """The texts, as one value for all that are equal: boards of a rack have the same hundred features."""
+    return _kept(tuple(texts))
+
+
+@lru_cache(maxsize=256)
+def _kept(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return texts
 
 
 def listed(names: Sequence[str], most: int) -> str:

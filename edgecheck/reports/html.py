@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecheck.core.metrics import METRICS, SIZE
+from edgecheck.core.rack import rack_of
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import ClockRange, DeviceState
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports import pages, plots, tile_map, wording
+from edgecheck.reports import pages, plots, rack, tile_map, wording
 from edgecheck.reports.conditions import phone_facts
 from edgecheck.reports.matrix import SIGNS, cell, matrix
 from edgecheck.reports.page_filters import Filters, Names, highlights
@@ -79,6 +80,7 @@ def render(report: Report) -> str:
         status=report.status,
         mark=SIGNS,
         matrix=_matrix(report),
+        rack=_rack(report),
         filters=filters,
         keys=keys,
         sentence=wording.sentence(report),
@@ -149,6 +151,24 @@ def _matrix(report: Report) -> tuple[tuple[str, ...], list[tuple[str, list[_Cell
         return _Cell(cell(result), result.status.value, f"check-{numbers[id(result)]}")
 
     return table.columns, [(row, [of(row, column) for column in table.columns]) for row in table.rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rack:
+    """The section on the boards of devices that have several."""
+
+    remarks: list[str]
+    boards: list[tuple[str, ...]]
+    spreads: list[tuple[str, ...]]
+    over_boards: tuple[str, ...] = rack.BOARDS
+    over_spreads: tuple[str, ...] = rack.SPREADS
+
+
+def _rack(report: Report) -> _Rack | None:
+    found = rack_of(report)
+    if found is None:
+        return None
+    return _Rack(remarks=rack.remarks(found), boards=rack.board_rows(found), spreads=rack.spread_rows(found))
 
 
 def _check(result: CheckResult, number: int, mapped: Mapping[str, int], look: _Look, *, drawn: bool) -> _Check:

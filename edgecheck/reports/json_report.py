@@ -71,6 +71,7 @@ def _head(report: Report) -> dict[str, Any]:
         "started": report.started,
         "shard": report.shard,
         "folder": report.folder,
+        **({"boards": {device: list(each) for device, each in report.boards.items()}} if report.boards else {}),
     }
 
 
@@ -105,6 +106,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "operators": plain(result.operators) if result.operators else None,
         "tiles": plain(result.tiles) if result.tiles else None,
         "fingerprint": result.fingerprint,
+        **({"lost_boards": [plain(each) for each in result.lost_boards]} if result.lost_boards else {}),
     }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from edgecheck.core.rack import rack_of
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports import wording
+from edgecheck.reports import rack, wording
 from edgecheck.reports.wording import clean, shortened
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
@@ -20,6 +22,9 @@ FIRST_ROWS = 3
 
 #: Rows of limits that do not hold, folded or not; further ones are in the tables of the checks.
 MOST_ROWS = 20
+
+#: Rows of a table of boards.
+MOST_BOARDS = 60
 
 _MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
 
@@ -35,6 +40,7 @@ def render(report: Report) -> str:
     line, sentence = wording.status_line(report), wording.sentence(report)
     head = [MARKER, f"### {_MARK[report.status]} {text(line)}", *(["", text(sentence)] if line != sentence else [])]
     head += _not_passed(report)
+    head += _rack(report)
     if step := wording.next_step(report):
         head += ["", text(step)]
     foot = f"<sub>edgecheck {text(report.version)} on {text(report.host)}, {report.seconds:,.1f} s</sub>\n"
@@ -66,6 +72,30 @@ def _not_passed(report: Report) -> list[str]:
         lines += ["", f"<details><summary>{more:,} more</summary>", "", *header, *rows[FIRST_ROWS:], ""]
         lines += [*([f"… and {left:,} more.", ""] if left > 0 else []), "</details>"]
     return lines
+
+
+def _rack(report: Report) -> list[str]:
+    """The boards of devices that have several: remarks, and the tables folded."""
+    found = rack_of(report)
+    if found is None:
+        return []
+    lines = ["", *(f"- {text(shortened(each))}" for each in rack.remarks(found)[:MOST_ROWS])]
+    tables = [_table(rack.BOARDS, rack.board_rows(found)), _table(rack.SPREADS, rack.spread_rows(found))]
+    folded = [line for table in tables for line in table]
+    return [*lines, "", f"<details><summary>{len(found.boards):,} boards</summary>", *folded, "", "</details>"]
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    more = [f"… and {len(rows) - MOST_BOARDS:,} more."] if len(rows) > MOST_BOARDS else []
+    return [
+        "",
+        f"| {' | '.join(heading)} |",
+        f"|{' --- |' * len(heading)}",
+        *(f"| {' | '.join(map(text, row))} |" for row in rows[:MOST_BOARDS]),
+        *(["", *more] if more else []),
+    ]
 
 
 _LIMITS = (

@@ -17,7 +17,7 @@ from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import SUFFIX, Limit, OnUnknown, Source, against_baseline
 from edgecheck.core.metrics import METRICS, Direction, Metric, Provenance
 from edgecheck.core.operators import OperatorProfile
-from edgecheck.core.report import CheckResult, Report, Tiles, Tried, WayOut
+from edgecheck.core.report import CheckResult, LostBoard, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
 from edgecheck.core.units import Unit
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict
@@ -78,6 +78,10 @@ def _report(data: dict[str, Any]) -> Report:
         seconds=_number(data, "seconds", ""),
         shard=_shard(data),
         folder=scalar(str, data.get("folder", ""), "folder"),
+        boards={
+            device: tuple(str(scalar(str, one, f"boards.{device}")) for one in listed(each, f"boards.{device}"))
+            for device, each in mapping(data.get("boards", {}), "boards").items()
+        },
     )
 
 
@@ -116,6 +120,7 @@ def _check(raw: object, place: str) -> CheckResult:
         tried=built(tuple[Tried, ...], data.get("tried", []), f"{place}.tried"),
         tiles=_tiles(data.get("tiles"), f"{place}.tiles"),
         fingerprint=scalar(str, data.get("fingerprint", ""), f"{place}.fingerprint"),
+        lost_boards=built(tuple[LostBoard, ...], data.get("lost_boards", []), f"{place}.lost_boards"),
     )
 
 

@@ -10,9 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from edgecheck.core.metrics import METRICS, SIZE, Family
+from edgecheck.core.rack import rack_of
 from edgecheck.core.report import WOULD_HOLD, CheckResult, Part, Report, WayOut
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.reports import Style, wording
+from edgecheck.reports import Style, rack, wording
 from edgecheck.reports.brief import OF_THE_REPORT, brief
 from edgecheck.reports.layout import Column, Grid, indented, plain_lines
 from edgecheck.reports.matrix import matrix
@@ -84,7 +85,32 @@ def the_rest(report: Report, style: Style, told: Told) -> str:
     table = None if style.quiet else matrix(report)
     if table is not None:
         parts += [matrix_text(table, style.width, LOOKS), Text()]
+    parts += _rack(report, style)
     return paint(Group(*parts, closing(report)), style)
+
+
+def _rack(report: Report, style: Style) -> list[RenderableType]:
+    """The boards of devices that have several, and their spread; only remarks where the style is quiet."""
+    found = rack_of(report)
+    if found is None:
+        return []
+    shown: list[RenderableType] = []
+    if not style.quiet:
+        shown += [_listed(rack.BOARDS, rack.board_rows(found)), Text()]
+        if found.spreads:
+            shown += [_listed(rack.SPREADS, rack.spread_rows(found)), Text()]
+    words = [Text(each, style="yellow") for each in rack.remarks(found)]
+    return [*shown, *words, *([Text()] if words else [])]
+
+
+_NUMBERS = ("checks", "not passed", "time", "lowest", "median", "highest", "spread")
+
+
+def _listed(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    columns = tuple(Column("right" if name in _NUMBERS else "left") for name in heading)
+    return Grid(
+        columns, [[Text(name, style="dim") for name in heading], *([Text(cell) for cell in row] for row in rows)]
+    )
 
 
 def worst_last(report: Report, style: Style) -> list[CheckResult]:

@@ -49,6 +49,7 @@ def test_what_is_named_on_the_command_line_wins_in_any_order(texts: tuple[str, .
     [
         (("ssh://pi@desk",), "--target ssh://pi@desk is one board, and the budgets have 2 devices."),
         (("ssh://pi@a", "ssh://pi@b"), "every device is at ssh://pi@a and at ssh://pi@b."),
+        (("pi=ssh://pi@a", "pi=local"), "pi is at ssh://pi@a and at local."),
         (("pi=qemu", "pi=ssh://pi@b"), "pi is at qemu and at ssh://pi@b."),
         (("phone=qemu",), "--target phone=qemu: no budget here has the device 'phone'."),
         (("pi=usb",), "No target is called 'usb'."),
@@ -59,6 +60,53 @@ def test_contradictions_are_refused(texts: tuple[str, ...], told: str) -> None:
     with pytest.raises(UsageError) as caught:
         where(*texts)
     assert caught.value.message == told
+
+
+RACK = (parse("ssh://pi@one"), parse("adb://phone"))
+
+
+def boards(*texts: str, project: Project = PROJECT) -> dict[str, list[str]]:
+    """The boards of each device that has several."""
+    found = addresses(texts, project, [budget((PI, ()), (JETSON, ()))])
+    checks = plan([budget((PI, ()), (JETSON, ()))], found)
+    for check in checks:
+        assert str(check.target) == str(found.of(check.budget, check.profile, check.limits))
+        assert not check.boards.addresses or check.boards.addresses[0] == check.target
+    return {check.profile.id: list(map(str, check.boards.addresses)) for check in checks if check.boards.addresses}
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose Pi has two boards, and a model for its budget."""
+    monkeypatch.chdir(tmp_path)
+    onnx_models.dense(tmp_path / "net.onnx")
+    targets = {"pi": RACK[0], "jetson": parse("ssh://jet@yaml")}
+    return Project(root=tmp_path, budgets=(), targets=targets, racks={"pi": RACK})
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ((), {"pi": ["ssh://pi@one", "adb://phone"]}),
+        (("pi",), {"pi": ["ssh://pi@one", "adb://phone"]}),
+        (("pi=ssh://pi@desk",), {}),
+        (("qemu",), {}),
+        (("pi=ssh://pi@a", "jetson=ssh://pi@b", "pi=ssh://pi@c"), {"pi": ["ssh://pi@a", "ssh://pi@c"]}),
+        (("pi=ssh://pi@a", "pi=pi@a", "pi=SSH://pi@A"), {}),
+        (("pi=ssh://pi@a", "pi=ssh://pi@b", "pi=ssh://pi@a"), {"pi": ["ssh://pi@a", "ssh://pi@b"]}),
+        (("jetson=pi",), {"pi": ["ssh://pi@one", "adb://phone"], "jetson": ["ssh://pi@one", "adb://phone"]}),
+    ],
+)
+def test_a_device_may_have_several_boards(
+    in_folder: Project, texts: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    assert boards(*texts, project=in_folder) == expected
+
+
+def test_a_name_with_several_boards_is_no_address(in_folder: Project) -> None:
+    with pytest.raises(UsageError, match=r"pi has 2 boards in edgecheck\.yaml: ssh://pi@one, adb://phone") as caught:
+        in_folder.address("pi")
+    assert caught.value.hint == "Name one of them."
 
 
 def test_one_board_will_do_for_one_device() -> None:

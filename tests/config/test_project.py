@@ -83,6 +83,15 @@ def test_paths_are_as_a_user_in_the_working_directory_would_type_them(
         ("targets: {board: 'ssh://pi@board:x'}\n",
          ("1:18: targets.board: 'ssh://pi@board:x' is not the address of a device: 'x' is not a port. "
          "It is written ssh://user@host or ssh://user@host:port.")),
+        ("targets: {board: []}\n",
+         "1:18: targets.board: is an empty list; expected an address for each board, or one without a list"),
+        ("targets: {board: ['ssh://pi@a', 'adb://b', 'ssh://pi@A?python=python3.9']}\n",
+         ("1:44: targets.board[2]: ssh://pi@A?python=python3.9 is the same board as one before; name each board once")),
+        ("targets: {board: ['ssh://pi@a', qemu]}\n",
+         ("1:33: targets.board[1]: qemu is the emulated machine, which is not a board: give it alone")),
+        ("targets: {board: [3]}\n",
+         ('1:19: targets.board[0]: found 3, which YAML reads as a number (it is text in quotes: "3"); '
+          "expected an address, such as ssh://pi@raspberrypi.local")),
         ("\tbudgets: x\n", "1:1: found a tab; YAML takes spaces to indent"),
     ],
 )  # fmt: skip
@@ -103,6 +112,20 @@ def test_an_address_that_nothing_speaks_is_reported_with_those_that_are_spoken(w
 def test_the_example_next_to_the_problems_is_valid(write: Write, here: Path) -> None:
     write("edgecheck.yaml", PROJECT)
     assert load_project(here).targets == {"raspberry-pi-4-2gb": parse("ssh://pi@raspberrypi.local")}
+
+
+def test_a_device_may_have_several_boards(write: Write, here: Path) -> None:
+    write("edgecheck.yaml", "targets: {pi: ['ssh://pi@a', 'adb://b'], jetson: ['ssh://jet@c'], desk: [local]}\n")
+    found = load_project(here)
+    boards = (parse("ssh://pi@a"), parse("adb://b"))
+    assert found.targets == {"pi": boards[0], "jetson": parse("ssh://jet@c"), "desk": parse("local")}
+    assert found.racks == {"pi": boards}
+    assert found.addresses("pi") == boards
+    assert found.addresses("jetson") == (parse("ssh://jet@c"),)
+    write("edgecheck.yaml", "")
+    (here / "edgecheck.yaml").unlink()
+    write("pyproject.toml", "[tool.edgecheck.targets]\npi = ['ssh://pi@a', 'adb://b']\n")
+    assert load_project(here).racks == {"pi": boards}
 
 
 def test_budgets_may_be_patterns(write: Write, here: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from edgecheck.core.address import PYTHON, Address
 from edgecheck.errors import TargetError
+from edgecheck.interrupts import pause
 from edgecheck.targets.adb import bringing, phones, refusals, server
 from edgecheck.targets.adb.phones import Phone
 from edgecheck.targets.shell.opener import Lost, printable, quoted
@@ -92,4 +93,4 @@ class Adb:
             boot = bringing.boot_id(self._serial) if is_ready and self._boot else ""
             if boot or (is_ready and not self._boot) or time.monotonic() >= limit:
                 return phone, boot
-            time.sleep(_PAUSE)
+            pause(_PAUSE)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from edgecheck.core.protocol import MisfitError, parsed
 from edgecheck.errors import TargetError
-from edgecheck.interrupts import held
+from edgecheck.interrupts import held, stop_of_thread
 from edgecheck.targets.shell.opener import Opener
 
 _PIECE = 1 << 16
@@ -50,6 +50,9 @@ class Patience:
 
 #: For people's devices and networks.
 PATIENCE = Patience()
+
+#: Seconds for the other end to clean up after an interruption of many boards at once: a person waits for all of them.
+_GRACE_OF_MANY = 3.0
 
 
 class WireBrokenError(TargetError):
@@ -90,6 +93,9 @@ class Wire:
         self._name = opener.name
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__; a pipe would have to be read
         self._process = _started(argv, self._stderr, opener.package)
+        self._stop = stop_of_thread()
+        if self._stop is not None:
+            self._stop.ended_in_order.add(self._process.pid)
         assert self._process.stdin is not None  # noqa: S101 - a pipe was requested
         assert self._process.stdout is not None  # noqa: S101 - as above
         self.pipes = Pipes(self._process.stdin.fileno(), self._process.stdout.fileno(), patience.silence)
@@ -107,11 +113,14 @@ class Wire:
     def __exit__(self, *_: object) -> None:
         with held():  # an impatient second Ctrl-C must not leave the agent behind
             self._over.set()
+            self.pipes.stop = None  # the goodbye is not interrupted
             if self._greeted:
                 self._beats.join()
                 with suppress(WireBrokenError, subprocess.TimeoutExpired):
-                    self._leave(time.monotonic() + self._patience.grace)
+                    self._leave(time.monotonic() + self._grace())
             self.kill()
+            if self._stop is not None:
+                self._stop.ended_in_order.discard(self._process.pid)
             for pipe in (self._process.stdin, self._process.stdout, self._stderr):
                 if pipe is not None:
                     pipe.close()
@@ -184,8 +193,12 @@ class Wire:
 
     def _beat(self) -> None:
         while not self._over.wait(self._patience.beat):
-            with suppress(WireBrokenError), self._writing:
+            with suppress(WireBrokenError, KeyboardInterrupt), self._writing:  # the thread that reads is the one to end
                 self.pipes.write(b"\n")
+
+    def _grace(self) -> float:
+        is_one_of_many = self._stop is not None and self._stop.is_set
+        return min(self._patience.grace, _GRACE_OF_MANY) if is_one_of_many else self._patience.grace
 
     def _leave(self, limit: float) -> None:
         """Say goodbye to the courier, and wait until everything has ended there.
@@ -274,6 +287,8 @@ class Pipes:
         self._buffer = bytearray()
         #: The moment of the monotonic clock after which nothing is read, whatever comes.
         self.end = math.inf
+        #: Interrupts every wait; None: only a signal does.
+        self.stop = stop_of_thread()
 
     def line(self, limit: float | None = None) -> bytes:
         """The next line with its end; empty when no more comes.
@@ -310,12 +325,24 @@ class Pipes:
         if now > min(self.end, math.inf if limit is None else limit):
             raise WireBrokenError("the device kept sending, and did not come to an end in time")
         timeout = self._silence if limit is None else max(0.0, limit - now)
-        ready, _, _ = select.select([self._stdout], [], [], timeout)
+        ready = self._ready([self._stdout], [], timeout)[0]
         if not ready:
             raise WireBrokenError(f"nothing was heard for {timeout:.0f} s")
         data = os.read(self._stdout, _PIECE)
         self._buffer += data
         return bool(data)
+
+    def _ready(self, reading: list[int], writing: list[int], timeout: float) -> tuple[list[int], list[int]]:
+        """The descriptors that can be read from and written to; none after the timeout.
+
+        Raises:
+            KeyboardInterrupt: the thread was asked to end.
+        """
+        stop = [] if self.stop is None else [self.stop.fileno()]
+        readable, writable, _ = select.select([*reading, *stop], writing, [], timeout)
+        if stop and stop[0] in readable:
+            raise KeyboardInterrupt
+        return readable, writable
 
     def _hear(self) -> None:
         """Take what has come, which is signs of life, while nothing is asked for."""
@@ -341,7 +368,7 @@ class Pipes:
         stalled = time.monotonic() + _STALLED * self._silence
         while rest:
             ears = [self._stdout] if hearing and time.monotonic() < stalled else []
-            heard, ready, _ = select.select(ears, [self._stdin], [], self._silence)
+            heard, ready = self._ready(ears, [self._stdin], self._silence)
             if heard:
                 self._hear()
             if not ready and not heard:
