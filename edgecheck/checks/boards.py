@@ -9,7 +9,7 @@ from typing import NoReturn
 from edgecheck.core.address import Address, Sharing
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.report import LostBoard
-from edgecheck.errors import BoardLostError, ConnectionLostError, TargetError, UsageError
+from edgecheck.errors import BoardLostError, ConnectionLostError, EdgecheckError, TargetError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +71,13 @@ def ensure_boards(device: str, addresses: Sequence[Address]) -> None:
         )
 
 
-def hand_on(boards: Boards, error: TargetError) -> None:
-    """Where the device has other boards, have one of them take the check that ended with `error`.
+def hand_on(boards: Boards, error: EdgecheckError) -> None:
+    """Where the board is what failed and the device has others, have one of them take the check.
 
     Raises:
         BoardLostError: it has.
     """
-    if boards.addresses:
+    if boards.addresses and not boards.is_without and isinstance(error, TargetError):
         raise BoardLostError(error.message, error.hint, midway=isinstance(error, ConnectionLostError)) from error
 
 

@@ -29,7 +29,7 @@ from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, OFFLOADED, Family
 from edgecheck.core.report import CheckResult, WayOut
 from edgecheck.core.text import clean
 from edgecheck.core.verdict import Status, Verdict
-from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, TargetError, UndecidedError
+from edgecheck.errors import BundleError, ConnectionLostError, EdgecheckError, ModelError, UndecidedError
 from edgecheck.interrupts import pause
 from edgecheck.targets import Reuse, Target, open_target
 
@@ -174,20 +174,14 @@ def run(attempt: Attempt, progress: Callable[[str], None]) -> Attempt:
             evidence = accelerated.compared_on_device(
                 evidence, request_of(check), target, needs, settings=attempt.settings, progress=progress
             )
-    except TargetError as error:
-        if not check.boards.is_without:
-            hand_on(check.boards, error)
-        return replace(attempt, error=_told_again(check, error))
+    except ConnectionLostError as error:
+        hand_on(check.boards, error)
+        hint = f"Run it again, which sends only what has not arrived: {_command(check)}"
+        return replace(attempt, error=ConnectionLostError(error.message, hint))
     except (UndecidedError, ModelError) as error:
+        hand_on(check.boards, error)
         return replace(attempt, error=error)
     return replace(attempt, evidence=evidence)
-
-
-def _told_again(check: Check, error: TargetError) -> TargetError:
-    """The error; of a connection that broke with the command that goes on from there."""
-    if not isinstance(error, ConnectionLostError):
-        return error
-    return ConnectionLostError(error.message, f"Run it again, which sends only what has not arrived: {_command(check)}")
 
 
 def ensure_dimensions(check: Check, artifact: Artifact) -> None:
