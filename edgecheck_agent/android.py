@@ -1,7 +1,8 @@
 """What Android says about a phone: which one it is, how hot, on which power; asked through its programs, without root.
 
 The formats are those of AOSP (frameworks/base, services/core: ThermalManagerService, BatteryService,
-PowerManagerService and PowerManagerShellCommand; system/memory/lmkd/lmkd.cpp for the low-memory killer).
+PowerManagerService, PowerManagerShellCommand and TrustManagerService; system/memory/lmkd/lmkd.cpp for the low-memory
+killer).
 """
 
 import os
@@ -20,9 +21,9 @@ THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shut
 # Degrees of the battery from which a phone without a thermal status counts as hot.
 HOT_C = 40.0
 
-# How long a hot phone is waited for, and how often it is asked.
-COOLING_S = 300.0
+# A phone that is waited for is asked every POLL_S seconds, and at least POLLS times.
 POLL_S = 5.0
+POLLS = 10
 
 FIXED = ["cmd", "power", "set-fixed-performance-mode-enabled"]
 
@@ -42,6 +43,7 @@ def state() -> Optional[Dict[str, Any]]:
     battery, power = said("dumpsys", "battery"), said("dumpsys", "power")
     saver = said("settings", "get", "global", "low_power")
     awake = re.search(r"mWakefulness=(\w+)", power)
+    locked = re.search(r"\(current\):.*\bdeviceLocked=(\w+)", said("dumpsys", "trust"))
     tenths, level = (_number(battery, name) for name in ("temperature", "level"))
     return {
         "android": _property("ro.build.version.release"),
@@ -54,13 +56,21 @@ def state() -> Optional[Dict[str, Any]]:
         "battery_level": level,
         "battery_saver": saver.strip() == "1" if saver.strip() in ("0", "1") else None,
         "awake": awake.group(1) == "Awake" if awake else None,
+        "locked": locked.group(1) in ("1", "true") if locked else None,
+        "emulator": "1" in (_property("ro.boot.qemu"), _property("ro.kernel.qemu")),
     }
 
 
 def thermal_status() -> Optional[int]:
-    """The index into `THERMAL`; None where the phone does not say (before Android 10)."""
-    number = re.search(r"Thermal Status: (\d)", said("dumpsys", "thermalservice"))
-    return min(int(number.group(1)), len(THERMAL) - 1) if number else None
+    """The index into `THERMAL`; None where the phone does not say (before Android 10).
+
+    Without a driver for its sensors the service says 0 however hot the phone is.
+    """
+    text = said("dumpsys", "thermalservice")
+    number = re.search(r"Thermal Status: (\d)", text)
+    if number is None or "HAL Ready: false" in text:
+        return None
+    return min(int(number.group(1)), len(THERMAL) - 1)
 
 
 def throttled() -> List[str]:
@@ -69,7 +79,7 @@ def throttled() -> List[str]:
     return ["thermal status %d (%s)" % (status, THERMAL[status])] if status else []
 
 
-def cooled(watch: watching.Watch, out: events.Stdout, limit_s: float = COOLING_S) -> None:
+def cooled(watch: watching.Watch, out: events.Stdout, limit_s: float) -> None:
     """Wait while the phone is hot, up to a limit, and say what for.
 
     Raises:
@@ -80,18 +90,18 @@ def cooled(watch: watching.Watch, out: events.Stdout, limit_s: float = COOLING_S
     limit = time.monotonic() + limit_s
     reported = ""
     while True:
-        heat = _heat()
-        if heat and time.monotonic() >= limit:
-            out.emit("note", code="hot", message="the phone was still hot after %g s (%s)" % (limit_s, heat))
-        if not heat or time.monotonic() >= limit:
+        hot = heat()
+        if hot and time.monotonic() >= limit:
+            out.emit("note", code="hot", message="the phone was still hot after %g s (%s)" % (limit_s, hot))
+        if not hot or time.monotonic() >= limit:
             return
-        if heat != reported:
-            reported = heat
-            out.emit("waiting", holder="the phone to cool down (%s)" % heat)
-        watch.wait([], (), min(limit, time.monotonic() + POLL_S))
+        if hot != reported:
+            reported = hot
+            out.emit("waiting", holder="the phone to cool down (%s)" % hot)
+        watch.wait([], (), min(limit, time.monotonic() + min(POLL_S, limit_s / POLLS)))
 
 
-def _heat() -> str:
+def heat() -> str:
     """In which way the phone is hot; empty where it is not."""
     status = thermal_status()
     if status is not None:

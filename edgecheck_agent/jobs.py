@@ -62,6 +62,7 @@ KEYS = {
     "profile": Key((dict, _NONE), None),
     "pin": Key((bool,), default=False),
     "cluster": Key((str, _NONE), None),
+    "cooling_s": Key(_NUMBER, 300),
 }
 PLANS = {
     "accelerator": {"provider": Key((str,), _REQUIRED), "precision": Key((str, _NONE), None)},

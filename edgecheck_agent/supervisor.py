@@ -72,7 +72,7 @@ def _run(job: Dict[str, Any], watch: watching.Watch, out: events.Stdout, waiting
         watch.follow_stdin(job["heartbeat_s"])
     pin = job["threads"] if job["pin"] else 0
     with device_lock.taken(job, watch, out), clusters.held(job, out), pinning.pinned(pin, out):
-        android.cooled(watch, out)
+        android.cooled(watch, out, job["cooling_s"])
         out.emit("device", **device_state.state("before"))
         todo = passes.Passes(job, watch, out, waiting)
         todo.run()

@@ -122,6 +122,18 @@ def _reference(name: str) -> float:
     return own.ns_per_instruction
 
 
+PHONES = [name for name in DEVICES if PROFILES.get(name).kind == "phone"]
+
+
+@pytest.mark.parametrize("device", PHONES)
+def test_a_phone_limits_what_an_app_sends_and_names_who_says_so(device: str) -> None:
+    profile = PROFILES.get(device)
+    limits = {limit.metric.name: limit.error or 0.0 for limit in profile.limits}
+    assert 0 < limits["download"] <= 200e6
+    assert profile.app is None or limits["download"] <= profile.app.download
+    assert any("App Store" in source or "Google Play" in source for source in profile.sources)
+
+
 def test_every_limit_can_be_decided_from_files_or_an_emulated_machine() -> None:
     """A profile's limits must not leave a check undecided where the only target is the emulated one, as for phones."""
     answered = {"size", "download", "params", "footprint", "ram_peak", "ram_model", "instructions", "latency_p50"}

@@ -1,10 +1,14 @@
 #!/bin/sh
-# Builds Android's adbd for this machine from Debian's source package of Android's platform tools: `adbd.sh FOLDER`.
-# AOSP marks adbd `host_adbd_supported`, and Debian does not build it. FOLDER gets bin/adbd and lib/ with all that it links
-# to, the loader included, so that it runs in a root without a C library. It takes 40 seconds of processor time; the tests
-# keep the result (tests/targets/phone.py). The packages that it needs are those of tools/debian-packages.sh.
+# Builds Android's adbd from Debian's source package of Android's platform tools: `adbd.sh FOLDER` for this machine,
+# `adbd.sh FOLDER ROOT` for arm64, where ROOT has Debian's arm64 packages unpacked (those of tests/board/phone.py). AOSP marks
+# adbd `host_adbd_supported`, and Debian does not build it. FOLDER gets bin/adbd and lib/ with all that it links to, the
+# loader included, so that it runs in a root without a C library. It takes 40 seconds of processor time; the tests keep the
+# result (tests/targets/phone.py, tests/board/phone.py). The packages that it needs are those of tools/debian-packages.sh.
 set -eu
-out=$1
+export LC_ALL=C
+out=$1 root=${2:-}
+target=""
+[ -z "$root" ] || target="--target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -47,10 +51,10 @@ system/core/libasyncio AsyncIO
 frameworks/native/libs/adbd_auth adbd_auth
 END
 core=system/core
-flags="-std=gnu++2a -O1 -w -D_GNU_SOURCE -DADB_HOST=0 -DALLOW_ADBD_NO_AUTH=1 -include optional -include atomic
+flags="$target -std=gnu++2a -O1 -w -D_GNU_SOURCE -DADB_HOST=0 -DALLOW_ADBD_NO_AUTH=1 -include optional -include atomic
 -Iown -I$core/adb -I$core/adb/daemon/include -I$core/adb/adbconnection/include
 -I$core/libcrypto_utils/include -I$core/diagnose_usb/include -I$core/libasyncio/include -I$core/libcutils/include
--I$core/liblog/include -Iframeworks/native/libs/adbd_auth/include -I/usr/include/android"
+-I$core/liblog/include -Iframeworks/native/libs/adbd_auth/include -I$root/usr/include/android"
 while read -r folder names; do
     for name in $names; do echo "$folder/$name"; done
 done <files >each
@@ -58,7 +62,24 @@ export flags
 xargs -P "$(nproc)" -I{} sh -c 'clang++ $flags -x c++ -c "$(ls {}.c*)" -o "obj/$(echo {} | tr / _).o"' <each
 
 # Debian has Android's own libraries next to others of the same names.
-android=$(dirname "$(ls /usr/lib/*/android/libbase.so)")
+android=$(dirname "$(ls "$root"/usr/lib/*/android/libbase.so)")
+usual=$(dirname "$android")
 mkdir -p "$out/bin" "$out/lib"
-clang++ -o "$out/bin/adbd" obj/*.o -L"$android" -Wl,-rpath,"$android" -lbase -lcutils -llog -lcrypto -lcap -lpthread -lresolv
-ldd "$out/bin/adbd" | grep -o '/[^ ]*' | while read -r library; do cp -L "$library" "$out/lib/"; done
+# shellcheck disable=SC2086 # several options
+clang++ $target -o "$out/bin/adbd" obj/*.o -L"$android" -Wl,-rpath-link,"$android" -lbase -lcutils -llog -lcrypto -lcap \
+    -lpthread -lresolv
+
+# What it links to, by the headers alone: ldd would start a program of another processor.
+keep() {
+    [ ! -e "$out/lib/$1" ] || return 0
+    for folder in "$android" "$usual" "$root/lib/$(basename "$usual")" none; do
+        [ ! -e "$folder/$1" ] || break
+    done
+    cp -L "$folder/$1" "$out/lib/"
+    keep_needed "$out/lib/$1"
+}
+keep_needed() {
+    for name in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do keep "$name"; done
+}
+keep_needed "$out/bin/adbd"
+keep "$(basename "$(readelf -l "$out/bin/adbd" | sed -n 's/.*interpreter: \(.*\)]/\1/p')")"

@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests need, if the user may; otherwise names them in one message and goes on.
 # Tests that need a missing package say so.
 set -eu
-packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static gcc g++ libc6-dev llvm-19 bubblewrap time chromium chromium-driver zsh fish adb clang iproute2 android-libboringssl-dev android-libbase-dev android-libcutils-dev android-liblog-dev libcap-dev"
+packages="openssh-server openssh-client qemu-system-arm qemu-utils ipxe-qemu e2fsprogs busybox-static gcc g++ libc6-dev llvm-19 bubblewrap time chromium chromium-driver zsh fish adb clang lld iproute2 android-libboringssl-dev android-libbase-dev android-libcutils-dev android-liblog-dev libcap-dev"
 # `debian-packages.sh image` also installs what is needed to build and test Dockerfile.arm64: buildah needs no daemon,
 # and mmdebstrap makes the base image, so that no registry is needed.
 [ "${1:-}" != image ] || packages="$packages buildah mmdebstrap qemu-user-static"

@@ -238,7 +238,7 @@ def _complete_run(target: Target, artifact: Artifact, board: Board, progress: Ca
     if (mismatch := match(board.profile, run).mismatch) and not run.broken:
         ran = mismatch.replace(MEASURED_ON, "ran on ", 1)
         raise TargetError(f"It {ran}.", "Name the profile of the device at that address: --profile ID.")
-    if throttled := throttling(run):
+    if throttled := (*throttling(run), *filter(None, [run.still_hot])):
         raise TargetError(
             f"The device throttled: {', '.join(throttled)}.",
             "Cool it, give it a separate power supply, and try again.",

@@ -80,7 +80,7 @@ def run_on(target: Target, artifact: Artifact, needs: Needs, *, progress: Callab
     """
     workload = _workload(target, artifact, needs)
     run = _run(target, workload, progress, is_handed_on=needs.is_handed_on)
-    if throttling(run) and not needs.budget.effort.sustained:  # which shows what throttling does
+    if throttling(run) and not needs.budget.effort.sustained and not run.still_hot:  # sustained: it shows throttling
         progress(f"cooling down for {COOL_DOWN:.0f} s: the device reports {', '.join(throttling(run))}")
         pause(COOL_DOWN)
         run = _run(target, workload, progress, is_handed_on=needs.is_handed_on)
@@ -261,6 +261,7 @@ def _timed(needs: Needs) -> dict[str, object]:
     return {
         "pin": effort.pin,
         "cluster": needs.budget.cluster or None,
+        "cooling_s": effort.cooling_time,
         "deterministic": None,
         "latency": {
             "warmup_count": effort.warmup_count,

@@ -114,6 +114,7 @@ def _effort(keys: MeasureKeys) -> Effort:
         max_time=most,
         deadline=max(usual.deadline, 4 * most) + (keys.sustained or 0.0) if keys.deadline is None else keys.deadline,
         sustained=keys.sustained or 0.0,
+        cooling_time=keys.cooling_time,
     )
 
 

@@ -151,6 +151,12 @@ class MeasureKeys(Section):
         "5 min",
         default=None,
     )
+    cooling_time: float = key(
+        SECONDS,
+        "How long a phone that is hot is waited for; after it, limits in seconds are unknown. By default 5 min.",
+        "5 min",
+        default=300.0,
+    )
 
 
 _AUTO = one_of("auto")

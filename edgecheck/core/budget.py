@@ -55,6 +55,8 @@ class Effort:
     """Whether to hold the device's clock and cores meanwhile."""
     sustained: float = 0.0
     """How long to run without a pause, to judge the last minute of that; 0: until the limits are decided."""
+    cooling_time: float = 300.0
+    """How long a phone that is hot is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,22 +137,31 @@ def _device_state(run: Run, profile: DeviceProfile) -> Iterator[Caveat]:
 
 
 def _phone_state(run: Run) -> Iterator[Caveat]:
-    for state in (run.before.phone, run.after.phone):
-        if state is not None and state.battery_saver:
-            yield Caveat(
-                "battery-saver",
-                "The phone was on battery saver, which lowers its clocks.",
-                "Switch it off (Settings > Battery) or charge the phone, and run again.",
-            )
-            break
-    for state in (run.before.phone, run.after.phone):
-        if state is not None and state.awake is False:
-            yield Caveat(
-                "screen-off",
-                "The phone's screen was off: Android may keep programs from the fast cores then.",
-                "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
-            )
-            break
+    states = [state for state in (run.before.phone, run.after.phone) if state is not None]
+    if any(state.emulator for state in states):
+        yield Caveat(
+            "android-emulator",
+            "This is Android's emulator: its times are those of the computer on which it runs.",
+            "Connect a phone, or take edgecheck's emulated device, whose latency is projected (--target qemu).",
+        )
+    if any(state.battery_saver for state in states):
+        yield Caveat(
+            "battery-saver",
+            "The phone was on battery saver, which lowers its clocks.",
+            "Switch it off (Settings > Battery) or charge the phone, and run again.",
+        )
+    if any(state.awake is False for state in states):
+        yield Caveat(
+            "screen-off",
+            "The phone's screen was off: Android may keep programs from the fast cores then.",
+            "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
+        )
+    elif any(state.locked for state in states):
+        yield Caveat(
+            "locked",
+            "The phone was locked: its screen goes dark soon, and Android may keep programs from the fast cores then.",
+            "Unlock it, and keep it on: Settings > Developer options > Stay awake.",
+        )
 
 
 def _left_behind(run: Run) -> Iterator[Caveat]:

@@ -25,8 +25,8 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     reader = _reader(metric, run)
     if reader is None:
         return Unmeasured(metric, _why_not_measurable(metric, run))
-    if run.throttled and metric.unit is Unit.SECONDS:
-        return Unmeasured(metric, f"the device throttled twice ({run.throttled}): fix its power supply or cooling")
+    if metric.unit is Unit.SECONDS and (slowed := _slowed(run)):
+        return Unmeasured(metric, slowed)
     if failed := _failure(run, reader.purposes):
         return _failed(metric, failed, evidence)
     if shared_memory.is_shared(evidence.profile, run):
@@ -34,6 +34,13 @@ def measure(metric: Metric, evidence: Evidence) -> Finding:
     workers = run.of(*reader.purposes)
     finding = reader.read(metric, workers, evidence) if workers else None
     return finding or Unmeasured(metric, run.broken or f"{run.target} returned no figure for {metric.name}")
+
+
+def _slowed(run: Run) -> str:
+    """Why the times of `run` are those of a lower clock; empty where nothing says so."""
+    if run.throttled:
+        return f"the device throttled twice ({run.throttled}): fix its power supply or cooling"
+    return run.still_hot
 
 
 def is_measured_on(metric: Metric, run: Run) -> bool:

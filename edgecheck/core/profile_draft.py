@@ -27,6 +27,10 @@ _PC = ("x86_64", "i686", "i386")
 #: The RAM over `ram_peak`: on a phone, the model is part of an app.
 _OF_A_BOARD, _OF_A_PHONE = 4, 16
 
+#: The compressed download of an app with everything in it, whose limit that is, and where it is written.
+_DOWNLOAD, _STORE = "200 MB", "Google Play's limit on an app's base module"
+_SOURCE = "Google Play Console Help, answer 9859372"
+
 #: Hertz, for a device that does not report its clock.
 _GUESSED_CLOCK = 1e9
 
@@ -75,6 +79,9 @@ class ProbedDevice:
     is_phone: bool = False
     soc: str = ""
     """As Android names it; empty elsewhere."""
+    heap: str = ""
+    """What an app's managed heap may grow to, in Android's words: `256m`."""
+    low_ram: bool = False
 
 
 def draft(event: Mapping[str, Any], known: Iterable[DeviceProfile], address: str) -> str:
@@ -104,7 +111,7 @@ def _is_same(device: ProbedDevice, profile: DeviceProfile) -> bool:
 
 def probed(event: Mapping[str, Any]) -> ProbedDevice:
     """The facts in the event."""
-    cpu, memory, storage = (event.get(key) or {} for key in ("cpu", "memory", "storage"))
+    cpu, memory, storage, phone = (event.get(key) or {} for key in ("cpu", "memory", "storage", "phone"))
     processor = _clean(next(iter(cpu.get("names") or ()), ""))
     clocks = [hertz for key in ("highest_clocks", "clocks") for hertz in cpu.get(key) or () if hertz]
     named = re.search(r"@ *([0-9.]+) *GHz", processor)
@@ -126,8 +133,10 @@ def probed(event: Mapping[str, Any]) -> ProbedDevice:
         about=_about(event, cpu.get("caches") or ()),
         accelerators=tuple(map(_found, event.get("accelerators") or ())),
         power_mode=_clean(((event.get("jetson") or {}).get("mode") or {}).get("name")),
-        is_phone=bool(event.get("phone")),
-        soc=_clean((event.get("phone") or {}).get("soc")),
+        is_phone=bool(phone),
+        soc=_clean(phone.get("soc")),
+        heap=_clean(phone.get("heap")),
+        low_ram=bool(phone.get("low_ram")),
     )
 
 
@@ -177,12 +186,27 @@ def _facts(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
     used = device.storage_total - device.storage_free
     yield f"storage: {{total: {_gb(device.storage_total)}, reserved: {_gb(used)}}}"
     yield from _accelerators(device, near)
+    yield from _app(device)
+    yield from _limits(device)
+
+
+def _app(device: ProbedDevice) -> Iterator[str]:
+    """What a phone lets one app take."""
+    if heap := re.fullmatch(r"(\d+)([kmg])", device.heap.lower()):
+        low_ram = ", low_ram: true" if device.low_ram else ""
+        yield f"# heap{' and low_ram' if low_ram else ''}: as the phone says; download: {_STORE}"
+        yield f"app: {{heap: {heap[1]} {heap[2].upper()}iB, download: {_DOWNLOAD}{low_ram}}}"
+
+
+def _limits(device: ProbedDevice) -> Iterator[str]:
     share = _OF_A_PHONE if device.is_phone else _OF_A_BOARD
     start = f"ram_peak 1/{share} of the RAM, footprint 1/24 of the free"
     yield f"# A start, as in the profiles that come with edgecheck: {start}"
     yield "# storage and at most 500 MB, ten answers a second. Make them what your product needs."
     footprint = min(500, int(device.storage_free / 24 / 1e6))
-    yield f"limits: {{ram_peak: {_mib(device.ram_total // share)}, footprint: {footprint} MB, latency_p50: 100 ms}}"
+    memory = f"ram_peak: {_mib(device.ram_total // share)}"
+    sent = f"download: {_DOWNLOAD}, " if device.is_phone else ""
+    yield f"limits: {{{memory}, {sent}footprint: {footprint} MB, latency_p50: 100 ms}}"
 
 
 def _accelerators(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]:
@@ -230,7 +254,8 @@ def _software(device: ProbedDevice, near: DeviceProfile | None) -> Iterator[str]
         alike = near is not None and near.emulation_cpu and near.cpu.core == device.core.name
         yield f"emulation: {{cpu: {_quoted(near.emulation_cpu if near and alike else device.core.emulation)}}}"
         yield "# edgecheck devices calibrate adds the projection: nanoseconds per instruction, measured on this device"
-    yield f"sources: [{_quoted('the device itself')}]"
+    store = [f"{_SOURCE} ({_STORE})"] if device.is_phone else []
+    yield f"sources: [{', '.join(map(_quoted, ['the device itself', *store]))}]"
 
 
 def _pins(form: str, device: ProbedDevice, near: DeviceProfile | None) -> str:

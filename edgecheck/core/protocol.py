@@ -203,7 +203,7 @@ _PHONE = record(
     {},
     {
         **dict.fromkeys(("android", "soc", "heap"), text()),
-        **dict.fromkeys(("low_ram", "battery_saver", "awake"), flag),
+        **dict.fromkeys(("low_ram", "battery_saver", "awake", "locked", "emulator"), flag),
         "thermal_status": whole(0, 6),
         "battery_c": number(-100, 200),
         "battery_level": whole(0, 100),

@@ -257,6 +257,10 @@ class PhoneState:
     battery_saver: bool | None = None
     awake: bool | None = None
     """Whether the screen is on."""
+    locked: bool | None = None
+    """Whether a code, a finger or a face would be needed to use it."""
+    emulator: bool = False
+    """Whether it is Android's emulator: a program on a computer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +367,11 @@ class Run:
     broken: str = ""
     """Why the run is incomplete: the connection broke, the agent was lost; empty where it is complete."""
     emulated: bool = False
+
+    @property
+    def still_hot(self) -> str:
+        """That the device was hot when the run began, after it had been waited for; empty where it was not."""
+        return next((note.message for note in self.notes if note.code == "hot"), "")
 
     @property
     def placement(self) -> Placement | None:

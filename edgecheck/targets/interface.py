@@ -16,8 +16,8 @@ from typing import Protocol
 
 from edgecheck.core.address import Address
 
-#: Seconds for a job without a `deadline_s` (docs/reference/agent-protocol.md).
-_DEADLINE = 600.0
+#: Seconds for a job without a `deadline_s`, and without a `cooling_s` (docs/reference/agent-protocol.md).
+_DEADLINE, _COOLING = 600.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Workload:
     def deadline(self) -> float:
         """Seconds for the job once it has the device."""
         return float(str(self.job.get("deadline_s", _DEADLINE)))
+
+    @property
+    def cooling(self) -> float:
+        """Seconds before that for which a hot phone is waited for."""
+        return float(str(self.job.get("cooling_s", _COOLING)))
 
 
 class Target(Protocol):

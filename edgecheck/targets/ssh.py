@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UnreachableError, UsageError
-from edgecheck.targets.shell.opener import RUN_AGAIN, printable, quoted
+from edgecheck.targets.shell.opener import Lost, printable, quoted
 from edgecheck.targets.shell.refusals import Rule, explained, line_at, not_started
 from edgecheck.targets.shell.target import ShellTarget
 
@@ -103,9 +103,9 @@ class OpenSsh:
         """The command that shows a person whether ssh gets through, and lets it ask them its questions."""
         return _typed(self.address, *program(), rest=("true",))
 
-    def when_lost(self) -> str:
+    def when_lost(self) -> Lost:
         """See `Opener.when_lost`."""
-        return RUN_AGAIN
+        return Lost()
 
 
 def program() -> list[str]:

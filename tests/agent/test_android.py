@@ -51,7 +51,7 @@ def test_elsewhere_nothing_is_asked() -> None:
 
 
 def test_a_phone_says_what_it_is_and_how_it_is(phone: Any) -> None:
-    phone(saver=1, wakefulness="Asleep")
+    phone(saver=1, wakefulness="Asleep", locked=1)
     state = device_state.state("before")
     assert state["model"] == "Pixel 8"
     assert state["phone"] == {
@@ -65,6 +65,8 @@ def test_a_phone_says_what_it_is_and_how_it_is(phone: Any) -> None:
         "battery_level": 85,
         "battery_saver": True,
         "awake": False,
+        "locked": True,
+        "emulator": False,
     }
     assert state["throttled"] == {"raw": None, "flags": []}
 
@@ -81,7 +83,30 @@ def test_one_that_says_nothing_is_a_phone_all_the_same(phone: Any, tmp_path: Pat
         "battery_level",
         "battery_saver",
         "awake",
+        "locked",
     }
+
+
+def test_an_unlocked_phone_with_a_locked_work_profile_is_unlocked(phone: Any) -> None:
+    phone()
+    state = android.state()
+    assert state is not None
+    assert state["locked"] is False
+
+
+@pytest.mark.parametrize("name", ["ro.boot.qemu", "ro.kernel.qemu"])
+def test_androids_emulator_is_one(phone: Any, name: str) -> None:
+    phone(properties={**phones.PROPERTIES, name: "1"})
+    state = android.state()
+    assert state is not None
+    assert state["emulator"] is True
+
+
+def test_a_status_without_a_driver_for_the_sensors_is_none(phone: Any) -> None:
+    """It is 0 then, however hot the phone is; its battery says how hot."""
+    phone(has_hal=False, tenths=431)
+    assert android.thermal_status() is None
+    assert android.heat() == "battery at 43.1 °C"
 
 
 def test_a_hot_phone_is_throttled(phone: Any) -> None:
@@ -95,7 +120,7 @@ def test_a_hot_phone_is_waited_for(phone: Any, monkeypatch: pytest.MonkeyPatch) 
     (shared / "thermal").write_text("3")
     monkeypatch.setattr(android, "POLL_S", 0.05)
     threading.Timer(0.5, (shared / "thermal").write_text, ["0"]).start()
-    android.cooled(watching.Watch(), sent)  # type: ignore[arg-type]
+    android.cooled(watching.Watch(), sent, 60.0)  # type: ignore[arg-type]
     assert sent == [{"event": "waiting", "holder": "the phone to cool down (thermal status 3, severe)"}]
 
 

@@ -144,7 +144,7 @@ def test_a_warning_in_the_way_moves_by_the_same_factor(here: Path) -> None:
 
 
 def test_rules_on_growth_are_left_alone(here: Path) -> None:
-    off = "ram_peak: off, latency_p50: off, footprint: off"
+    off = "ram_peak: off, latency_p50: off, footprint: off, download: off"
     (here / "growth.yaml").write_text(
         f"model: net.onnx\nlimits: {{size: 2 MB, {off}}}\nregression: {{size: 1%}}\ndevices: [pixel-8]\n",
         encoding="utf-8",

@@ -18,7 +18,7 @@ from tests.builders import budget, profile
 from tests.cli.command import edgecheck
 
 PARTS = ("1.json", "2.json", "3.json", "4.json")
-OFF = "ram_peak: off, latency_p50: off, footprint: off"
+OFF = "ram_peak: off, latency_p50: off, footprint: off, download: off"
 
 
 def write_budgets(folder: Path) -> None:

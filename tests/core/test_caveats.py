@@ -8,7 +8,7 @@ from edgecheck.core import statistics
 from edgecheck.core.budget import Effort
 from edgecheck.core.caveats import caveats, low_agreement
 from edgecheck.core.finding import Likeness
-from edgecheck.core.run import DeviceState, JetsonState, Note, Run, RuntimeFacts
+from edgecheck.core.run import DeviceState, JetsonState, Note, PhoneState, Run, RuntimeFacts
 from tests.builders import MIB, latency_worker, memory_worker, profile, run
 
 
@@ -179,3 +179,19 @@ def test_notes_and_a_broken_run() -> None:
     seen = run(latency_worker(notes=(nan,)), latency_worker(notes=(nan,)), broken="the wire broke")
     assert codes(seen) == ["broken", "nan-output"]
     assert caveats(seen, profile(), "onnx", Effort())[1].message == "Output y holds NaN."
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [
+        (PhoneState(awake=True, locked=False, battery_saver=False), []),
+        (PhoneState(battery_saver=True), ["battery-saver"]),
+        (PhoneState(awake=False, locked=True), ["screen-off"]),
+        (PhoneState(awake=True, locked=True), ["locked"]),
+        (PhoneState(emulator=True, awake=True), ["android-emulator"]),
+    ],
+)
+def test_what_a_phone_says_about_its_power_its_screen_and_itself(phone: PhoneState, expected: list[str]) -> None:
+    assert codes(run(after=DeviceState(phone=phone))) == expected
+    before = run().before
+    assert codes(run(before=replace(before, phone=phone))) == expected

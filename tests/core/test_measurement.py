@@ -9,7 +9,18 @@ import pytest
 from edgecheck.core.finding import Evidence, Likeness, Measurement, Unmeasured
 from edgecheck.core.measurement import measure, measure_all
 from edgecheck.core.metrics import METRICS, Provenance
-from edgecheck.core.run import AcceleratorMemory, Activity, Ending, LookCount, Outcome, Phase, Purpose, Run, WorkerRun
+from edgecheck.core.run import (
+    AcceleratorMemory,
+    Activity,
+    Ending,
+    LookCount,
+    Note,
+    Outcome,
+    Phase,
+    Purpose,
+    Run,
+    WorkerRun,
+)
 from tests.builders import ARTIFACT, MIB, died, latency_worker, memory_worker, run
 
 
@@ -113,6 +124,14 @@ def test_percentiles_come_with_bounds_and_counts() -> None:
         found = value(name, run(thinned))
         assert (found.basis, found.span) == ("1,000 inferences over 20.0 s", 20.0)
     assert value("latency_p50", run(latency_worker(*latencies))).counts == {}
+
+
+def test_a_phone_that_was_still_hot_has_no_times_and_its_memory_all_the_same() -> None:
+    note = Note("hot", "the phone was still hot after 300 s (battery at 43.1 °C)")
+    seen = run(latency_worker(*[0.01] * 50), memory_worker(40 * MIB, 60 * MIB), notes=(note,))
+    assert reason("latency_p50", seen).reason == note.message
+    assert not reason("latency_p50", seen).fails
+    assert value("ram_peak", seen).value == 60 * MIB
 
 
 def test_the_mean_is_an_interval() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from examples.real_models import fetch
 
 #: Limits that are read from the file alone: quick, and the same everywhere.
-FILES_ONLY = "pixel-8: {ram_peak: off, latency_p50: off, footprint: off}"
+FILES_ONLY = "pixel-8: {ram_peak: off, latency_p50: off, footprint: off, download: off}"
 #: A measurement that takes a moment.
 SHORT = "measure: {min_count: 10, min_time: 50 ms, warmup_time: 10 ms}"
 

@@ -25,14 +25,14 @@ from edgecheck.store import Store, sha256_of
 from tests.targets.workloads import comes_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 BUILD = Path(__file__).parents[2] / "tools" / "adbd.sh"
 
 SERIAL = "127.0.0.1:5599"
 
 #: What the shell scripts of edgecheck may call on a phone: programs of Android's toybox.
-_APPLETS = (
+APPLETS = (
     *(
         "sh",
         "cat",
@@ -193,7 +193,6 @@ def adbd() -> Path:
 def started(folder: Path, size: str = "1g", options: str = "") -> Iterator[Phone]:
     """A phone in `folder`; `size` and mount `options` are those of its /data."""
     _furnish(folder / "root")
-    (folder / "home").mkdir()
     init = [
         "sh",
         "-c",
@@ -213,7 +212,7 @@ def started(folder: Path, size: str = "1g", options: str = "") -> Iterator[Phone
     phone = Phone(folder, process)
     try:
         assert comes_true(lambda: process.poll() is not None or _listens(process)), (folder / "adbd.log").read_text()
-        phone.server = _server(phone)
+        phone.server = adb_server(folder, ["nsenter", "-t", str(_inside(process)), "-n"])
         assert comes_true(phone.is_connected), phone.adb("devices")
         yield phone
     finally:
@@ -232,7 +231,7 @@ def _furnish(root: Path) -> None:
     (root / "bin").symlink_to("system/bin")
     shutil.copytree(adbd(), root / "apex/adbd")
     shutil.copy("/bin/busybox", tools / "busybox")
-    for name in _APPLETS:
+    for name in APPLETS:
         (tools / name).symlink_to("busybox")
 
 
@@ -263,13 +262,13 @@ def _listens(process: subprocess.Popen[bytes]) -> bool:
     )
 
 
-def _server(phone: Phone) -> subprocess.Popen[bytes]:
-    """An adb server in the phone's network."""
-    enter = ["nsenter", "-t", str(_inside(phone.process)), "-n"]
-    with (phone.folder / "server.log").open("wb") as log:
+def adb_server(folder: Path, enter: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """An adb server of its own, with its socket in `folder`; `enter` starts it in another network."""
+    (folder / "home").mkdir()
+    with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [*enter, "adb", "nodaemon", "server"], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            env={**phone.variables, "HOME": str(phone.folder / "home")}, start_new_session=True,
+            env={**os.environ, **environment(folder), "HOME": str(folder / "home")}, start_new_session=True,
         )  # fmt: skip
-    assert comes_true((phone.folder / "adb.socket").exists), (phone.folder / "server.log").read_text()
+    assert comes_true((folder / "adb.socket").exists), (folder / "server.log").read_text()
     return process

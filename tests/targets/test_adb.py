@@ -14,18 +14,22 @@ import socket
 import subprocess
 import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edgecheck.config import Profiles
 from edgecheck.core.address import parse
+from edgecheck.core.device import AppShare
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from edgecheck.targets.adb import bringing, portable, server
 from edgecheck.targets.adb.opener import Adb
 from edgecheck.targets.shell.cache import clear_device_cache, device_cache, probe
-from tests.android import programs
+from edgecheck.targets.shell.opener import Lost
+from tests.android import LOG, PROPERTIES, programs
 from tests.builders import profile
 from tests.cli.command import edgecheck
 from tests.targets.phone import SERIAL, SHARED
@@ -83,6 +87,8 @@ def test_a_phone_says_what_it_is(phones: Callable[..., Phone]) -> None:
         "battery_level": 85,
         "battery_saver": False,
         "awake": True,
+        "locked": False,
+        "emulator": False,
     }
 
 
@@ -98,7 +104,7 @@ def test_a_check_from_the_command_line(phones: Callable[..., Phone], tmp_path: P
     )
     (check,) = json.loads(done.out)["checks"]
     assert (done.code, check["status"]) == (0, "pass"), done.err
-    assert {one["metric"] for one in check["verdicts"]} == {"latency_p50", "ram_peak"}
+    assert {one["metric"] for one in check["verdicts"]} == {"download", "latency_p50", "ram_peak"}
     before = check["run"]["before"]
     assert (before["model"], before["phone"]["battery"], before["phone"]["soc"]) == ("Pixel 8", 28.5, "Tensor G3")
     codes = {caveat["code"]: caveat["message"] for caveat in check["caveats"]}
@@ -107,8 +113,121 @@ def test_a_check_from_the_command_line(phones: Callable[..., Phone], tmp_path: P
     assert (phone.shared / "fixed").read_text() == "true\nfalse\n"
 
 
-def test_the_fixed_performance_mode_ends_when_the_cable_is_pulled(phones: Callable[..., Phone], model: Path) -> None:
+def test_what_the_low_memory_killer_ended_is_an_outcome(phones: Callable[..., Phone], model: Path) -> None:
+    """Somebody kills it and writes what Android's killer writes."""
     phone = phones()
+    phone.android(programs(str(SHARED)))
+    target = open_target(parse("adb://"), profile())
+    with target.launch(workload(model, requirements=RUNTIME, latency=LONG), silent) as lines:
+        pid = until(lines, "start")["pid"]
+        until(lines, "phase", phase="first-inference")
+        (phone.shared / "log").write_text(f"{LOG.format(pid=pid)}\n")
+        phone.adb("-s", SERIAL, "shell", "-T", f"kill -9 {pid}")
+        end = until(lines, "end")
+    assert end["outcome"] == "killed-for-memory"
+    assert end["message"].startswith("Android's low-memory killer ended the process for memory in a later inference (")
+
+
+def checked(folder: Path, seconds: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the one check of the report, and progress of a check that waits so long for a hot phone."""
+    identity(folder / "small.onnx")
+    measure = "{warmup_count: 1, warmup_time: 0 s, min_count: 5, min_time: 0 s, max_time: 3 s, cooling_time: SECONDS}"
+    (folder / "phone.yaml").write_text(
+        f"model: small.onnx\nmeasure: {measure.replace('SECONDS', seconds)}\n"
+        "limits: {latency_p50: 1 s, footprint: off, download: off}\ndevices: [pixel-8]\n"
+    )
+    done = edgecheck("check", "phone.yaml", "--target", "adb://", "--format", "json", cwd=folder)
+    (check,) = json.loads(done.out)["checks"]
+    return done.code, check, done.err
+
+
+def test_a_hot_phone_is_waited_for_up_to_a_limit_and_then_its_times_are_unknown(
+    phones: Callable[..., Phone], tmp_path: Path
+) -> None:
+    """And measured once: it has been waited for. Its memory does not depend on its clocks."""
+    phone = phones()
+    phone.android(programs(str(SHARED)))
+    (phone.shared / "thermal").write_text("3")
+    code, check, progress = checked(tmp_path, "1 s")
+    assert (code, check["status"]) == (3, "unknown")
+    verdicts = {one["metric"]: one for one in check["verdicts"]}
+    assert verdicts["latency_p50"]["reason"] == "the phone was still hot after 1 s (thermal status 3, severe)"
+    assert {name: one["status"] for name, one in verdicts.items()} == {"latency_p50": "unknown", "ram_peak": "pass"}
+    assert "waiting for the phone to cool down (thermal status 3, severe)" in progress
+    assert (phone.shared / "fixed").read_text() == "true\nfalse\n"
+    (caveat,) = (one for one in check["caveats"] if one["code"] == "hot")
+    assert caveat["advice"] == "Let it cool down: off the charger, out of its case, its screen dark; and run again."
+
+    (phone.shared / "thermal").write_text("3 0")
+    code, check, progress = checked(tmp_path, "10 s")
+    assert (code, check["status"]) == (0, "pass")
+    assert "waiting for the phone to cool down (thermal status 3, severe)" in progress
+    assert check["run"]["before"]["phone"]["thermal_status"] == 0
+
+
+def test_androids_emulator_is_named_and_is_no_phone(phones: Callable[..., Phone], tmp_path: Path) -> None:
+    phone = phones()
+    emulator = {**PROPERTIES, "ro.product.model": "sdk_gphone64_x86_64", "ro.boot.qemu": "1"}
+    phone.android(programs(str(SHARED), properties=emulator))
+    code, check, _ = checked(tmp_path, "1 s")
+    assert (code, check["status"]) == (3, "unknown")
+    assert {one["reason"] for one in check["verdicts"]} == {"measured on sdk_gphone64_x86_64, not on a Google Pixel 8"}
+    messages = {caveat["code"]: caveat["message"] for caveat in check["caveats"]}
+    assert messages["android-emulator"] == (
+        "This is Android's emulator: its times are those of the computer on which it runs."
+    )
+
+
+@pytest.mark.emulator
+@pytest.mark.timeout(600)
+def test_a_phone_is_calibrated(phones: Callable[..., Phone], tmp_path: Path) -> None:
+    """Its times are this machine's: what holds here is the way, not the constant."""
+    phone = phones()
+    phone.android(programs(str(SHARED)))
+    file = tmp_path / "device_profiles" / "my-pixel.yaml"
+    file.parent.mkdir()
+    file.write_text("extends: pixel-8\nname: My Pixel\n")
+    command = ("devices", "calibrate", "adb://", "--profile", "my-pixel", "--format", "onnx")
+    done = edgecheck(*command, "--network", "dense", "--network", "stem", cwd=tmp_path)
+    assert done.code == 0, done.err
+    told = [line.split()[0] for line in done.err.splitlines() if " instructions, " in line]
+    assert told == ["dense-float", "stem-float", "dense-int8", "stem-int8"]
+    projection = Profiles([file.parent]).get("my-pixel").projection
+    assert projection.float is not None
+    assert projection.int8 is not None
+    assert projection.float.runtime == projection.int8.runtime == "onnxruntime"
+    assert (phone.shared / "fixed").read_text() == "true\nfalse\n" * 4
+
+
+def test_a_profile_that_was_probed_is_checked_with(phones: Callable[..., Phone], tmp_path: Path) -> None:
+    """What a user types: probe, read the profile, check with it."""
+    phone = phones()
+    phone.android(programs(str(SHARED), properties={**PROPERTIES, "ro.config.low_ram": "true"}))
+    probed = edgecheck("devices", "probe", "adb://", "--save", "my-phone", cwd=tmp_path)
+    assert (probed.code, probed.out) == (0, ""), probed.err
+    assert probed.err.splitlines()[-1] == (
+        "Wrote device_profiles/my-phone.yaml. Review its limits, then: edgecheck check MODEL --device my-phone "
+        "--target adb://"
+    )
+    drafted = Profiles([tmp_path / "device_profiles"]).get("my-phone")
+    assert (drafted.kind, drafted.identity.model, drafted.soc) == ("phone", "Pixel 8", "Google Tensor G3")
+    assert drafted.app == AppShare(heap=256 * 2**20, download=200_000_000, low_ram=True)
+    assert {limit.metric.name for limit in drafted.limits} == {"ram_peak", "download", "footprint", "latency_p50"}
+    model = identity(tmp_path / "small.onnx")
+    limits = ("--limit", "latency_p50=1s", "--limit", "footprint=off")
+    done = edgecheck(
+        *("check", str(model), "--device", "my-phone", "--target", "adb://", *limits, "--format", "json"), cwd=tmp_path
+    )
+    (check,) = json.loads(done.out)["checks"]
+    assert (done.code, check["status"]) == (0, "pass"), done.err
+    assert "low-ram-class" not in {caveat["code"] for caveat in check["caveats"]}
+
+
+def test_the_fixed_performance_mode_ends_when_the_cable_is_pulled(
+    phones: Callable[..., Phone], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = phones()
+    monkeypatch.setattr(import_module(Adb.__module__), "RETURN", 0.0)
     phone.android(programs(str(SHARED)))
     target = open_target(parse("adb://"), profile())
     with target.launch(workload(model, requirements=RUNTIME, latency=LONG), silent) as lines:
@@ -117,20 +236,68 @@ def test_the_fixed_performance_mode_ends_when_the_cable_is_pulled(phones: Callab
         phone.adb("disconnect", SERIAL)  # what the server sees of a cable that is pulled out
         seen, why = rest_of(lines)
     assert "done" not in {event["event"] for event in seen}
-    assert why.startswith("the connection to the phone was lost")
+    assert why == (
+        f"the connection to the phone was lost: {SERIAL} is no longer connected; plug it in again, or wait until it "
+        "has restarted, and unlock it"
+    )
     assert comes_true(lambda: (phone.shared / "fixed").read_text() == "true\nfalse\n")
     assert comes_true(lambda: not phone.processes())
 
 
-def test_what_to_do_about_a_cable_that_is_pulled(phones: Callable[..., Phone], model: Path) -> None:
+def test_what_to_do_about_a_cable_that_is_pulled(
+    phones: Callable[..., Phone], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phone = phones()
+    monkeypatch.setattr(import_module(Adb.__module__), "RETURN", 0.0)
     opener = Adb(parse("adb://"))
     assert opener.argv(["true"])[-4:] == [SERIAL, "shell", "-T", "true"]
-    assert opener.when_lost() == "Run it again: what has arrived there is not sent again."
+    assert opener.when_lost() == Lost("", "Run it again: what has arrived there is not sent again.")
     phone.adb("disconnect", SERIAL)
-    assert opener.when_lost().startswith(f"{SERIAL} is no longer connected: plug it in again, or wait until it has")
+    assert opener.when_lost().why == (
+        f"{SERIAL} is no longer connected; plug it in again, or wait until it has restarted, and unlock it"
+    )
     assert refused(phone.address, model).message == f"No phone {SERIAL} is connected here; nor is any other."
     assert refused("adb://", model).message == "No phone is connected."
+
+
+def lost_in_the_middle(phone: Phone, model: Path, what: Callable[[], object]) -> str:
+    """Why a run ended in the middle of which the connection was lost, and then something happened."""
+    target = open_target(parse("adb://"), profile())
+    with target.launch(workload(model, requirements=RUNTIME, latency=LONG), silent) as lines:
+        until(lines, "phase", phase="first-inference")
+        phone.adb("disconnect", SERIAL)
+        happening = threading.Thread(target=what)
+        happening.start()
+        seen, why = rest_of(lines)
+        happening.join()
+    assert "done" not in {event["event"] for event in seen}
+    return why
+
+
+def test_a_phone_that_restarts_in_the_middle_says_so(phones: Callable[..., Phone], model: Path) -> None:
+    """What restarting changes is what the kernel calls its start; one that really does is in tests/board."""
+    phone = phones()
+
+    def restarted() -> None:
+        another = phone.shared.parent / "boot_id"
+        another.write_text("6e1f0f5e-0b6f-4d0a-9f55-2f6f2f9b1c11\n")
+        enter = ["nsenter", "-t", str(phone.adbd.pid), "-m"]
+        place = f"{phone.root}/proc/sys/kernel/random/boot_id"
+        subprocess.run([*enter, "mount", "--bind", f"{phone.root}/data/boot_id", place], check=True)
+        phone.is_connected()
+
+    assert lost_in_the_middle(phone, model, restarted) == (
+        f"the connection to the phone was lost: {SERIAL} restarted in the middle; unlock it and wait until it is at "
+        "rest (one that restarts again may be too hot, or have an empty battery)"
+    )
+
+
+def test_a_cable_that_is_plugged_in_again_is_not_a_restart(phones: Callable[..., Phone], model: Path) -> None:
+    phone = phones()
+    why = lost_in_the_middle(phone, model, phone.is_connected)
+    assert why.startswith("the connection to the phone was lost")
+    assert "restarted" not in why
+    assert "no longer connected" not in why
 
 
 def test_a_phone_that_hangs_is_offline(phones: Callable[..., Phone], model: Path) -> None:

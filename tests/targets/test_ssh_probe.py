@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from edgecheck.config import Profiles
-from edgecheck.core.device import Identity
+from edgecheck.core.device import AppShare, Identity
 from edgecheck.core.profile_draft import draft, fastest, nearest, probed
 from edgecheck.targets.shell.cache import probe
 from tests.agent.jetson_trees import NANO, laid_out
@@ -105,6 +105,26 @@ def test_what_is_described_validates_and_says_the_same(known: list[DeviceProfile
 def test_whatever_a_device_calls_itself_validates(known: list[DeviceProfile], tmp_path: Path, model: str) -> None:
     event = copy.deepcopy(PI) | {"model": model, "kernel": model, "libc": model}
     assert loaded(draft(event, known, "ssh://pi@rack-1"), tmp_path).cpu.core == "cortex-a72"
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ({"heap": "256m", "low_ram": False}, AppShare(heap=256 * 2**20, download=200_000_000)),
+        ({"heap": "128M", "low_ram": True}, AppShare(heap=128 * 2**20, download=200_000_000, low_ram=True)),
+        ({"heap": "196608k"}, AppShare(heap=192 * 2**20, download=200_000_000)),
+        ({"heap": "", "low_ram": True}, None),
+        ({"heap": "a lot"}, None),
+    ],
+)
+def test_a_phone_says_what_an_app_may_take(
+    known: list[DeviceProfile], tmp_path: Path, said: dict[str, Any], share: AppShare | None
+) -> None:
+    event = copy.deepcopy(PI) | {"model": "SM-X", "phone": {**said, "soc": "MT6765"}}
+    found = loaded(draft(event, known, "adb://"), tmp_path)
+    assert (found.kind, found.soc, found.app) == ("phone", "MT6765", share)
+    assert next(limit.error for limit in found.limits if limit.metric.name == "download") == 200e6
+    assert any("Google Play Console Help" in source for source in found.sources)
 
 
 def test_a_device_that_says_next_to_nothing_validates(tmp_path: Path) -> None:

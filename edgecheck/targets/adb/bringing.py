@@ -32,6 +32,9 @@ _BYTE_CODE = 1.6
 #: Seconds for the copy: 45 MB over a slow Wi-Fi.
 _COPYING = 900.0
 
+#: Seconds for a question, of a phone that may just be going down.
+_ASKING = 10.0
+
 #: Prints a line for each fact; what a phone lacks is empty. `folder` is the account's own: root's is another one.
 _LOOK = f"""
 folder={PARENT}/edgecheck-$(id -u)
@@ -183,6 +186,13 @@ def shell(serial: str, command: str, *, check: bool = True, timeout: float = 60.
     if check and done.returncode:
         raise refusal(serial, done.returncode, printable(done.stderr + done.stdout))
     return done.stdout + ("" if check else done.stderr)
+
+
+def boot_id(serial: str) -> str:
+    """What changes whenever the phone starts; empty where it cannot be asked."""
+    with suppress(TargetError):
+        return shell(serial, "cat /proc/sys/kernel/random/boot_id 2>/dev/null", timeout=_ASKING).strip()
+    return ""
 
 
 def _no_room(serial: str, folder: str, why: str) -> TargetError:

@@ -80,6 +80,11 @@ def _likeliest(phones: Sequence[Phone]) -> Phone:
     return min(phones, key=lambda phone: (not phone.is_ready, phone.serial.startswith("emulator-")))
 
 
+def find(serial: str) -> Phone | None:
+    """The phone as the server lists it now; None where it does not, or no server runs."""
+    return next((phone for phone in listed(server.listing() or "") if phone.serial == serial), None)
+
+
 def _absent(address: Address, phones: Sequence[Phone]) -> TargetError:
     there = f"connected: {', '.join(map(str, phones))}" if phones else "nor is any other"
     hint = (

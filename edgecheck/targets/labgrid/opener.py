@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from edgecheck.core.address import Address
 from edgecheck.errors import TargetError
 from edgecheck.targets.labgrid.lease import Lease, lease_of
-from edgecheck.targets.shell.opener import RUN_AGAIN, Opener, opener_for
+from edgecheck.targets.shell.opener import Lost, Opener, opener_for
 
 
 @dataclass(slots=True)
@@ -51,9 +51,9 @@ class Place:
         """The command that shows a person whether ssh gets through."""
         return self._ssh.try_it()
 
-    def when_lost(self) -> str:
+    def when_lost(self) -> Lost:
         """See `Opener.when_lost`."""
-        return RUN_AGAIN
+        return Lost()
 
     @property
     def _ssh(self) -> Opener:

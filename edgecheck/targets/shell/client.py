@@ -200,9 +200,9 @@ def _no_answer(opener: Opener, patience: Patience, said: str) -> TargetError:
 
 def lost(opener: Opener, broken: WireBrokenError) -> TargetError:
     """The broken wire as a clause, for a person."""
-    return ConnectionLostError(
-        f"the connection to {opener.address.login} was lost: {printable(broken.message)}", opener.when_lost()
-    )
+    found = opener.when_lost()
+    why = found.why or printable(broken.message)
+    return ConnectionLostError(f"the connection to {opener.address.login} was lost: {why}", found.hint)
 
 
 def fitting(opener: Opener, shape: Shape, message: object, path: str = "") -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -46,8 +47,8 @@ class Opener(Protocol):
     def try_it(self) -> str:
         """The command for a person to try by hand."""
 
-    def when_lost(self) -> str:
-        """What to do after the connection was lost, as a sentence."""
+    def when_lost(self) -> Lost:
+        """What the device says, now that the connection to it was lost; may wait for it to come back."""
 
 
 class NothingThereError(TargetError):
@@ -59,8 +60,17 @@ class NothingThereError(TargetError):
         self.free = free
 
 
-#: See `Opener.when_lost`.
+#: The next step, whatever the connection was lost by.
 RUN_AGAIN = "Run it again: what has arrived there is not sent again."
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Why a connection was lost, as far as that can be found out afterwards."""
+
+    why: str = ""
+    """A clause with what to do before the next attempt; empty: no more than the connection's program printed."""
+    hint: str = RUN_AGAIN
 
 
 def quoted(argv: Sequence[str]) -> str:

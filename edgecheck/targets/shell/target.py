@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The last line of a conversation.
 _LEFT = record({}, {"code": whole(-255, 255), "complaint": text()})
 
-#: Seconds that a check may take beyond the deadlines for getting the device and for the job.
+#: Seconds that a check may take beyond those for getting the device, for its cooling down and for the job.
 _SLACK = 300.0
 
 #: The agent's exit codes that say nothing more than its lines do.
@@ -53,7 +53,7 @@ class ShellTarget:
         with ExitStack() as stack:
             progress(f"connecting to {self.address.login}")
             client = stack.enter_context(connected(self.opener, self.patience, progress))
-            allowed = 2 * workload.deadline + _SLACK
+            allowed = 2 * workload.deadline + workload.cooling + _SLACK
             journal = _Journal(self.opener, self.patience, secrets.token_hex(16), allowed)
             upload = upload_for(_signed(workload, self.patience), _bundle(workload, client, progress))
             client.bring(upload.items.values(), progress)
