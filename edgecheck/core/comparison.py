@@ -320,7 +320,7 @@ def _observations(side: Side, allowance: Allowance) -> list[float]:
     return per_process(metric, (worker for worker in workers if worker.ending.outcome is Outcome.COMPLETED))
 
 
-def _latencies(side: Side) -> tuple[float, ...]:
+def _latencies(side: Side) -> Sequence[float]:
     workers = side.result.run.of(Purpose.LATENCY) if side.result.run is not None else ()
     return settled(workers[-1]).latencies if workers else ()
 

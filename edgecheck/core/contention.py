@@ -5,11 +5,12 @@ Contention can only slow a model. So a pass stays one, and a fail that contentio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from edgecheck.core import statistics
 from edgecheck.core.run import Activity, Phase, PhaseMark, WorkerRun
+from edgecheck.core.samples import Samples
 from edgecheck_agent.statistics import CONTENDED, SLOWER
 
 __all__ = ["ADVICE", "CONTENDED", "SLOWER", "cause", "disturbed", "explains", "of_loading", "without_waiting"]
@@ -73,7 +74,7 @@ def _many_others(quantile: float | None) -> float:
     return max(_STOLEN, _OTHERS * min(1.0, 2 * (1 - quantile)))
 
 
-def without_waiting(worker: WorkerRun) -> tuple[float, ...]:
+def without_waiting(worker: WorkerRun) -> Sequence[float]:
     """The latencies as if the process had never waited for a processor; seconds, in order."""
     if not any(worker.waits):
         return worker.latencies
@@ -81,9 +82,9 @@ def without_waiting(worker: WorkerRun) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=2)  # every percentile of a run asks for it
-def _shortened(latencies: tuple[float, ...], waits: tuple[float, ...]) -> tuple[float, ...]:
+def _shortened(latencies: Sequence[float], waits: Sequence[float]) -> Sequence[float]:
     pairs = zip(latencies, waits, strict=True)
-    return tuple([max(value - wait, 0.0) if wait else value for value, wait in pairs])
+    return Samples([max(value - wait, 0.0) if wait else value for value, wait in pairs])
 
 
 def explains(unwaited: float | None, bound: float) -> bool:

@@ -29,6 +29,7 @@ from edgecheck.core.run import (
     StateMark,
     WorkerRun,
 )
+from edgecheck.core.samples import Samples
 from edgecheck.errors import TargetError
 
 #: The version of the protocol that this reader speaks.
@@ -83,9 +84,9 @@ class _Worker:
             available=tuple(self.available),
             load_time=self.load_time,
             first_inference=self.first_inference,
-            latencies=tuple(self.latencies),
+            latencies=Samples(self.latencies),
             span=self.span,
-            waits=tuple(self.waits) if any(self.waits) else (),
+            waits=Samples(self.waits) if any(self.waits) else (),
             contention=self.contention,
             counts=tuple(self.counts.values()),
             batches=self.batches,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -178,11 +179,11 @@ class WorkerRun:
     bytes). Empty where it was not sampled."""
     load_time: float | None = None
     first_inference: float | None = None
-    latencies: tuple[float, ...] = ()
+    latencies: Sequence[float] = ()
     """Seconds of each steady inference, in order."""
     span: float = 0.0
     """Seconds from the first steady inference's start to the last one's end; 0 where the agent did not report it."""
-    waits: tuple[float, ...] = ()
+    waits: Sequence[float] = ()
     """Of that, what each waited for a processor; empty where none waited, or where it is not known."""
     contention: Contention | None = None
     counts: tuple[LookCount, ...] = ()

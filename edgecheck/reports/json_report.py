@@ -17,6 +17,7 @@ from edgecheck.core.artifact import Artifact
 from edgecheck.core.finding import Finding, Measurement
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Run
+from edgecheck.core.samples import Samples
 from edgecheck.core.verdict import Verdict
 
 #: Raised when a reader of the previous version could be misled; `report-VERSION.schema.json` is the schema.
@@ -160,7 +161,7 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
-    if kind in (tuple, list):
+    if kind in (tuple, list, Samples):
         return _plain_items(value)
     if issubclass(kind, Enum):
         return value.value

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from edgecheck.core.samples import Samples
 
 _T = TypeVar("_T")
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -44,6 +47,8 @@ def _built(kind: Any, raw: object, place: str) -> object:
         return None if raw is None else _built(next(one for one in get_args(kind) if one is not NoneType), raw, place)
     if origin is tuple:
         return _tuple(get_args(kind), raw, place)
+    if origin is Sequence:  # of figures
+        return Samples(cast("tuple[float, ...]", _tuple((*get_args(kind), ...), raw, place)))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _member(kind, raw, place)
     if kind is PurePath:
