@@ -358,7 +358,7 @@ def test_every_command_reports_a_useless_artifact(keras_models: Path, tmp_path: 
     assert (tmp_path / "flat.int8.tflite").exists()
     (tmp_path / "flat.yaml").write_text(
         "model: flat.keras\nvariants: [int8, int8-weights]\nlimits: {size: 5 MB}\n"
-        "devices: {pixel-8: {ram_peak: off, latency_p50: off, footprint: off}}\n",
+        "devices: {pixel-8: {ram_peak: off, latency_p50: off, footprint: off, download: off}}\n",
         encoding="utf-8",
     )
     done = edgecheck("check", "flat.yaml", cwd=tmp_path)
