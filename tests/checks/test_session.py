@@ -42,7 +42,7 @@ def needs(*metrics: str) -> Needs:
 
 def test_load_processes_are_started_only_where_a_limit_asks(artifact: Artifact) -> None:
     assert job(artifact, needs("latency_p50"))["load"] is None
-    assert job(artifact, needs("load_time"))["load"] == {"processes": 5}
+    assert job(artifact, needs("load_time"))["load"] == {"processes": 5, "cached": 0}
 
 
 def test_the_effort_sets_the_least_time_and_without_it_the_limits_do(artifact: Artifact) -> None:
