@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edgecheck.core.address import parse
 from edgecheck.targets import open_target
+from examples.real_models import fetch
+from tests import openvino
 from tests.agent.accelerators.npu import ABS, NEG, build, chain, misbehaving
+from tests.agent.accelerators.test_gpu import CHROMIUM, ICD
 from tests.builders import profile
 from tests.cli.command import edgecheck
 from tests.targets.workloads import QUICK, events, silent, workload
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.targets.sshd import Board
 
@@ -53,3 +58,35 @@ def test_a_check_over_ssh_compares_what_the_board_returned(board: Board, tmp_pat
     assert 0.5 < check["figures"]["agreement"]["value"] < 1
     assert check["figures"]["offloaded"]["value"] == 0.5
     assert {"outputs-vary", "left-behind"} <= {caveat["code"] for caveat in check["caveats"]}
+
+
+def checked(folder: Path, board: Board, *arguments: str | Path) -> dict[str, Any]:
+    """The only check on the board, of a model without a budget."""
+    device = ("--device", "raspberry-pi-4-2gb", "--target", board.address)
+    limits = ("--limit", "offloaded=50%", "--limit", "agreement=0.99")
+    done = edgecheck("check", *arguments, *device, *limits, "--format", "json", cwd=folder)
+    assert done.out, done.err
+    (check,) = json.loads(done.out)["checks"]
+    assert isinstance(check, dict)
+    return check
+
+
+def test_openvino_is_brought_to_a_board(board: Board, tmp_path: Path) -> None:
+    model = openvino.partly(tmp_path / "net.onnx")
+    check = checked(tmp_path, board, model, "--accelerator", "openvino", "--runtime", openvino.RUNTIME)
+    assert check["figures"]["offloaded"]["basis"].startswith("4 of 6 nodes")
+    assert check["figures"]["agreement"]["value"] > 0.99
+    (left,) = [caveat for caveat in check["caveats"] if caveat["code"] == "left-behind"]
+    assert "Unique" in str(left)
+
+
+def test_litert_on_the_gpu_of_a_board(boards: Callable[..., Board], tmp_path: Path) -> None:
+    """A software GPU, from Debian's chromium."""
+    if not ICD.exists():
+        (pytest.fail if "CI" in os.environ else pytest.skip)("needs SwiftShader: apt-get install chromium-common")
+    board = boards(VK_ICD_FILENAMES=str(ICD), LD_LIBRARY_PATH=str(CHROMIUM))
+    model = fetch("face_detection_short_range.tflite")
+    check = checked(tmp_path, board, model, "--accelerator", "gpu:fp32", "--bundle", "system")
+    assert check["figures"]["offloaded"]["value"] == 1
+    assert check["figures"]["agreement"]["value"] > 0.99
+    assert "software-gpu" in {caveat["code"] for caveat in check["caveats"]}
