@@ -72,7 +72,7 @@ def test_help_imports_neither_click_nor_anything_heavy(tmp_path: Path) -> None:
 
 def test_a_group_lists_its_commands_and_imports_none_of_them(tmp_path: Path) -> None:
     for group, names, absent in (
-        ("devices", ["calibrate", "probe", "show"], "edgecheck.cli.calibrate"),
+        ("devices", ["calibrate", "health", "probe", "show"], "edgecheck.cli.calibrate"),
         ("budget", ["init", "lint", "ratchet", "schema"], "edgecheck.cli.budget_init"),
     ):
         called = f"import sys; from edgecheck.cli.main import main; main(['{group}', '--help'])"
