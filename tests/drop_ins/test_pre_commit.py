@@ -40,6 +40,7 @@ def published(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
                 ".pre-commit-hooks.yaml",
                 "pyproject",
                 "README",
+                "tools/package_plugin.py",
                 "tools/package_readme.py",
                 "LICENSE",
             )
