@@ -31,6 +31,7 @@ from edgecheck.errors import TargetError, UsageError
 from edgecheck.scratch import scratch
 from edgecheck.store import sha256_of
 from edgecheck.targets import Target, open_target
+from edgecheck.targets.shell.cache import probe
 
 #: The formats in which the networks are generated: the function that does, called in a child process, and its extra.
 FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -97,6 +98,9 @@ def calibrate(board: Board, progress: Callable[[str], None], *, choice: Choice =
         ConversionError: the networks cannot be generated here.
     """
     ensure_possible(board, choice.names)
+    if not board.address.kind.is_this_machine:  # generating and counting takes minutes: not for a device that is off
+        progress(f"asking {board.address.login} what it is")
+        probe(str(board.address), progress)
     with generated_networks(choice.names, progress, board.format) as artifacts:
         counted = _counted(artifacts, board, progress)
         wanted = _wanted(counted, board, choice)

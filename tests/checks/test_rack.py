@@ -184,7 +184,7 @@ def test_cancelling_starts_nothing_more_and_tells_the_threads() -> None:
     futures: list[Future[Any]] = [boards.queue(Place(("a",))).submit(work, at) for at in range(3)]
     assert begun.wait(30)
     boards.cancel()
-    wait(futures, 30)
+    wait(futures[:1], 30)  # the others have not begun, and nothing waits for them
     assert ended == ["a"]
     assert [future.cancelled() for future in futures] == [False, True, True]
     boards.__exit__(None, None, None)

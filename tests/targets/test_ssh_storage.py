@@ -74,7 +74,7 @@ def test_a_disk_that_is_too_small_is_reported_before_anything_is_sent(
         open_target(parse(board.address), profile()).launch(workload(model), silent),
     ):
         pass
-    assert caught.value.message.startswith(f"{USER}@127.0.0.1 has no room: 17.")
+    assert caught.value.message.startswith(f"{USER}@127.0.0.1 has no room: 18.")
     assert f" are needed in {board.cache}, 10" in caught.value.message
     assert f"`edgecheck cache --target {board.address}`" in caught.value.hint
     assert device_cache(board.address).kept == ()
