@@ -30,6 +30,10 @@ class Samples(Sequence[float]):
     def __getitem__(self, at: int | slice) -> float | Samples:
         return Samples(self._values[at]) if isinstance(at, slice) else self._values[at]
 
+    def to_list(self) -> list[float]:
+        """The numbers as a list, for JSON."""
+        return self._values.tolist()
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Samples):
             return self._values == other._values

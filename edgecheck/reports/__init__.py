@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -63,4 +65,18 @@ def rendered(formats: Mapping[str, str], name: str, report: object, style: Style
         KeyError: the format is unknown.
     """
     module = import_module(formats[name])
-    return cast("str", module.render(report, style or Style()) if name == "terminal" else module.render(report))
+    with _no_collector():
+        return cast("str", module.render(report, style or Style()) if name == "terminal" else module.render(report))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the garbage collector, which would walk over the values of 2,000 checks again and again, to free none."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

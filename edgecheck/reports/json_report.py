@@ -161,7 +161,9 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
-    if kind in (tuple, list, Samples):
+    if kind is Samples:
+        return value.to_list()
+    if kind in (tuple, list):
         return _plain_items(value)
     if issubclass(kind, Enum):
         return value.value
