@@ -188,3 +188,22 @@ def test_the_health_of_every_board_is_asked_and_kept(rack: list[Board], tmp_path
     rows = [json.loads(line) for line in (tmp_path / ".edgecheck" / "health.jsonl").read_text().splitlines()]
     kept = {row["where"] for row in rows if row["metric"] == "latency_p50"}
     assert kept == {board.address for board in rack[:2]}
+
+
+def test_the_variants_that_fit_tries_are_measured_on_one_board(rack: list[Board], model: Path, tmp_path: Path) -> None:
+    project(tmp_path, [board.address for board in rack], budgets=1, seconds=1)
+    argv = [EDGECHECK, "fit", "budgets/0.yaml", "--variant", "as-is", "--variant", "float16", "--format", "json"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1, 3}, done.stderr  # a second is too short for some verdicts
+    assert done.stdout.count('"latencies"') >= 2  # both were measured
+    boards = [board for board in rack if (board.cache / "device").exists()]
+    assert len(boards) == 1
+
+
+def test_a_shard_of_the_checks_is_shared_by_all_boards(rack: list[Board], model: Path, tmp_path: Path) -> None:
+    project(tmp_path, [board.address for board in rack], budgets=4, seconds=1)
+    with started(tmp_path, "--shard", "1/2") as process:
+        process.communicate(timeout=60)
+    checks = report_in(tmp_path)["checks"]
+    assert len(checks) == 2
+    assert len({check["target"] for check in checks}) == 2
