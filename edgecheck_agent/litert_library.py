@@ -8,7 +8,7 @@ import ctypes
 import importlib
 import os
 import sys
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -70,13 +70,14 @@ def library(package: str, version: str, reason: str, what: str) -> "Library":
     if package != tflite_engine.PACKAGES["ai-edge-litert"] or number < _OLDEST or not os.path.exists(path):
         name = {value: key for key, value in tflite_engine.PACKAGES.items()}[package]
         raise refusals.Refused(reason, "%s %s has no %s" % (name, version, what))
-    return Library(path)
+    return Library(path, reason)
 
 
 class Library:
     """The calls of the library; each that fails is a RuntimeError with its name."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, reason: str) -> None:
+        self.reason = reason  # of refusals of what it cannot do
         self.folder = os.path.dirname(path)
         self._calls = ctypes.CDLL(path)
         self._c = ctypes.CDLL(None)
@@ -237,9 +238,9 @@ def _ranked(library: Library, tensor: ctypes.c_void_p, shape: Tuple[int, ...]) -
     kind = (ctypes.c_ubyte * _TYPE_BYTES)()
     library.call("LiteRtGetRankedTensorType", tensor, kind)
     if int.from_bytes(bytes(kind[:4]), sys.byteorder) == _STRING:
-        raise refusals.Refused("no-profile", "LiteRT's C library, which profiles, does not take text")
+        raise refusals.Refused(library.reason, "LiteRT's C library does not take text")
     if len(shape) > _MOST_DIMENSIONS:
-        raise refusals.Refused("no-profile", "LiteRT's C library takes 8 dimensions at most")
+        raise refusals.Refused(library.reason, "LiteRT's C library takes 8 dimensions at most")
     for at, size in enumerate(shape):
         begin = _DIMENSIONS + 4 * at
         kind[begin : begin + 4] = list(int(size).to_bytes(4, sys.byteorder))
@@ -251,3 +252,29 @@ def _shape_in(raw: bytes, start: int) -> Tuple[int, ...]:
     rank = min(raw[start] & 0x7F, _MOST_DIMENSIONS)
     sizes = [start + 4 + 4 * at for at in range(rank)]
     return tuple(int.from_bytes(raw[at : at + 4], sys.byteorder, signed=True) for at in sizes)
+
+
+class Model:
+    """What models that this library runs have in common: the methods of `tflite_engine.Model` that feed them."""
+
+    def __init__(self, compiled: Any, described: List[Any]) -> None:
+        """Take a `Compiled`, and its inputs as the interpreter describes them."""
+        self._compiled = compiled
+        self.inputs = described
+        names = [one.name for one in described]
+        theirs = compiled.names()
+        # Two tensors of one name have the order of the graph.
+        self._at = {name: theirs.index(name) if theirs.count(name) == 1 else names.index(name) for name in names}
+
+    def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
+        """Set the shapes that differ from the file's, and make the buffers."""
+        for one in self.inputs:
+            if shapes[one.name] != one.default:
+                self._compiled.resize(self._at[one.name], shapes[one.name])
+        ordered = sorted(self.inputs, key=lambda one: self._at[one.name])
+        self._compiled.allocate([shapes[one.name] for one in ordered])
+
+    def feed(self, values: Dict[str, Any]) -> None:
+        """Set the values of every input for the next `invoke`."""
+        for name, value in values.items():
+            self._compiled.fill(self._at[name], np.ascontiguousarray(value).tobytes())

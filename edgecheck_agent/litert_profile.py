@@ -4,8 +4,6 @@ import ctypes
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-import numpy as np
-
 from edgecheck_agent import litert_library, refusals
 from edgecheck_agent.profiling import Inference, Step, short
 
@@ -107,33 +105,15 @@ def _number(raw: bytes, start: int, size: int) -> int:
     return int.from_bytes(raw[start : start + size], sys.byteorder)
 
 
-class Model:
+class Model(litert_library.Model):
     """A compiled model with the methods of `tflite_engine.Model`."""
 
     profiler = "LiteRT's own profiler"
     keeps_profiling = True
 
     def __init__(self, compiled: _Profiled, described: List[Any]) -> None:
-        self._compiled = compiled
-        self.inputs = described
-        names = [one.name for one in described]
-        theirs = compiled.names()
-        # Two tensors of one name have the order of the graph.
-        self._at = {name: theirs.index(name) if theirs.count(name) == 1 else names.index(name) for name in names}
+        super().__init__(compiled, described)
         self._seen: List[Tuple[bytes, int]] = []
-
-    def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
-        """Set the shapes that differ from the file's, and make the buffers."""
-        for one in self.inputs:
-            if shapes[one.name] != one.default:
-                self._compiled.resize(self._at[one.name], shapes[one.name])
-        ordered = sorted(self.inputs, key=lambda one: self._at[one.name])
-        self._compiled.allocate([shapes[one.name] for one in ordered])
-
-    def feed(self, values: Dict[str, Any]) -> None:
-        """Set the values of every input for the next `invoke`."""
-        for name, value in values.items():
-            self._compiled.fill(self._at[name], np.ascontiguousarray(value).tobytes())
 
     def invoke(self) -> None:
         """Run once, and keep what the profiler saw: reading it here would leave the next inference a cold cache."""

@@ -45,7 +45,7 @@ def boards_of(project: Project, devices: Sequence[str]) -> dict[str, tuple[Addre
         raise UsageError(f"edgecheck.yaml has no board of {unknown[0]!r}.", f"It has: {', '.join(found) or 'none'}.")
     if not found:
         raise UsageError(
-            "There is no board to look at: edgecheck.yaml names none.",
+            "No board to look at: edgecheck.yaml names none under `targets`.",
             "Write `targets: {raspberry-pi-4-2gb: [ssh://pi@rack-1, ssh://pi@rack-2]}` into it.",
         )
     return {device: each for device, each in found.items() if not devices or device in devices}

@@ -37,15 +37,7 @@ Examples:
 
 @click.command("health", epilog=_EXAMPLES)
 @options.DEVICE
-@click.option(
-    "--file",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT,
-    show_default=True,
-    metavar="FILE",
-    help="The history of the boards.",
-)
+@options.file_option(DEFAULT, "The history of the boards.")
 @click.option(
     "--bundle",
     type=click.Choice(["system", "profile"]),

@@ -24,15 +24,7 @@ from edgecheck.reports.history import BINARY, FORMATS, render_binary, render_his
 if TYPE_CHECKING:
     from edgecheck.core.report import Report
 
-_FILE = click.option(
-    "--file",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT,
-    show_default=True,
-    metavar="FILE",
-    help="The history file.",
-)
+_FILE = options.file_option(DEFAULT, "The history file.")
 
 
 @click.group(

@@ -162,6 +162,19 @@ def format_option(formats: Iterable[str]) -> Callable[[Any], Any]:
     )
 
 
+def file_option(default: Path, what: str) -> Callable[[Any], Any]:
+    """`--file`, the one that a command reads or continues."""
+    return click.option(
+        "--file",
+        "path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=True,
+        metavar="FILE",
+        help=what,
+    )
+
+
 TOP = click.option(
     "--top",
     type=click.IntRange(0),

@@ -92,7 +92,7 @@ class Progress:
     def _log(self) -> None:
         """Every few seconds a line, if there is something new to say; of a rack, one for each board."""
         said = ""
-        told: set[str] = set()
+        reported: set[str] = set()
         while not self._over.wait(_EVERY):
             step = self._step
             if step != said and not any(each in step for each in _LONG_WAITS):
@@ -100,9 +100,9 @@ class Progress:
                 _say(step)
             lines = self._rows.lines()
             for line in lines:
-                if line not in told:
+                if line not in reported:
                     _say(f"[{self._number}/{self._total}] {line}")
-            told = set(lines)
+            reported = set(lines)
 
 
 def _say(words: str) -> None:

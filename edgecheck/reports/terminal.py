@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 
@@ -169,9 +169,9 @@ def check(result: CheckResult, width: int, *, is_only: bool = False, told: Told 
     if span := wording.time_spoken_for(result):
         rows.append(indented(Text(span, style="dim")))
     rows += [
-        indented(Text.assemble((f"{wording.clean(verdict.metric.name)}: ", "bold"), reason))
-        for verdict in result.verdicts
-        if (reason := wording.reason(verdict)) and reason != wording.clean(result.problem)
+        indented(Text.assemble((f"{names}: ", "bold"), reason))
+        for reason, names in _reasons(result.verdicts).items()
+        if reason != wording.clean(result.problem)
     ]
     rows += [indented(part) for part in _ways_out(result, told)]
     rows += [indented(Text.assemble((f"{name}  ", "dim"), (words, "dim"))) for name, words in wording.intervals(result)]
@@ -186,6 +186,14 @@ def check(result: CheckResult, width: int, *, is_only: bool = False, told: Told 
         for caveat in result.caveats
     ]
     return Group(*rows)
+
+
+def _reasons(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """The names of the limits by their reason: of a model that did not run, one reason is that of all."""
+    found: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        found.setdefault(wording.reason(verdict), []).append(wording.clean(verdict.metric.name))
+    return {words: ", ".join(names) for words, names in found.items() if words}
 
 
 _LIMIT_COLUMNS = (

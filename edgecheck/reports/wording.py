@@ -19,11 +19,11 @@ from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
 from edgecheck.core.limits import SUFFIX
 from edgecheck.core.measurement import NOT_ACCELERATED
-from edgecheck.core.metrics import LOAD_TIME, OFFLOADED, Direction, Family, Provenance
+from edgecheck.core.metrics import LOAD_TIME, Direction, Family, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Outcome
 from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
-from edgecheck.reports.conditions import found_at, left_at
+from edgecheck.reports.conditions import found_at, left_at, ran_on
 
 #: The core's: anatomy's tiles are made of the same text.
 clean = text.clean
@@ -183,12 +183,7 @@ def details(result: CheckResult) -> str:
     if result.artifact is not None:
         parts.append(f"{result.artifact.format}, {result.artifact.route}")
     if result.run is not None and result.run.runtime is not None:
-        threads = result.budget.threads
-        where = f" with {result.budget.accelerator}" if result.budget.accelerator is not None else ""
-        parts.append(f"ran on {result.run.runtime}{where}, {threads} thread{'s' if threads > 1 else ''}")
-        offloaded = (result.findings or {}).get(OFFLOADED.name)
-        if isinstance(offloaded, Measurement):
-            parts.append(f"there: {offloaded.basis.rpartition('; by ')[0]}")
+        parts += ran_on(result)
         if is_a_device(result.target):
             parts += [*found_at(result.run.before), *left_at(result.run.after)]
     return clean("; ".join(parts))

@@ -6,8 +6,7 @@ Built to that page; it has never run on hardware.
 
 from typing import Any, Dict, List, Tuple
 
-from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "CUDAExecutionProvider"
 NEEDS = "it needs CUDA and cuDNN in the versions that this onnxruntime was built for, and a GPU that its driver sees"
@@ -24,12 +23,4 @@ def options(asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
     return [(EXECUTION_PROVIDER, chosen.get(asked.precision or "", {}))]
 
 
-def proof(model: Any) -> Proof:
-    """Where the nodes run."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+proof, memory = shared.proof, shared.memory

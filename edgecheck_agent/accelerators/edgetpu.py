@@ -6,8 +6,7 @@ https://www.coral.ai/docs/edgetpu/tflite-python/: a model that edgetpu_compiler 
 
 from typing import Any, List
 
-from edgecheck_agent.accelerators import Asked, Proof, delegate, tflite_models
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, delegate, shared, tflite_models
 
 LIBRARY = "libedgetpu.so.1"
 
@@ -27,17 +26,5 @@ def engine(loaded: Any, asked: Asked) -> tflite_models.Engine:
     return tflite_models.Engine(loaded.engine, asked, options(asked, loaded.engine.package))
 
 
-def profiled(_loaded: Any, asked: Asked) -> Any:
-    """There is no profiler; see `tflite_models.no_profile`."""
-    raise tflite_models.no_profile(asked)
-
-
-def proof(model: Any) -> Proof:
-    """Where the operators run."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+proof, memory = shared.proof, shared.memory
+profiled = shared.no_profiler

@@ -9,13 +9,10 @@ other than the CPU runs everything, and the outputs are read each time.
 import glob
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
-
-import numpy as np
+from typing import Any, List, Optional, Tuple
 
 from edgecheck_agent import litert_library, refusals, tflite_engine
-from edgecheck_agent.accelerators import Asked, Node, Proof, said, tflite_models
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, Node, Proof, said, shared, tflite_models
 
 # What the accelerator's library is called; the first that is there is loaded.
 _LIBRARIES = "libLiteRt*Accelerator.so"
@@ -74,15 +71,7 @@ def profiled(_loaded: Any, _asked: Asked) -> Any:
     raise refusals.Refused("no-profile", "LiteRT has no profiler for a GPU")
 
 
-def proof(model: Any) -> Proof:
-    """Where the operators run."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+proof, memory = shared.proof, shared.memory
 
 
 class Engine:
@@ -116,18 +105,13 @@ class Engine:
         return Model(compiled, described, placement(log.text, types, wholly=wholly))
 
 
-class Model:
+class Model(litert_library.Model):
     """A compiled model with the methods of `tflite_engine.Model`."""
 
     def __init__(self, compiled: litert_library.Compiled, described: Any, placed: Proof) -> None:
-        self._compiled = compiled
+        super().__init__(compiled, described.inputs)
         self.placed = placed
-        self.inputs = described.inputs
         self.keeps_state = described.keeps_state
-        names = [one.name for one in described.inputs]
-        theirs = compiled.names()
-        # Two tensors of one name have the order of the graph.
-        self._at = {name: theirs.index(name) if theirs.count(name) == 1 else names.index(name) for name in names}
         self._quantized = described.quantized()
         self._returned = compiled.names("Output")
 
@@ -138,23 +122,11 @@ class Model:
             return []
         return [("software-gpu", "%s is a program that runs on the CPU" % self.placed.accelerator)]
 
-    def prepare(self, shapes: Dict[str, Tuple[int, ...]]) -> None:
-        """Set the shapes that differ from the file's, and make the buffers."""
-        for one in self.inputs:
-            if shapes[one.name] != one.default:
-                self._compiled.resize(self._at[one.name], shapes[one.name])
-        ordered = sorted(self.inputs, key=lambda one: self._at[one.name])
-        self._compiled.allocate([shapes[one.name] for one in ordered])
-
-    def feed(self, values: Dict[str, Any]) -> None:
-        """Set the values of every input for the next `invoke`."""
-        for name, value in values.items():
-            self._compiled.fill(self._at[name], np.ascontiguousarray(value).tobytes())
-
     def invoke(self) -> List[Any]:
         """Run the model, and read its outputs, which waits for the GPU."""
         self._compiled.run()
-        return self._compiled.read()
+        outputs: List[Any] = self._compiled.read()
+        return outputs
 
     def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
         """Run the model. Returns the name, value and quantisation of every output."""

@@ -6,8 +6,7 @@ build may. Built to that page; it has never run on hardware.
 
 from typing import Any, Dict, List, Tuple
 
-from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "NnapiExecutionProvider"
 NEEDS = "it needs Android 8.1 or later"
@@ -23,12 +22,5 @@ def options(_asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
     return [(EXECUTION_PROVIDER, {})]
 
 
-def proof(model: Any) -> Proof:
-    """Where the nodes run; NNAPI may still run them on the CPU itself, which nobody reports."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+# NNAPI may still run nodes on the CPU itself, which nobody reports.
+proof, memory = shared.proof, shared.memory

@@ -5,8 +5,7 @@ Options: https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvi
 
 from typing import Any, Dict, List, Tuple
 
-from edgecheck_agent.accelerators import Asked, Proof, onnx_sessions
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "OpenVINOExecutionProvider"
 NEEDS = "it needs OpenVINO's libraries in the version that this onnxruntime was built for"
@@ -27,12 +26,4 @@ def options(asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
     return [(EXECUTION_PROVIDER, chosen)]
 
 
-def proof(model: Any) -> Proof:
-    """Where the nodes run."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+proof, memory = shared.proof, shared.memory

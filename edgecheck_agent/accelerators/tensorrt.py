@@ -8,8 +8,7 @@ from typing import Any, Dict, List, Tuple
 
 import onnxruntime
 
-from edgecheck_agent.accelerators import Asked, Proof, cuda, onnx_sessions
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, cuda, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "TensorrtExecutionProvider"
 NEEDS = "it needs TensorRT, CUDA and cuDNN in the versions that this onnxruntime was built for, and a GPU"
@@ -36,12 +35,5 @@ def options(asked: Asked) -> List[Tuple[str, Dict[str, str]]]:
     return wanted
 
 
-def proof(model: Any) -> Proof:
-    """Where the nodes run; those that went to CUDA were left behind, too."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+# What went to CUDA was left behind, too.
+proof, memory = shared.proof, shared.memory

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from edgecheck_agent import accelerators, refusals, tflite_engine
+from edgecheck_agent import accelerators, tflite_engine
 from edgecheck_agent.accelerators import Asked, Node, Proof
 
 # Where the interpreter lists its operators, a partition that a delegate took over is an operator of this name.
@@ -20,12 +20,6 @@ def engine(loaded: Any, asked: Asked, *, profiles: bool) -> Any:
     if profiles:
         return module.profiled(loaded, asked)
     return module.engine(loaded, asked)
-
-
-def no_profile(asked: Asked) -> refusals.Refused:
-    """The refusal to profile on a delegate: the interpreter that takes one has no profiler."""
-    message = "the runtime has no profiler for %s" % asked.provider
-    return refusals.Refused("no-profile", message)
 
 
 class Engine:

@@ -7,8 +7,7 @@ calls a model "fully accelerated" that XNNPACK runs, so that word proves nothing
 from typing import Any, List
 
 from edgecheck_agent import litert_profile
-from edgecheck_agent.accelerators import Asked, Proof, tflite_models
-from edgecheck_agent.accelerators import memory as meters
+from edgecheck_agent.accelerators import Asked, shared, tflite_models
 
 # As the runtime's profile calls it.
 NAME = "XNNPACK"
@@ -34,12 +33,4 @@ def profiled(loaded: Any, asked: Asked) -> litert_profile.Engine:
     return litert_profile.Engine(loaded.engine, loaded.version, asked.threads)
 
 
-def proof(model: Any) -> Proof:
-    """Where the operators run."""
-    placed: Proof = model.placed
-    return placed
-
-
-def memory(pid: int, provider: str) -> meters.Meter:
-    """What reads the memory that a process takes on it, from now on."""
-    return meters.Meter(pid, provider)
+proof, memory = shared.proof, shared.memory

@@ -43,6 +43,7 @@ def test_an_accelerator_that_is_not_there_fails_also_without_a_limit_on_it(tmp_p
     assert verdicts(check) == {"size": "pass", "offloaded": "fail"}
     assert "cuda is not in this build: onnxruntime " in done.out
     assert "CPUExecutionProvider" in done.out
+    assert "; cuda was asked for, and nothing ran there" in done.out
     assert "--runtime onnxruntime-gpu" in done.out
     assert check["accelerator"] == {"provider": "cuda", "precision": ""}
 
