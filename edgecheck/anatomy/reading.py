@@ -21,7 +21,7 @@ _READERS = {
     ModelFormat.TFLITE: "tflite.constants:read_tflite",
     ModelFormat.ONNX: "onnx.weights:read_onnx",
     ModelFormat.SAVED_MODEL: "tensorflow.savedmodel:read_savedmodel",
-    ModelFormat.MLPACKAGE: "coreml.mlpackage:read_mlpackage",
+    ModelFormat.MLPACKAGE: "coreml:read_mlpackage",
     ModelFormat.HDF5: "hdf5.keras:read_hdf5",
     ModelFormat.KERAS: "hdf5.keras:read_keras",
     ModelFormat.SKOPS: "pickles.skops:read_skops",
@@ -32,9 +32,9 @@ _READERS = {
     ModelFormat.SAFETENSORS: "torch.safetensors:read_safetensors",
     ModelFormat.PICKLE: "pickles.pickled:read_pickled",
     ModelFormat.JOBLIB: "pickles.pickled:read_pickled",
-    ModelFormat.XGBOOST: "boosters.xgboost_model:read_xgboost",
-    ModelFormat.LIGHTGBM: "boosters.lightgbm_text:read_lightgbm",
-    ModelFormat.CATBOOST: "boosters.catboost_binary:read_catboost",
+    ModelFormat.XGBOOST: "boosters:read_xgboost",
+    ModelFormat.LIGHTGBM: "boosters:read_lightgbm",
+    ModelFormat.CATBOOST: "boosters:read_catboost",
 }
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from edgecheck.config import load_allowances
 from edgecheck.core.budget import Budget
 from edgecheck.core.caveats import Caveat
+from edgecheck.core.changes import Place, gone
 from edgecheck.core.comparison import Side, judged_against
-from edgecheck.core.gone import Place, gone
 from edgecheck.core.limits import Growths, OnUnknown
 from edgecheck.core.report import CheckResult, Report, from_root
 from edgecheck.errors import UsageError

@@ -13,7 +13,7 @@ from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.config.command_line import allowance_from_text
-from edgecheck.core.gone import Place, gone
+from edgecheck.core.changes import Place, gone
 from edgecheck.core.limits import Growths
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UndecidedError, UsageError

@@ -9,9 +9,8 @@ from statistics import median
 from edgecheck.core.finding import Measurement
 from edgecheck.core.history import Key, Series, key_of
 from edgecheck.core.metrics import LATENCY_P50, METRICS, RAM_PEAK, Metric
-from edgecheck.core.rack import rack_of
+from edgecheck.core.rack import FEWEST, rack_of, spread
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.spread import FEWEST, spread
 
 #: What is compared: the first shows a board that is slow, the other one with another system on it.
 COMPARED = (LATENCY_P50, RAM_PEAK)

@@ -1,6 +1,6 @@
 """How each metric is read: from files, from a comparison of outputs, or from the workers of a run on a device.
 
-Emulated machines have separate readers (`emulated`), and so does memory that a GPU shares (`shared_memory`).
+Emulated machines have separate readers (`emulated`), and so does memory that a GPU shares (`measurement`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edgecheck.core.rack import BoardLine, RackLines, SpreadLine
-from edgecheck.core.spread import FEWEST
+from edgecheck.core.rack import FEWEST, BoardLine, RackLines, SpreadLine
 from edgecheck.reports.wording import clean
 
 #: Over the columns of `board_rows`.

@@ -1,4 +1,7 @@
-"""What size says that trees take once loaded: a projection from their nodes, close to what ONNX Runtime takes."""
+"""What size says that trees take once loaded: a projection from their nodes, close to what ONNX Runtime takes.
+
+Covers `anatomy/drivers.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgecheck.anatomy.drivers import drivers
+from edgecheck.anatomy.drivers import drivers, memory_of_trees
 from edgecheck.anatomy.reading import read
-from edgecheck.anatomy.trees import memory_of_trees
 from tests.anatomy.small_files import dense_model, save
 from tests.converters.bench import requires
 

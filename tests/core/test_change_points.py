@@ -1,4 +1,4 @@
-"""Changes of a noisy series: found where they are, and not found where there are none."""
+"""Changes of a noisy series: found where they are, and not found where there are none. Covers `history.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from edgecheck.core.change_points import LEAST, change_points
+from edgecheck.core.history import LEAST, change_points
 
 
 def noisy(*levels: tuple[float, int], spread: float = 0.02, seed: int = 1) -> list[float]:

@@ -1,11 +1,11 @@
-"""Checks of the baseline that nothing judges any more are named."""
+"""Checks of the baseline that nothing judges any more are named. Covers `changes.py`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from edgecheck.core.gone import Place, gone
+from edgecheck.core.changes import Place, gone
 from edgecheck.core.report import CheckResult, Report
 from tests.reports.sample import result
 

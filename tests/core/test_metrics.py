@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgecheck
-from edgecheck.core import emulated, readers, shared_memory
+from edgecheck.core import emulated, measurement, readers
 from edgecheck.core.limits import against_baseline
 from edgecheck.core.metrics import METRICS, Family, Metric
 from edgecheck.core.units import Unit
@@ -21,7 +21,7 @@ ALLOWED = {
     "core/metrics.py",
     "core/readers.py",
     "core/emulated.py",
-    "core/shared_memory.py",
+    "core/measurement.py",
     "config/budget_model.py",
     "config/profile_model.py",
 }
@@ -93,7 +93,7 @@ def test_every_metric_has_a_reader(metric: Metric) -> None:
 
 
 def test_readers_are_of_known_metrics() -> None:
-    tables = (readers.WITHOUT_DEVICE, readers.ON_DEVICE, emulated.READERS, shared_memory.READERS)
+    tables = (readers.WITHOUT_DEVICE, readers.ON_DEVICE, emulated.READERS, measurement.IN_SHARED_MEMORY)
     assert all(table.keys() <= METRICS.keys() for table in tables)
 
 

@@ -1,4 +1,7 @@
-"""Where the GPU shares the system's memory, the fall of MemAvailable counts where it is the larger figure."""
+"""Where the GPU shares the system's memory, the fall of MemAvailable counts where it is the larger figure.
+
+Covers `measurement.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,9 @@ import pytest
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.events import RunReader
 from edgecheck.core.finding import Evidence, Finding, Measurement, Unmeasured
-from edgecheck.core.measurement import measure
+from edgecheck.core.measurement import is_shared, measure
 from edgecheck.core.metrics import METRICS
 from edgecheck.core.run import DeviceState, Purpose, Run, WorkerRun
-from edgecheck.core.shared_memory import is_shared
 from tests.builders import ARTIFACT, MIB, memory_worker, profile, run
 
 JETSON = profile(kind="jetson")

@@ -1,4 +1,4 @@
-"""Which board is out of line; the false alarms of the documentation are counted here."""
+"""Which board is out of line; the false alarms of the documentation are counted here. Covers `rack.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import pytest
 
 from edgecheck.core.metrics import LATENCY_P50, RAM_PEAK
-from edgecheck.core.spread import spread
+from edgecheck.core.rack import spread
 
 
 def out(*values: float) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecheck.anatomy.advice import Means, advise
-from edgecheck.anatomy.trees import memory_of_trees
+from edgecheck.anatomy.drivers import memory_of_trees
 from edgecheck.anatomy.values import Anatomy
 from edgecheck.checks.explain.activations import Activations, activations
 from edgecheck.core.finding import Evidence

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.encodings.archive_parts import claim_archive, member_region
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.anatomy.hdf5.outside import leads_outside
+from edgecheck.anatomy.hdf5.groups import leads_outside
 
 _SIGNATURE, _USER_BLOCKS = b"\x89HDF\r\n\x1a\n", (0, 512, 1024, 2048, 4096, 8192)
 _NUMPY = b"\x93NUMPY"

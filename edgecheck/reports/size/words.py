@@ -8,9 +8,9 @@ from pathlib import PurePath
 
 from edgecheck.anatomy.advice import Advice, Saved
 from edgecheck.anatomy.comparing import Change, Status
+from edgecheck.anatomy.drivers import memory_of_trees
 from edgecheck.anatomy.duplicates import Repeated
 from edgecheck.anatomy.tables import By, Row, top
-from edgecheck.anatomy.trees import memory_of_trees
 from edgecheck.anatomy.values import Anatomy, FileBytes, Kind
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.size import Growth, SizeReport

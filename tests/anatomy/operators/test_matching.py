@@ -1,9 +1,12 @@
-"""Which operator of the file an executed one is, and which others it does the work of."""
+"""Which operator of the file an executed one is, and which others it does the work of.
+
+Covers `anatomy/operators/naming.py`.
+"""
 
 from __future__ import annotations
 
 from edgecheck.anatomy.operators.graph import FileOperator, Value
-from edgecheck.anatomy.operators.matching import absorbed, onnx_matches, tflite_matches
+from edgecheck.anatomy.operators.naming import absorbed, onnx_matches, tflite_matches
 from tests.core.operator_profiles import seen
 
 

@@ -1,4 +1,4 @@
-"""XGBoost's and LightGBM's own files, written by hand: every byte has an owner. Also covers `lightgbm_text.py`.
+"""XGBoost's and LightGBM's own files, written by hand: every byte has an owner.
 
 Files that the libraries wrote are in `tests/converters/to_onnx/sklearn/test_boosters.py`.
 """

@@ -1,1 +1,0 @@
-"""Readers of what XGBoost, LightGBM and CatBoost write."""

@@ -1,1 +1,0 @@
-"""Core ML packages: a program, and its weight files."""
