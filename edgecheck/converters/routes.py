@@ -81,7 +81,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         sources=("onnx",), format="onnx", variants=("int8-weights",), title="int8 weights",
-        maker="to_onnx.int8_weights:convert", packages=_ONNXRUNTIME, extra="onnx", prunes=True,
+        maker="to_onnx.from_onnx:to_int8_weights", packages=_ONNXRUNTIME, extra="onnx", prunes=True,
     ),
     Route(
         sources=("onnx",), format="onnx", variants=("int8-dynamic",), title="onnxruntime's quantiser",

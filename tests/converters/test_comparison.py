@@ -1,6 +1,6 @@
 """Two recordings become an agreement.
 
-Covers `agreement.py`, `recording.py` and `variation.py`.
+Covers `agreement.py` and `recording.py`.
 """
 
 from __future__ import annotations

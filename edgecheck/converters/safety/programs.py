@@ -15,13 +15,7 @@ from pathlib import Path
 
 from edgecheck.anatomy.accounting.limits import cut
 from edgecheck.anatomy.encodings.span import Damage
-from edgecheck.converters.safety import (
-    exported_program,
-    keras_configuration,
-    keras_storage,
-    tensorflow_graph,
-    torchscript,
-)
+from edgecheck.converters.safety import keras_files, tensorflow_graph, torch_programs
 from edgecheck.converters.safety.pickled_imports import UNREADABLE, PickledImports, in_words, of_archive
 
 #: Findings that are kept; a message names fewer.
@@ -53,7 +47,9 @@ def of_torchscript(path: Path) -> PickledImports:
     found = of_archive(path)
     if found.doubt:
         return found
-    classes = [f"the class {module}.{name}" for module, name in sorted(found.names) if torchscript.is_foreign(module)]
+    classes = [
+        f"the class {module}.{name}" for module, name in sorted(found.names) if torch_programs.is_foreign(module)
+    ]
     return _collected(chain(classes, _in_torchscript(path)))
 
 
@@ -64,14 +60,14 @@ def of_saved_model(folder: Path) -> PickledImports:
 
 def of_keras(path: Path) -> PickledImports:
     """The classes of a `.keras` that do more than compute, and what in its weights leads to other files."""
-    found = _collected(chain(keras_configuration.of_keras(path), keras_storage.pickles_of(path)))
-    return found if found.doubt else _with_files(keras_storage.of_archive(path), found)
+    found = _collected(chain(keras_files.classes_in_keras(path), keras_files.pickles_in_archive(path)))
+    return found if found.doubt else _with_files(keras_files.links_in_archive(path), found)
 
 
 def of_hdf5(path: Path) -> PickledImports:
     """The same for a complete model in HDF5."""
-    found = _collected(keras_configuration.of_hdf5(path))
-    return found if found.doubt else _with_files(keras_storage.of_hdf5(path), found)
+    found = _collected(keras_files.classes_in_hdf5(path))
+    return found if found.doubt else _with_files(keras_files.links_in_hdf5(path), found)
 
 
 def _collected(findings: Iterator[str], found: PickledImports | None = None) -> PickledImports:
@@ -101,7 +97,7 @@ def _in_pt2(path: Path) -> Iterator[str]:
         if "/aotinductor/" in f"/{name}" or name.endswith(_MACHINE_CODE):
             yield f"the machine code {member.filename}"
         elif name.endswith(".json"):
-            yield from exported_program.what_runs(_text(archive, member))
+            yield from torch_programs.what_runs(_text(archive, member))
         elif name.endswith(".zip"):  # torch would open it as another archive
             raise Damage(f"its member {member.filename} is an archive")
 
@@ -111,7 +107,7 @@ def _in_torchscript(path: Path) -> Iterator[str]:
         if name.rpartition("/")[2] == _OLD_SCRIPT:
             raise Damage("it was written by PyTorch 1.1 or older")
         if name.endswith(".py"):
-            yield from (f"the operator {each}" for each in torchscript.what_runs(_text(archive, member)))
+            yield from (f"the operator {each}" for each in torch_programs.what_script_runs(_text(archive, member)))
 
 
 def _in_saved_model(folder: Path) -> Iterator[str]:

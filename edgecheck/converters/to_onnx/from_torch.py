@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from edgecheck.converters.interface import Made, Request
 from edgecheck.converters.samples import shapes_of
 from edgecheck.converters.sources import onnx_file
-from edgecheck.converters.sources.torch_decisions import decides_by_values
 from edgecheck.converters.sources.torch_model import TorchModel, exported, named_outputs, open_model
 
 #: The batch of an example for an open batch; some networks make it a constant without a word.
@@ -179,3 +181,40 @@ def _size(module: Any) -> int:
     """Bytes of the weights of a module or of an exported program."""
     weights = module.state_dict if isinstance(module.state_dict, dict) else module.state_dict()
     return sum(each.numel() * each.element_size() for each in weights.values() if torch.is_tensor(each))
+
+
+class _Follower(TorchDispatchMode):  # type: ignore[misc] # torch does not type it
+    """Follows the tensors that are computed from inputs."""
+
+    def __init__(self, inputs: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.found = False
+        self._followed = WeakTensorKeyDictionary()
+        for each in inputs:
+            self._followed[each] = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the operator; its results are followed if one of its operands is.
+
+        `if tensor:`, int(), item() and torch.equal call operators that return a Python value. The size of an axis is
+        one already, and calls none.
+        """
+        made = func(*args, **(kwargs or {}))
+        if any(each in self._followed for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)):
+            self.found = self.found or any(isinstance(each, (bool, int, float)) for each in tree_leaves(made))
+            for each in tree_leaves(made):
+                if isinstance(each, torch.Tensor):
+                    self._followed[each] = True
+        return made
+
+
+def decides_by_values(module: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call of `module` makes a Python number of anything computed from `arguments`.
+
+    A TorchScript module keeps its branches in an export, so it never does.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        return False
+    with torch.no_grad(), _Follower([each for each in tree_leaves(arguments) if torch.is_tensor(each)]) as follower:
+        module(*arguments)
+    return bool(follower.found)

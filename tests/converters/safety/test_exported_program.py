@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgecheck.converters.safety.exported_program import is_arithmetic, what_runs
+from edgecheck.converters.safety.torch_programs import is_arithmetic, what_runs
 
 _CALL = "__import__('os').mkdir('ran')"
 

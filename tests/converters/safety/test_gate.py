@@ -1,6 +1,6 @@
 """Models that would run code are refused before anything opens them, with what they would run; no payload ever ran.
 
-Covers `keras_configuration.py`.
+Covers `keras_files.py`.
 """
 
 from __future__ import annotations

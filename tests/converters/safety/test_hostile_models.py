@@ -1,6 +1,6 @@
 """Models made to get past the gate, each in another way: refused with what they would do, before any process starts.
 
-Every kind has an honest neighbour that differs by one thing and is admitted. Covers `keras_storage.py`.
+Every kind has an honest neighbour that differs by one thing and is admitted. Covers `keras_files.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Operators of TorchScript that do more than compute are found in its source."""
+"""Operators of TorchScript that do more than compute are found in its source.
+
+Covers `converters/safety/torch_programs.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.converters.safety.torchscript import what_runs
+from edgecheck.converters.safety.torch_programs import what_script_runs
 
 
 @pytest.mark.parametrize(
@@ -29,12 +32,12 @@ from edgecheck.converters.safety.torchscript import what_runs
     ],
 )
 def test_what_reaches_out(text: str, found: list[str]) -> None:
-    assert list(what_runs(f"{text}\n")) == found
+    assert list(what_script_runs(f"{text}\n")) == found
 
 
 def test_what_cannot_be_read_is_an_error() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        list(what_runs("y = (torch.save(x\n"))
+        list(what_script_runs("y = (torch.save(x\n"))
 
 
 _MAKE = """
@@ -63,4 +66,4 @@ def test_networks_only_compute(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         sources = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")]
     assert len(sources) > 1
-    assert [found for text in sources for found in what_runs(text)] == []
+    assert [found for text in sources for found in what_script_runs(text)] == []

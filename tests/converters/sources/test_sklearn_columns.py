@@ -1,4 +1,7 @@
-"""A model that takes columns by name takes them by position, and answers the same."""
+"""A model that takes columns by name takes them by position, and answers the same.
+
+Covers `converters/sources/sklearn_model.py`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def test_the_answers_are_those_for_a_table(columns: object, remainder: str) -> N
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from edgecheck.converters.sources.sklearn_columns import by_position, in_order
+    from edgecheck.converters.sources.sklearn_model import by_position, in_order
 
     rows = np.random.default_rng(0).normal(size=(80, 4))
     table = pd.DataFrame(rows, columns=NAMES)

@@ -1,4 +1,4 @@
-"""Networks that look things up get whole numbers, from the rows of their tables. Also covers `torch_decisions.py`."""
+"""Networks that look things up get whole numbers, from the rows of their tables. Also covers `from_torch.py`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_other_shapes_are_told_with_the_shapes() -> None:
 def test_a_decision_on_values_is_found(decides: str) -> None:
     import torch
 
-    from edgecheck.converters.sources.torch_decisions import decides_by_values
+    from edgecheck.converters.to_onnx.from_torch import decides_by_values
 
     class Deciding(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here
         def forward(self, x: Any) -> Any:
@@ -84,7 +84,7 @@ def test_a_decision_on_values_is_found(decides: str) -> None:
 def test_a_decision_on_sizes_is_none() -> None:
     import torch
 
-    from edgecheck.converters.sources.torch_decisions import decides_by_values
+    from edgecheck.converters.to_onnx.from_torch import decides_by_values
 
     class Sizes(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here
         def forward(self, x: Any) -> Any:

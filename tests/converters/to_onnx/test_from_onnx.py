@@ -1,6 +1,6 @@
 """`.onnx` to `.onnx`: every variant, on real models and on small ones with a known trap.
 
-Covers `from_onnx.py`, `quantised.py`, `int8_weights.py` and `sources/onnx_*.py`.
+Covers `from_onnx.py`, `quantised.py` and `sources/onnx_*.py`.
 """
 
 from __future__ import annotations

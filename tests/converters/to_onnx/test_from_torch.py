@@ -243,7 +243,7 @@ def test_numbers_that_python_takes_from_inputs_are_decisions(run_in: Callable[[s
     """`int()` and `item()` of an input, but not of a size or of a weight."""
     said = run_in(
         "import torch\n"
-        "from edgecheck.converters.sources.torch_decisions import decides_by_values\n"
+        "from edgecheck.converters.to_onnx.from_torch import decides_by_values\n"
         "class Net(torch.nn.Module):\n"
         "    def __init__(self, how):\n"
         "        super().__init__()\n"

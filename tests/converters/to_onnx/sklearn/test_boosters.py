@@ -1,6 +1,6 @@
 """XGBoost, LightGBM and CatBoost to `.onnx`, from pickles and their own files, by the libraries themselves.
 
-Also covers `same_answers.py`, `sources/boosters.py`, `anatomy/boosters.py`, and the gate's list.
+Also covers `sources/boosters.py`, `anatomy/boosters.py`, and the gate's list.
 """
 
 from __future__ import annotations

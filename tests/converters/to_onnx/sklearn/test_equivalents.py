@@ -1,6 +1,6 @@
 """scikit-learn models that skl2onnx converts wrongly: repaired, or refused with the reason.
 
-Covers `equivalents.py` and `classifier_outputs.py`. All are converted in this process; `test_from_sklearn` starts child
+Covers `equivalents.py` and `from_sklearn.py`. All are converted in this process; `test_from_sklearn` starts child
 processes.
 """
 

@@ -1,6 +1,6 @@
 """What a scikit-learn model decides on - categories, gaps, neighbours - is the artifact's too, or it is refused.
 
-Covers `trial.py`, `missing_values.py`, `selection.py` and `sources/sklearn_rows.py`; models convert in this process.
+Covers `trial.py`, `from_sklearn.py`, `equivalents.py` and `sources/sklearn_rows.py`; models convert in this process.
 """
 
 from __future__ import annotations
