@@ -26,8 +26,8 @@ from edgecheck.version import VERSION
 
 if TYPE_CHECKING:
     from edgecheck.checks.baseline import Baseline
+    from edgecheck.checks.history import History
     from edgecheck.checks.steps import OnStep
-    from edgecheck.checks.with_history import History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +161,8 @@ def plan_invocation(
 def _history(path: Path | None) -> History | None:
     if path is None:
         return None
-    from edgecheck.checks.with_history import load_history
-    from edgecheck.config.commit import commit_and_branch
+    from edgecheck.checks.history import load_history
+    from edgecheck.config.repository import commit_and_branch
 
     return load_history(path, *commit_and_branch(Path.cwd()))
 

@@ -14,8 +14,7 @@ from edgecheck.anatomy.formats import identify, is_model_folder
 from edgecheck.checks.boards import ONE, Boards, ensure_boards
 from edgecheck.checks.check import Check, request_of
 from edgecheck.checks.from_model import IN_A_BUDGET, ModelSettings, usual_variant
-from edgecheck.checks.recognise import devices_of
-from edgecheck.checks.which_devices import WhichDevices
+from edgecheck.checks.which_devices import WhichDevices, devices_of
 from edgecheck.config import Profiles, Project, limits_from_texts, load_budgets, load_project
 from edgecheck.config.files import budgets_below, shown_path
 from edgecheck.converters import model_files

@@ -13,12 +13,12 @@ from platformdirs import user_cache_path
 from edgecheck.checks import perform
 from edgecheck.checks.from_model import ModelSettings, usual_variant
 from edgecheck.checks.plan import Addresses, addresses, plan
-from edgecheck.checks.recognise import devices_of
+from edgecheck.checks.which_devices import devices_of
 from edgecheck.cli import options
 from edgecheck.cli.files import write_report
 from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
-from edgecheck.config.first_budget import first_budget
+from edgecheck.config.first_files import first_budget
 from edgecheck.converters.interface import AS_IS, TRUST_ALL, VARIANTS, ConversionSettings
 from edgecheck.core.address import forms
 from edgecheck.core.budget import Variant

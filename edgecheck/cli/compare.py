@@ -115,7 +115,7 @@ def _sides(files: tuple[Path, ...], history: Path | None) -> tuple[Path, ...]:
 
 def _with_past(head: Report, rules: dict[str, Growths], history: Path, branch: str, last: int) -> Report:
     """The report on growth from the median of the last results in a history."""
-    from edgecheck.checks.history_file import Left, Wanted, read
+    from edgecheck.checks.history import Left, Wanted, read
     from edgecheck.core.against_history import Past, judged_against_past
 
     left = Left()

@@ -77,7 +77,7 @@ def command(
 
 def _past(path: Path) -> Sequence[Series]:
     """What the history has; nothing where it has not begun."""
-    from edgecheck.checks.history_file import Left, Wanted, read
+    from edgecheck.checks.history import Left, Wanted, read
 
     if not path.exists():
         return ()
@@ -89,7 +89,7 @@ def _past(path: Path) -> Sequence[Series]:
 
 
 def _keep(report: Report, path: Path) -> None:
-    from edgecheck.checks.history_file import append
+    from edgecheck.checks.history import append
     from edgecheck.core.history import readings_of
 
     append(path, readings_of(report, "", ""), lambda words: click.echo(f"edgecheck: {words}", err=True))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecheck.checks import history_file
-from edgecheck.checks.history_file import DEFAULT, Left, Wanted
+from edgecheck.checks import history
+from edgecheck.checks.history import DEFAULT, Left, Wanted
 from edgecheck.cli import options
 from edgecheck.cli.commands import LazyGroup
 from edgecheck.cli.files import write_report
@@ -73,7 +73,7 @@ def add_command(reports: tuple[Path, ...], path: Path, commit: str, branch: str)
     loaded = [baseline.load(file) for file in files]
     with Progress(1) as progress:
         count = sum(
-            history_file.append(path, readings_of(report, commit, branch), progress.show) for report in _by_time(loaded)
+            history.append(path, readings_of(report, commit, branch), progress.show) for report in _by_time(loaded)
         )
     click.echo(f"{path}: {count:,} figures of {len(files):,} report{'s' if len(files) != 1 else ''} added.", err=True)
     return 0
@@ -172,7 +172,7 @@ def _is_usual(trend: Trend) -> bool:
 
 def _trends(path: Path, wanted: Wanted) -> tuple[Trend, ...]:
     left = Left()
-    found = history_file.read(path, wanted, left)
+    found = history.read(path, wanted, left)
     for words in left.words(path):
         click.echo(f"edgecheck: {words}", err=True)
     return tuple(map(trend_of, found))

@@ -16,8 +16,7 @@ from edgecheck.checks.from_model import ModelSettings, usual_variant
 from edgecheck.cli import options
 from edgecheck.cli.budget_init import left_out, measured, profile_for
 from edgecheck.config import Profiles, budget_schema, load_project
-from edgecheck.config.first_budget import first_budget
-from edgecheck.config.first_files import CI_FILES, PLACEHOLDERS, ci_file, project_file
+from edgecheck.config.first_files import CI_FILES, PLACEHOLDERS, ci_file, first_budget, project_file
 from edgecheck.config.project import is_project
 from edgecheck.converters.interface import TRUST_ALL
 from edgecheck.core.budget import Variant

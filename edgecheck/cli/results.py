@@ -17,7 +17,7 @@ from edgecheck.reports import json_report
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from edgecheck.checks.with_history import History
+    from edgecheck.checks.history import History
 
 #: Inside the folder that edgecheck is called in.
 PLACE = Path(".edgecheck", "results")
@@ -107,7 +107,7 @@ class Results:
 
 def keep_over_time(report: Report, history: History | None, path: Path) -> None:
     """Add a report to the history; a file that cannot be written to is reported, and changes no verdict."""
-    from edgecheck.checks.history_file import append
+    from edgecheck.checks.history import append
     from edgecheck.core.history import readings_of
 
     if history is None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecheck.config.budget_model import AcceleratorChoiceKeys, BudgetKeys, MeasureKeys, VariantKeys, most_time
-from edgecheck.config.budget_tree import BudgetTree, budget_tree
 from edgecheck.config.files import matching_paths, shortest, shown_path
 from edgecheck.config.limit_model import allowances_in, limits_in
 from edgecheck.config.problems import Place, Problem, RefusedError, path_text
 from edgecheck.config.profiles import Profiles
 from edgecheck.config.schema import Section, problems_of_part, validate
-from edgecheck.config.tree import ListNode, MappingNode, Node, at, child, exactly, text_of, to_python
+from edgecheck.config.tree import ListNode, MappingNode, Node, Scalar, at, child, exactly, overlay, text_of, to_python
+from edgecheck.config.yaml_reader import read_file
 from edgecheck.core.accelerator import Accelerator, accelerator
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.device import THIS_MACHINE, DeviceProfile
@@ -252,3 +253,63 @@ def _trusted_twice(tree: Node) -> Iterator[Problem]:
     inner, outer = exactly(tree, "model", "trusted"), exactly(tree, "trusted")
     if inner is not None and outer is not None:
         yield Problem(outer.mark.place, "trusted", "is given twice; give it here or under model")
+
+
+#: About one file alone.
+_NOT_INHERITED = ("extends", "shared")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetTree:
+    """What holds in a budget; each value has its place in the file that it comes from."""
+
+    node: Node
+    #: The folder that the paths in a file are relative to, by the file as its places name it.
+    folders: Mapping[str, Path]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the file is only for others to extend."""
+        shared = child(self.node, "shared")
+        return isinstance(shared, Scalar) and shared.value is True
+
+    def folder_of(self, node: Node) -> Path:
+        """The folder that a path written in `node` is relative to."""
+        return self.folders[node.mark.place.file]
+
+
+def budget_tree(path: Path, node: Node | None = None) -> BudgetTree:
+    """The budget in `path` with everything that it inherits.
+
+    Args:
+        path: The file.
+        node: Its own content, if it has been read.
+
+    Raises:
+        RefusedError: one of the files cannot be read, or a file extends itself.
+    """
+    return _laid_over(path, node or read_file(path), ())
+
+
+def _laid_over(path: Path, node: Node, below: tuple[Path, ...]) -> BudgetTree:
+    own = BudgetTree(node, {shown_path(path): path.parent})
+    parent = child(node, "extends")
+    written = text_of(parent)
+    if parent is None or not written:
+        return own
+    chain = (*below, path)
+    above = Path(os.path.normpath(path.parent / written))
+    if any(os.path.realpath(above) == os.path.realpath(one) for one in chain):
+        circle = " extends ".join(map(shown_path, (*chain, above)))
+        raise RefusedError(Problem(parent.mark.place, "extends", f"extends itself: {circle}"))
+    if not above.is_file():
+        message = f"{shown_path(above)} does not exist (paths are relative to the budget's folder)"
+        raise RefusedError(Problem(parent.mark.place, "extends", message))
+    inherited = _laid_over(above, read_file(above), chain)
+    return BudgetTree(overlay(_heritable(inherited.node), node), {**inherited.folders, **own.folders})
+
+
+def _heritable(node: Node) -> Node:
+    if not isinstance(node, MappingNode):
+        return node
+    return replace(node, entries={key: entry for key, entry in node.entries.items() if key not in _NOT_INHERITED})

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgecheck.config.budget_file import budgets_in
+from edgecheck.config.budget_file import budget_tree, budgets_in
 from edgecheck.config.budget_model import BudgetKeys
-from edgecheck.config.budget_tree import budget_tree
 from edgecheck.config.doubts import (
     doubts,
     gaps,

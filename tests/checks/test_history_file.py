@@ -1,4 +1,7 @@
-"""The history file: several writers, damage, other versions, disks that refuse, and many rows."""
+"""The history file: several writers, damage, other versions, disks that refuse, and many rows.
+
+Covers `checks/history.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.checks import history_file
-from edgecheck.checks.history_file import Left, Wanted, append, read
+from edgecheck.checks import history
+from edgecheck.checks.history import Left, Wanted, append, read
 from edgecheck.core.history import Key, Reading
 from edgecheck.errors import UndecidedError, UsageError
 from tests.core.test_history import KEY, series
@@ -170,7 +173,7 @@ def test_a_writer_waits_for_another_one_and_gives_up(path: Path, monkeypatch: py
     import fcntl
 
     append(path, pairs(), silent)
-    monkeypatch.setattr(history_file, "_PATIENCE", 0.05)
+    monkeypatch.setattr(history, "_PATIENCE", 0.05)
     said: list[str] = []
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -183,7 +186,7 @@ def test_a_writer_waits_for_another_one_and_gives_up(path: Path, monkeypatch: py
 WRITER = """
 import sys
 from pathlib import Path
-from edgecheck.checks.history_file import append
+from edgecheck.checks.history import append
 from edgecheck.core.history import Key, Reading
 key = Key("net.yaml", "as-is", sys.argv[2], "", "", "size", "static")
 for at in range(40):

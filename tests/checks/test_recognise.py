@@ -1,4 +1,4 @@
-"""A board that is named by its address alone is asked who it is."""
+"""A board that is named by its address alone is asked who it is. Covers `checks/which_devices.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecheck.checks.recognise import called, identified
+from edgecheck.checks.which_devices import called, identified
 from edgecheck.config import Profiles
 from edgecheck.core.device import DeviceProfile, Identity, holding
 from edgecheck.core.profile_draft import probed

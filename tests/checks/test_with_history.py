@@ -1,12 +1,11 @@
-"""A check that knows the history warns of what creeps, on its own branch."""
+"""A check that knows the history warns of what creeps, on its own branch. Covers `checks/history.py`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from edgecheck.checks.history_file import Left, append
-from edgecheck.checks.with_history import History, load_history
+from edgecheck.checks.history import History, Left, append, load_history
 from edgecheck.core.history import Series, readings_of
 from tests.core.test_history import series
 from tests.reports.sample import SEEN, report, result

@@ -1,4 +1,4 @@
-"""Rows of boards on a terminal, and their lines in a log."""
+"""Rows of boards on a terminal, and their lines in a log. Covers `cli/progress.py`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from rich.console import Console
 
 from edgecheck.checks.steps import Step
 from edgecheck.cli import progress
-from edgecheck.cli.board_rows import BoardRows
-from edgecheck.cli.progress import Progress
+from edgecheck.cli.progress import BoardRows, Progress
 from tests.cli.test_progress import said
 
 if TYPE_CHECKING:

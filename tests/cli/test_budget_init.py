@@ -1,6 +1,6 @@
 """`edgecheck budget init` on a real model: the limits that it writes hold.
 
-Covers `config/first_budget.py`.
+Covers `config/first_files.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.config.first_budget import first_budget
+from edgecheck.config.first_files import first_budget
 from edgecheck.core.budget import Model
 from edgecheck.core.finding import Measurement, Unmeasured
 from edgecheck.core.metrics import METRICS

@@ -1,6 +1,6 @@
 """`edgecheck doctor`.
 
-Also covers `emulated_device.py` and `accelerators_here.py`.
+Also covers `accelerators_here.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.cli import accelerators_here, emulated_device
+from edgecheck.cli import accelerators_here, doctor
 from edgecheck.cli.doctor import _SOURCES
 from edgecheck.converters.routes import ROUTES
 from edgecheck.emulator import programs
@@ -87,6 +87,6 @@ def test_the_version_of_qemu(
     monkeypatch.setattr(programs, "find", lambda name: name)
     monkeypatch.setattr(programs, "run", lambda _argv: version)
 
-    found = emulated_device._qemu()
+    found = doctor._qemu()
     assert found[0] is works
     assert found[2].startswith(words)

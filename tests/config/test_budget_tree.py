@@ -1,4 +1,4 @@
-"""What a budget inherits, and a budget with several models: `budget_tree`, `budget_file`."""
+"""What a budget inherits, and a budget with several models: `budget_file`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The commit and the branch: of a CI job, and of a repository of git as git itself writes it."""
+"""The commit and the branch: of a CI job, and of a repository of git as git itself writes it.
+
+Covers `config/repository.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.config.commit import commit_and_branch
+from edgecheck.config.repository import commit_and_branch
 
 VARIABLES = (
     *("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT"),

@@ -1,4 +1,4 @@
-"""A board that is named by its address alone: `edgecheck/checks/recognise.py` over a real sshd."""
+"""A board that is named by its address alone: `edgecheck/checks/which_devices.py` over a real sshd."""
 
 from __future__ import annotations
 

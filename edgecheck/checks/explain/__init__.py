@@ -1,1 +1,1 @@
-"""Why a limit on storage (`ways_out`) or memory (`memory`, `activations`) failed, and what would help."""
+"""Why a limit on storage or memory (`ways_out`, `activations`) failed, and what would help."""

@@ -1,4 +1,4 @@
-"""What a failing limit says could be done. Covers `memory.py`."""
+"""What a failing limit says could be done."""
 
 from __future__ import annotations
 

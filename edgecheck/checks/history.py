@@ -1,4 +1,6 @@
-"""The history file: a line of JSON for each figure, appended by any number of processes, and never rewritten.
+"""The history of results: its file, and a check that knows it and adds to it.
+
+The file has a line of JSON for each figure, appended by any number of processes, and never rewritten.
 
     {"edgecheck_history": 1, "at": "2026-11-29T16:00:00+00:00", "commit": "1a2b3c…", "branch": "main",
      "lineage": "budgets/face.yaml", "variant": "as-is", "device": "raspberry-pi-4-2gb", "runtime": "", "where": "",
@@ -17,15 +19,17 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from sys import intern
 from typing import Any
 
-from edgecheck.core.history import STATUSES, Key, Reading, Series, series_of
+from edgecheck.core.creep import creeping
+from edgecheck.core.history import STATUSES, Key, Reading, Series, readings_of, series_of
+from edgecheck.core.report import CheckResult, Report
 from edgecheck.deadline import Deadline
 from edgecheck.errors import UndecidedError, UsageError
 
@@ -244,3 +248,46 @@ def _locked(handle: int, path: Path, progress: Callable[[str], None]) -> Iterato
         yield
     finally:
         fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was measured before, and for which commit the new results are."""
+
+    series: Mapping[Key, Series]
+    commit: str
+    branch: str
+    left: Left
+    """Lines that were left out."""
+
+    def judge(self, result: CheckResult, report: Report) -> CheckResult:
+        """`result` of a report without it, with a caveat for each metric that creeps to its limit, itself included."""
+        own = replace(report, results=(result,))
+        found = [self._with(key, reading) for key, reading in readings_of(own, self.commit, self.branch)]
+        return replace(result, caveats=(*result.caveats, *creeping(found)))
+
+    def _with(self, key: Key, reading: Reading) -> Series:
+        """The series on the branch, with a new reading; other branches' steps are not this one's."""
+        known = self.series.get(key)
+        before = known.readings if known is not None else ()
+        same = tuple(one for one in before if one.branch in ("", self.branch) or _is_main(one.branch))
+        return Series(key, (*same, reading))
+
+
+#: Branches from which others start.
+_MAIN = ("main", "master", "trunk", "develop")
+
+
+def _is_main(branch: str) -> bool:
+    return branch in _MAIN
+
+
+def load_history(path: Path, commit: str, branch: str) -> History:
+    """The history in a file; an empty one where there is no file yet.
+
+    Raises:
+        UsageError: the file cannot be read, or is not a history.
+    """
+    left = Left()
+    found = read(path, Wanted(), left) if path.exists() else []
+    return History({series.key: series for series in found}, commit, branch, left)
