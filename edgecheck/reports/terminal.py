@@ -14,11 +14,10 @@ from edgecheck.core.rack import rack_of
 from edgecheck.core.report import WOULD_HOLD, CheckResult, Part, Report, WayOut
 from edgecheck.core.verdict import Status, Verdict
 from edgecheck.reports import Style, rack, wording
-from edgecheck.reports.brief import OF_THE_REPORT, brief
+from edgecheck.reports.brief import OF_THE_REPORT, brief, fits, ranking
 from edgecheck.reports.layout import Column, Grid, indented, plain_lines
 from edgecheck.reports.matrix import matrix
 from edgecheck.reports.matrix_text import matrix_text
-from edgecheck.reports.ranking import fits, ranking
 
 _LOOK = {
     Status.PASS: ("✔ pass", "green"),

@@ -17,8 +17,7 @@ from pathlib import Path, PurePath
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.errors import TargetError, UnreachableError, UsageError
-from edgecheck.targets.shell.opener import Lost, printable, quoted
-from edgecheck.targets.shell.refusals import Rule, explained, line_at, not_started
+from edgecheck.targets.shell.opener import Lost, Rule, explained, line_at, not_started, printable, quoted
 from edgecheck.targets.shell.target import ShellTarget
 
 #: The command to use instead of `ssh`, with options, as GIT_SSH_COMMAND is for git.

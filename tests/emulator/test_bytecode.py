@@ -1,4 +1,7 @@
-"""What of a bundle is compiled, and by which Python; test_another_host.py compares the disks of two hosts."""
+"""What of a bundle is compiled, and by which Python; test_another_host.py compares the disks of two hosts.
+
+Covers `emulator/disks.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from types import CodeType
 
 import pytest
 
-from edgecheck.emulator import bytecode
+from edgecheck.emulator import disks
 from edgecheck.emulator.hardware import Image
 
 LIBRARY = "/usr/lib/python3.11"
@@ -96,8 +99,8 @@ def with_python(version: str) -> Image:
 def test_only_a_python_of_the_very_version_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     version = platform.python_version()
     running = ".".join(platform.python_version_tuple()[:2])
-    monkeypatch.setattr("edgecheck.emulator.bytecode.shutil.which", {f"python{running}": sys.executable}.get)
+    monkeypatch.setattr("edgecheck.emulator.disks.shutil.which", {f"python{running}": sys.executable}.get)
 
-    assert bytecode._same_python(with_python(f"{version}-6+deb12u9")) == sys.executable
-    assert bytecode._same_python(with_python("3.11.0-1")) != sys.executable
-    assert bytecode._same_python(dataclasses.replace(with_python(""), versions={})) is None
+    assert disks._same_python(with_python(f"{version}-6+deb12u9")) == sys.executable
+    assert disks._same_python(with_python("3.11.0-1")) != sys.executable
+    assert disks._same_python(dataclasses.replace(with_python(""), versions={})) is None

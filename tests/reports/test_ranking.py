@@ -1,4 +1,4 @@
-"""Which devices a model fits, in windows of several widths."""
+"""Which devices a model fits, in windows of several widths. Covers `reports/brief.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Squarified rectangles and how they nest."""
+"""Squarified rectangles and how they nest. Covers `reports/tile_map.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecheck.reports.treemap_layout import Rectangle, nested, parts_inside, squarified
+from edgecheck.reports.tile_map import Rectangle, nested, parts_inside, squarified
 
 WHOLE = Rectangle(x=10.0, y=20.0, width=640.0, height=300.0)
 

@@ -1,6 +1,6 @@
 """Which phone is meant, and what a person does where none is ready: every state that adb knows, in its own words.
 
-Covers `adb/phones.py`, `adb/refusals.py`.
+Covers `adb/phones.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import pytest
 
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
-from edgecheck.targets.adb.phones import choose, listed
-from edgecheck.targets.adb.refusals import refusal
+from edgecheck.targets.adb.phones import choose, listed, refusal
 
 #: What `adb devices -l` prints of phones in every state, with its heading.
 LISTING = """\

@@ -1,7 +1,7 @@
 """Boards of a labgrid lab: the real coordinator, exporter and client, and real sshd's, on loopback.
 
-Covers `labgrid/target.py`, `labgrid/opener.py`, `labgrid/lease.py`, `labgrid/keeper.py`, `labgrid/parent.py`,
-`labgrid/holding.py`, `labgrid/coordinator.py`, `labgrid/records.py` and `labgrid/power.py`.
+Covers `labgrid/target.py`, `labgrid/lease.py`, `labgrid/keeper.py`, `labgrid/parent.py`,
+`labgrid/holding.py`, `labgrid/coordinator.py` and `labgrid/records.py`.
 """
 
 from __future__ import annotations

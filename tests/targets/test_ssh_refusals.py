@@ -1,4 +1,4 @@
-"""Why a device cannot be reached, and the command that fixes it (`ssh.py`, `shell/refusals.py`)."""
+"""Why a device cannot be reached, and the command that fixes it (`ssh.py`, `shell/opener.py`)."""
 
 from __future__ import annotations
 

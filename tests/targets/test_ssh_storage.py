@@ -1,6 +1,6 @@
 """Where things are kept on the device, and what happens when there is no room for them.
 
-Covers `courier/place.py`, `courier/receiving.py`.
+Covers `courier/store.py`, `courier/receiving.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from edgecheck.core.address import parse
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
-from edgecheck.targets.courier import place
+from edgecheck.targets.courier import store
 from edgecheck.targets.shell.cache import device_cache
 from edgecheck.targets.shell.client import connected
 from edgecheck.targets.shell.upload import Item
@@ -149,23 +149,23 @@ def test_a_folder_where_others_can_write_is_not_trusted(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     trap = tmp_path / "trap"
     trap.mkdir()
-    assert place.problem(trap) is None
+    assert store.problem(trap) is None
     trap.chmod(0o777)
-    assert place.problem(trap) == "it belongs to somebody else"
+    assert store.problem(trap) == "it belongs to somebody else"
 
 
 def test_a_link_to_another_folder_is_not_trusted(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     (tmp_path / "mine").mkdir()
     (tmp_path / "trap").symlink_to(tmp_path / "mine")
-    assert place.problem(tmp_path / "trap") == "it belongs to somebody else"
+    assert store.problem(tmp_path / "trap") == "it belongs to somebody else"
 
 
 @needs_root
 def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o700)
     os.chown(tmp_path / "theirs", 12345, 12345)
-    assert place.problem(tmp_path / "theirs") == "it belongs to somebody else"
+    assert store.problem(tmp_path / "theirs") == "it belongs to somebody else"
 
 
 @needs_root

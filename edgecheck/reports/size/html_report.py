@@ -16,8 +16,7 @@ from edgecheck.core.report import Tiles
 from edgecheck.core.units import Unit, show
 from edgecheck.reports import pages, tile_map
 from edgecheck.reports.size import SizeReport, words
-from edgecheck.reports.tile_map import CHARACTER, canvas
-from edgecheck.reports.treemap_layout import LEAST_HEIGHT, LEAST_WIDTH, Rectangle, nested, parts_inside
+from edgecheck.reports.tile_map import CHARACTER, LEAST_HEIGHT, LEAST_WIDTH, Rectangle, canvas, nested, parts_inside
 
 MOST_CHANGES = 200
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from edgecheck.core.units import Unit, show
 from edgecheck.errors import TargetError
 from edgecheck.targets.adb import server
+from edgecheck.targets.adb.phones import refusal
 from edgecheck.targets.adb.portable import MANIFEST, PROCESSORS, Portable, Processor, portable
-from edgecheck.targets.adb.refusals import refusal
 from edgecheck.targets.shell.opener import NothingThereError, printable
 
 #: The only folder of a phone without root in which a program can be put and started.

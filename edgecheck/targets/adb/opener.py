@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from edgecheck.core.address import PYTHON, Address
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import pause
-from edgecheck.targets.adb import bringing, phones, refusals, server
+from edgecheck.targets.adb import bringing, phones, server
 from edgecheck.targets.adb.phones import Phone
 from edgecheck.targets.shell.opener import Lost, printable, quoted
 
@@ -56,7 +56,7 @@ class Adb:
 
     def refusal(self, code: int, said: str) -> TargetError:
         """See `Opener.refusal`."""
-        return refusals.refusal(self.serial, code, printable(said))
+        return phones.refusal(self.serial, code, printable(said))
 
     def try_it(self) -> str:
         """The command that shows a person whether adb gets through."""

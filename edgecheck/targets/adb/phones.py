@@ -1,4 +1,7 @@
-"""Which phone an address means, and what a person does where none is ready; edgecheck never guesses between several."""
+"""Which phone an address means, and what a person does where none is ready, or where adb starts nothing on it.
+
+edgecheck never guesses between several.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from edgecheck.core.address import Address
 from edgecheck.errors import TargetError
 from edgecheck.targets.adb import server
+from edgecheck.targets.shell.opener import Rule, explained, line_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,3 +141,71 @@ def not_ready(phone: Phone) -> TargetError:
         (f"{{0}} runs no Android just now: its state is {phone.state!r}.", "Restart it: adb -s {0} reboot"),
     )
     return TargetError(message.format(phone.serial), hint.format(phone.serial))
+
+
+#: What adb prints of a phone that is not ready, by the state that it is in.
+_PRINTED_STATES = {
+    "device unauthorized": "unauthorized",
+    "device still authorizing": "authorizing",
+    "device offline": "offline",
+    "insufficient permissions": "no permissions",
+}
+
+#: What adb, the shell and the brought Python print.
+_REFUSAL_RULES = (
+    Rule(
+        pattern=r"device '.*' not found|no devices/emulators found",
+        message="The phone {serial} is no longer connected.",
+        hint="Plug it in again, or wait until it has restarted, and look whether it is there: adb devices -l",
+    ),
+    Rule(
+        pattern=r"doesn't support (PTY args|shell protocol)|unknown option.*-T",
+        message="The Android of {serial} is too old for edgecheck ({detail}).",
+        hint="It needs Android 7 or newer, which has adb's shell protocol; an older adb lacks it, too: adb version",
+    ),
+    Rule(
+        pattern=r"cannot connect to daemon|protocol fault|server.*version",
+        message="The adb server does not answer ({detail}).",
+        hint="Look what it says: adb devices -l",
+    ),
+    Rule(
+        pattern=r"^damaged: |error while loading shared libraries|cannot open shared object",
+        message="What was sent to {serial} was damaged on the way ({detail}).",
+        hint="Try again with another cable or port; what is there is removed by: edgecheck cache --target "
+        "adb://{serial} --clear",
+    ),
+    Rule(
+        pattern=r"Permission denied|can't execute|Operation not permitted",
+        message="The phone {serial} did not let the Python start that was brought there ({detail}).",
+        hint="A policy of its maker or of an organisation may forbid it: take another phone, or an emulated device "
+        "(--target qemu).",
+    ),
+    Rule(
+        pattern=r"Bad system call|SIGSYS",
+        message="The Android of {serial} forbids a call that Python's C library makes ({detail}).",
+        hint="Take another phone, or an emulated device (--target qemu), and report the phone's model, please.",
+    ),
+    Rule(
+        pattern=r"not found|No such file or directory",
+        message="The Python that was brought to {serial} is gone ({detail}).",
+        hint="Run it again: it is brought again.",
+    ),
+    Rule(
+        pattern=r"No space left",
+        message="The phone {serial} is full.",
+        hint="Free some room there; `edgecheck cache --target adb://{serial}` shows what is edgecheck's.",
+    ),
+)
+
+
+def refusal(serial: str, code: int, said: str) -> TargetError:
+    """The error for an adb that printed `said` and ended with `code` before anything had begun on the phone."""
+    for words, state in _PRINTED_STATES.items():
+        if words in said:
+            return not_ready(Phone(serial=serial, state=state))
+    if found := explained(_REFUSAL_RULES, said):
+        rule, at = found
+        words_of = {"serial": serial, "detail": line_at(said, at)}
+        return TargetError(rule.message.format(**words_of), rule.hint.format(**words_of))
+    last = line_at(said, len(said)) or f"exit code {code}"
+    return TargetError(f"adb did not get through to {serial}: {last}.", f"Try it by hand: adb -s {serial} shell true")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from edgecheck.bundles import probe
 from edgecheck.targets.courier import job_folder as folders
 from edgecheck.targets.courier import link as links
-from edgecheck.targets.courier import place as places
 from edgecheck.targets.courier import receiving
 from edgecheck.targets.courier import relay as relays
+from edgecheck.targets.courier import store as places
 from edgecheck.targets.courier import store as stores
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from edgecheck.core.address import Address
 from edgecheck.core.device import DeviceProfile
-from edgecheck.targets.labgrid.opener import Place
-from edgecheck.targets.labgrid.target import PlaceTarget
+from edgecheck.targets.labgrid.target import Place, PlaceTarget
 
 
 def open_target(address: Address, profile: DeviceProfile) -> PlaceTarget:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +15,6 @@ from edgecheck.errors import TargetError
 from edgecheck.targets.labgrid import waiting
 from edgecheck.targets.labgrid.coordinator import Coordinator, RefusedError, owner
 from edgecheck.targets.labgrid.parent import CYCLE, GoneError, Parent
-from edgecheck.targets.labgrid.power import cycle
 from edgecheck.targets.labgrid.records import Held, Record, abandoned, folder
 from edgecheck.targets.labgrid.waiting import LabPlace, LabResource, Reservation, State
 
@@ -290,3 +291,49 @@ def _mine(lab: Coordinator) -> Iterator[tuple[Record, Held]]:
                 record.close()
                 continue
             yield record, held
+
+
+#: Seconds for one command; labgrid itself waits 2 s between off and on.
+_POWER_PATIENCE = 120.0
+
+#: The module of this environment, not one of the working directory. An interruption must not come between off and on.
+_BOOT = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "sys.path[:] = [each for each in sys.path if each];"
+    "from labgrid.remote.client import main; main()"
+)
+
+
+def cycle(coordinator: str, place: str) -> None:
+    """Switch the board of an acquired place off and on.
+
+    Raises:
+        TargetError: labgrid could not; it was asked to switch it on all the same.
+    """
+    failed = _power(coordinator, place, "cycle")
+    if failed:
+        _power(coordinator, place, "on")
+        raise TargetError(
+            f"labgrid could not power-cycle {clean(place)}: {failed}.",
+            f"Try it by hand: labgrid-client -x {coordinator} -p {place} power cycle",
+        )
+
+
+def _power(coordinator: str, place: str, action: str) -> str:
+    """Why it did not work; empty where it did."""
+    argv = [sys.executable, "-c", _BOOT, "-x", coordinator, "-p", place, "power", action]
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_POWER_PATIENCE,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        return f"its client did not end within {_POWER_PATIENCE:.0f} s"
+    if done.returncode == 0:
+        return ""
+    said = (done.stderr + done.stdout).decode("utf-8", "replace").strip().splitlines()
+    return clean(said[-1].strip().rstrip(".")) if said else f"exit code {done.returncode}"

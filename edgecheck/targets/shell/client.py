@@ -31,10 +31,7 @@ CACHE_LIMIT = 2 * 10**9
 #: The courier's modules, each after those that it imports; the last one is started.
 _MODULES = (
     "edgecheck.bundles.probe",
-    *(
-        f"edgecheck.targets.courier.{name}"
-        for name in ("link", "place", "store", "receiving", "job_folder", "relay", "courier")
-    ),
+    *(f"edgecheck.targets.courier.{name}" for name in ("link", "store", "receiving", "job_folder", "relay", "courier")),
 )
 
 _FACTS_IN_WORDS = ("system", "implementation", "python", "machine", "libc", "libc_version")

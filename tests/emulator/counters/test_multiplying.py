@@ -1,8 +1,10 @@
+"""Which instructions count as multiplying. Covers `counters/record.py`."""
+
 from __future__ import annotations
 
 import pytest
 
-from edgecheck.emulator.counters.multiplying import multiplies
+from edgecheck.emulator.counters.record import multiplies
 
 #: As GNU as and LLVM encode them.
 MULTIPLYING = {
