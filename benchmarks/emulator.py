@@ -33,8 +33,7 @@ from edgecheck import bundles
 from edgecheck.emulator import build, disks, machine, saved
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Hardware, MachineSpec, Memory
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Qemu
+from edgecheck.emulator.qemu import Patience, Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.targets.interface import START, agent_folder
 from edgecheck.targets.qemu import PYTHON_PATH, command_for

@@ -11,12 +11,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from edgecheck.bundles import diagnosis
+from edgecheck.bundles.archive import WheelFile, open_wheel
 from edgecheck.bundles.contents import UNUSED_DEPENDENCIES
 from edgecheck.bundles.device_platform import DevicePlatform
 from edgecheck.bundles.diagnosis import Listing, read_listing
 from edgecheck.bundles.pip_process import Pip
 from edgecheck.bundles.requirements import Requirements, broken_by_numpy_2, extras_of, name_of
-from edgecheck.bundles.wheelfile import WheelFile, open_wheel
 from edgecheck.errors import BundleError
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from edgecheck.checks.check import Check
-from edgecheck.checks.perform import perform
+from edgecheck.checks.perform import on_every_board, perform, with_preferred
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
-from edgecheck.checks.seating import on_every_board, with_preferred
 from edgecheck.config import Project
 from edgecheck.config.repository import folder_in_repository
 from edgecheck.converters.interface import ConversionSettings

@@ -22,8 +22,7 @@ from typing import Any
 from edgecheck.emulator import ext4, programs
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import Hardware, Image, Memory
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Qemu
+from edgecheck.emulator.qemu import Patience, Qemu
 from edgecheck.emulator.running import How, Running
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Progress

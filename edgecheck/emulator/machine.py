@@ -10,8 +10,7 @@ from pathlib import Path
 
 from edgecheck.emulator import disks, saved
 from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory, command
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Qemu
+from edgecheck.emulator.qemu import Patience, Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.emulator.saved import Saved
 from edgecheck.scratch import scratch

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgecheck.deadline import Deadline
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Qemu, ended
+from edgecheck.emulator.qemu import Patience, Qemu, ended
 from edgecheck.errors import EmulatorError
 
 #: Seconds from the command's end to QEMU's, on a busy host; its result is there by then.

@@ -17,8 +17,7 @@ from typing import IO, Any
 
 from edgecheck.emulator.cache import Cache
 from edgecheck.emulator.hardware import JOB_DISK_BYTES, Hardware, MachineSpec, Memory
-from edgecheck.emulator.patience import Patience
-from edgecheck.emulator.qemu import Limit, Qemu
+from edgecheck.emulator.qemu import Limit, Patience, Qemu
 from edgecheck.emulator.running import Running
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Entry, Progress

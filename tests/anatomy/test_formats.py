@@ -1,7 +1,5 @@
 """The format is recognised by the bytes; other files are refused with a sentence and a hint.
 
-Covers `detection.py`.
-
 Also covers `foreign.py`.
 """
 

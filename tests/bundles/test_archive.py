@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import Bundle, DevicePlatform, archive, unpacked
-from edgecheck.bundles.archive import pack
+from edgecheck.bundles.archive import open_wheel, pack
 from edgecheck.bundles.contents import linked_libraries
-from edgecheck.bundles.wheelfile import open_wheel
 from edgecheck.errors import BundleError
 
 Writer = Callable[..., Path]

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from edgecheck.bundles import unpacker
-from edgecheck.bundles.archive import Packed, pack
+from edgecheck.bundles.archive import Packed, open_wheel, pack
 from edgecheck.bundles.unpacker import DamagedError
-from edgecheck.bundles.wheelfile import open_wheel
 
 SCRIPT = Path(unpacker.__file__)
 FILES = {

@@ -1,3 +1,5 @@
+"""What a wheel installs, and the wheels that are refused. Covers `archive.py`."""
+
 from __future__ import annotations
 
 import stat
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.bundles.wheelfile import open_wheel
+from edgecheck.bundles.archive import open_wheel
 from edgecheck.errors import BundleError
 
 Writer = Callable[..., Path]

@@ -1,6 +1,6 @@
 """Which board takes a check, and what a check says about boards that were lost before.
 
-Also covers `edgecheck/checks/seating.py`.
+Also covers `edgecheck/checks/perform.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import pytest
 
 from edgecheck.checks.boards import ONE, Boards, Seat, doubts_of_boards, ensure_one_left, hand_on
 from edgecheck.checks.check import Check
-from edgecheck.checks.perform import _first, _lane
-from edgecheck.checks.seating import on_every_board, seated, with_preferred
+from edgecheck.checks.perform import _first, _lane, on_every_board, seated, with_preferred
 from edgecheck.core.address import parse
 from edgecheck.core.budget import Model, Variant
 from edgecheck.core.caveats import Caveat

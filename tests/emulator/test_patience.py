@@ -1,4 +1,7 @@
-"""Waiting for QEMU counts what it could have done: with real processes that share a processor, or do nothing."""
+"""Waiting for QEMU counts what it could have done: with real processes that share a processor, or do nothing.
+
+Covers `emulator/qemu.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.emulator.patience import Patience
+from edgecheck.emulator.qemu import Patience
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,6 +1,6 @@
 """The HTML report in a real Chromium: on a phone, in the dark, on paper, and by keyboard.
 
-Covers `page_filters.py`.
+Covers `reports/html.py`.
 """
 
 from __future__ import annotations
