@@ -1,6 +1,6 @@
 """The order of a sweep's points, the values in file names, and its reports. Also covers `checks/sweep.py` in part.
 
-Also covers `reports/sweep/`.
+Also covers `reports/sweep.py`.
 """
 
 from __future__ import annotations

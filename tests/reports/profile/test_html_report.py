@@ -1,4 +1,4 @@
-"""The profile as a page, and its picture (`flame.py`)."""
+"""The profile as a page, and its picture."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import itertools
 import re
 
 from edgecheck.core.operator_groups import By
-from edgecheck.reports.profile import flame, html_report
+from edgecheck.reports.profile import html_report
 from tests.core.operator_profiles import operator, profile
 from tests.reports.hostile import STEERING, TRICKS
 from tests.reports.profile.profiles import NEW, grown, report
 
 
 def test_the_picture_is_to_scale_and_nests() -> None:
-    picture = flame.flame(NEW)
+    picture = html_report.flame(NEW)
     by_words = {block.words.partition(":")[0]: block for block in picture.blocks}
     whole, stem = by_words["one inference"], by_words["stem"]
-    assert (whole.x, whole.width) == (0.0, flame.WIDTH)
+    assert (whole.x, whole.width) == (0.0, html_report.WIDTH)
     assert stem.operator == 0
     layers = [block for block in picture.blocks if block.look == "layer"]
     assert {block.words.partition(":")[0] for block in layers} == {"one inference", "backbone", "stem", "head"}
     outer, inner = by_words["choice"], by_words["inner"]
-    assert inner.y == outer.y + flame.ROW
+    assert inner.y == outer.y + html_report.ROW
     assert outer.x <= inner.x
     assert inner.x + inner.width <= outer.x + outer.width + 0.1
     for row in {block.y for block in picture.blocks}:
@@ -31,12 +31,12 @@ def test_the_picture_is_to_scale_and_nests() -> None:
 
 
 def test_an_empty_profile_has_a_picture() -> None:
-    assert flame.flame(profile(whole=0.0)).blocks == ()
+    assert html_report.flame(profile(whole=0.0)).blocks == ()
     assert "no operators" in html_report.render(report(profile(whole=0.0)))
 
 
 def test_many_operators_have_a_bounded_picture() -> None:
-    picture = flame.flame(profile(*(operator(f"o{at}", 0.003) for at in range(3000))))
+    picture = html_report.flame(profile(*(operator(f"o{at}", 0.003) for at in range(3000))))
     assert len(picture.blocks) < 3000
     assert picture.left_out + sum(block.operator >= 0 for block in picture.blocks) == 3000
 
