@@ -15,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TypedDict, cast
 
@@ -45,6 +46,7 @@ class Catalogue(TypedDict):
     models: dict[str, Model]
 
 
+@cache
 def catalogue() -> Catalogue:
     """The models that can be downloaded."""
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")

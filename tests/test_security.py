@@ -112,7 +112,12 @@ def test_no_runtime_leaves_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(variable, str(tmp_path / name))
     done = edgecheck("convert", "net.onnx", "--variant", "int8-dynamic", "-o", "out", cwd=tmp_path)
     assert done.code == 0, done.err
-    checked = edgecheck("check", "net.onnx", "--limit", "size=10MB", "--limit", "latency_p50=10s", cwd=tmp_path)
+    (tmp_path / "net.yaml").write_text(
+        "model: net.onnx\nlimits: {size: 10 MB, latency_p50: 10 s}\ndevices: {this-machine: {}}\n"
+        "measure: {warmup_time: 0 s, min_count: 5, min_time: 10 ms, max_time: 1 s}\n",
+        encoding="utf-8",
+    )
+    checked = edgecheck("check", "net.yaml", cwd=tmp_path)
     assert checked.code == 0, checked.err
     left = [path.name for path in tmp_path.rglob("*")]
     assert "net.int8-dynamic.onnx" in left

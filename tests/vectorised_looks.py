@@ -154,10 +154,10 @@ class Watch:
         return min(looks.LEAST_TIME * 1e9, self.span)
 
     def _too_few_bursts(self, over: Marks, block: Counts) -> Marks:
-        few = np.zeros(len(over), np.bool_)
-        for at in np.flatnonzero(over.any(axis=1)):
-            parted = np.diff(np.flatnonzero(over[at])) > block[at]
-            few[at] = parted.sum() + 1 < counting.ENOUGH_BURSTS
+        row, place = np.nonzero(over)
+        parted = (row[1:] == row[:-1]) & (np.diff(place) > block[row[1:]])
+        bursts = np.bincount(row[1:][parted], minlength=len(over)) + 1
+        few: Marks = over.any(axis=1) & (bursts < counting.ENOUGH_BURSTS)
         return few
 
     def _holds(self, over: Marks, *, passing: bool) -> Marks:

@@ -196,7 +196,7 @@ def test_several_inputs_take_their_shapes_from_the_job() -> None:
 @pytest.mark.parametrize(("bound_s", "decision"), [(10.0, "pass"), (1e-7, "fail")])
 def test_a_clear_verdict_ends_the_measuring_early(bound_s: float, decision: str) -> None:
     """The time allowed is a minute; the tables of looks are the host's own."""
-    looks = [for_agent(f"latency_p{percent}:error", percent / 100, bound_s, 10.0) for percent in (50, 90)]
+    looks = [for_agent(f"latency_p{percent}:error", percent / 100, bound_s, 10.0, 1.0) for percent in (50, 90)]
     plan = {**QUICK, "min_count": 1, "max_s": 60, "looks": looks}
     heard = run(job(fetch("mtcnn_onet.onnx"), latency=plan))
     last = heard.of("look")[-1]

@@ -11,6 +11,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -134,13 +135,17 @@ def check(path: Path) -> bool:
 FUZZED = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@cache
 def sources() -> dict[str, Callable[[], bytes]]:
     """By name: functions that return the bytes of a file to change."""
     real = {name: fetch(name).read_bytes for name in REAL}
     return real | {name: (lambda content=content: content) for name, content in MADE.items()}
 
 
-#: Of a hundred files with one changed byte (a third of them in the first 200 bytes), at least this many are read.
+#: Files with one changed byte, a third of them in the first 200 bytes.
+ROUNDS = 40
+
+#: Of these files, at least this many percent are read.
 STILL_READ = {
     "hey_jarvis.tflite": 70,
     "face_detection_full_range_sparse.tflite": 65,
@@ -165,11 +170,11 @@ def test_unchanged_files_are_read_and_most_with_one_changed_byte(name: str, tmp_
     (tmp_path / name).write_bytes(content)
     assert check(tmp_path / name)
     still_read = 0
-    for _ in range(100):
+    for _ in range(ROUNDS):
         changes: list[Edit] = [(byte, random.randrange(len(content)), random.randrange(256))]
         (tmp_path / name).write_bytes(changed(content, changes))
         still_read += check(tmp_path / name)
-    assert STILL_READ[name] <= still_read < 100
+    assert STILL_READ[name] <= 100 * still_read / ROUNDS < 100
 
 
 @pytest.mark.parametrize("name", [*REAL, *MADE])

@@ -209,7 +209,7 @@ def test_several_processes_write_at_once(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_million_rows_are_read_and_continued(path: Path) -> None:
+def test_two_hundred_thousand_rows_are_read_and_continued(path: Path) -> None:
     path.parent.mkdir()
     head = '{"edgecheck_history": 1, "lineage": "net.yaml", "variant": "as-is", "device": "pi-%d", "runtime": "", '
     tail = (
@@ -217,12 +217,12 @@ def test_a_million_rows_are_read_and_continued(path: Path) -> None:
         '"branch": "main", "value": %d.0, "limit": null, "status": "", "run": "%016x"}\n'
     )
     with path.open("w", encoding="utf-8") as file:
-        for at in range(1_000_000):
+        for at in range(200_000):
             file.write(head % (at % 50) + tail % (at // 50, at, at))
     began = time.process_time()
     found = read(path, Wanted(device="pi-7"), Left())
-    assert [len(one.readings) for one in found] == [20_000]
+    assert [len(one.readings) for one in found] == [4_000]
     every = read(path, Wanted(), Left())
-    assert sum(len(one.readings) for one in every) == 1_000_000
+    assert sum(len(one.readings) for one in every) == 200_000
     assert append(path, pairs(values=[1.0]), silent) == 0  # a run that it has
-    assert time.process_time() - began < 120  # of the processor: seconds, not minutes
+    assert time.process_time() - began < 24  # of the processor: 120 s for a million

@@ -270,9 +270,7 @@ def test_dynamic_int8_of_small_weights_is_left_to_the_other_quantiser(bench: Ben
     ("name", "target", "inputs"),
     [
         ("never_called.keras", "tflite", {}),
-        ("never_called.keras", "onnx", {"row": (1, 6)}),
-        ("never_called.h5", "tflite", {"row": (1, 6)}),
-        ("never_called.h5", "onnx", {}),
+        ("never_called.h5", "onnx", {"row": (1, 6)}),
     ],
 )
 def test_a_model_saved_before_it_was_built_is_refused(

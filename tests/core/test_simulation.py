@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-RUNS = 3000
+RUNS = 1000
 ERROR = 0.01
 SIGNS = {1: "pass", -1: "fail", 0: ""}
 MARGIN = 3 * math.sqrt(ERROR * (1 - ERROR) / RUNS)
@@ -130,15 +130,15 @@ def test_at_the_boundary_a_pass_and_a_fail_each_come_once_in_a_hundred_at_most(n
 @pytest.mark.parametrize("quantile", [0.5, 0.9])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_quarter_beyond_the_boundary_fewer_than_once_in_a_hundred(name: str, quantile: float) -> None:
-    series, watch = drawn(name, quantile, 1.25, runs=1000)
+    series, watch = drawn(name, quantile, 1.25, runs=500)
     assert watch.run(series).passed <= ERROR
-    series, watch = drawn(name, quantile, 0.75, runs=1000)
+    series, watch = drawn(name, quantile, 0.75, runs=500)
     assert watch.run(series).failed <= ERROR
 
 
 @pytest.mark.parametrize(("name", "passes"), [("bursts of 5", 0.2), ("bursts of 20", 0.5)])
 def test_counting_as_if_inferences_were_independent_passes_bad_models(name: str, passes: float) -> None:
-    series, watch = drawn(name, 0.9, 1.25, runs=1000)
+    series, watch = drawn(name, 0.9, 1.25, runs=300)
     assert replace(watch, block=1).run(series).passed > passes
 
 
@@ -153,13 +153,13 @@ def test_the_rule_does_not_hold_for_bursts_longer_than_assumed() -> None:
 
 @pytest.mark.parametrize("name", ["rising by a tenth", "rising by a half"])
 def test_without_the_trend_the_quick_beginning_of_a_rise_would_pass(name: str) -> None:
-    series, watch = drawn(name, 0.9, 1.25, runs=1000)
+    series, watch = drawn(name, 0.9, 1.25, runs=300)
     assert replace(watch, span=0.0).run(series).passed > 0.5
 
 
 @pytest.mark.parametrize("name", ["falling by a fifth", "falling by a half"])
 def test_without_the_trend_the_slow_beginning_of_a_fall_would_fail(name: str) -> None:
-    series, watch = drawn(name, 0.9, 0.75, runs=1000)
+    series, watch = drawn(name, 0.9, 0.75, runs=300)
     assert replace(watch, span=0.0).run(series).failed > 0.5
 
 
@@ -188,11 +188,10 @@ def disturbed(name: str, quantile: float = 0.9) -> tuple[Series, float]:
     return series, float(np.quantile(inside, quantile, method="inverted_cdf"))
 
 
-@pytest.mark.parametrize("factor", [1.02, 1.1])
 @pytest.mark.parametrize("name", ["AR(1), 0.99", *SHORT_CYCLES, *STEPS[:-1]])
-def test_what_comes_back_within_a_third_of_the_span_hardly_ever_passes_wrongly(name: str, factor: float) -> None:
+def test_what_comes_back_within_a_third_of_the_span_hardly_ever_passes_wrongly(name: str) -> None:
     series, truth = disturbed(name)
-    passed = Watch(0.9, truth / factor, span=ALLOWED * 1e9).run(series).passed
+    passed = Watch(0.9, truth / 1.02, span=ALLOWED * 1e9).run(series).passed
     assert passed <= (0 if "random" not in name else 0.02)
 
 
@@ -202,15 +201,14 @@ def test_a_burst_at_the_beginning_fails_nothing(name: str) -> None:
     assert Watch(0.9, truth / 0.9, span=ALLOWED * 1e9).run(series).failed == 0
 
 
-@pytest.mark.parametrize("factor", [1.02, 1.1])
 @pytest.mark.parametrize(
     "name", ["AR(1), 0.999", "random bursts of 2 s", "random bursts of 3 s", "regular bursts of 5 s", *STEPS[2:]]
 )
-def test_what_passes_was_within_its_limit_over_the_time_that_was_measured(name: str, factor: float) -> None:
+def test_what_passes_was_within_its_limit_over_the_time_that_was_measured(name: str) -> None:
     """However long a disturbance lasts, and although nothing is seen in the pauses of the looks."""
     series, _ = disturbed(name)
     first = [row[np.cumsum(row) <= looks.LEAST_TIME * 1e9] for row in series]
-    bound = np.array([np.quantile(row, 0.9, method="inverted_cdf") for row in first]) / factor
+    bound = np.array([np.quantile(row, 0.9, method="inverted_cdf") for row in first]) / 1.02
     outcome = Watch(0.9, bound, span=ALLOWED * 1e9, pause=0.02).run(series)
     for row, limit, state, span in zip(series, bound, outcome.states, outcome.spans, strict=True):
         if state == 1:

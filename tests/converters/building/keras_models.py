@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from examples.real_models import fetch
+from tests.converters.building.tensorflow_graphs import graphs
 
 
 def main(folder: Path) -> None:
@@ -40,12 +41,9 @@ def main(folder: Path) -> None:
     built.build((None, 6))
     built.save(folder / "sequential.keras")
     never_called(folder)
-    tiny_outputs(folder)
-    in_another_order(folder)
-    of_transformers(folder)
-    equal_constants(folder)
-    flat(folder)
-    of_groups(folder)
+    for write in (tiny_outputs, in_another_order, of_transformers, equal_constants, flat, of_groups):
+        write(folder)
+    graphs(folder / "graphs")
     for suffix in ("keras", "h5"):
         lambdas(folder / f"lambda.{suffix}", folder / f"ran.{suffix}")
     built.save_weights(folder / "only.weights.h5")

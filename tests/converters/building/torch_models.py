@@ -30,6 +30,7 @@ def main(folder: Path) -> None:
         if name == "classifier":
             of_the_classifier(folder, model)
     with_something_about_them(folder)
+    of_recurrent_parts(folder)
 
 
 def with_something_about_them(folder: Path) -> None:
@@ -54,6 +55,42 @@ def of_the_classifier(folder: Path, model: torch.nn.Module) -> None:
     weights = {f"module.{name}": value for name, value in model.state_dict().items()}
     checkpoint = {"model_state_dict": weights, "optimizer_state_dict": optimizer.state_dict(), "epoch": 3}
     torch.save(checkpoint, folder / "checkpoint.pth")
+
+
+class Guarded(torch.nn.Module):  # type: ignore[misc] # torch is skipped by mypy here, so that it need not be installed
+    """Multiplies by the size of its batch, for which its program has a guard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 2)
+        self.recurrent = torch.nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """A sum."""
+        return self.linear(x) + self.recurrent(y)[0][:, -1, :2] * x.shape[0]
+
+
+class Scripted(torch.nn.Module):  # type: ignore[misc] # see Guarded
+    """Its script calls functions of torch's own library."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+        self.recurrent = torch.nn.GRU(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shares of one."""
+        seen = self.convolution(x).flatten(2).permute(2, 0, 1)
+        return torch.nn.functional.softmax(self.recurrent(seen)[0], 1)
+
+
+def of_recurrent_parts(folder: Path) -> None:
+    """A program with a size that is open and a guard, and a script: for those who look for code in them."""
+    batch = torch.export.Dim("batch", min=2, max=64)
+    example = (torch.zeros(3, 4), torch.zeros(3, 5, 4))
+    exported = torch.export.export(Guarded().eval(), example, dynamic_shapes=({0: batch}, {0: batch}))
+    torch.export.save(exported, folder / "guarded.pt2")
+    torch.jit.script(Scripted()).save(str(folder / "scripted.ts"))
 
 
 if __name__ == "__main__":

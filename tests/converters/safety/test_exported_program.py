@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edgecheck.converters.safety.torch_programs import is_arithmetic, what_runs
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _CALL = "__import__('os').mkdir('ran')"
 
 
-_MAKE = """
-import sys, torch
-
-class Network(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = torch.nn.Linear(4, 2)
-        self.recurrent = torch.nn.LSTM(4, 3, batch_first=True)
-
-    def forward(self, x, y):
-        return self.linear(x) + self.recurrent(y)[0][:, -1, :2] * x.shape[0]
-
-batch = torch.export.Dim("batch", min=2, max=64)
-example = (torch.zeros(3, 4), torch.zeros(3, 5, 4))
-exported = torch.export.export(Network().eval(), example, dynamic_shapes=({0: batch}, {0: batch}))
-torch.export.save(exported, sys.argv[1])
-"""
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture
+def program(torch_models: Path) -> dict[str, Any]:
     """The JSON of a real one, with a size that is open and a guard."""
-    path = tmp_path_factory.mktemp("program") / "model.pt2"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", _MAKE, str(path)], check=True, capture_output=True)
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(torch_models / "guarded.pt2") as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("models/model.json"))
         found: dict[str, Any] = json.loads(archive.read(name))
     return found

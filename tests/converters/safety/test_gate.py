@@ -223,13 +223,13 @@ class TestFactories:
     @requires("torch", "onnxscript", "onnxruntime")
     @pytest.mark.parametrize("prune", [0.0, 0.5])
     def test_a_pin_of_its_code_covers_every_step(
-        self, empty_bench: Bench, home: Path, torch_models: Path, prune: float
+        self, bench: Bench, home: Path, torch_models: Path, prune: float
     ) -> None:
         """Also for the conversion to float32 in between, which is admitted separately."""
         shutil.copy(Path(__file__).parents[1] / "networks.py", home / "building.py")
         pin = f"sha256:{factories.sha256('building:classifier', home)}"
         more = {"factory": "building:classifier", "home": home, "trusted": pin, "inputs": {"image": (1, 1, 28, 28)}}
-        made = empty_bench.make(torch_models / "classifier.pth", "onnx", "int8", prune=prune, **more)
+        made = bench.make(torch_models / "classifier.pth", "onnx", "int8", prune=prune, **more)
         assert ", then " in made.route
         assert made.size < 80_000
 

@@ -5,14 +5,16 @@ Covers `converters/safety/torch_programs.py`.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edgecheck.converters.safety.torch_programs import what_script_runs
+from tests.converters.bench import requires
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -40,30 +42,10 @@ def test_what_cannot_be_read_is_an_error() -> None:
         list(what_script_runs("y = (torch.save(x\n"))
 
 
-_MAKE = """
-import sys, torch
-
-class Network(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.convolution = torch.nn.Conv2d(3, 4, 3)
-        self.recurrent = torch.nn.GRU(4, 2)
-
-    def forward(self, x):
-        seen = self.convolution(x).flatten(2).permute(2, 0, 1)
-        return torch.nn.functional.softmax(self.recurrent(seen)[0], 1)
-
-torch.jit.script(Network()).save(sys.argv[1])
-"""
-
-
 @pytest.mark.convert
-def test_networks_only_compute(tmp_path: Path) -> None:
-    path = tmp_path / "network.pt"
-    script = tmp_path / "make.py"  # torch reads a network's source from its file
-    script.write_text(_MAKE)
-    subprocess.run([sys.executable, "-W", "ignore", str(script), str(path)], check=True, capture_output=True)
-    with zipfile.ZipFile(path) as archive:
+@requires("torch")
+def test_networks_only_compute(torch_models: Path) -> None:
+    with zipfile.ZipFile(torch_models / "scripted.ts") as archive:
         sources = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")]
     assert len(sources) > 1
     assert [found for text in sources for found in what_script_runs(text)] == []
