@@ -39,8 +39,8 @@ _PROGRAM = """
 import sys
 sys.path[:0] = ["/bundle", "/agent"]
 import numpy, ncnn
-from edgecheck_agent import timing
-mark = timing.Marks(wanted=True).set
+from edgecheck_agent import marks
+mark = marks.Marks(wanted=True).set
 net = ncnn.Net()
 net.opt.use_vulkan_compute = False
 net.opt.num_threads = 1
@@ -54,10 +54,10 @@ def run():
         extractor.input(name, mat)
     extractor.extract(OUTPUT)
 run()
-mark(timing.SIMULATE)
-mark(timing.ZERO)
+mark(marks.SIMULATE)
+mark(marks.ZERO)
 run()
-mark(timing.STOP)
+mark(marks.STOP)
 """
 
 

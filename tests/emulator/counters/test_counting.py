@@ -1,6 +1,6 @@
 """The plugin counts what a program in the machine is known to do.
 
-Covers `plugin.py`, `building.py`, `cycles.py` and `edgecheck_agent/timing.py`.
+Covers `plugin.py`, `building.py`, `cycles.py` and `edgecheck_agent/marks.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgecheck.emulator.counters.record import Record
 from edgecheck.emulator.hardware import MachineSpec
 from edgecheck.errors import EmulatorError
 from edgecheck.targets import Workload, qemu
-from edgecheck_agent import timing
+from edgecheck_agent import marks
 from tests.emulator.conftest import MIB
 
 pytestmark = pytest.mark.emulator
@@ -32,20 +32,20 @@ PASSES = """
 import ctypes, sys, time
 sys.path.insert(0, "/job")
 import marks
-mark = timing.Marks(wanted=True).set
+mark = marks.Marks(wanted=True).set
 buffer = ctypes.create_string_buffer((1 << 20) + 64)
 place = (ctypes.addressof(buffer) + 63) // 64 * 64
 def write():
     ctypes.memset(place, 1, 1 << 20)
 write()
-mark(timing.SIMULATE)
+mark(marks.SIMULATE)
 write()
-mark(timing.ZERO)
+mark(marks.ZERO)
 start = time.perf_counter_ns()
 for _ in range(100):
     write()
 spent = time.perf_counter_ns() - start
-mark(timing.STOP)
+mark(marks.STOP)
 print(spent)
 """
 LINES = (1 << 20) // 64
@@ -61,7 +61,7 @@ def counts(plain: MachineSpec, cache: Cache, tmp_path: Path) -> Counts:
         state = saved.ensure(plain, cache, print)
         folder, out = tmp_path / "job", tmp_path / "counted"
         folder.mkdir()
-        (folder / "timing.py").write_bytes(Path(timing.__file__).read_bytes())
+        (folder / "marks.py").write_bytes(Path(marks.__file__).read_bytes())
         (folder / "program.py").write_text(program)
         words = plugin.ensure(cache, print).arguments(cpu, out)
         job = machine.Job(folder, b"python3 /job/program.py\nexit\n", 120, words)
@@ -90,7 +90,7 @@ def test_nothing_is_counted_without_marks(counts: Counts) -> None:
 
 
 def test_the_last_marked_part_counts(counts: Counts) -> None:
-    again = "mark(timing.SIMULATE)\nmark(timing.ZERO)\nwrite()\nmark(timing.STOP)\n"
+    again = "mark(marks.SIMULATE)\nmark(marks.ZERO)\nwrite()\nmark(marks.STOP)\n"
     _, found = counts(PASSES + again)
     assert found is not None
     assert found.l1_stores == pytest.approx(LINES, rel=0.05)
