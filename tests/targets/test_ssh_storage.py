@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -24,9 +25,11 @@ from edgecheck.targets.shell.client import connected
 from edgecheck.targets.shell.upload import Item
 from edgecheck.targets.shell.wire import PATIENCE
 from edgecheck.targets.ssh import OpenSsh
+from examples.real_models import fetch
 from tests.builders import profile
+from tests.cli.command import edgecheck
 from tests.targets.sshd import USER
-from tests.targets.workloads import QUICK, events, silent, until, workload
+from tests.targets.workloads import QUICK, comes_true, events, silent, until, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +50,13 @@ def mounted(place: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", 0) as filler:
+        while True:
+            filler.write(bytes(4096))
 
 
 @pytest.fixture
@@ -106,6 +116,24 @@ def test_a_disk_that_fills_up_meanwhile_is_reported(
         pass
     assert caught.value.message == f"The disk of {USER}@127.0.0.1 is full."
     assert not list((board.cache / "device" / "trees").glob("*"))
+
+
+@needs_root
+def test_a_disk_that_is_full_while_the_profile_is_written(small_disk: Callable[[str], Board], tmp_path: Path) -> None:
+    """onnxruntime does not notice that its file is cut off."""
+    board = small_disk("size=50m")
+    arguments = ("--device", "raspberry-pi-4-2gb", "--target", board.address, "--bundle", "system")
+    with ThreadPoolExecutor() as pool:
+        profiled = pool.submit(edgecheck, "profile", fetch("mtcnn_onet.onnx"), *arguments, cwd=tmp_path)
+        assert comes_true(lambda: any((board.cache / "device" / "jobs").glob("*/tmp/edgecheck-profile-*")))
+        with pytest.raises(OSError, match="No space left"):
+            fill(board.home / "filler")
+        done = profiled.result()
+    assert done.code == 3, done
+    words = " ".join(done.err.split())
+    assert "onnxruntime's profile is cut off: the disk of " in words
+    assert " is full" in words
+    assert board.jobs == []
 
 
 @pytest.mark.parametrize("home", ["/sys", "/proc/self/no-such-folder"])
