@@ -3,9 +3,10 @@
     python bare_profile.py MODEL RUNS SHAPE
 
 Prints the microseconds of each operator as JSON, in the order of execution: for .onnx the mean of the middle half of
-the `dur` of each node in the file that onnxruntime writes; for .tflite the average in the table that
-LiteRtGetProfileSummary prints at last, which is TFLite's own summary of the last inference before each call, with 3
-digits after the point of a millisecond. SHAPE is that of every input, "" for the file's.
+the `dur` of each node in the file that onnxruntime writes; for .tflite the same of what LiteRtGetProfileSummary prints,
+TFLite's own table, with 3 digits after the point of a millisecond. That table adds up all inferences of a compiled
+model, and one in which the process lost its core would spoil the average, so the model is compiled for each inference
+anew. SHAPE is that of every input, "" for the file's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-#: Inferences with the profiler on, of which the table counts the last.
+#: Inferences of a compiled model, of which the table has the last.
 WARM = 5
 
 
@@ -62,55 +63,80 @@ def onnx(path: str, runs: int, shape: list[int]) -> list[tuple[str, float]]:
     return [(name.removesuffix("_kernel_time"), middle(values[3:])) for (_, name), values in durations.items()]
 
 
-def tflite(path: str, runs: int, _shape: list[int]) -> list[tuple[str, float]]:  # noqa: PLR0915 - a script
-    import ai_edge_litert
+def tflite(path: str, runs: int, _shape: list[int]) -> list[tuple[str, float]]:
+    bare = LiteRt(path)
+    tables = [bare.table() for _ in range(runs)]
+    return [(rows[0][0], 1000 * middle([value for _, value in rows])) for rows in zip(*tables, strict=True)]
 
-    library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
-    libc = ctypes.CDLL(None)
-    libc.strdup.restype = ctypes.c_void_p
 
-    def new(name: str, *arguments: Any) -> ctypes.c_void_p:
+class LiteRt:
+    """A model in LiteRT's C library, and what it was compiled with."""
+
+    def __init__(self, path: str) -> None:
+        import ai_edge_litert
+
+        self.library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).parent / "libLiteRt.so"))
+        self.libc = ctypes.CDLL(None)
+        self.libc.strdup.restype = ctypes.c_void_p
+        self.environment = self.new("LiteRtCreateEnvironment", 0, None)
+        self.model = self.new("LiteRtCreateModelFromFile", self.environment, os.fsencode(path))
+        self.signature = self.new("LiteRtGetModelSignature", self.model, ctypes.c_size_t(0))
+
+    def new(self, name: str, *arguments: Any) -> ctypes.c_void_p:
+        """The handle that a function returns by its last argument."""
         handle = ctypes.c_void_p()
-        status = getattr(library, name)(*arguments, ctypes.byref(handle))
+        status = getattr(self.library, name)(*arguments, ctypes.byref(handle))
         assert status == 0, (name, status)
         return handle
 
-    environment = new("LiteRtCreateEnvironment", 0, None)
-    model = new("LiteRtCreateModelFromFile", environment, os.fsencode(path))
-    options = new("LiteRtCreateOptions")
-    library.LiteRtSetOptionsHardwareAccelerators(options, 1)
-    for name, text in ((b"runtime_options_string", b"enable_profiling = true\n"), (b"xnnpack", b"num_threads = 1\n")):
-        opaque = new("LiteRtCreateOpaqueOptions", name, ctypes.c_void_p(libc.strdup(text)), libc.free)
-        library.LiteRtAddOpaqueOptions(options, opaque)
-    compiled = new("LiteRtCreateCompiledModel", environment, model, options)
-    profiler = new("LiteRtCompiledModelGetProfiler", compiled)
-    signature = new("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
+    def compiled(self) -> ctypes.c_void_p:
+        """Compile the model for one thread, with the profiler on."""
+        options = self.new("LiteRtCreateOptions")
+        self.library.LiteRtSetOptionsHardwareAccelerators(options, 1)
+        for name, text in (
+            (b"runtime_options_string", b"enable_profiling = true\n"),
+            (b"xnnpack", b"num_threads = 1\n"),
+        ):
+            copy = ctypes.c_void_p(self.libc.strdup(text))
+            opaque = self.new("LiteRtCreateOpaqueOptions", name, copy, self.libc.free)
+            self.library.LiteRtAddOpaqueOptions(options, opaque)
+        return self.new("LiteRtCreateCompiledModel", self.environment, self.model, options)
 
-    def buffers(side: str) -> Any:
+    def buffers(self, compiled: ctypes.c_void_p, side: str) -> Any:
+        """Buffers for the inputs or outputs of a compiled model."""
         count = ctypes.c_size_t()
-        getattr(library, f"LiteRtGetNumSignature{side}s")(signature, ctypes.byref(count))
+        getattr(self.library, f"LiteRtGetNumSignature{side}s")(self.signature, ctypes.byref(count))
         found = (ctypes.c_void_p * count.value)()
         for at in range(count.value):
             index = ctypes.c_size_t(at)
             kind = (ctypes.c_byte * 80)()
-            library.LiteRtGetRankedTensorType(new(f"LiteRtGetSignature{side}TensorByIndex", signature, index), kind)
-            needs = new(f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, ctypes.c_size_t(0), index)
-            found[at] = new("LiteRtCreateManagedTensorBufferFromRequirements", environment, kind, needs).value
+            tensor = self.new(f"LiteRtGetSignature{side}TensorByIndex", self.signature, index)
+            self.library.LiteRtGetRankedTensorType(tensor, kind)
+            needs = self.new(f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, ctypes.c_size_t(0), index)
+            made = self.new("LiteRtCreateManagedTensorBufferFromRequirements", self.environment, kind, needs)
+            found[at] = made.value
         return found
 
-    inputs, outputs = buffers("Input"), buffers("Output")
-    for buffer in inputs:
-        _fill(library, ctypes.c_void_p(buffer))
-    sides = (ctypes.c_size_t(len(inputs)), inputs, ctypes.c_size_t(len(outputs)), outputs)
-    summary = ctypes.c_char_p()
-    for _ in range(runs):
-        for _ in range(WARM):  # printing the table has cooled the caches, the profiler's own included
-            library.LiteRtResetProfiler(profiler)
-            library.LiteRtStartProfiler(profiler)
-            assert library.LiteRtRunCompiledModel(compiled, ctypes.c_size_t(0), *sides) == 0
-            library.LiteRtStopProfiler(profiler)
-        library.LiteRtGetProfileSummary(profiler, compiled, ctypes.byref(summary))
-    return [(name, 1000 * average) for name, average in _run_order((summary.value or b"").decode())]
+    def table(self) -> list[tuple[str, float]]:
+        """Type and milliseconds of each operator in one inference of a model that was compiled for it."""
+        compiled = self.compiled()
+        profiler = self.new("LiteRtCompiledModelGetProfiler", compiled)
+        inputs, outputs = self.buffers(compiled, "Input"), self.buffers(compiled, "Output")
+        for buffer in inputs:
+            _fill(self.library, ctypes.c_void_p(buffer))
+        sides = (ctypes.c_size_t(len(inputs)), inputs, ctypes.c_size_t(len(outputs)), outputs)
+        for _ in range(WARM):
+            self.library.LiteRtResetProfiler(profiler)
+            self.library.LiteRtStartProfiler(profiler)
+            assert self.library.LiteRtRunCompiledModel(compiled, ctypes.c_size_t(0), *sides) == 0
+            self.library.LiteRtStopProfiler(profiler)
+        summary = ctypes.c_char_p()
+        self.library.LiteRtGetProfileSummary(profiler, compiled, ctypes.byref(summary))
+        rows = _run_order((summary.value or b"").decode())
+        for buffer in (*inputs, *outputs):
+            self.library.LiteRtDestroyTensorBuffer(ctypes.c_void_p(buffer))
+        self.library.LiteRtDestroyCompiledModel(compiled)
+        return rows
 
 
 def _fill(library: ctypes.CDLL, buffer: ctypes.c_void_p) -> None:

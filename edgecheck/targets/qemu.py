@@ -118,8 +118,11 @@ class QemuTarget:
     def _counting(
         self, workload: Workload, progress: Callable[[str], None]
     ) -> tuple[Counting | None, tuple[bytes, ...]]:
-        """What counts cache misses besides instructions; or a note on why nothing does."""
-        if workload.job.get("deterministic") is None:
+        """What counts cache misses besides instructions; or a note on why nothing does.
+
+        A profile shows no such counts.
+        """
+        if workload.job.get("deterministic") is None or workload.job.get("profile") is not None:
             return None, ()
         try:
             return counters.ensure(self.profile.emulation_cpu, default_cache(), progress), ()

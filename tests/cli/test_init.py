@@ -50,14 +50,16 @@ def test_nothing_is_overwritten(here: Path) -> None:
     (here / "edgecheck.yaml").write_text("budgets: budgets\n", encoding="utf-8")
     (here / "budgets").mkdir()
     (here / ".gitlab-ci.yml").write_text("mine: true\n", encoding="utf-8")
-    done = edgecheck("init", "a net.onnx", "--name", "net", "--ci", "gitlab", cwd=here)
+    # A phone that is not here: the figures are those of the file.
+    phone = ("--device", "pixel-8")
+    done = edgecheck("init", "a net.onnx", "--name", "net", "--ci", "gitlab", *phone, cwd=here)
     assert done.code == 0
     assert "Kept  edgecheck.yaml, which exists." in done.err
     assert "Kept  .gitlab-ci.yml, which exists." in done.err
     assert "Replace OWNER" not in done.err
     assert (here / ".gitlab-ci.yml").read_text(encoding="utf-8") == "mine: true\n"
     before = (here / "budgets" / "net.yaml").read_bytes()
-    again = edgecheck("init", "a net.onnx", "--name", "net", cwd=here)
+    again = edgecheck("init", "a net.onnx", "--name", "net", *phone, cwd=here)
     assert (again.code, again.out) == (2, "")
     assert again.err.startswith("edgecheck: budgets/net.yaml already exists, and init overwrites nothing.")
     assert "Measuring" not in again.err

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from edgecheck.cli.results import PLACE, Results
@@ -27,14 +29,24 @@ devices: {{this-machine: {{latency_p50: 1 s}}}}
 """
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """Three budgets, the last of which takes its time."""
-    (tmp_path / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
-    (tmp_path / "budgets").mkdir()
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """Three budgets, the last of which takes its time, interrupted then; a copy; and what was written to stderr."""
+    folder = tmp_path_factory.mktemp("stopped") / "here"
+    (folder / "budgets").mkdir(parents=True)
+    (folder / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
     for name, time in (("a", "50 ms"), ("b", "50 ms"), ("c", "60 s")):
-        (tmp_path / "budgets" / f"{name}.yaml").write_text(BUDGET.format(time=time), encoding="utf-8")
-    return tmp_path
+        (folder / "budgets" / f"{name}.yaml").write_text(BUDGET.format(time=time), encoding="utf-8")
+    errors = interrupt(folder, 2)
+    return folder, shutil.copytree(folder, folder.with_name("as it was")), errors
+
+
+@pytest.fixture
+def here(stopped: tuple[Path, Path, str]) -> Path:
+    """The folder as it was when the check was interrupted."""
+    folder, copy, _ = stopped
+    shutil.rmtree(folder)
+    return shutil.copytree(copy, folder)
 
 
 def interrupt(folder: Path, after: int, *options: str) -> str:
@@ -59,13 +71,21 @@ def interrupt(folder: Path, after: int, *options: str) -> str:
 
 
 def hurry(folder: Path) -> None:
-    """The last budget takes no time any more, which makes it another one."""
-    (folder / "budgets" / "c.yaml").write_text(BUDGET.format(time="50 ms"), encoding="utf-8")
+    """Nothing has to run for the last budget any more, which makes it another one."""
+    files_only = "model: ../net.onnx\ndevices: {this-machine: {size: 2 MB, ram_peak: off}}\n"
+    (folder / "budgets" / "c.yaml").write_text(files_only, encoding="utf-8")
 
 
-def test_it_goes_on_after_an_interruption(here: Path) -> None:
-    errors = interrupt(here, 2)
-    assert errors.startswith(
+def with_metadata(model: Path) -> bytes:
+    """The model with another documentation string, which computes the same."""
+    whole = onnx.load(model)
+    whole.doc_string = "trained again"
+    data: bytes = whole.SerializeToString()
+    return data
+
+
+def test_it_goes_on_after_an_interruption(here: Path, stopped: tuple[Path, Path, str]) -> None:
+    assert stopped[-1].startswith(
         "edgecheck: 2 of 3 checks are done and saved: run the same command with --resume to continue after them.\n"
     )
     (kept,) = (here / PLACE).iterdir()
@@ -88,11 +108,12 @@ def test_it_goes_on_after_an_interruption(here: Path) -> None:
         assert {**new, "caveats": new["caveats"][:-1]} == old
     assert [path.name for path in (here / PLACE).glob("*.part.json")] == []
     # All of it is done: another time there is nothing to go on with.
-    again = edgecheck("check", "budgets/a.yaml", "--resume", cwd=here)
+    again = edgecheck("check", "budgets/c.yaml", "--resume", cwd=here)
     assert "nothing to resume" in again.err
 
 
 def test_twice_interrupted(here: Path) -> None:
+    shutil.rmtree(here / PLACE)
     interrupt(here, 1)
     errors = interrupt(here, 2, "--resume")
     assert errors.startswith("edgecheck: reusing the results of 1 of 3 checks")
@@ -106,25 +127,24 @@ def test_twice_interrupted(here: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "taken"),
     [
-        (lambda here: (here / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes() + b"\0"), 0),
+        (lambda here: (here / "net.onnx").write_bytes(with_metadata(fetch("mtcnn_onet.onnx"))), 0),
         (lambda here: (here / "budgets" / "a.yaml").write_text(BUDGET.format(time="40 ms"), encoding="utf-8"), 1),
         (lambda here: (here / "budgets" / "d.yaml").write_text(BUDGET.format(time="40 ms"), encoding="utf-8"), 2),
     ],
     ids=["model", "budget", "one more"],
 )
 def test_what_changed_is_done_again(change: object, taken: int, here: Path) -> None:
-    interrupt(here, 2)
     assert callable(change)
     change(here)
     hurry(here)
     done = edgecheck("check", "-v", "--resume", cwd=here)
+    assert done.code == 0, done.err
     assert ("reusing" in done.err) is bool(taken)
     assert done.out.count(f"{TAKEN_OVER}: ") == taken
 
 
 @pytest.mark.parametrize("options", [["--on-unknown", "warn"], ["--target", "local"], ["--trust"]])
 def test_other_options_are_other_checks_where_they_decide(options: list[str], here: Path) -> None:
-    interrupt(here, 2)
     hurry(here)
     done = edgecheck("check", "budgets/a.yaml", "--resume", *options, cwd=here)
     # Without an option this machine is the target already.

@@ -60,12 +60,14 @@ class Watching:
 def here(tmp_path: Path) -> Path:
     (tmp_path / "budgets").mkdir()
     (tmp_path / "net.onnx").write_bytes(fetch("mtcnn_onet.onnx").read_bytes())
-    write(tmp_path, "2 MB")
+    write(tmp_path, "2 MB", "1 GiB")
     return tmp_path
 
 
-def write(folder: Path, size: str) -> None:
-    text = f"model: ../net.onnx\ndevices: {{this-machine: {{size: {size}, download: 9 MB}}}}\n"
+def write(folder: Path, size: str, ram_peak: str = "off") -> None:
+    """A budget; without a limit on memory nothing runs."""
+    limits = f"size: {size}, download: 9 MB, ram_peak: {ram_peak}"
+    text = f"model: ../net.onnx\ndevices: {{this-machine: {{{limits}}}}}\n"
     (folder / "budgets" / "net.yaml").write_text(text, encoding="utf-8")
 
 

@@ -106,10 +106,8 @@ def test_the_same_check_has_the_same_figures_however_busy_the_host_is(first: dic
     model = fetch("face_detection_short_range.tflite")
     with busy():
         loaded = figures(tmp_path, model, "--device", "raspberry-pi-4-2gb", *LIMITS)
-    again = figures(tmp_path, model, "--device", "raspberry-pi-4-2gb", *LIMITS)
-    for other in (loaded, again):
-        for metric, margin in (("instructions", 0.001), ("ram_peak", 0.005)):
-            assert other["figures"][metric]["value"] == pytest.approx(first["figures"][metric]["value"], rel=margin)
+    for metric, margin in (("instructions", 0.001), ("ram_peak", 0.005)):
+        assert loaded["figures"][metric]["value"] == pytest.approx(first["figures"][metric]["value"], rel=margin)
 
 
 def test_devices_with_the_same_core_share_a_run(tmp_path: Path) -> None:
@@ -138,8 +136,11 @@ def read_anew(*places: Path) -> None:
 
 
 def test_what_models_cost_is_what_they_cost_on_this_host(tmp_path: Path) -> None:
-    """The same runtime on both sides: what is left is the page tables' and the allocator's."""
-    names = ("face_detection_short_range.tflite", "face_landmark.tflite", "face_detection_back.tflite")
+    """The same runtime on both sides: what is left is the page tables' and the allocator's.
+
+    Of a larger model that is a smaller share.
+    """
+    names = ("face_detection_short_range.tflite", "face_landmark.tflite")
     models = [fetch(name) for name in names]
     pi = Profiles().get("raspberry-pi-5-4gb")
     (tmp_path / "budget.yaml").write_text(
@@ -162,7 +163,7 @@ def costs(folder: Path, *arguments: str) -> dict[str, float]:
 
 
 def hungry(path: Path) -> Path:
-    """A small file that takes some 500 MB while it is loaded: in pieces, each of which the kernel promises."""
+    """A small file that takes some 350 MB while it is loaded: in pieces, each of which the kernel promises."""
     pieces = [f"piece{number}" for number in range(4)]
     fills = [numpy_helper.from_array(np.array([number], dtype=np.float32)) for number in range(4)]
     nodes = [
@@ -175,7 +176,7 @@ def hungry(path: Path) -> Path:
         helper.make_node("Add", ["x", "most"], ["y"]),
     ]
     rows = [small_models.value(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
-    shape = {"shape": np.array([15_000_000], dtype=np.int64)}
+    shape = {"shape": np.array([9_000_000], dtype=np.int64)}
     return small_models.save(path, small_models.model(nodes, [rows[0]], [rows[1]], weights=shape))
 
 
@@ -229,14 +230,14 @@ def test_qemu_killed_in_the_middle_is_no_verdict_and_the_next_check_works(tmp_pa
     assert process.returncode == 3, out + errors
     assert "QEMU was killed by signal 9" in re.sub(r"\s+", " ", out)
     assert not list(tmp_path.glob("edgecheck-*"))
-    done = edgecheck("check", fetch("face_landmark.tflite"), "--device", "raspberry-pi-4-2gb", "--fresh", cwd=tmp_path)
+    done = edgecheck("check", fetch("hey_jarvis.tflite"), "--device", "raspberry-pi-4-2gb", "--fresh", cwd=tmp_path)
     assert done.code == 0, done.out + done.err
 
 
 @pytest.mark.usefixtures("first")
 def test_a_damaged_state_is_made_again(tmp_path: Path) -> None:
     """One block of the saved RAM is lost, as on a worn SD card."""
-    model, pi = fetch("face_landmark.tflite"), Profiles().get("raspberry-pi-4-2gb")
+    model, pi = fetch("hey_jarvis.tflite"), Profiles().get("raspberry-pi-4-2gb")
     command = command_for({"format": "tflite", "runtime": None, "threads": 1})
     spec = open_target(EMULATED, pi).spec(pi.runtimes["tflite"], model.stat().st_size, print, command)
     ram = saved.ensure(spec, default_cache(), print).ram
