@@ -5,8 +5,8 @@
 Prints the microseconds of each operator as JSON, in the order of execution: for .onnx the mean of the middle half of
 the `dur` of each node in the file that onnxruntime writes; for .tflite the same of what LiteRtGetProfileSummary prints,
 TFLite's own table, with 3 digits after the point of a millisecond. That table adds up all inferences of a compiled
-model, and one in which the process lost its core would spoil the average, so the model is compiled again for each
-inference. SHAPE is that of every input, "" for the file's.
+model, and one in which the process lost its core would spoil the average, so the model is compiled for each inference
+again. SHAPE is that of every input, "" for the file's.
 """
 
 from __future__ import annotations

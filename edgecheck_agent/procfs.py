@@ -46,8 +46,12 @@ def rss(pid: int) -> Optional[int]:
 
 
 def available() -> Optional[int]:
-    """MemAvailable of the machine now: its drop also shows what a GPU takes of shared memory."""
-    return sizes("/proc/meminfo").get("MemAvailable")
+    """MemAvailable of the machine now: its drop also shows what a GPU takes of shared memory.
+
+    It is read with every sample, every 10 ms: reading all lines would take seven times as long.
+    """
+    _before, _, after = text("/proc/meminfo").partition("MemAvailable:")
+    return int(after.split(None, 1)[0]) * 1024 if after else None
 
 
 def own_memory() -> Dict[str, Optional[int]]:

@@ -67,6 +67,10 @@ def test_the_affinity_is_that_of_the_agent() -> None:
     assert agent_run(done.stdout, done.stderr, 0).events[0]["cpu"]["affinity"] == [core]
 
 
+def test_what_is_available_is_the_figure_of_its_line() -> None:
+    assert procfs.available() == pytest.approx(procfs.sizes("/proc/meminfo")["MemAvailable"], abs=256 * 2**20)
+
+
 def test_without_proc_psutil_provides_what_it_can() -> None:
     """As on macOS; here both can be asked."""
     found = procfs.without_proc()

@@ -1,4 +1,4 @@
-"""One board for all tests of this folder, as it comes from the shop: nothing of edgecheck's is on it."""
+"""One board for all tests of this folder, on which one check has been: the agent and a runtime are there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecheck.emulator import programs
-from tests.board import machine, system
+from tests.board import machine, system, used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def board_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated
     """The machine, which runs as long as the tests of one file do: others count what this process leaves running."""
     if any(programs.find(name) is None for name in (programs.QEMU, programs.MKE2FS)):
         pytest.skip("QEMU or mke2fs is not installed")
-    with machine.started(system.ensure(), tmp_path_factory.mktemp("board")) as board:
+    with machine.started(system.ensure(), tmp_path_factory.mktemp("board"), used.disk()) as board:
         yield board
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,11 @@ class Lab:
     address: str
     folder: Path
     stack: ExitStack
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """By name."""
 
-    def worker(self, name: str, *options: str, resource: str = f"device={DEVICE}") -> subprocess.Popen[bytes]:
-        """A worker whose checks are on a device of its own."""
+    def worker(self, name: str, *options: str, resource: str = f"device={DEVICE}") -> None:
+        """Start a worker whose checks are on a device of its own."""
         home = self.folder / name
         home.mkdir()
         environment = os.environ | {
@@ -52,7 +54,7 @@ class Lab:
             "XDG_CACHE_HOME": str(home / "cache"),
         }
         argv = [DASK, "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name]
-        return self.stack.enter_context(running([*argv, *options], home, environment))
+        self.workers[name] = self.stack.enter_context(running([*argv, *options], home, environment))
 
 
 class running:  # noqa: N801 - a context manager
@@ -105,7 +107,7 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def budgets(folder: Path, count: int, seconds: int = 1) -> None:
+def budgets(folder: Path, count: int, seconds: float = 0.2) -> None:
     for at in range(count):
         (folder / f"{at}.yaml").write_text(BUDGET.format(seconds=seconds))
 
@@ -159,23 +161,6 @@ def test_checks_run_on_the_workers_and_each_file_travels_once(lab: Lab, here: Pa
     assert sorted(on_scheduler(lab.address, computed).values()) == [1, 1]
 
 
-def test_a_worker_that_is_killed_loses_nothing(scheduler: Callable[[], Lab], here: Path) -> None:
-    lab = scheduler()
-    doomed, *_ = [lab.worker(name) for name in ("one", "two", "three")]
-    assert comes_true(lambda: on_scheduler(lab.address, workers) == 3)
-    budgets(here, 4, seconds=1)
-    argv = [EDGECHECK, "check", *options(lab, 4)]
-    with subprocess.Popen(argv, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert comes_true((lab.folder / "one" / "measuring.lock").exists)
-        time.sleep(0.5)
-        os.kill(doomed.pid, signal.SIGKILL)
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 3, err
-    checks = checks_in(here)
-    assert len(checks) == 4
-    assert all(check["run"] is not None and check["run"]["broken"] == "" for check in checks)
-
-
 def refused(done: Done) -> str:
     assert (done.code, done.out) == (3, "")
     return done.err
@@ -192,20 +177,34 @@ def test_a_resource_that_no_worker_has_is_an_error(lab: Lab, here: Path) -> None
     assert "has the resource memory (2.14748e+09)" in refused(emulated)
 
 
-def test_versions_that_differ_are_refused(scheduler: Callable[[], Lab], here: Path) -> None:
+def test_no_scheduler_no_worker_and_one_of_another_version_are_told(scheduler: Callable[[], Lab], here: Path) -> None:
+    budgets(here, 1)
+    nobody = Lab("tcp://127.0.0.1:9", here, ExitStack())
+    assert "No scheduler answers at tcp://127.0.0.1:9." in refused(edgecheck("check", *options(nobody, 1), cwd=here))
     lab = scheduler()
+    assert "has no worker" in refused(edgecheck("check", *options(lab, 1), cwd=here))
     (lab.folder / "older.py").write_text("import edgecheck.version\n\nedgecheck.version.VERSION = '0.0.1'\n")
     lab.worker("older", "--preload", str(lab.folder / "older.py"))
     assert comes_true(lambda: on_scheduler(lab.address, workers) == 1)
-    budgets(here, 1)
     said = refused(edgecheck("check", *options(lab, 1), cwd=here))
     assert "Versions differ: edgecheck is " in said
     assert "0.0.1 on the worker tcp://127.0.0.1:" in said
 
 
-def test_no_scheduler_and_no_worker_are_told(scheduler: Callable[[], Lab], here: Path) -> None:
-    budgets(here, 1)
-    empty = scheduler()
-    assert "has no worker" in refused(edgecheck("check", *options(empty, 1), cwd=here))
-    nobody = Lab("tcp://127.0.0.1:9", here, ExitStack())
-    assert "No scheduler answers at tcp://127.0.0.1:9." in refused(edgecheck("check", *options(nobody, 1), cwd=here))
+def test_a_worker_that_is_killed_loses_nothing(lab: Lab, here: Path) -> None:
+    """The last test here, since there is one worker less then."""
+    assert comes_true(lambda: on_scheduler(lab.address, workers) == 3)
+    budgets(here, 4, seconds=1)
+    begun = lab.folder / "one" / "measuring.lock"
+    begun.unlink(missing_ok=True)
+    argv = [EDGECHECK, "check", *options(lab, 4)]
+    with subprocess.Popen(argv, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert comes_true(begun.exists)
+        time.sleep(0.5)
+        os.kill(lab.workers["one"].pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert on_scheduler(lab.address, workers) == 2
+    checks = checks_in(here)
+    assert len(checks) == 4
+    assert all(check["run"] is not None and check["run"]["broken"] == "" for check in checks)

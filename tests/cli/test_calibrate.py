@@ -1,6 +1,6 @@
 """`edgecheck devices calibrate`: what is refused before anything is measured, and how the profile's file changes.
 
-That it measures is tested on a board that is not this machine: `tests/board`.
+That it measures is tested on a phone, over adb: `tests/targets/test_adb.py`.
 """
 
 from __future__ import annotations

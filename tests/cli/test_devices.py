@@ -1,4 +1,4 @@
-"""`edgecheck devices` and `edgecheck devices show`; `probe` and `calibrate` are tested on a board: `tests/board`."""
+"""`edgecheck devices` and `edgecheck devices show`; `probe` is tested on a board: `tests/board`."""
 
 from __future__ import annotations
 

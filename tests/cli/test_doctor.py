@@ -22,10 +22,17 @@ def test_every_source_of_a_route_has_a_name_that_people_know() -> None:
     assert {source for route in ROUTES for source in route.sources} == set(_SOURCES)
 
 
-def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> None:
-    done = edgecheck("doctor", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What it prints where nothing has been built yet."""
+    folder = tmp_path_factory.mktemp("empty")
+    done = edgecheck("doctor", cwd=folder, XDG_CACHE_HOME=str(folder))
     assert done.code == 0, done.err
-    lines = done.out.partition("Converters\n")[2].partition("\n\n")[0].splitlines()
+    return done.out
+
+
+def test_each_extra_says_what_it_converts_and_how_to_get_it(printed: str) -> None:
+    lines = printed.partition("Converters\n")[2].partition("\n\n")[0].splitlines()
     assert len(lines) == len({route.extra for route in ROUTES})
     assert any(re.match(r"  . \.onnx to \.onnx +onnxruntime [\d.]+, onnx [\d.]+$", line) for line in lines)
     assert any(re.match(r"  . Keras \.keras, \.h5, SavedModel to \.tflite and \.onnx ", line) for line in lines)
@@ -35,9 +42,8 @@ def test_each_extra_says_what_it_converts_and_how_to_get_it(tmp_path: Path) -> N
             assert line.endswith("pip install 'edgecheck-ml[litert-torch]', in a separate environment")
 
 
-def test_the_emulated_device_is_named_with_what_it_needs(tmp_path: Path) -> None:
-    done = edgecheck("doctor", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
-    lines = done.out.partition("Emulated devices\n")[2].partition("\n\n")[0].splitlines()
+def test_the_emulated_device_is_named_with_what_it_needs(printed: str, tmp_path: Path) -> None:
+    lines = printed.partition("Emulated devices\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[1] for line in lines] == ["qemu-system-aarch64", "mke2fs", "C", "llvm-mca", "system"]
     assert re.search(r"built on first use: \d+ packages, \d+ MB, from the mirror of Debian", lines[4])
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edgecheck.cli import doctor
 from edgecheck.config import Profiles
 from edgecheck.core.address import parse
-from edgecheck.core.device import AppShare
+from edgecheck.core.device import AppShare, Costs
 from edgecheck.errors import TargetError
 from edgecheck.targets import open_target
 from edgecheck.targets.adb import bringing, portable, server
@@ -186,17 +187,36 @@ def test_a_phone_is_calibrated(phones: Callable[..., Phone], tmp_path: Path) -> 
     phone.android(programs(str(SHARED)))
     file = tmp_path / "device_profiles" / "my-pixel.yaml"
     file.parent.mkdir()
-    file.write_text("extends: pixel-8\nname: My Pixel\n")
+    written = "extends: pixel-8\nname: My Pixel  # the blue one\n"
+    file.write_text(written)
     command = ("devices", "calibrate", "adb://", "--profile", "my-pixel", "--format", "onnx")
     done = edgecheck(*command, "--network", "dense", "--network", "stem", cwd=tmp_path)
     assert done.code == 0, done.err
     told = [line.split()[0] for line in done.err.splitlines() if " instructions, " in line]
     assert told == ["dense-float", "stem-float", "dense-int8", "stem-int8"]
+    assert done.out == ""
+    lines = done.err.splitlines()
+    assert lines[-1] == "Wrote device_profiles/my-pixel.yaml."
+    assert file.read_text().startswith(written)
     projection = Profiles([file.parent]).get("my-pixel").projection
-    assert projection.float is not None
-    assert projection.int8 is not None
-    assert projection.float.runtime == projection.int8.runtime == "onnxruntime"
+    for kind, constant in (("float", projection.float), ("int8", projection.int8)):
+        assert constant is not None
+        (line,) = (line for line in lines if line.startswith(f"{kind}: "))
+        said = re.fullmatch(rf"{kind}: (\S+) ns per instruction, spread (\d+)% over 2 networks on onnxruntime", line)
+        assert said is not None, line
+        assert float(said[1]) == pytest.approx(constant.ns_per_instruction, rel=0.01)
+        assert int(said[2]) == pytest.approx(100 * constant.spread, abs=1), "the file has a digit more"
+    costs_are_there(projection.costs, lines)
     assert (phone.shared / "fixed").read_text() == "true\nfalse\n" * 4
+
+
+def costs_are_there(costs: Costs | None, lines: list[str]) -> None:
+    assert costs is not None
+    assert (costs.networks, costs.runtime, costs.spread, costs.l2_size) == (4, "onnxruntime", 0.0, 1 << 20)
+    (line,) = (line for line in lines if line.startswith("costs: "))
+    assert re.fullmatch(
+        r"costs: (one factor|all costs).* from 4 networks on onnxruntime, \d+% off in the median .*", line
+    )
 
 
 def test_a_profile_that_was_probed_is_checked_with(phones: Callable[..., Phone], tmp_path: Path) -> None:
@@ -432,14 +452,19 @@ def test_adb_is_missing(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     assert error.hint.startswith("Install it (sudo apt install adb")
 
 
-def test_doctor_names_the_phones_with_their_states(phones: Callable[..., Phone], tmp_path: Path) -> None:
+def test_doctor_names_the_phones_with_their_states(
+    phones: Callable[..., Phone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phone = phones(has_all=False)
     lines = edgecheck("doctor", cwd=tmp_path).out.partition("Phones\n")[2].partition("\n\n")[0].splitlines()
     assert re.match(r"  ✔ adb +/.*adb, version 41", lines[0])
     assert re.match(rf"  ✔ {SERIAL} +ready: --target adb://{SERIAL}", lines[1])
     phone.adb("disconnect", SERIAL)
-    done = edgecheck("doctor", cwd=tmp_path)
-    assert re.search(r"✘ phone +none is connected", done.out)
-    done = edgecheck("doctor", cwd=tmp_path, ADB_SERVER_SOCKET=f"localfilesystem:{tmp_path}/none")
-    assert re.search(r"✘ server +none runs: to look for phones, adb devices -l", done.out)
+    assert [(line.works, line.what, line.found) for line in doctor._phones()][1:] == [
+        (False, "phone", "none is connected")
+    ]
+    monkeypatch.setenv("ADB_SERVER_SOCKET", f"localfilesystem:{tmp_path}/none")
+    assert [(line.works, line.what, line.found) for line in doctor._phones()][1:] == [
+        (False, "server", "none runs: to look for phones, adb devices -l")
+    ]
     assert not (tmp_path / "none").exists()

@@ -50,7 +50,7 @@ def rack(boards: Callable[..., Board], monkeypatch: pytest.MonkeyPatch) -> list[
     return every
 
 
-def project(folder: Path, addresses: list[str], budgets: int, seconds: int) -> None:
+def project(folder: Path, addresses: list[str], budgets: int, seconds: float = 0.2) -> None:
     listed = "".join(f"    - {address}\n" for address in addresses)
     (folder / "edgecheck.yaml").write_text(f"targets:\n  jetson-nano:\n{listed}")
     (folder / "budgets").mkdir()
@@ -79,7 +79,7 @@ def shut(board: Board) -> None:
 def test_work_is_shared_and_each_thing_is_sent_to_each_board_once(
     rack: list[Board], model: Path, tmp_path: Path
 ) -> None:
-    project(tmp_path, [board.address for board in rack], budgets=4, seconds=1)
+    project(tmp_path, [board.address for board in rack], budgets=4)
     said: list[str] = []
     report = check_budgets(root=tmp_path, progress=said.append)
     targets = [result.target for result in report.results]
@@ -94,10 +94,10 @@ def test_work_is_shared_and_each_thing_is_sent_to_each_board_once(
 
 
 def test_every_board_may_do_every_check(rack: list[Board], model: Path, tmp_path: Path) -> None:
-    project(tmp_path, [board.address for board in rack], budgets=1, seconds=1)
+    project(tmp_path, [board.address for board in rack[:2]], budgets=1)
     with started(tmp_path, "--every-board") as process:
         out, _ = process.communicate(timeout=60)
-    assert [check["target"] for check in report_in(tmp_path)["checks"]] == [board.address for board in rack]
+    assert [check["target"] for check in report_in(tmp_path)["checks"]] == [board.address for board in rack[:2]]
     assert "latency_p50" in out.partition("highest")[2]
 
 
@@ -128,7 +128,7 @@ def test_a_board_that_is_lost_hands_its_check_on_and_is_left_out(
 
 def test_with_all_boards_dead_every_check_is_unknown_with_all_reasons(model: Path, tmp_path: Path) -> None:
     dead = [f"ssh://{USER}@127.0.0.1:{free_port()}" for _ in range(2)]
-    project(tmp_path, dead, budgets=3, seconds=1)
+    project(tmp_path, dead, budgets=3)
     with started(tmp_path) as process:
         process.communicate(timeout=60)
     assert process.returncode == 3
@@ -159,7 +159,7 @@ def test_ctrl_c_ends_all_boards_at_once_and_leaves_nothing_on_any(
 
 
 def test_a_baseline_stays_on_the_board_that_measured_it(rack: list[Board], model: Path, tmp_path: Path) -> None:
-    project(tmp_path, [board.address for board in rack], budgets=2, seconds=1)
+    project(tmp_path, [board.address for board in rack], budgets=2)
     for path in (tmp_path / "budgets").glob("*.yaml"):
         path.write_text(path.read_text() + "regression: {latency_p50: 300%}\n")
     with started(tmp_path) as process:
@@ -191,17 +191,17 @@ def test_the_health_of_every_board_is_asked_and_kept(rack: list[Board], tmp_path
 
 
 def test_the_variants_that_fit_tries_are_measured_on_one_board(rack: list[Board], model: Path, tmp_path: Path) -> None:
-    project(tmp_path, [board.address for board in rack], budgets=1, seconds=1)
+    project(tmp_path, [board.address for board in rack], budgets=1)
     argv = [EDGECHECK, "fit", "budgets/0.yaml", "--variant", "as-is", "--variant", "float16", "--format", "json"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode in {0, 1, 3}, done.stderr  # a second is too short for some verdicts
+    assert done.returncode in {0, 1, 3}, done.stderr  # 0.2 s is too short for some verdicts
     assert done.stdout.count('"latencies"') >= 2  # both were measured
     boards = [board for board in rack if (board.cache / "device").exists()]
     assert len(boards) == 1
 
 
 def test_a_shard_of_the_checks_is_shared_by_all_boards(rack: list[Board], model: Path, tmp_path: Path) -> None:
-    project(tmp_path, [board.address for board in rack], budgets=4, seconds=1)
+    project(tmp_path, [board.address for board in rack], budgets=4)
     with started(tmp_path, "--shard", "1/2") as process:
         process.communicate(timeout=60)
     checks = report_in(tmp_path)["checks"]

@@ -44,7 +44,7 @@ def pair(boards: Callable[..., Board], monkeypatch: pytest.MonkeyPatch) -> tuple
     return one, other
 
 
-def started(pair: tuple[Board, Board], folder: Path, seconds: int) -> subprocess.Popen[str]:
+def started(pair: tuple[Board, Board], folder: Path, seconds: float) -> subprocess.Popen[str]:
     """Two budgets on both boards: the Jetson's is the first, the Raspberry Pi's the other."""
     for name in ("a", "b"):
         (folder / f"{name}.yaml").write_text(BUDGET.format(seconds=seconds))
@@ -76,7 +76,7 @@ def test_each_board_has_its_own_queue_and_results_come_in_order(
 ) -> None:
     most = [0, 0]
     together = False
-    with started(pair, tmp_path, seconds=2) as process:
+    with started(pair, tmp_path, seconds=0.5) as process:
         while process.poll() is None:
             running = [len(list((board.cache / "device" / "jobs").glob("*"))) for board in pair]
             most = [max(each) for each in zip(most, running, strict=True)]
@@ -97,7 +97,7 @@ def test_each_board_has_its_own_queue_and_results_come_in_order(
 
 def test_a_board_that_goes_does_not_stop_the_other(pair: tuple[Board, Board], model: Path, tmp_path: Path) -> None:
     gone, alive = pair
-    with started(pair, tmp_path, seconds=3) as process:
+    with started(pair, tmp_path, seconds=1) as process:
         assert comes_true(lambda: all(board.processes("worker.py") for board in pair))
         (gone.folder / "authorized_keys").write_text("")
         for session in psutil.Process(gone.process.pid).children():
