@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 #: Inferences of a compiled model, of which the table has the last.
-WARM = 5
+WARM = 20
 
 
 def main() -> None:
