@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edgecheck.checks.accelerated import ensure_possible
@@ -43,6 +43,22 @@ def plan_profile(
         )
     check = checks[0]
     return replace(check, limits=(), target=check.target or nearest(check.profile))
+
+
+def ensure_one_format(checks: Sequence[Check]) -> None:
+    """Check, before anything is measured, that one runtime runs the artifacts of all checks.
+
+    Raises:
+        UndecidedError: their formats differ.
+    """
+    formats = [request_of(check).format for check in checks]
+    if len(set(formats)) > 1:
+        named = " and ".join(
+            f"{check.budget.model.path.name} runs as .{each}" for check, each in zip(checks, formats, strict=True)
+        )
+        raise UndecidedError(
+            f"The two profiles cannot be compared: {named}.", "Profile two models that one runtime runs."
+        )
 
 
 def profile_check(

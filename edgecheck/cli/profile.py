@@ -25,8 +25,6 @@ from edgecheck.reports.profile import FORMATS, ProfileReport, render_profile
 from edgecheck.targets import Reuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edgecheck.checks.profiling import Profiled
     from edgecheck.core.operator_changes import OperatorChanges
 
@@ -101,15 +99,11 @@ def command(
         pin=pin,
     )
     _ensure_one(model, variants)
-    take = _taker(selection, targets, fresh=fresh)
-    with Progress(1 if against is None else 2) as progress:
-        found = take(model, progress, 1 if against is None else _PROCESSES)
-        old = None
-        if against is not None:
-            progress.next()
-            old = take(against, progress, _PROCESSES)
+    models = (model,) if against is None else (model, against)
+    with Progress(len(models)) as progress:
+        found, *others = _profiled(models, selection, targets, progress, fresh=fresh)
     report = _report(found, By(by), top)
-    if old is not None:
+    for old in others:
         report = replace(report, old=old.check.budget.model.path.name, changes=_changes(found, old))
     for name, file in formats or (("terminal", ""),):
         if file:
@@ -128,20 +122,31 @@ def _ensure_one(model: Path, variants: tuple[str, ...]) -> None:
         )
 
 
-def _taker(selection: Selection, targets: tuple[str, ...], *, fresh: bool) -> Callable[[Path, Progress, int], Profiled]:
-    """What profiles a model in the way that the options say."""
-    from edgecheck.checks.profiling import plan_profile, profile_check
+def _profiled(
+    models: tuple[Path, ...], selection: Selection, targets: tuple[str, ...], progress: Progress, *, fresh: bool
+) -> list[Profiled]:
+    """The profile of each model, in the way that the options say.
+
+    Raises:
+        UndecidedError: there is none, or no one runtime runs both models.
+    """
+    from edgecheck.checks.profiling import ensure_one_format, plan_profile, profile_check
 
     project = load_project(Path.cwd())
     settings = ConversionSettings(user_cache_path("edgecheck"))
-    began = time.time()
-
-    def take(model: Path, progress: Progress, processes: int) -> Profiled:
-        check = plan_profile(replace(selection, paths=(model,)), project, targets, progress.show)
-        check = replace(check, reuse=Reuse(began, fresh))
-        return profile_check(check, settings, progress.show, processes=processes)
-
-    return take
+    reuse = Reuse(time.time(), fresh)
+    checks = [
+        replace(plan_profile(replace(selection, paths=(model,)), project, targets, progress.show), reuse=reuse)
+        for model in models
+    ]
+    ensure_one_format(checks)
+    found = []
+    for at, check in enumerate(checks):
+        if at:
+            progress.next()
+        processes = 1 if len(checks) == 1 else _PROCESSES
+        found.append(profile_check(check, settings, progress.show, processes=processes))
+    return found
 
 
 def _report(found: Profiled, by: By, top: int) -> ProfileReport:

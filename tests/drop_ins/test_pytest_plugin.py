@@ -33,10 +33,16 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project
 
 def run(pytester: pytest.Pytester, suite: Project, call: str, *options: str) -> pytest.RunResult:
     """One test with that call, in a pytest of its own."""
-    suite.write(
-        "tests/test_fits.py",
-        f"def test_fits(edgecheck_check):\n    report = edgecheck_check({call})\n    assert report\n",
-    )
+    return run_all(pytester, suite, [call], *options)
+
+
+def run_all(pytester: pytest.Pytester, suite: Project, calls: list[str], *options: str) -> pytest.RunResult:
+    """A test with each call, `test_0` and so on, in one pytest."""
+    tests = [
+        f"def test_{at}(edgecheck_check):\n    report = edgecheck_check({call})\n    assert report\n"
+        for at, call in enumerate(calls)
+    ]
+    suite.write("tests/test_fits.py", "".join(tests))
     return pytester.runpytest_subprocess("--rootdir", str(suite.folder), str(suite.folder / "tests"), *options)
 
 
@@ -70,29 +76,21 @@ def test_relative_paths_are_in_the_root_folder_wherever_the_test_is(pytester: py
     pytester.runpytest_subprocess("--rootdir", str(suite.folder), str(suite.folder / "tests")).assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("rule", "outcome"),
-    [
-        ("", {"failed": 1}),
-        (', on_unknown="fail"', {"failed": 1}),
-        (', on_unknown="skip"', {"skipped": 1}),
-        (', on_unknown="warn"', {"passed": 1, "warnings": 1}),
-        (', on_unknown="ignore"', {"passed": 1}),
-    ],
-)
-def test_what_an_undecided_limit_makes_of_the_test(
-    pytester: pytest.Pytester, suite: Project, rule: str, outcome: dict[str, int]
-) -> None:
-    done = run(pytester, suite, UNKNOWN + rule, "-rs")
-    done.assert_outcomes(**outcome)
-    if "skipped" in outcome:
-        done.stdout.fnmatch_lines(["SKIPPED * size: No route converts onnx to tflite*"])
+def test_what_an_undecided_limit_makes_of_the_test(pytester: pytest.Pytester, suite: Project) -> None:
+    rules = ["", *(f', on_unknown="{rule}"' for rule in ("fail", "skip", "warn", "ignore"))]
+    done = run_all(pytester, suite, [UNKNOWN + rule for rule in rules], "-v", "-rs")
+    done.assert_outcomes(failed=2, skipped=1, passed=2, warnings=1)
+    for at, outcome in enumerate(("FAILED", "FAILED", "SKIPPED", "PASSED", "PASSED")):
+        done.stdout.fnmatch_lines([f"*::test_{at} {outcome}*"])
+    done.stdout.fnmatch_lines(["*test_fits.py:11: *: size: No route converts onnx to tflite*"])
+    done.stdout.fnmatch_lines(["SKIPPED * size: No route converts onnx to tflite*"])
 
 
 def test_the_suite_may_set_the_rule_and_the_call_has_the_last_word(pytester: pytest.Pytester, suite: Project) -> None:
     suite.write("pytest.ini", "[pytest]\nedgecheck_on_unknown = skip\n")
-    run(pytester, suite, UNKNOWN).assert_outcomes(skipped=1)
-    run(pytester, suite, UNKNOWN + ', on_unknown="fail"').assert_outcomes(failed=1)
+    done = run_all(pytester, suite, [UNKNOWN, UNKNOWN + ', on_unknown="fail"'], "-v")
+    done.assert_outcomes(skipped=1, failed=1)
+    done.stdout.fnmatch_lines(["*::test_0 SKIPPED*", "*::test_1 FAILED*"])
     run(pytester, suite, UNKNOWN, "-o", "edgecheck_on_unknown=fail").assert_outcomes(failed=1)
     done = run(pytester, suite, UNKNOWN, "-o", "edgecheck_on_unknown=maybe")
     done.assert_outcomes(failed=1)
@@ -120,11 +118,9 @@ def test_a_warning_is_a_warning_of_python(pytester: pytest.Pytester, suite: Proj
 
 
 def test_a_mistake_fails_with_what_to_do(pytester: pytest.Pytester, suite: Project) -> None:
-    done = run(pytester, suite, '"nothing.onnx", limits={"sise": "1 MB"}')
-    done.assert_outcomes(failed=1)
+    done = run_all(pytester, suite, ['"nothing.onnx", limits={"sise": "1 MB"}', '"nothing.onnx"'])
+    done.assert_outcomes(failed=2)
     done.stdout.fnmatch_lines(["*unknown metric 'sise'; did you mean size?"])
-    done = run(pytester, suite, '"nothing.onnx"')
-    done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*nothing.onnx does not exist.", "Check the path*"])
     done.stdout.no_fnmatch_line("*Traceback*")
 
