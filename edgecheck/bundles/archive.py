@@ -12,7 +12,6 @@ import json
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -62,10 +61,19 @@ class WheelFile:
             BundleError: the wheel is damaged.
         """
         try:
-            with zipfile.ZipFile(self.source) as archive:
-                yield lambda member: archive.read(member.inside)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            archive = zipfile.ZipFile(self.source)
+        except ZIP_ERRORS as error:
             raise _damaged(self.source, str(error)) from error
+
+        def read(member: Member) -> bytes:
+            # Only here: what the caller does with the bytes has errors of its own.
+            try:
+                return archive.read(member.inside)
+            except ZIP_ERRORS as error:
+                raise _damaged(self.source, str(error)) from error
+
+        with archive:
+            yield read
 
 
 def open_wheel(source: Path) -> WheelFile:

@@ -99,7 +99,9 @@ def _none_left(boards: Boards) -> NoReturn:
             f"{len(boards.lost)} boards were lost while this check ran on them, so no other one takes it. {reasons}",
             "It may be what takes them down: run it alone, on a board that may fail.",
         )
-    raise TargetError(f"No board of this device is left. {reasons}", "See to one of them, and run it again.")
+    raise TargetError(
+        f"No board of this device is left. {reasons}", "Repair one of them, or correct its address, and run it again."
+    )
 
 
 def doubts_of_boards(boards: Boards, target: str) -> Iterator[Caveat]:

@@ -283,7 +283,7 @@ def _is_main(branch: str) -> bool:
 
 
 def load_history(path: Path, commit: str, branch: str) -> History:
-    """The history in a file; an empty one where there is no file yet.
+    """The history in a file, or an empty one if the file does not exist yet.
 
     Raises:
         UsageError: the file cannot be read, or is not a history.

@@ -119,7 +119,7 @@ def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
 
 
 def _why_not(finding: Finding | None, mismatch: str) -> str:
-    """Why there is no limit, if that is worth a line."""
+    """Why there is no limit, where the budget should say so."""
     if isinstance(finding, Unmeasured):
         return finding.reason
     return mismatch if finding is not None and finding.provenance is not Provenance.STATIC else ""

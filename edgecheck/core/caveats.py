@@ -67,7 +67,7 @@ def caveats(run: Run, profile: DeviceProfile, artifact_format: str, effort: Effo
         *_left_behind(run),
         *_latency(run, effort),
         *_memory(run),
-        *_notes(run),
+        *noted(run),
     )
 
 
@@ -341,7 +341,8 @@ _ADVICE = {
 }
 
 
-def _notes(run: Run) -> Iterator[Caveat]:
+def noted(run: Run) -> Iterator[Caveat]:
+    """What the target and the agent noted, each once."""
     notes = [*run.notes, *(note for worker in run.workers for note in worker.notes)]
     for note in dict.fromkeys(notes):
         sentence = note.message[:1].upper() + note.message[1:]

@@ -53,7 +53,8 @@ def remarks(rack: RackLines) -> list[str]:
 
 
 def _state(one: BoardLine) -> str:
-    return f"left out: {one.lost}" if one.lost else "" if one.checks else "had nothing to do"
+    """In a word: `remarks` has the reason."""
+    return "left out" if one.lost else "" if one.checks else "had nothing to do"
 
 
 def _time(seconds: float) -> str:

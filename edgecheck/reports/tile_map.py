@@ -181,7 +181,7 @@ class Tile:
     look: str
     """Its CSS class."""
     label: str
-    """Written on it; empty if there is no room."""
+    """Its label; empty where it does not fit."""
     details: str
     """Shown when the mouse is over it: path, size, share, group, type and shape."""
     has_parts: bool

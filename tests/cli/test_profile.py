@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,10 @@ def test_emulated_figures_of_onnx(tmp_path: Path) -> None:
     found = profiled(tmp_path, convolutions(tmp_path / "net.onnx"), *PI, "--fresh")
     _sums_to_an_inference(found)
     assert [each["macs"] for each in found["operators"] if each["macs"]] == [32 * 32 * 32 * 32 * 9] * 3
+    assert not [note for note in found["notes"] if note.startswith("Measured on")]
+    again = profiled(tmp_path, tmp_path / "net.onnx", *PI)
+    assert again["operators"] == found["operators"]
+    assert [note for note in again["notes"] if re.fullmatch(r"Measured on .* UTC; nothing .* with --fresh\.", note)]
 
 
 def _sums_to_an_inference(found: dict[str, Any]) -> None:

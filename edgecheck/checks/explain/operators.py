@@ -8,7 +8,7 @@ from pathlib import Path
 from edgecheck.anatomy.operators.naming import known_operators
 from edgecheck.checks.session import Needs, profile_on
 from edgecheck.core.artifact import Artifact
-from edgecheck.core.caveats import throttling
+from edgecheck.core.caveats import noted, throttling
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.device_match import MEASURED_ON, match
 from edgecheck.core.emulated import instructions
@@ -79,9 +79,12 @@ def _doubts(device: DeviceProfile, run: Run) -> list[str]:
     found = [f"The device throttled: {', '.join(flags)}."] if (flags := throttling(run)) else []
     if mismatch := match(device, run).mismatch:
         found.append(f"It {mismatch.replace(MEASURED_ON, 'ran on ', 1)}.")
-    for worker in run.of(Purpose.PROFILE)[:1]:
-        found += [f"{note.message}." for note in worker.notes if note.code == "guessed-dimension"]
+    found += [f"{caveat.message} {caveat.advice}" for caveat in noted(run) if caveat.code in _DOUBTS]
     return found
+
+
+#: The notes of a run that are about its profile, too.
+_DOUBTS = frozenset({"guessed-dimension", "measured-earlier", "newer-package", "other-python"})
 
 
 def _why(run: Run) -> str:

@@ -33,7 +33,7 @@ class Block:
     y: float
     width: float
     label: str
-    """Written on it; empty if there is no room."""
+    """Its label; empty where it does not fit."""
     words: str
     """Name, time and share, for a screen reader and under the mouse."""
     operator: int
