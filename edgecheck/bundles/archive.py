@@ -66,7 +66,7 @@ class WheelFile:
             raise _damaged(self.source, str(error)) from error
 
         def read(member: Member) -> bytes:
-            # Only here: what the caller does with the bytes has errors of its own.
+            # Only here: what goes wrong with the bytes later is not the wheel's fault.
             try:
                 return archive.read(member.inside)
             except ZIP_ERRORS as error:

@@ -17,7 +17,7 @@ from edgecheck.checks.check import Check
 from edgecheck.checks.perform import on_every_board, perform, with_preferred
 from edgecheck.checks.plan import Selection, Shard, addresses, plan, select
 from edgecheck.config import Project
-from edgecheck.config.repository import folder_in_repository
+from edgecheck.config.repository import commit_and_branch, folder_in_repository
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.targets import Reuse
@@ -161,7 +161,6 @@ def _history(path: Path | None) -> History | None:
     if path is None:
         return None
     from edgecheck.checks.history import load_history
-    from edgecheck.config.repository import commit_and_branch
 
     return load_history(path, *commit_and_branch(Path.cwd()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edgecheck.checks.accelerated import ensure_possible
@@ -45,6 +45,13 @@ def plan_profile(
     return replace(check, limits=(), target=check.target or nearest(check.profile))
 
 
+def not_comparable(why: Iterable[str]) -> UndecidedError:
+    """Two profiles have nothing in common, for these reasons."""
+    return UndecidedError(
+        f"The two profiles cannot be compared: {'; '.join(why)}.", "Profile two models that one runtime runs."
+    )
+
+
 def ensure_one_format(checks: Sequence[Check]) -> None:
     """Check, before anything is measured, that one runtime runs the artifacts of all checks.
 
@@ -53,12 +60,8 @@ def ensure_one_format(checks: Sequence[Check]) -> None:
     """
     formats = [request_of(check).format for check in checks]
     if len(set(formats)) > 1:
-        named = " and ".join(
-            f"{check.budget.model.path.name} runs as .{each}" for check, each in zip(checks, formats, strict=True)
-        )
-        raise UndecidedError(
-            f"The two profiles cannot be compared: {named}.", "Profile two models that one runtime runs."
-        )
+        names = [check.budget.model.path.name for check in checks]
+        raise not_comparable(f"{name} runs as .{each}" for name, each in zip(names, formats, strict=True))
 
 
 def profile_check(

@@ -131,7 +131,6 @@ def devices_of(
 
 
 def _recognised(address: Address, profiles: Profiles, model: Path, progress: Callable[[str], None]) -> str:
-    from edgecheck.core.device import THIS_MACHINE
     from edgecheck.core.profile_draft import probed
     from edgecheck.targets.shell.cache import probe
 

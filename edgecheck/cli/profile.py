@@ -103,7 +103,8 @@ def command(
     with Progress(len(models)) as progress:
         found, *others = _profiled(models, selection, targets, progress, fresh=fresh)
     report = _report(found, By(by), top)
-    for old in others:
+    if others:
+        (old,) = others
         report = replace(report, old=old.check.budget.model.path.name, changes=_changes(found, old))
     for name, file in formats or (("terminal", ""),):
         if file:
@@ -140,11 +141,10 @@ def _profiled(
         for model in models
     ]
     ensure_one_format(checks)
-    found = []
-    for at, check in enumerate(checks):
-        if at:
-            progress.next()
-        processes = 1 if len(checks) == 1 else _PROCESSES
+    processes = 1 if len(checks) == 1 else _PROCESSES
+    found = [profile_check(checks[0], settings, progress.show, processes=processes)]
+    for check in checks[1:]:
+        progress.next()
         found.append(profile_check(check, settings, progress.show, processes=processes))
     return found
 
@@ -170,11 +170,9 @@ def _changes(new: Profiled, old: Profiled) -> OperatorChanges:
     Raises:
         UndecidedError: the two cannot be compared.
     """
+    from edgecheck.checks.profiling import not_comparable
     from edgecheck.core.operator_changes import compare, differences
-    from edgecheck.errors import UndecidedError
 
     if why := differences(new.profile, old.profile):
-        raise UndecidedError(
-            f"The two profiles cannot be compared: {'; '.join(why)}.", "Profile two models that one runtime runs."
-        )
+        raise not_comparable(why)
     return compare(new.profile, old.profile)

@@ -1,4 +1,4 @@
-"""What a command is doing, on stderr: a line that changes on a terminal; elsewhere a line every minute."""
+"""What a command is doing, on stderr: on a terminal a line that changes or a row a board, else a line a minute."""
 
 from __future__ import annotations
 

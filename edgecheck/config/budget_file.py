@@ -1,4 +1,7 @@
-"""Reads budgets: checks their keys, files and devices, and combines the limits that hold on each device."""
+"""Reads budgets: checks their keys, files and devices, and combines the limits that hold on each device.
+
+A file is laid over the one that it extends.
+"""
 
 from __future__ import annotations
 

@@ -72,6 +72,11 @@ def matching_paths(text: str, folder: Path) -> list[Path]:
     return [folder / name for name in sorted(found)]
 
 
+def git_root(folder: Path) -> Path | None:
+    """The nearest folder, this one included, that has a `.git`; None outside of a repository."""
+    return next((above for above in upwards(folder) if (above / ".git").exists()), None)
+
+
 def shortest(written: Path) -> Path:
     """The shortest spelling, unless a `..` after a symbolic link makes that another place."""
     short = Path(os.path.normpath(written))
@@ -89,7 +94,7 @@ def shown_path(path: Path) -> str:
 
 def _outside(path: Path) -> str:
     """A path outside of the working directory: with `..` inside of one repository, so that it is the same elsewhere."""
-    root = next((above for above in upwards(Path.cwd()) if (above / ".git").exists()), None)
+    root = git_root(Path.cwd())
     place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would leave the path that the user knows
     return os.path.relpath(place) if root is not None and place.is_relative_to(root) else str(path)
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from edgecheck.config.files import upwards
+from edgecheck.config.files import git_root
 
 
 def repository_root(folder: Path) -> Path | None:
@@ -15,7 +15,7 @@ def repository_root(folder: Path) -> Path | None:
     workspace = os.environ.get("GITHUB_WORKSPACE", "")
     if workspace and here.is_relative_to(os.path.realpath(workspace)):
         return Path(os.path.realpath(workspace))
-    return next((above for above in upwards(here) if (above / ".git").exists()), None)
+    return git_root(here)
 
 
 def folder_in_repository(folder: Path) -> str:
@@ -47,9 +47,10 @@ def commit_and_branch(folder: Path) -> tuple[str, str]:
 
 def _of_git(folder: Path) -> tuple[str, str]:
     """From HEAD, the loose references and the packed ones (gitrepository-layout(5))."""
-    place = next((above / ".git" for above in upwards(folder) if (above / ".git").exists()), None)
-    if place is None:
+    root = git_root(folder)
+    if root is None:
         return "", ""
+    place = root / ".git"
     if place.is_file():  # a work tree or a submodule: `gitdir: PATH`
         place = (place.parent / place.read_text(encoding="utf-8").partition(":")[2].strip()).resolve()
     head = (place / "HEAD").read_text(encoding="utf-8").strip()

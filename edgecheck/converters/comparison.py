@@ -1,4 +1,4 @@
-"""Two recordings become an agreement; a pure function of their values."""
+"""Two recordings become an agreement, and what varies from input to input; pure functions of their values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Disks of a machine, made without root and without a loop device: those for jobs, of the runtime and of the agent.
 
-The disks of a runtime bundle and of an agent are read-only, and built once per content.
+The disks of a runtime bundle and of an agent are read-only, built once per content, and have byte code where this host
+can compile it as the machine would.
 """
 
 from __future__ import annotations

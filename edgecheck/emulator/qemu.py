@@ -1,4 +1,4 @@
-"""One QEMU process and the sockets to it: started, read from, written to, killed."""
+"""One QEMU process and the sockets to it: started, read from, written to, waited for while it works, killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The report as one HTML file for the person who has to fix it: no script, no network, every name escaped."""
+"""The report as one HTML file for the person who has to fix it: no script, no network, every name escaped.
+
+Its table is filtered by style sheets alone.
+"""
 
 from __future__ import annotations
 

@@ -11,13 +11,10 @@ from edgecheck.core.metrics import AGREEMENT, METRICS, TOP1
 from edgecheck.core.sweep import RUN_METRICS, Point, Sweep
 from edgecheck.core.text import clean
 from edgecheck.core.units import Unit, show
-from edgecheck.reports import Style
+from edgecheck.reports import Style, cells
 
 if TYPE_CHECKING:
     from edgecheck.reports.plots import Plot
-
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 #: A line of a plot needs two points.
 _LEAST = 2
@@ -112,20 +109,12 @@ def _as_csv(sweep: Sweep, _style: Style) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     units = [f"{each.name}_{each.unit}" if each.unit else each.name for each in shown]
-    writer.writerow([_plain(sweep.factor), "model", *units])
+    writer.writerow([cells.plain(sweep.factor), "model", *units])
     for point in sweep.points:
         figures = [each.read(point) for each in shown]
-        number = point.number is not None
-        writer.writerow([point.value if number else _plain(point.value), _plain(point.model), *map(_figure, figures)])
+        value = cells.plain(point.value) if point.number is None else point.value
+        writer.writerow([value, cells.plain(point.model), *map(cells.figure, figures)])
     return text.getvalue()
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else repr(value) if value != int(value) else str(int(value))
-
-
-def _plain(word: str) -> str:
-    return f"'{word}" if word.startswith(_FORMULAS) else word
 
 
 def _as_page(sweep: Sweep, _style: Style) -> str:

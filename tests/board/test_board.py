@@ -132,7 +132,7 @@ def test_its_own_profile_is_judged_and_a_second_check_sends_next_to_nothing(
     (tmp_path / "device_profiles").mkdir()
     (tmp_path / "device_profiles" / "my-board.yaml").write_text(probed.out)
     profile = Profiles([tmp_path / "device_profiles"]).get("my-board")
-    assert (profile.identity.model, profile.cpu.core, profile.cpu.count) == ("linux,dummy-virt", "cortex-a72", 1)
+    assert (profile.identity.model, profile.cpu.core, profile.cpu.count) == ("linux,dummy-virt", "cortex-a72", 2)
     assert (profile.python, profile.emulation_cpu) == ("3.11", "cortex-a72")
 
     with relayed(board.port) as relay:
@@ -153,6 +153,7 @@ def test_a_board_is_not_calibrated_as_another_device(board: EmulatedBoard) -> No
 def test_memory_is_read_with_the_psutil_that_was_brought_along(board: EmulatedBoard, stranger: dict[str, Any]) -> None:
     assert board.run('python3 -c "import psutil" 2>&1 || true').endswith("No module named 'psutil'\n")
     samplers = [each["sampler"] for each in stranger["run"]["workers"] if each["purpose"] == "memory"]
+    assert samplers
     assert all(re.fullmatch(r"psutil \d+\.\d+\.\d+", sampler) for sampler in samplers), samplers
 
 

@@ -1,4 +1,4 @@
-"""`edgecheck comment` (`comment`): one comment on a pull request, by APIs that answer as the forges' do."""
+"""`edgecheck comment`: one comment on a pull request, by APIs that answer as the forges' do."""
 
 from __future__ import annotations
 

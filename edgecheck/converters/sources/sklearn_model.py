@@ -1,4 +1,7 @@
-"""scikit-learn models: opened under the rules by which the gate admitted them, run, and taken apart."""
+"""scikit-learn models: opened under the rules by which the gate admitted them, run, and taken apart.
+
+Columns that are chosen by name are chosen by position afterwards.
+"""
 
 from __future__ import annotations
 

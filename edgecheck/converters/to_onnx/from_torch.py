@@ -1,4 +1,7 @@
-"""PyTorch to float32 `.onnx`: the dynamo exporter, else the legacy one, the only one that takes TorchScript."""
+"""PyTorch to float32 `.onnx`: the dynamo exporter, else the legacy one, the only one that takes TorchScript.
+
+A network that decides by the values of an example is reported: its export has that decision fixed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what the plugin wrote: misses, and how often each basic block was executed."""
+"""Reads what the plugin wrote: misses, how often each basic block ran, and which of its instructions multiply."""
 
 from __future__ import annotations
 

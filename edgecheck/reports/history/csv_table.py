@@ -8,9 +8,7 @@ import io
 from edgecheck.core.creep import Trend
 from edgecheck.core.history import Key
 from edgecheck.core.metrics import METRICS
-
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+from edgecheck.reports import cells
 
 #: The columns, in this order; `unit` is the base unit of `value` and `limit`.
 COLUMNS = ("at", "commit", "branch", *Key._fields, "value", "unit", "limit", "status")
@@ -25,8 +23,8 @@ def render(trends: tuple[Trend, ...]) -> str:
         key = trend.series.key
         unit = unit_of(key.metric)
         for one in trend.series.readings:
-            texts = map(_plain, (one.at, one.commit, one.branch, *key))
-            writer.writerow([*texts, _number(one.value), unit, _number(one.limit), one.status])
+            texts = map(cells.plain, (one.at, one.commit, one.branch, *key))
+            writer.writerow([*texts, cells.figure(one.value), unit, cells.figure(one.limit), one.status])
     return text.getvalue()
 
 
@@ -34,13 +32,3 @@ def unit_of(metric: str) -> str:
     """The base unit of a metric; empty if this version does not know it."""
     known = METRICS.get(metric)
     return known.unit.value if known is not None else ""
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-def _plain(word: str) -> str:
-    return f"'{word}" if word.startswith(_FORMULAS) else word

@@ -1,4 +1,4 @@
-"""The profile of a model's operators as one HTML file that fetches nothing and needs no script."""
+"""The profile of a model's operators as one HTML file without scripts: a flame-like picture and a table."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """Android phones over adb, by the user's own adb and its server.
 
 server.py     the running server, asked over its socket: an adb of another version would end it
-phones.py     which phone is meant, and in which state it is
+phones.py     which phone is meant, in which state it is, and what adb's and a phone's refusals mean
 opener.py     how a command is started there, and why it was not
 portable.py   the Python that phones lack, made from Debian's packages
 bringing.py   that Python, put on the phone once
-refusals.py   what adb and a phone print, and what to do about it
 """
 
 from __future__ import annotations

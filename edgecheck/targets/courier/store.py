@@ -1,5 +1,7 @@
 """The device's cache: files and unpacked archives by the sha256 of their content; what was used last is kept longest.
 
+It is in the first folder that can be written and that nobody else can write to.
+
 files/DIGEST           what was sent as it is
 files/.coming-DIGEST   the beginning of something, until the rest has come; of an archive, too
 trees/DIGEST/          what was sent as an archive; `DIGEST.whole` next to it holds its size and is made last

@@ -1,10 +1,10 @@
 """Boards of a labgrid lab: a place is reserved by its tags, waited for, acquired, used over SSH, and released.
 
-target.py       a check: SSH to the place's board; one that hangs is power-cycled, if that is allowed
-opener.py       how a command is started there: which place it is, is decided when the first one is
+target.py       a check: SSH to the place's board, which is chosen with the first command; if that hangs, it is
+                power-cycled where that is allowed
 lease.py        this side of the process that holds a place
 keeper.py       that process: it releases the place when this one ends, however it ends
-holding.py      its steps: reserve, wait, acquire; and release
+holding.py      its steps: reserve, wait, acquire, switch off and on; and release
 parent.py       what it hears from this one, and says
 coordinator.py  its requests to labgrid's coordinator
 waiting.py      who has what is wanted, and what stands in the way; pure

@@ -1,4 +1,4 @@
-"""The steps of a keeper: reserve a place by its tags, wait until it is free, acquire it, and release it."""
+"""The steps of a keeper: reserve a place by its tags, wait for it, acquire it, switch it off and on, release it."""
 
 from __future__ import annotations
 

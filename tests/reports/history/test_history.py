@@ -1,6 +1,6 @@
 """Reports of results over time: on a terminal, as a page, as tables of numbers, and as a badge.
 
-Covers every module of `reports/history/`.
+Covers every module of `reports/history/`, and `reports/cells.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Models that skl2onnx converts wrongly or not at all, in an equivalent form that it converts correctly."""
+"""Models that skl2onnx converts wrongly or not at all, in an equivalent form that it converts correctly.
+
+Selections of columns are among them.
+"""
 
 from __future__ import annotations
 
