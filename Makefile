@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS)
 
+# Many images set this to 1, and each of some thousand commands that the tests start would compile edgecheck again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help check quick test rest image gate fuzz lint site format pythons bench house setup system converters help-text clean
 

@@ -2,11 +2,11 @@
 
     python bare_profile.py MODEL RUNS SHAPE
 
-Prints the microseconds of each operator as JSON, in the order of execution: for .onnx the mean of the middle half of
-the `dur` of each node in the file that onnxruntime writes; for .tflite the same of what LiteRtGetProfileSummary prints,
-TFLite's own table, with 3 digits after the point of a millisecond. That table adds up all inferences of a compiled
-model, and one in which the process lost its core would spoil the average, so the model is compiled for each inference
-again. SHAPE is that of every input, "" for the file's.
+Prints the microseconds of each operator as JSON, in the order of execution: the mean of the middle half, for .onnx of
+the `dur` of each node in the file that onnxruntime writes, for .tflite of the events that LiteRtGetProfilerEvents
+returns. The last inference's events have to be what LiteRtGetProfileSummary prints, TFLite's own table: that table adds
+up all inferences, and one in which the process lost its core would spoil its average. SHAPE is that of every input, ""
+for the file's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,24 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-#: The least inferences and seconds before the one that the table has: a small model is cold for longer.
+#: Inferences that are not counted, at least, and seconds of them.
 WARM, WARM_S = 20, 0.06
+
+
+class Event(ctypes.Structure):
+    """LiteRT 2.3's ProfiledEventData: memory at the event's start and end is left out."""
+
+    _fields_ = (
+        ("tag", ctypes.c_char_p),
+        ("kind", ctypes.c_uint32),
+        ("start_us", ctypes.c_uint64),
+        ("duration_us", ctypes.c_uint64),
+        ("others", ctypes.c_byte * 72),
+    )
+
+
+#: `EventType` of TFLite's profiler: an operator, one of a delegate, a delegate's inner one.
+OPERATORS = (2, 4, 8)
 
 
 def main() -> None:
@@ -65,9 +81,9 @@ def onnx(path: str, runs: int, shape: list[int]) -> list[tuple[str, float]]:
 
 
 def tflite(path: str, runs: int, _shape: list[int]) -> list[tuple[str, float]]:
-    bare = LiteRt(path)
-    tables = [bare.table() for _ in range(runs)]
-    return [(rows[0][0], 1000 * middle([value for _, value in rows])) for rows in zip(*tables, strict=True)]
+    seen, table = LiteRt(path).profiled(runs)
+    assert seen[-1] == table, "the events are not those of TFLite's table"
+    return [(rows[0][0], middle([float(value) for _, value in rows])) for rows in zip(*seen, strict=True)]
 
 
 class LiteRt:
@@ -118,28 +134,33 @@ class LiteRt:
             found[at] = made.value
         return found
 
-    def table(self) -> list[tuple[str, float]]:
-        """Type and milliseconds of each operator in one inference of a model that was compiled for it."""
+    def profiled(self, runs: int) -> tuple[list[list[tuple[str, int]]], list[tuple[str, int]]]:
+        """Type and microseconds of each operator, by inference, and those in the table of the last inference."""
         compiled = self.compiled()
         profiler = self.new("LiteRtCompiledModelGetProfiler", compiled)
         inputs, outputs = self.buffers(compiled, "Input"), self.buffers(compiled, "Output")
         for buffer in inputs:
             _fill(self.library, ctypes.c_void_p(buffer))
         sides = (ctypes.c_size_t(len(inputs)), inputs, ctypes.c_size_t(len(outputs)), outputs)
-        done, began = 0, time.perf_counter()
-        while done < WARM or time.perf_counter() - began < WARM_S:
-            done += 1
+        kept: list[Any] = []
+        began = time.perf_counter()
+        while len(kept) < WARM + runs or time.perf_counter() - began < WARM_S:
             self.library.LiteRtResetProfiler(profiler)
             self.library.LiteRtStartProfiler(profiler)
             assert self.library.LiteRtRunCompiledModel(compiled, ctypes.c_size_t(0), *sides) == 0
             self.library.LiteRtStopProfiler(profiler)
+            count = ctypes.c_int()
+            self.library.LiteRtGetNumProfilerEvents(profiler, ctypes.byref(count))
+            events = (Event * count.value)()
+            self.library.LiteRtGetProfilerEvents(profiler, count, events)
+            kept.append(events)
         summary = ctypes.c_char_p()
         self.library.LiteRtGetProfileSummary(profiler, compiled, ctypes.byref(summary))
-        rows = _run_order((summary.value or b"").decode())
-        for buffer in (*inputs, *outputs):
-            self.library.LiteRtDestroyTensorBuffer(ctypes.c_void_p(buffer))
-        self.library.LiteRtDestroyCompiledModel(compiled)
-        return rows
+        seen = [
+            [(event.tag.decode(), event.duration_us) for event in events if event.kind in OPERATORS]
+            for events in kept[-runs:]
+        ]
+        return seen, _run_order((summary.value or b"").decode())
 
 
 def _fill(library: ctypes.CDLL, buffer: ctypes.c_void_p) -> None:
@@ -154,11 +175,11 @@ def _fill(library: ctypes.CDLL, buffer: ctypes.c_void_p) -> None:
     library.LiteRtUnlockTensorBuffer(buffer)
 
 
-def _run_order(summary: str) -> list[tuple[str, float]]:
-    """Type and average milliseconds of each row of the table `Run Order`."""
+def _run_order(summary: str) -> list[tuple[str, int]]:
+    """Type and average microseconds of each row of the table `Run Order`."""
     table = summary.split("Run Order")[1].split("Top by", maxsplit=1)[0]
     found = re.findall(r"^\s*(?:Delegate/)?(\S.*?)\s{2,}[\d.]+\s+[\d.]+\s+([\d.]+)\s", table, re.MULTILINE)
-    return [(name, float(average)) for name, average in found if not name.startswith(("LiteRT::", "[node"))]
+    return [(name, round(1000 * float(ms))) for name, ms in found if not name.startswith(("LiteRT::", "[node"))]
 
 
 if __name__ == "__main__":

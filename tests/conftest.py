@@ -25,17 +25,21 @@ settings.load_profile("fixed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the quick tests, and group the others by file where they share something that is built once.
 
-    Conversions are kept on disk, for all processes. The longest files come first, so that no process works on one when
-    the others are done.
+    Conversions are kept on disk, for all processes. What takes longest comes first, so that no process works on it when
+    the others are done: machines and conversions, then groups, then single tests.
     """
     for item in items:
         if is_quick(item):
             item.add_marker("quick")
         elif shares_a_fixture(item) and item.get_closest_marker("convert") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
-    items.sort(
-        key=lambda item: item.get_closest_marker("emulator") is None and item.get_closest_marker("convert") is None
-    )
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker("emulator") is not None or item.get_closest_marker("convert") is not None:
+        return 0
+    return 1 if item.get_closest_marker("xdist_group") is not None else 2
 
 
 def shares_a_fixture(item: pytest.Item) -> bool:

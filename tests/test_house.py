@@ -60,7 +60,7 @@ def test_the_table_has_a_column_for_each_checkout(checkout: Path, capsys: pytest
 
 def test_this_checkout_keeps_its_shape() -> None:
     """Neither circles of imports nor modules and functions that nobody reads at once (docs/contributing/style.md)."""
-    found = house.figures(Path(__file__).parents[1])
+    found = house.shape(Path(__file__).parents[1])
     assert {name: count for name, count in found.items() if name.startswith("circles") and count != "0"} == {}
     assert int(found["largest module"].split()[0]) <= 400
     assert int(found["longest function"].split()[0]) <= 65

@@ -133,6 +133,11 @@ def layers(graph: Graph) -> int | None:
 
 def figures(checkout: Path) -> dict[str, str]:
     """The table's column for a checkout."""
+    return {**shape(checkout), **_words(checkout)}
+
+
+def shape(checkout: Path) -> dict[str, str]:
+    """The figures of the modules, without those of the words."""
     modules = modules_of(checkout)
     at_import = graph_of(modules, lambda each: not each.is_lazy and not each.is_for_types)
     with_types = graph_of(modules, lambda each: not each.is_lazy)
@@ -149,7 +154,6 @@ def figures(checkout: Path) -> dict[str, str]:
         "circles at import": str(circles(at_import)),
         "circles with TYPE_CHECKING": str(circles(with_types)),
         "circles with lazy imports": str(circles(graph_of(modules, lambda _each: True))),
-        **_words(checkout),
     }
 
 
