@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import sys
 import tempfile
 from contextlib import suppress
@@ -20,6 +21,8 @@ _OPEN_FILES = re.compile(r"/dev/fd|/proc/[^/]+(/task/\d+)?/fd")
 
 #: A link after this many others leads nowhere (path_resolution(7)).
 _MOST_LINKS = 40
+
+_ANOTHER_PLACE = "Name another place for the report."
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -75,20 +78,21 @@ def ensure_writable(path: Path) -> None:
     """
     if is_written_through(path):
         if not os.access(path, os.W_OK):
-            raise UsageError(f"{path} cannot be written to.", "Name another place for the report.")
+            raise UsageError(f"{path} cannot be written to.", _ANOTHER_PLACE)
         return
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file for the report.")
     if not folder.is_dir():
-        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
+        nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        if not nearest.is_dir():
+            raise UsageError(f"{path} cannot be written to: {nearest} is not a folder.", _ANOTHER_PLACE)
+        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {shlex.quote(str(folder))}")
     try:
         with tempfile.TemporaryFile(dir=folder):  # permission bits do not show a read-only disk, nor root's /proc
             pass
     except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be written to: {error.strerror}.", "Name another place for the report."
-        ) from error
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", _ANOTHER_PLACE) from error
 
 
 def write_report(path: Path, text: str) -> None:
@@ -102,7 +106,7 @@ def write_report(path: Path, text: str) -> None:
     except BrokenPipeError:  # its reader has seen enough
         raise
     except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+        raise UsageError(f"{path} could not be written: {error.strerror}.", _ANOTHER_PLACE) from error
 
 
 def write_edited(path: Path, text: str) -> None:
