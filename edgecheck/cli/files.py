@@ -33,7 +33,7 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if is_written_through(path):
+    if _is_written_through(path):
         sys.stdout.flush()  # it may be the same place
         with path.open("a", encoding="utf-8") as through:
             through.write(text)
@@ -51,7 +51,7 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
-def is_written_through(path: Path) -> bool:
+def _is_written_through(path: Path) -> bool:
     """Whether `path` leads to a device, a pipe, a socket, or a file that a process has open."""
     if path.exists() and not path.is_file() and not path.is_dir():
         return True
@@ -76,7 +76,7 @@ def ensure_writable(path: Path) -> None:
     Raises:
         UsageError: it is a folder, or its folder does not exist or cannot be written to.
     """
-    if is_written_through(path):
+    if _is_written_through(path):
         if not os.access(path, os.W_OK):
             raise UsageError(f"{path} cannot be written to.", _ANOTHER_PLACE)
         return
