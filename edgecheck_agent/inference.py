@@ -129,12 +129,12 @@ def _engine(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:
 
 
 def _opened_again(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> timing.Turns:
-    model = reopened(spec, engine, turns)
+    model = _reopened(spec, engine, turns)
     model.feed(turns.feeds[0])
     return timing.Turns(model, turns.feeds, turns.advice, doubtful=turns.doubtful)
 
 
-def reopened(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> Any:
+def _reopened(spec: Dict[str, Any], engine: Any, turns: timing.Turns) -> Any:
     """The same model, opened again: as it is before its first inference."""
     with refusals.translated(turns.advice):
         model = engine.open(spec["model"], spec["signature"])
@@ -191,7 +191,7 @@ def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report
     spread = repeats.Spread()
     for at, feed in enumerate(turns.feeds):
         for again in range(repeats.RUNS if spec["accelerator"] else 1):
-            model = reopened(spec, engine, turns) if stateful else turns.model
+            model = _reopened(spec, engine, turns) if stateful else turns.model
             with refusals.translated(turns.advice):
                 model.forget()
                 model.feed(feed)
@@ -218,7 +218,7 @@ def _note_doubts(turns: timing.Turns, find: Outputs, report: events.Report) -> N
         report.send("note", code="guessed-dimension", message=turns.advice)
     with refusals.translated(turns.advice):
         found = find()
-    names = [one.name for one in found if has_nan(one.value)]
+    names = [one.name for one in found if _has_nan(one.value)]
     if names:
         report.send("note", code="nan-output", message="output %s holds NaN" % ", ".join(names))
 
@@ -241,7 +241,7 @@ def encoded(value: Any) -> Dict[str, Any]:
     return {"dtype": "other", "shape": [], "values": _plain(value)}
 
 
-def has_nan(value: Any) -> bool:
+def _has_nan(value: Any) -> bool:
     """Whether a floating-point tensor holds a NaN."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "fc" and bool(np.isnan(value).any())
 

@@ -117,12 +117,12 @@ def advice(inputs: Sequence[Input]) -> str:
     """Which inputs have which open dimensions, and what to write into the budget; empty for no inputs."""
     batch = "1" if any(None in one.dims[1:] for one in inputs) else "N"
     shown = labels(inputs)
-    seen = " and ".join("input %s: shape %s" % (shown[one.name], shape_text(one)) for one in inputs)
+    seen = " and ".join("input %s: shape %s" % (shown[one.name], _shape_text(one)) for one in inputs)
     asked = ", ".join("%s: [%s]" % (shown[one.name], ", ".join(_letters(one, batch))) for one in inputs)
     return "%s; give inputs: {%s}" % (seen, asked) if inputs else ""
 
 
-def shape_text(one: Input) -> str:
+def _shape_text(one: Input) -> str:
     """An input's shape as people write it, with ? for an open dimension."""
     return "[%s]" % ", ".join("?" if size is None else str(size) for size in one.dims)
 
@@ -162,7 +162,7 @@ def shapes(inputs: Sequence[Input], wanted: Dict[str, Sequence[int]]) -> Dict[st
     for one in inputs:
         shape = tuple(wanted.get(one.name, one.default))
         if len(shape) != len(one.dims) or not all(map(_takes, one.dims, shape)):
-            message = "input %s has shape %s and does not take %s" % (one.label, shape_text(one), list(shape))
+            message = "input %s has shape %s and does not take %s" % (one.label, _shape_text(one), list(shape))
             raise refusals.Refused("wrong-sample", message)
         found[one.name] = shape
     return found

@@ -40,7 +40,7 @@ def state(said: Optional[str]) -> Optional[Dict[str, Any]]:
     """The `jetson` of the `device` event; None where this is none. `said` is what `nvpmodel -q` prints, or None."""
     if not is_here():
         return None
-    modes = known_modes(procfs.text(procfs.place(CONFIGURATION)))
+    modes = _known_modes(procfs.text(procfs.place(CONFIGURATION)))
     return {
         "mode": _mode(said, procfs.text(procfs.place(STATUS)), modes),
         "modes": [[name, number] for number, name in sorted(modes.items())],
@@ -55,7 +55,7 @@ def in_words(state: Optional[Dict[str, Any]]) -> Optional[str]:
     return "NV Power Mode: %s\n%d" % (mode["name"], mode["number"]) if mode else None
 
 
-def known_modes(configuration: str) -> Dict[int, str]:
+def _known_modes(configuration: str) -> Dict[int, str]:
     """The power modes by number, from lines such as `< POWER_MODEL ID=2 NAME=MAXN_SUPER >`."""
     found = re.findall(r"^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", configuration, re.MULTILINE)
     return {int(number): name for number, name in found}

@@ -80,12 +80,12 @@ def inferences(path: str) -> Iterator[Inference]:
                     yield Inference(int(event["dur"]), _steps(nodes, known))
                     nodes = []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise cut_off(path, str(error)) from error
+        raise _cut_off(path, str(error)) from error
     if not complete:
-        raise cut_off(path, "its end is missing")
+        raise _cut_off(path, "its end is missing")
 
 
-def cut_off(path: str, why: str) -> refusals.Refused:
+def _cut_off(path: str, why: str) -> refusals.Refused:
     """The refusal of a profile that is not complete, with the room on the disk that it was written to."""
     try:
         place = os.statvfs(os.path.dirname(path) or ".")

@@ -160,7 +160,7 @@ def _file_format(path: Path, span: Span) -> ModelFormat:
         raise ModelError(f"{path} is empty.", "Export or download it again.")
     head = span.raw(0, min(span.size, 4096))
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return ModelFormat(zip_format(path, span))
+        return ModelFormat(_zip_format(path, span))
     for recognises, found in (
         (_is_tflite, ModelFormat.TFLITE),
         (_is_hdf5, ModelFormat.HDF5),
@@ -168,7 +168,7 @@ def _file_format(path: Path, span: Span) -> ModelFormat:
     ):
         if recognises(span, head):
             return found
-    name = boosters_format(head) or pickle_format(span, head) or compressed_pickle(path, span, head)
+    name = _boosters_format(head) or _pickle_format(span, head) or _compressed_pickle(path, span, head)
     if name is not None:
         return ModelFormat(name)
     if (error := foreign(path, head)) is not None:
@@ -256,7 +256,7 @@ _XGBOOST = re.compile(rb'\s*\{\s*"(?:learner"\s*:\s*\{|version"\s*:\s*\[)|\{L\0{
 _TEXT_BEGINNINGS = (b"(dp", b"(lp", b"(i", b"}q", b"]q")
 
 
-def zip_format(path: Path, span: Span) -> str:
+def _zip_format(path: Path, span: Span) -> str:
     """The value of the archive's `ModelFormat`, by the names of its members.
 
     Raises:
@@ -303,7 +303,7 @@ def _not_a_model(path: Path, names: list[str]) -> ModelError:
     return ModelError(f"{path} is a zip archive, but not a model.", "Name the model's own file.")
 
 
-def pickle_format(span: Span, head: bytes) -> str | None:
+def _pickle_format(span: Span, head: bytes) -> str | None:
     """The value of the `ModelFormat` of an uncompressed pickle, or `None` for other files."""
     if head.startswith(_TORCH_LEGACY):
         return "torch-legacy"
@@ -318,7 +318,7 @@ def _is_binary_pickle(head: bytes) -> bool:
     return head[0] == _PROTO and head[1] in _PROTOCOLS and head[2] in _PLAUSIBLE_NEXT
 
 
-def compressed_pickle(path: Path, span: Span, head: bytes) -> str | None:
+def _compressed_pickle(path: Path, span: Span, head: bytes) -> str | None:
     """The value of the `ModelFormat` of a pickle that joblib compressed, or `None` for uncompressed files.
 
     Raises:
@@ -351,7 +351,7 @@ def _dotted(name: bytes) -> bool:
     return name.replace(b".", b"_").decode("ascii", "replace").isidentifier()
 
 
-def boosters_format(head: bytes) -> str | None:
+def _boosters_format(head: bytes) -> str | None:
     """The value of the `ModelFormat` of a file by XGBoost, LightGBM or CatBoost, or `None` for other files.
 
     XGBoost's document begins with one of its two members, in UBJSON with the length of its name as an int64.

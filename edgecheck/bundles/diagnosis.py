@@ -55,7 +55,7 @@ class Unmet:
 def unmet(output: str) -> Unmet | None:
     """The requirement that failed, where pip failed for lack of a wheel."""
     match = _UNMET.search(output)
-    if match is None or unreachable(output):
+    if match is None or _unreachable(output):
         return None
     try:
         return Unmet(Requirement(match[1]), canonicalize_name((match[2] or "").partition("==")[0]))
@@ -79,14 +79,14 @@ def runtime_without_wheels(
     return failed
 
 
-def unreachable(output: str) -> bool:
+def _unreachable(output: str) -> bool:
     """Whether pip could not reach an index: then what it did not find may exist."""
     return bool(_NETWORK.search(output))
 
 
 def other_failure(output: str, required: Requirements) -> BundleError:
     """The error for a pip that failed for another reason than a missing wheel."""
-    if unreachable(output):
+    if _unreachable(output):
         return BundleError(
             "The package index cannot be reached, and this runtime bundle was not made here before.",
             "Check the network and pip's settings (`pip config list`). A bundle needs the network only once.",

@@ -105,7 +105,7 @@ def _forget_pages(file: "IO[bytes]") -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def compile_modules(folder: Path) -> None:
+def _compile_modules(folder: Path) -> None:
     """Compile the modules for the running Python, as pip does when it installs.
 
     Without this every process of a device that cannot write byte code compiles numpy as it imports it: 0.3 s on a PC,
@@ -135,7 +135,7 @@ def unpack(archive: str, folder: Path, digest: str) -> bool:
         else:
             with Path(archive).open("rb") as source:
                 extract(source, scratch, digest)
-        compile_modules(scratch)
+        _compile_modules(scratch)
         scratch.chmod(0o755)
         return _publish(scratch, folder)
     finally:
@@ -164,7 +164,7 @@ def main(arguments: "list[str]") -> int:
     """`ARCHIVE FOLDER DIGEST`, or `--compile FOLDER`; 1, and a sentence on stderr, if damaged or out of space."""
     try:
         if arguments[0] == "--compile":
-            compile_modules(Path(arguments[1]))
+            _compile_modules(Path(arguments[1]))
         else:
             archive, folder, digest = arguments
             unpack(archive, Path(folder), digest)

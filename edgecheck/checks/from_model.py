@@ -32,7 +32,7 @@ IN_A_BUDGET: Mapping[str, str] = MappingProxyType(
 )
 
 #: The formats that a runtime runs, as `edgecheck_agent/runtimes.py` tries them.
-_FORMATS = {
+FORMATS = {
     "onnxruntime": "onnx",
     "ai-edge-litert": "tflite",
     "tflite-runtime": "tflite",
@@ -127,8 +127,8 @@ class ModelSettings:
         """The runtime's name and version."""
         match = _RUNTIME.fullmatch(self.runtime)
         name = match[1].lower().replace("_", "-") if match else ""
-        if match is None or name not in _FORMATS:
-            known = ", ".join(_FORMATS)
+        if match is None or name not in FORMATS:
+            known = ", ".join(FORMATS)
             raise UsageError(
                 f"--runtime {self.runtime}: edgecheck runs models with {known}.", "Name one: --runtime ai-edge-litert"
             )
@@ -143,7 +143,7 @@ class ModelSettings:
         if not self.runtime:
             return profile
         name, version = self._requirement
-        return replace(profile, runtimes={**profile.runtimes, _FORMATS[name]: (f"{name}{version}",)})
+        return replace(profile, runtimes={**profile.runtimes, FORMATS[name]: (f"{name}{version}",)})
 
 
 def usual_variant(path: Path) -> str:

@@ -56,7 +56,7 @@ def perform_on_workers(
         UsageError: Dask is not installed.
     """
     with connected(address) as client:
-        ensure_there(client, [check for check in checks if check.target is not None], address)
+        _ensure_there(client, [check for check in checks if check.target is not None], address)
         yield from perform_elsewhere(checks, settings, progress, lambda run: Workers(client, progress, run))
 
 
@@ -120,7 +120,7 @@ def _ensure_same_versions(client: Client, address: str) -> None:
                 )
 
 
-def needs_of(check: Check) -> dict[str, float]:
+def _needs_of(check: Check) -> dict[str, float]:
     """The resources that a check takes while it runs."""
     if check.target is not None and check.target.kind.emulated:
         return {"memory": float(check.profile.ram.total)}
@@ -133,12 +133,12 @@ def resources(client: Client) -> list[Mapping[str, float]]:
     return [worker.get("resources") or {} for worker in workers]
 
 
-def is_there(needs: Mapping[str, float], found: Iterable[Mapping[str, float]]) -> bool:
+def _is_there(needs: Mapping[str, float], found: Iterable[Mapping[str, float]]) -> bool:
     """Whether a worker has all of `needs`."""
     return any(all(each.get(name, 0.0) >= amount for name, amount in needs.items()) for each in found)
 
 
-def ensure_there(client: Client, checks: Sequence[Check], address: str) -> None:
+def _ensure_there(client: Client, checks: Sequence[Check], address: str) -> None:
     """Check that every check has a worker: Dask would wait for one without end.
 
     Raises:
@@ -147,8 +147,8 @@ def ensure_there(client: Client, checks: Sequence[Check], address: str) -> None:
     found = resources(client)
     known = sorted({name for each in found for name in each})
     for check in checks:
-        needs = needs_of(check)
-        if not is_there(needs, found):
+        needs = _needs_of(check)
+        if not _is_there(needs, found):
             name, amount = next(iter(needs.items()))
             has = ", ".join(known) or "no resources"
             raise TargetError(
@@ -243,7 +243,7 @@ class Workers:
     def add(self, place: Place, check: Check) -> Future[CheckResult]:
         """Take a check; it is sent when no more come."""
         key = place.group if place.group is not None else object()
-        group = self._groups.setdefault(key, _Waiting([], [], needs_of(check)))
+        group = self._groups.setdefault(key, _Waiting([], [], _needs_of(check)))
         future: Future[CheckResult] = Future()
         group.checks.append(check)
         group.futures.append(future)
@@ -299,7 +299,7 @@ class Workers:
             except (OSError, RuntimeError):  # the scheduler is gone, or starts again: the client tries to come back
                 found = []
             for group in waiting:
-                if is_there(group.needs, found):
+                if _is_there(group.needs, found):
                     group.missing_since = None
                     continue
                 group.missing_since = group.missing_since or time.monotonic()

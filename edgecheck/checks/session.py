@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgecheck.checks.from_model import FORMATS
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort
 from edgecheck.core.caveats import throttling
@@ -20,7 +21,7 @@ from edgecheck.core.operators import SeenProfile
 from edgecheck.core.outputs import SeenOutput
 from edgecheck.core.readers import FRESH_LOADS
 from edgecheck.core.run import Outcome, Run
-from edgecheck.errors import ConnectionLostError, RestartedError, TargetError
+from edgecheck.errors import ConnectionLostError, RestartedError, TargetError, UndecidedError
 from edgecheck.interrupts import pause
 from edgecheck.targets import Reuse, Target, Workload
 
@@ -205,7 +206,11 @@ def _may_not_fit(run: Run, device_memory: int) -> bool:
 
 
 def job(artifact: Artifact, needs: Needs, *, emulated: bool = False) -> dict[str, object]:
-    """The job for the agent, without the paths (docs/reference/agent-protocol.md)."""
+    """The job for the agent, without the paths (docs/reference/agent-protocol.md).
+
+    Raises:
+        UndecidedError: the runtime that was asked for does not run the artifact's format.
+    """
     if emulated:
         return {**_common(artifact, needs), **_EMULATED}
     return {**_common(artifact, needs), **_timed(needs)}
@@ -216,7 +221,7 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
     return {
         "protocol": PROTOCOL,
         "format": artifact.format,
-        "runtime": _runtime_name(budget.runtime) or None,
+        "runtime": _runtime_name(budget.runtime, artifact.format) or None,
         "threads": budget.threads,
         "accelerator": _accelerator(budget),
         "seed": 0,
@@ -234,10 +239,16 @@ def _common(artifact: Artifact, needs: Needs) -> dict[str, object]:
     }
 
 
-def _runtime_name(requirement: str) -> str:
+def _runtime_name(requirement: str, form: str) -> str:
     """What the agent calls the runtime: onnxruntime also where another package (-gpu, -openvino) brings it."""
-    name = re.split("[=<>~! ]", requirement)[0].lower().replace("_", "-")
-    return "onnxruntime" if name.startswith("onnxruntime-") else name
+    asked = re.split("[=<>~! ]", requirement)[0].lower().replace("_", "-")
+    name = "onnxruntime" if asked.startswith("onnxruntime-") else asked
+    if FORMATS.get(asked, form) != form:
+        other = next(each for each in FORMATS if FORMATS[each] == form)
+        raise UndecidedError(
+            f"{asked} does not run .{form} models.", f"Leave out --runtime, or name one that does: {other}."
+        )
+    return name
 
 
 def _accelerator(budget: Budget) -> dict[str, str | None] | None:

@@ -154,7 +154,7 @@ def _begins(body: object, marker: str) -> bool:
     return isinstance(body, str) and body.lstrip().startswith(marker)
 
 
-def forge_of_job(commit: str = "") -> Forge | None:
+def _forge_of_job(commit: str = "") -> Forge | None:
     """The pull request that this job is for; None where it is for none.
 
     Args:
@@ -238,7 +238,7 @@ def command(file: Path, name: str, commit: str) -> int:
     """
     marker = _marker(name)
     body = _body(file, marker)
-    forge = forge_of_job(commit)
+    forge = _forge_of_job(commit)
     if forge is None:
         click.echo("edgecheck: there is no pull request: nothing to comment on.", err=True)
         return 0

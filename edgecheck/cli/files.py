@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import sys
 import tempfile
 from contextlib import suppress
@@ -21,6 +22,8 @@ _OPEN_FILES = re.compile(r"/dev/fd|/proc/[^/]+(/task/\d+)?/fd")
 #: A link after this many others leads nowhere (path_resolution(7)).
 _MOST_LINKS = 40
 
+_ANOTHER_PLACE = "Name another place for the report."
+
 
 def replace_file(path: Path, text: str) -> None:
     """Write `text` to `path`; after an error or an interruption the file is as it was.
@@ -30,7 +33,7 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if is_written_through(path):
+    if _is_written_through(path):
         sys.stdout.flush()  # it may be the same place
         with path.open("a", encoding="utf-8") as through:
             through.write(text)
@@ -48,7 +51,7 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
-def is_written_through(path: Path) -> bool:
+def _is_written_through(path: Path) -> bool:
     """Whether `path` leads to a device, a pipe, a socket, or a file that a process has open."""
     if path.exists() and not path.is_file() and not path.is_dir():
         return True
@@ -73,22 +76,23 @@ def ensure_writable(path: Path) -> None:
     Raises:
         UsageError: it is a folder, or its folder does not exist or cannot be written to.
     """
-    if is_written_through(path):
+    if _is_written_through(path):
         if not os.access(path, os.W_OK):
-            raise UsageError(f"{path} cannot be written to.", "Name another place for the report.")
+            raise UsageError(f"{path} cannot be written to.", _ANOTHER_PLACE)
         return
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file for the report.")
     if not folder.is_dir():
-        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
+        nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        if not nearest.is_dir():
+            raise UsageError(f"{path} cannot be written to: {nearest} is not a folder.", _ANOTHER_PLACE)
+        raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {shlex.quote(str(folder))}")
     try:
         with tempfile.TemporaryFile(dir=folder):  # permission bits do not show a read-only disk, nor root's /proc
             pass
     except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be written to: {error.strerror}.", "Name another place for the report."
-        ) from error
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", _ANOTHER_PLACE) from error
 
 
 def write_report(path: Path, text: str) -> None:
@@ -102,7 +106,7 @@ def write_report(path: Path, text: str) -> None:
     except BrokenPipeError:  # its reader has seen enough
         raise
     except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+        raise UsageError(f"{path} could not be written: {error.strerror}.", _ANOTHER_PLACE) from error
 
 
 def write_edited(path: Path, text: str) -> None:

@@ -106,7 +106,7 @@ def complete_devices(_context: click.Context, _option: click.Parameter, incomple
     return _items(incomplete, dict.fromkeys(Profiles(folders).ids(), ""))
 
 
-def complete_limits(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+def _complete_limits(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The metrics, each with the equals sign before its bound."""
     from edgecheck.core.metrics import METRICS
 
@@ -234,7 +234,7 @@ LIMIT = click.option(
     "limits",
     multiple=True,
     metavar="METRIC=VALUE",
-    shell_complete=complete_limits,
+    shell_complete=_complete_limits,
     help="A limit for a model without a budget; METRIC=off removes the profile's limit.",
 )
 PROFILES = click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
+from edgecheck.anatomy.formats import is_model_folder
 from edgecheck.checks.from_model import ModelSettings
 from edgecheck.checks.plan import Selection
 from edgecheck.cli import options
@@ -18,6 +20,7 @@ from edgecheck.cli.files import write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.config import load_project
+from edgecheck.config.files import SUFFIXES, budgets_below
 from edgecheck.converters.interface import ConversionSettings
 from edgecheck.core.operator_groups import By
 from edgecheck.errors import UsageError
@@ -43,6 +46,8 @@ _PATH = click.Path(path_type=Path)
 
 #: Processes that profile each of two models on a device: what differs between processes must not look like growth.
 _PROCESSES = 3
+
+_NAME_IT = "Name the model: edgecheck profile MODEL"
 
 
 @click.command("profile", epilog=_EXAMPLES)
@@ -98,8 +103,8 @@ def command(
         given=given,
         pin=pin,
     )
-    _ensure_one(model, variants)
     models = (model,) if against is None else (model, against)
+    _ensure_one(models, variants)
     with Progress(len(models)) as progress:
         found, *others = _profiled(models, selection, targets, progress, fresh=fresh)
     report = _report(found, By(by), top)
@@ -114,13 +119,17 @@ def command(
     return 0
 
 
-def _ensure_one(model: Path, variants: tuple[str, ...]) -> None:
+def _ensure_one(models: tuple[Path, ...], variants: tuple[str, ...]) -> None:
     if len(variants) > 1:
         raise UsageError("--variant is given twice, and a profile is of one.", "Name one variant.")
-    if model.suffix in {".yaml", ".yml"}:
-        raise UsageError(
-            f"{model} is a budget, and a profile is of a model.", "Name the model: edgecheck profile MODEL"
-        )
+    for model in models:
+        if model.suffix in SUFFIXES:
+            raise UsageError(f"{model} is a budget, and a profile is of a model.", _NAME_IT)
+        if model.is_dir() and not is_model_folder(model):
+            if budgets_below(model):
+                raise UsageError(f"{model} is a folder of budgets, and a profile is of a model.", _NAME_IT)
+            if os.access(model, os.R_OK) and not any(model.iterdir()):
+                raise UsageError(f"{model} is an empty folder, and a profile is of a model.", _NAME_IT)
 
 
 def _profiled(

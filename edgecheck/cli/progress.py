@@ -76,7 +76,7 @@ class Progress:
             self._status.stop()
             self._rows.start()
         elif step.lost or any(each in step.words for each in _LONG_WAITS):
-            _say(f"[{self._number}/{self._total}] {line_of(step)}")
+            _say(f"[{self._number}/{self._total}] {_line_of(step)}")
 
     def next(self) -> None:
         """Go on to the next check."""
@@ -145,7 +145,7 @@ class BoardRows:
         """A line for each board that has something to do; that one is left out was said at once."""
         with self._lock:
             steps = [*self._steps.values()]
-        return [line_of(step) for step in steps if step.check and not step.lost]
+        return [_line_of(step) for step in steps if step.check and not step.lost]
 
     def start(self) -> None:
         """Show them on stderr, which is a terminal, from now on; also from several threads at once."""
@@ -191,7 +191,7 @@ class BoardRows:
         return table
 
 
-def line_of(step: Step) -> str:
+def _line_of(step: Step) -> str:
     """A step for a log."""
     board, check, words = _cells(step)
     return f"{board} is left out: {words}" if step.lost else f"{board}: {check}: {words}"

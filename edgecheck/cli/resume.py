@@ -56,7 +56,7 @@ def resumable(planned: Invocation, folder: Path, *, resuming: bool) -> tuple[Inv
         resuming: Whether to look for results.
     """
     reports = (planned.baseline.report, planned.baseline.merge_base) if planned.baseline is not None else ()
-    surroundings = (*this_environment(), *(_identity(report) for report in reports))
+    surroundings = (*_this_environment(), *(_identity(report) for report in reports))
     names = tuple(_fingerprint_or_nothing(check, surroundings) for check in planned.checks)
     checks = tuple(replace(check, fingerprint=name) for check, name in zip(planned.checks, names, strict=True))
     if not resuming:
@@ -138,7 +138,7 @@ def fingerprint(check: Check, surroundings: Iterable[str]) -> str:
     files = [*model_files.files_of(Path(budget.model.path), check.source)]
     files += [Path(path) for path in (budget.samples, budget.path) if path]
     for file in files:
-        digest.update(content_hash(file).encode())
+        digest.update(_content_hash(file).encode())
     if budget.model.factory:
         from edgecheck.converters.safety import factories
 
@@ -172,7 +172,7 @@ def _without_passing_facts(check: Check) -> Check:
     )
 
 
-def this_environment() -> tuple[str, ...]:
+def _this_environment() -> tuple[str, ...]:
     """What every result here depends on: the machine, its kernel and Python, and the packages that run models."""
     return *os.uname(), sys.version, *_installed_runtimes()
 
@@ -190,12 +190,12 @@ def _identity(report: Report | None) -> str:
     return repr((report.host, report.started, report.seconds, len(report.results))) if report is not None else ""
 
 
-def content_hash(file: Path) -> str:
+def _content_hash(file: Path) -> str:
     """The SHA-256 of a file, computed once unless the file changes."""
     status = file.stat()
-    return _content_hash(file, status.st_mtime_ns, status.st_size)
+    return _hash_as_of(file, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _content_hash(file: Path, _changed: int, _size: int) -> str:
+def _hash_as_of(file: Path, _changed: int, _size: int) -> str:
     return model_files.sha256(file)

@@ -60,7 +60,7 @@ class Watch:
             with releasing():  # nothing is held while files are watched
                 report, checks = self._run()
         except EdgecheckError as error:
-            click.echo(clean_lines(f"edgecheck: {error.message}\n{error.hint}".rstrip()), err=True)
+            click.echo(_clean_lines(f"edgecheck: {error.message}\n{error.hint}".rstrip()), err=True)
             return
         self._places |= files_of(checks)
         if self._last is not None:
@@ -129,6 +129,6 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def clean_lines(text: str) -> str:
+def _clean_lines(text: str) -> str:
     """Text of several lines that cannot steer the terminal."""
     return "\n".join(map(clean, text.split("\n")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgecheck.config.files import git_root
 
 
-def repository_root(folder: Path) -> Path | None:
+def _repository_root(folder: Path) -> Path | None:
     """The root: `GITHUB_WORKSPACE` if the folder is in it, else the git root; None outside of both."""
     here = Path(os.path.realpath(folder))
     workspace = os.environ.get("GITHUB_WORKSPACE", "")
@@ -20,7 +20,7 @@ def repository_root(folder: Path) -> Path | None:
 
 def folder_in_repository(folder: Path) -> str:
     """The folder from the root, with slashes: `apps/cam`; empty at the root and outside of a repository."""
-    root = repository_root(folder)
+    root = _repository_root(folder)
     here = Path(os.path.realpath(folder))
     return "" if root is None or here == root else here.relative_to(root).as_posix()
 

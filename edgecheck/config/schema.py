@@ -105,7 +105,7 @@ class Key:
     @property
     def example_text(self) -> str:
         """The example as YAML on one line."""
-        return as_yaml(self.example)
+        return _as_yaml(self.example)
 
     def schema(self, definitions: Definitions) -> dict[str, Any]:
         """The kind's JSON Schema with the description, the example, and a default that a person can read."""
@@ -275,12 +275,12 @@ def _in_order(node: Any, *, by_name: bool = True) -> Any:
     return [_in_order(item) for item in node] if isinstance(node, list) else node
 
 
-def as_yaml(value: object) -> str:
+def _as_yaml(value: object) -> str:
     """A plain value as YAML on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {as_yaml(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {_as_yaml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(as_yaml, value)) + "]"
+        return "[" + ", ".join(map(_as_yaml, value)) + "]"
     return str(value)
 
 

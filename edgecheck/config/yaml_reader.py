@@ -46,7 +46,7 @@ def read_tree(text: str, file: str) -> Node:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise RefusedError(syntax_problem(error, text, file)) from error
+        raise RefusedError(_syntax_problem(error, text, file)) from error
     if builder.root is None or (isinstance(builder.root, Scalar) and builder.root.value is None):
         raise RefusedError(Problem(Place(file), "", "is empty"))
     return builder.root
@@ -114,8 +114,8 @@ class _Builder:
             self._take_key(event)
             return
         try:
-            value = scalar_value(event.value, plain=event.implicit[0], tag=(event.tag or "").removeprefix(_TAG))
-        except AmbiguousError as error:
+            value = _scalar_value(event.value, plain=event.implicit[0], tag=(event.tag or "").removeprefix(_TAG))
+        except _AmbiguousError as error:
             raise self._refused(event, str(error)) from error
         self._count(1, 0, event)
         self._add(_Anchored(Scalar(self._mark(event), event.value, value), 1, 0), event)
@@ -234,11 +234,11 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _LONGEST = 64
 
 
-class AmbiguousError(ValueError):
+class _AmbiguousError(ValueError):
     """A number that YAML readers do not agree on."""
 
 
-def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | bool | None:
+def _scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | bool | None:
     """The value of a scalar: what every version of YAML agrees on, and everything else as text.
 
     `yes`, `no`, `on`, `off`, dates and base-60 numbers (`1:30`) stay text, as in YAML 1.2.
@@ -249,7 +249,7 @@ def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | boo
         tag: Its standard tag, such as `str`; empty for none.
 
     Raises:
-        AmbiguousError: it has a leading zero, which YAML 1.1 reads as octal and YAML 1.2 does not.
+        _AmbiguousError: it has a leading zero, which YAML 1.1 reads as octal and YAML 1.2 does not.
     """
     if tag == "str" or (not plain and not tag) or len(text) > _LONGEST:
         return text
@@ -263,7 +263,7 @@ def scalar_value(text: str, *, plain: bool, tag: str) -> str | int | float | boo
 def _number(text: str) -> str | int | float:
     if _LEADING_ZERO.fullmatch(text):
         bare = text.lstrip("+-0_") or "0"
-        raise AmbiguousError(
+        raise _AmbiguousError(
             f"{text} starts with a zero, which some YAML readers take for octal; write {bare}, "
             f'or "{text}" where text is meant'
         )
@@ -294,7 +294,7 @@ _ADVICE = {
 }
 
 
-def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     """The problem at the place that libyaml points at."""
     mark = error.problem_mark or error.context_mark
     if mark is None:

@@ -137,7 +137,7 @@ def _output(pairs: _Pairs) -> _Output:
     if pairs.values[0][0].dtype.kind != "f":
         return _labels(pairs)
     flat = _finite(_flat(pairs.logits or pairs.values, pairs.name), pairs.name)
-    varies = _worst(variation(flat), of_each_answer(flat) if _is_vector(pairs) and not pairs.logits else [])
+    varies = _worst(variation(flat), _of_each_answer(flat) if _is_vector(pairs) and not pairs.logits else [])
     failure = _failure(flat, varies, pairs.name)
     if pairs.logits and not failure:  # a device returns the softmax's output, which may be all zeros nevertheless
         ends = _finite(_flat(pairs.values, pairs.name), pairs.name)
@@ -280,7 +280,7 @@ _MOST_ANSWERS = 16
 _OFFSET = 10.0
 
 
-def of_each_answer(flat: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[Variation]:
+def _of_each_answer(flat: list[tuple[NDArray[Any], NDArray[Any]]]) -> list[Variation]:
     """What varies of each value that sits on an offset, in an output of a few values; empty for other outputs.
 
     Next to a temperature that varies by 20, a pressure of 1013 ± 0.1 is lost in the sum over both. Values within 0 and

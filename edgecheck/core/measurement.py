@@ -72,7 +72,7 @@ def _failure(run: Run, purposes: tuple[Purpose, ...]) -> WorkerRun | None:
 
 
 #: Reasons that concern edgecheck or the user's set-up, and not the model's fit.
-_NOT_THE_MODEL = frozenset(
+NOT_THE_MODEL = frozenset(
     {
         "lost",
         "open-dimension",
@@ -92,7 +92,7 @@ def _failed(metric: Metric, worker: WorkerRun, evidence: Evidence) -> Unmeasured
     ending = worker.ending
     if ending.reason in NOT_ACCELERATED:
         return Unmeasured(metric, ending.message, fails=True)
-    if ending.reason in _NOT_THE_MODEL:
+    if ending.reason in NOT_THE_MODEL:
         return Unmeasured(metric, ending.message)
     if ending.outcome is Outcome.KILLED:  # by somebody: where the kernel did it for memory, it left a sign
         return Unmeasured(metric, ending.message)

@@ -83,7 +83,7 @@ def _row(name: str, group: list[Operator], profile: OperatorProfile, usual: floa
         layer=first.layer if alone else "",
         parts=first.parts if alone else (),
         shape=first.shape if alone else "",
-        slow=alone and is_slow(first, profile, usual),
+        slow=alone and _is_slow(first, profile, usual),
     )
 
 
@@ -97,7 +97,7 @@ def _usual(profile: OperatorProfile) -> float:
     return median(rates) if rates else 0.0
 
 
-def is_slow(one: Operator, profile: OperatorProfile, usual: float) -> bool:
+def _is_slow(one: Operator, profile: OperatorProfile, usual: float) -> bool:
     """Whether an operator stands out as slow for its work."""
     if not one.macs or not one.calls or not usual or profile.share(one.seconds) < SLOW_SHARE:
         return False

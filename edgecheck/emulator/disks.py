@@ -55,7 +55,7 @@ def bundle(key: str, unpack: Callable[[Path], None], image: Image, cache: Cache,
         files = folder.parent / "files"
         progress("unpacking the runtime bundle")
         unpack(files)
-        add_bytecode(files, image, folder.parent, progress)
+        _add_bytecode(files, image, folder.parent, progress)
         ext4.write(files, folder / _FILE)
         return {"bundle": key}
 
@@ -139,7 +139,7 @@ def _content(folder: Path) -> tuple[int, int]:
 _MODULES = ".pycache"
 
 
-def add_bytecode(files: Path, image: Image, scratch: Path, progress: Progress) -> None:
+def _add_bytecode(files: Path, image: Image, scratch: Path, progress: Progress) -> None:
     """Compile what jobs import into the folder `.pycache` of a bundle's `files`.
 
     Raises:

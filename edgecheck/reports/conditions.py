@@ -33,7 +33,7 @@ def found_at(state: DeviceState) -> list[str]:
         *state.governors,
         f"{hottest:.0f} °C" if hottest is not None else "",
         _power_mode(state.power_mode),
-        *(jetson_facts(state.jetson) if state.jetson else ()),
+        *(_jetson_facts(state.jetson) if state.jetson else ()),
         *(phone_facts(state.phone) if state.phone else ()),
     ]
     found = ", ".join(fact for fact in facts if fact)
@@ -45,7 +45,7 @@ def left_at(state: DeviceState) -> list[str]:
     if state.jetson is None:
         return []
     hottest = max((degrees for _, degrees in state.temperatures), default=None)
-    facts = [f"{hottest:.0f} °C" if hottest is not None else "", *jetson_facts(state.jetson)]
+    facts = [f"{hottest:.0f} °C" if hottest is not None else "", *_jetson_facts(state.jetson)]
     found = ", ".join(fact for fact in facts if fact)
     return [f"afterwards {found}"] if found else []
 
@@ -56,7 +56,7 @@ def _power_mode(said: str) -> str:
     return next((line for line in lines if line.startswith("NV Power Mode")), lines[0] if lines else "")
 
 
-def jetson_facts(board: JetsonState) -> Iterator[str]:
+def _jetson_facts(board: JetsonState) -> Iterator[str]:
     """The GPU's clock, whether clocks are held, and what the module draws."""
     gpu = next((clock for clock in board.clocks if clock.name == "gpu"), None)
     if gpu is not None and gpu.now is not None:

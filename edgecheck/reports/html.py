@@ -127,7 +127,7 @@ def _highlights(look: _Look, checks: Sequence[_Check]) -> str:
             for mark in (*plot.upright, *plot.level):
                 if mark.key:
                     look.keys.of(mark.key)
-    return highlights(look.keys)
+    return _highlight_rules(look.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ class Filters:
         return "\n".join(lines)
 
 
-def highlights(keys: Names) -> str:
+def _highlight_rules(keys: Names) -> str:
     """The style sheet that marks a data point wherever its check shows it, while a pointer or the focus is on it."""
     return "\n".join(
         f".drawn:has(.{name}:is(:hover, :focus-within)) .{name} "

@@ -79,7 +79,7 @@ def the_rest(report: Report, style: Style, told: Told) -> str:
     is_only = len(report.results) == 1
     had_lines = any(comes_at_once(one, style, is_only=is_only) for one in report.results) and not style.verbose
     parts: list[RenderableType] = [Text()] if had_lines else []
-    for result in worst_last(report, style):
+    for result in _worst_last(report, style):
         parts += [check(result, style.width, is_only=is_only, told=told), Text()]
     table = None if style.quiet else matrix(report)
     if table is not None:
@@ -112,7 +112,7 @@ def _listed(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
     )
 
 
-def worst_last(report: Report, style: Style) -> list[CheckResult]:
+def _worst_last(report: Report, style: Style) -> list[CheckResult]:
     """The checks that were not printed at once: what warns, then what is unknown, then what fails."""
     is_only = len(report.results) == 1
     held = [one for one in report.results if not comes_at_once(one, style, is_only=is_only)]

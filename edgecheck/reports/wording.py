@@ -80,7 +80,7 @@ def base_and_head(verdict: Verdict) -> tuple[str, str]:
 
 def change(verdict: Verdict) -> str:
     """How much the figure differs from the baseline's: `+165%`, `-8.2%`, `±0%`; empty without the two."""
-    share = share_of_change(verdict)
+    share = _share_of_change(verdict)
     if share is None:
         return ""
     percent = abs(share) * 100
@@ -92,7 +92,7 @@ def change(verdict: Verdict) -> str:
     return f"{sign}{percent:,.{0 if percent >= _TWO_DIGITS else 1}f}%"
 
 
-def share_of_change(verdict: Verdict) -> float | None:
+def _share_of_change(verdict: Verdict) -> float | None:
     """The difference from the baseline as a share of it; None without both figures, or from zero."""
     if verdict.found is None or verdict.baseline is None or not verdict.baseline.value:
         return None
@@ -278,12 +278,12 @@ def worst_first(verdicts: Iterable[tuple[Verdict, CheckResult]]) -> list[tuple[V
 def status_line(report: Report) -> str:
     """The result in a few words, with the change that matters most: `size 2.07 → 5.48 MB, 4 limits do not hold`."""
     every = [(verdict, result) for result in report.results for verdict in result.verdicts if not verdict.ignored]
-    changed = [pair for pair in every if share_of_change(pair[0])]
+    changed = [pair for pair in every if _share_of_change(pair[0])]
     if not changed:
         return sentence(report)
     against = worst_first(pair for pair in every if counts_against(pair[0]))
     # Of what does not hold, what has changed; else the largest change, one that is exact before one that is measured.
-    largest = sorted(changed, key=lambda pair: (_is_measured(pair[0]), -abs(share_of_change(pair[0]) or 0)))
+    largest = sorted(changed, key=lambda pair: (_is_measured(pair[0]), -abs(_share_of_change(pair[0]) or 0)))
     first = next((pair for pair in against if pair in changed), (against or largest)[0])
     verdict = first[0]
     base, head = base_and_head(verdict)

@@ -50,6 +50,8 @@ def test_an_edited_file_keeps_its_place_and_its_mode(tmp_path: Path) -> None:
         (".", "is a folder."),
         ("nowhere/report.json", "The folder of nowhere/report.json does not exist."),
         ("/proc/report.json", "/proc cannot be written to: "),
+        ("/dev/null/report.json", "/dev/null/report.json cannot be written to: /dev/null is not a folder."),
+        ("/dev/null/a/report.json", "/dev/null/a/report.json cannot be written to: /dev/null is not a folder."),
     ],
 )
 def test_what_cannot_be_written_is_known_beforehand(
@@ -61,5 +63,12 @@ def test_what_cannot_be_written_is_known_beforehand(
     with pytest.raises(UsageError) as caught:
         files.ensure_writable(Path(path))
     assert message in caught.value.message
-    with pytest.raises(UsageError, match="could not be written: "):
+    with pytest.raises(UsageError, match="could not be written: ") as late:
         files.write_report(Path(path), "")
+    assert late.value.hint == "Name another place for the report."
+
+
+def test_the_command_that_makes_the_folder_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        files.ensure_writable(tmp_path / "my reports" / "report.json")
+    assert caught.value.hint == f"mkdir -p '{tmp_path}/my reports'"

@@ -101,6 +101,16 @@ def test_what_grew_by_name(tmp_path: Path) -> None:
         (["cut.onnx"], 3, "refused by the runtime"),
         (["net.onnx", "--against", "net.tflite"], 3, "cannot be compared"),
         (["net.onnx", "--format", "trace=no/such/folder"], 2, "does not exist"),
+        (["net.onnx", "--against", "missing.yaml"], 2, "missing.yaml is a budget, and a profile is of a model"),
+        (["budgets"], 2, "budgets is a folder of budgets, and a profile is of a model"),
+        (["net.onnx", "--against", "bare"], 2, "bare is an empty folder, and a profile is of a model"),
+        (
+            ["net.onnx", "--input", "q=1,2"],
+            3,
+            "profiled: inputs name q, but the model's inputs are: x.\n  Give --in",
+        ),
+        (["twice.onnx"], 3, "two nodes with same node name (n).\n  Give a model that this runtime takes"),
+        (["net.onnx", "--runtime", "ai-edge-litert"], 3, "not run .onnx models.\n  Leave out --runtime, or name one"),
     ],
 )
 def test_what_cannot_be_profiled_is_said(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
@@ -111,6 +121,11 @@ def test_what_cannot_be_profiled_is_said(tmp_path: Path, arguments: list[str], c
     whole = model([node], [value("x", FLOAT, [1])], [value("y", FLOAT, [1])], domains=["com.example"])
     save(tmp_path / "cut.onnx", whole)
     (tmp_path / "budget.yaml").write_text("model: net.onnx\n")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "budgets").mkdir()
+    (tmp_path / "budgets/net.yaml").write_text("model: ../net.onnx\ndevices: {this-machine: {latency_p50: 1 s}}\n")
+    names = [helper.make_node("Relu", [before], [after], name="n") for before, after in (("x", "a"), ("a", "y"))]
+    save(tmp_path / "twice.onnx", model(names, [value("x", FLOAT, [1])], [value("y", FLOAT, [1])]))
     done = edgecheck("profile", *arguments, cwd=tmp_path)
     assert (done.code, words in done.err) == (code, True), done
 

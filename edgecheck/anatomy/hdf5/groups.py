@@ -118,7 +118,7 @@ def _name(h5: H5, heap: tuple[int, int], offset: int) -> str:
     return h5.span.text(start + offset, min(size - offset, 1024)).partition("\0")[0]
 
 
-def foreign_links(h5: H5, messages: list[Message]) -> Iterator[str]:
+def _foreign_links(h5: H5, messages: list[Message]) -> Iterator[str]:
     """The names of the group's links that lead to other files.
 
     Groups with a table of symbols cannot have any; a heap of links is refused by `group_entries`.
@@ -179,7 +179,7 @@ def leads_outside(region: Region) -> Iterator[str]:
     while waiting:
         path, address = waiting.pop()
         messages = read_header(h5, address)
-        yield from (f"the link {cut(f'{path}/{name}')}" for name in foreign_links(h5, messages))
+        yield from (f"the link {cut(f'{path}/{name}')}" for name in _foreign_links(h5, messages))
         if how := _elsewhere(h5, messages):
             yield f"the {how} dataset {cut(path)}"
         for name, member in group_entries(h5, messages):

@@ -45,7 +45,7 @@ def read_keras(files: Files) -> Inside:
     for member in claim_archive(region).members:
         if member.name.endswith(".h5"):
             with member_region(region, member) as content:
-                tensors += hdf5_tensors(content)
+                tensors += _hdf5_tensors(content)
         else:
             claim_member(region, member, _LABELS.get(member.name, _ASSETS))
     return Inside(tuple(tensors))
@@ -53,10 +53,10 @@ def read_keras(files: Files) -> Inside:
 
 def read_hdf5(files: Files) -> Inside:
     """The datasets of an HDF5 file; a `reading.Reader`."""
-    return Inside(tuple(hdf5_tensors(files.main())))
+    return Inside(tuple(_hdf5_tensors(files.main())))
 
 
-def hdf5_tensors(region: Region) -> list[Tensor]:
+def _hdf5_tensors(region: Region) -> list[Tensor]:
     """The datasets of the HDF5 file in a region, in the order of their groups; the entire file is claimed."""
     region.free_area(_ALIGNMENT)  # HDF5 keeps no list of freed space: whatever nothing points to is free
     h5 = H5(region)

@@ -21,7 +21,7 @@ from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Text, Value
 from edgecheck.anatomy.values import Kind, Role
 
 _HEADERS = Label(Kind.STRUCTURE, "array headers")
-#: Kinds of numbers by their letter; the others are named in `dtype_of`.
+#: Kinds of numbers by their letter; the others are named in `_dtype_of`.
 _KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 _RECONSTRUCT = "numpy.core.multiarray._reconstruct"
 _FROM_BUFFER = "numpy.core.numeric._frombuffer"
@@ -170,13 +170,13 @@ def read_dtype(value: Value) -> DType | None:
     state = value.state if isinstance(value.state, tuple) else ()
     swapped = len(state) > 1 and state[1] == ">"
     dtype = (
-        dtype_of(code[:1], code[1:], swapped=swapped) if isinstance(code, str) else dtype_of("", "", swapped=swapped)
+        _dtype_of(code[:1], code[1:], swapped=swapped) if isinstance(code, str) else _dtype_of("", "", swapped=swapped)
     )
     size = state[5] if len(state) > 5 else None  # noqa: PLR2004 - item size
     return dtype._replace(size=size) if isinstance(size, int) and 0 < size < _LARGEST_ITEM else dtype
 
 
-def dtype_of(kind: str, width: str, *, swapped: bool) -> DType:
+def _dtype_of(kind: str, width: str, *, swapped: bool) -> DType:
     """NumPy's type by its letter and its size: in bytes, for `U` in characters of four bytes."""
     size = int(width) if width.isascii() and width.isdigit() and len(width) < 10 else 0  # noqa: PLR2004 - 32 bits
     if kind in _KINDS:
@@ -232,7 +232,7 @@ def read_npy(region: Region) -> Array:
         raise Damage("the shape of one of its arrays is not made of sizes")
     shape = checked_shape(tuple(map(int, numbers)))
     size = span.size - start
-    dtype = dtype_of(description[2], description[3], swapped=description[1] == ">") if description else None
+    dtype = _dtype_of(description[2], description[3], swapped=description[1] == ">") if description else None
     if dtype is None:  # a structured type: a list of fields
         dtype = DType("record", size // max(1, prod(shape)))
     if dtype.name != "object" and dtype.size * prod(shape) != size:

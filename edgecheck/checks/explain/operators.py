@@ -13,10 +13,11 @@ from edgecheck.core.device import DeviceProfile
 from edgecheck.core.device_match import MEASURED_ON, match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Measurement
+from edgecheck.core.measurement import NOT_THE_MODEL
 from edgecheck.core.metrics import INSTRUCTIONS, Family, Provenance
 from edgecheck.core.operators import PER_SECOND, OperatorProfile, SeenProfile, named, summarised, union
 from edgecheck.core.report import Part, WayOut
-from edgecheck.core.run import Outcome, Purpose, Run
+from edgecheck.core.run import Ending, Outcome, Purpose, Run
 from edgecheck.core.sayings import next_step
 from edgecheck.core.statistics import percentile
 from edgecheck.core.verdict import Status, Verdict
@@ -93,16 +94,30 @@ def _why(run: Run) -> str:
         return run.broken
     for worker in run.workers:
         if worker.ending.outcome is not Outcome.COMPLETED:
-            refused = "refused by the runtime: " if worker.ending.outcome is Outcome.REFUSED else ""
-            plain = "" if worker.ending.reason == "no-profile" else refused
-            return f"{plain}{worker.ending.message}".rstrip(".")
+            refused = "refused by the runtime: " if _is_refusal(worker.ending) else ""
+            return f"{refused}{worker.ending.message}".rstrip(".")
     notes = [note.message for note in run.notes if note.code == "no-profile"]
     return notes[0].rstrip(".") if notes else "the agent sent no profile"
 
 
+def _is_refusal(ending: Ending) -> bool:
+    """Whether it is the model that the runtime does not take."""
+    return ending.outcome is Outcome.REFUSED and ending.reason not in {*NOT_THE_MODEL, "no-profile"}
+
+
 def _way_out(run: Run) -> str:
-    reasons = [worker.ending.reason for worker in run.workers if worker.ending.reason]
-    return next((step for reason in reasons if (step := next_step(reason))), "")
+    endings = [worker.ending for worker in run.workers]
+    reasons = [ending.reason for ending in endings if ending.reason]
+    steps = (step for reason in reasons if (step := next_step(reason) or _SET_UP.get(reason, "")))
+    other = "Give a model that this runtime takes; the message says what it does not."
+    return next(steps, other if any(map(_is_refusal, endings)) else "")
+
+
+#: By reason that is not the model's: what to do about it.
+_SET_UP = {
+    "missing-runtime": "Install it there, or have edgecheck bring it: --bundle profile.",
+    "wrong-sample": "Give --input and --samples the names and shapes of the model's inputs.",
+}
 
 
 def _plain(run: Run) -> float | None:

@@ -38,8 +38,8 @@ def ways_out(verdicts: Iterable[Verdict], evidence: Evidence) -> tuple[WayOut, .
 
     try:
         anatomy = read(Path(evidence.artifact.path))
-        found = [storage_way_out(storage, anatomy, evidence)] if storage else []
-        return tuple([*found, memory_way_out(memory, anatomy, evidence)] if memory else found)
+        found = [_storage_way_out(storage, anatomy, evidence)] if storage else []
+        return tuple([*found, _memory_way_out(memory, anatomy, evidence)] if memory else found)
     except ModelError:
         return ()
 
@@ -54,7 +54,7 @@ def _refused(evidence: Evidence) -> bool:
 SHOWN = 5
 
 
-def storage_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Evidence) -> WayOut:
+def _storage_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Evidence) -> WayOut:
     """The largest layers and the advice; the weights are read only for a limit on the download.
 
     Raises:
@@ -142,7 +142,7 @@ def zeros_by_row(anatomy: Anatomy, measured: Mapping[int, Measured], by: By, dep
 _LONGEST = 60
 
 
-def memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Evidence) -> WayOut:
+def _memory_way_out(verdicts: tuple[Verdict, ...], anatomy: Anatomy, evidence: Evidence) -> WayOut:
     """What each phase of the process with the highest peak added, with what the file says about its bytes.
 
     Raises:

@@ -65,13 +65,13 @@ def _state(trial: Trial, fit: Fit) -> str:
 
 def rows(fit: Fit) -> tuple[Row, ...]:
     """A row for each limit and for what is always shown, in the order of `METRICS`."""
-    limits = {limit.metric.name: limit for limit in limits_of(fit)}
+    limits = {limit.metric.name: limit for limit in _limits_of(fit)}
     known = [metric for name, metric in METRICS.items() if name in limits or metric.compares_variants]
     made = (_row(metric, limits.get(metric.name), fit) for metric in known)
     return tuple(row for row in made if row.bound or any(cell.figure for cell in row.cells))
 
 
-def limits_of(fit: Fit) -> tuple[Limit, ...]:
+def _limits_of(fit: Fit) -> tuple[Limit, ...]:
     """The limits for the device."""
     result = fit.trials[0].result
     return next(limits for profile, limits in result.budget.devices if profile.id == result.profile.id)

@@ -139,14 +139,20 @@ def notes(report: ProfileReport) -> list[str]:
         )
     if not profile.counted and (short := sum(one.seconds < MICROSECOND for one in profile.operators)):
         found.append(
-            f"{short:,} of {len(profile.operators):,} operators take less than a microsecond, the grain of the "
-            "profiler's clock: their figures are too small."
+            f"{short:,} of {len(profile.operators):,} operators {'take' if short != 1 else 'takes'} less than a "
+            "microsecond. That is the grain of the profiler's clock, which underestimates such times."
         )
     calls = math.fsum(one.calls for one in profile.operators)
     if profile.overhead is not None and profile.overhead > _MUCH * profile.whole and calls:
         found.append(
             f"The profiler adds {profile.show(profile.overhead)} to the inference, about "
-            f"{profile.show(profile.overhead / calls)} to each operator: small ones take less than they show here."
+            f"{profile.show(profile.overhead / calls)} for each operator: part of that is in the figures of the "
+            "operators, the rest between them."
+        )
+    if profile.overhead is not None and profile.overhead < -_MUCH * profile.whole and calls:
+        found.append(
+            "The inference was quicker with the profiler than without it: the figures vary by more than the profiler "
+            "adds. For steady ones, use a quieter machine."
         )
     if profile.counted:
         found.append("Emulated figures are instructions, counted to the nearest thousand.")
@@ -176,9 +182,15 @@ def changes(report: ProfileReport, found: OperatorChanges) -> list[ChangeLine]:
     kept_set = set(map(id, kept))
     rest = [each for each in found.changes if id(each) not in kept_set]
     if rest:
-        lines.append(_sum_line(f"({len(rest):,} others)", [(each.old, each.new) for each in rest], profile))
+        lines.append(
+            _sum_line(
+                f"({len(rest):,} other{'s' if len(rest) != 1 else ''})",
+                [(each.old, each.new) for each in rest],
+                profile,
+            )
+        )
     lines.append(_sum_line(REMAINDER, [(found.old.remainder, found.new.remainder)], profile))
-    lines.append(_sum_line("one inference", [(found.old.whole, found.new.whole)], profile))
+    lines.append(_sum_line(PROFILED, [(found.old.whole, found.new.whole)], profile))
     return lines
 
 
@@ -211,11 +223,11 @@ def signed(profile: OperatorProfile, delta: float) -> str:
 
 
 def verdict(report: ProfileReport, found: OperatorChanges) -> str:
-    """The difference of the inferences in a sentence."""
+    """The difference of the inferences in a sentence: of those that the profiler saw, as in the rows."""
     profile = found.new
     old, new = profile.show(found.old.whole), profile.show(found.new.whole)
     percent = f" ({100 * found.delta / found.old.whole:+.1f} %)" if found.old.whole > 0 else ""
-    return clean(f"{report.model} against {report.old}: {old} → {new}{percent}.")
+    return clean(f"{report.model} against {report.old}: {old} → {new}{percent}, with the profiler on.")
 
 
 def unchanged(found: OperatorChanges) -> str:

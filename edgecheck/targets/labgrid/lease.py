@@ -149,7 +149,7 @@ def lease_of(address: Address, progress: Callable[[str], None] | None) -> Lease:
 
 @contextmanager
 def _leased(address: Address, progress: Callable[[str], None] | None) -> Iterator[Lease]:
-    ensure_installed()
+    _ensure_installed()
     with held():
         keeper = Keeper()
     say = progress or _silent
@@ -175,7 +175,7 @@ def _silent(_words: str) -> None:
     """Report no progress."""
 
 
-def ensure_installed() -> None:
+def _ensure_installed() -> None:
     """Raise if labgrid is not there.
 
     Raises:
@@ -191,7 +191,7 @@ def look(coordinator: str = "") -> str:
     Raises:
         TargetError: labgrid is not installed, or the coordinator does not answer.
     """
-    ensure_installed()
+    _ensure_installed()
     with Keeper() as keeper:
         keeper.send(look=coordinator)
         seen = keeper.event()

@@ -25,7 +25,7 @@ def test_bars_for_a_terminal() -> None:
     assert "(between the operators)" in text
     assert "100.0 %" in text
     assert "The device throttled." in text
-    assert "1 of 5 operators take less than a microsecond" in text
+    assert "1 of 5 operators takes less than a microsecond" in text
 
 
 def test_the_rows_that_are_left_out_are_summed() -> None:
@@ -43,7 +43,11 @@ def test_by_layer() -> None:
 
 def test_what_grew_sums_to_the_difference() -> None:
     text = terminal.render(grown(), Style(width=130))
-    assert "net.onnx against old.onnx: 10.0 ms → 10.0 ms (+0.0 %)." in text
+    assert "net.onnx against old.onnx: 10.0 ms → 10.0 ms (+0.0 %), with the profiler on." in text
+    assert "(1 other)" in text
+    # Both tables say which inference they sum to.
+    assert " ".join(text.split()).count("one inference with the profiler") == 2
+    assert len([line for line in text.splitlines() if line.rstrip().endswith(" one inference")]) == 1
     rows = [line.split() for line in text.splitlines()]
     assert any(row[:1] == ["+2.00"] and "grew" in row and "stem" in row for row in rows)
     assert any("appeared" in row and "inner" in row for row in rows)
@@ -56,6 +60,18 @@ def test_instructions_are_counted() -> None:
     assert "instructions" in text
     assert "500k" in text
     assert "counted to the nearest thousand" in text
+
+
+def test_what_the_profiler_adds_is_in_every_figure_and_may_be_less_than_nothing() -> None:
+    dear = profile(operator("a", 0.0005), operator("b", 4.0), whole=10.0, plain=8.0e-3)
+    text = " ".join(terminal.render(report(dear), Style(width=130)).split())
+    assert "which underestimates such times" in text
+    assert "about 1.00 ms for each operator: part of that is in the figures of the operators, the rest betw" in text
+    assert "take less than they show" not in text
+    noisy = profile(operator("a", 4.0), whole=10.0, plain=11.0e-3)
+    text = " ".join(terminal.render(report(noisy), Style(width=130)).split())
+    assert "The inference was quicker with the profiler than without it: the figures vary by more" in text
+    assert "The profiler adds" not in text
 
 
 def test_an_empty_graph_says_so() -> None:
@@ -71,7 +87,7 @@ def test_a_narrow_terminal_has_no_line_that_is_too_long() -> None:
 def test_markdown_has_every_row_and_no_markup_of_names() -> None:
     text = markdown.render(grown())
     assert "| 4.00 ms | 40.0 % | stem | Conv | 4.00M | 1 | 1.00 kB |" in text
-    assert "**net.onnx against old.onnx: 10.0 ms → 10.0 ms (+0.0 %).**" in text
+    assert "**net.onnx against old.onnx: 10.0 ms → 10.0 ms (+0.0 %), with the profiler on.**" in text
     hostile = profile(*(operator(name, 1.0, type=name, layer=name, parts=(name, name)) for name in TRICKS))
     text = markdown.render(report(hostile, model=TRICKS[0]))
     assert "<script" not in text

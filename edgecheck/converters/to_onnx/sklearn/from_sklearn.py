@@ -58,7 +58,7 @@ def convert(request: Request, folder: Path) -> Made:
         raise _not_converted(source, request.title, error, boosters.INSTEAD) from error
     _correct(model, estimator)
     if source.is_classifier:
-        match_decisions(model, source, trial)
+        _match_decisions(model, source, trial)
     trial.ensure_same(model)
     for library in libraries:
         boosters.ensure_same(model, source, request.title, library)
@@ -83,7 +83,7 @@ def _correct(model: onnx.ModelProto, estimator: Any) -> None:
     for part in steps(estimator):
         precision.round_thresholds_down(model, part)
     boosters.round_down(model, estimator)
-    follow_missing_values(model, estimator)
+    _follow_missing_values(model, estimator)
 
 
 def _not_converted(
@@ -135,7 +135,7 @@ def _reason(error: Exception) -> str:
 # larger column then belongs to the class that was not chosen.
 
 
-def match_decisions(model: onnx.ModelProto, source: SklearnModel, trial: Trial) -> None:
+def _match_decisions(model: onnx.ModelProto, source: SklearnModel, trial: Trial) -> None:
     """Make the second output `decision_function`, of shape [rows, 1] for two classes, if the classifier has it.
 
     It stays unchanged for classifiers with probabilities, and if its layout is unknown. It is removed if the classifier
@@ -181,7 +181,7 @@ def _take(model: onnx.ModelProto, name: str, column: int) -> None:
 _LEAF = b"LEAF"
 
 
-def follow_missing_values(model: onnx.ModelProto, estimator: Any) -> None:
+def _follow_missing_values(model: onnx.ModelProto, estimator: Any) -> None:
     """Set `nodes_missing_value_tracks_true` of every tree as scikit-learn's tree has it.
 
     Trees are found by their features and thresholds, which differ by float32's rounding only, and among equal ones in
