@@ -10,10 +10,10 @@ from statistics import median
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.history import Key, Series, key_of, run_of
-from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
+from edgecheck.core.limits import Allowance, Limit, against_baseline
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.verdict import Status, Verdict
+from edgecheck.core.verdict import Status, Verdict, counted_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,16 @@ def _verdict(report: Report, result: CheckResult, rule: Allowance, past: Past) -
     values = past.values(report, result, now) if isinstance(now, Measurement) else []
     base = _baseline(rule, now, values)
     bound = rule.bound(base.value) if base is not None else 0.0
-    status, reason = _answer(rule, now, values)
-    if status is Status.UNKNOWN and rule.on_unknown in _INSTEAD:
-        status, reason = _INSTEAD[rule.on_unknown], f"{reason} (on_unknown: {rule.on_unknown.value})"
+    counted = counted_as(*_answer(rule, now, values), rule.on_unknown)
     return Verdict(
         limit=Limit(metric=against_baseline(rule.metric), error=bound, source=rule.source, on_unknown=rule.on_unknown),
-        status=status,
+        status=counted.status,
         finding=now,
         bound=bound,
-        reason=reason,
-        ignored=status is Status.UNKNOWN and rule.on_unknown is OnUnknown.IGNORE,
+        reason=counted.reason,
+        counted_as=counted.rule,
         baseline=base,
     )
-
-
-_INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}
 
 
 def _baseline(rule: Allowance, now: Finding, values: list[float]) -> Measurement | None:

@@ -16,7 +16,7 @@ from edgecheck.core.accelerator import CPU
 from edgecheck.core.address import is_this_machine
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
+from edgecheck.core.limits import Allowance, Limit, against_baseline
 from edgecheck.core.measurement import is_measured_on
 from edgecheck.core.metrics import Direction, Family, Provenance
 from edgecheck.core.operator_changes import explanation
@@ -24,7 +24,7 @@ from edgecheck.core.readers import ON_DEVICE, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
 from edgecheck.core.sustained import settled
-from edgecheck.core.verdict import Status, Verdict
+from edgecheck.core.verdict import Status, Verdict, counted_as
 
 #: The share by which total RAM differs between two kernels of one machine.
 _SAME_RAM = 0.02
@@ -175,21 +175,16 @@ def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | No
     if status is Status.FAIL and allowance.metric.family in (Family.LATENCY, Family.COUNT):
         operators = explanation(head.result.operators, base.result.operators)
         reason = "; ".join(part for part in (reason, operators) if part)
-    ignored = status is Status.UNKNOWN and allowance.on_unknown is OnUnknown.IGNORE
-    if status is Status.UNKNOWN and allowance.on_unknown in _INSTEAD:
-        status, reason = _INSTEAD[allowance.on_unknown], f"{reason} (on_unknown: {allowance.on_unknown.value})"
+    counted = counted_as(status, reason, allowance.on_unknown)
     return Verdict(
         limit=limit,
-        status=status,
+        status=counted.status,
         finding=now,
         bound=bound,
-        reason=reason,
-        ignored=ignored,
+        reason=counted.reason,
+        counted_as=counted.rule,
         baseline=then if isinstance(then, Measurement) else None,
     )
-
-
-_INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}
 
 
 def _answer(head: Side, base: Side, allowance: Allowance, merge_base: Side | None) -> _Answer:
