@@ -87,18 +87,14 @@ def _answer(rule: Allowance, now: Finding, values: list[float]) -> tuple[Status,
     show, share = rule.metric.show, (now.value - middle) / middle if middle else 0.0
     words = f"it {'grew' if share > 0 else 'fell'} by {abs(share):.1%} from {show(middle)}, the median of {len(values)}"
     if now.provenance is not Provenance.MEASURED:
-        is_fine = _within(rule, now.value, rule.bound(middle))
+        is_fine = rule.holds(now.value, rule.bound(middle))
         return (Status.PASS, "") if is_fine else (Status.FAIL, f"{words}; {rule} is allowed")
     at_most = rule.metric.direction is Direction.AT_MOST
     best, worst = (now.low, now.high) if at_most else (now.high, now.low)
     best, worst = now.value if best is None else best, now.value if worst is None else worst
-    if _within(rule, worst, rule.bound(middle)):
+    if rule.holds(worst, rule.bound(middle)):
         return Status.PASS, ""
     loosest = rule.bound(max(values) if at_most else min(values))
-    if not _within(rule, best, loosest):
+    if not rule.holds(best, loosest):
         return Status.FAIL, f"{words}, and lies beyond all of them; {rule} is allowed"
     return Status.UNKNOWN, f"{words}; whether by more than {rule} is not certain: measure longer"
-
-
-def _within(rule: Allowance, value: float, bound: float) -> bool:
-    return value <= bound if rule.metric.direction is Direction.AT_MOST else value >= bound
