@@ -20,7 +20,7 @@ ARCHITECTURE = "docs/explanation/architecture.md"
 PAGES = ("CONTRIBUTING.md", ARCHITECTURE, "docs/explanation/design.md", "docs/contributing/style.md")
 
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?!.*://)[\w./-]*/[\w./-]*|pyproject\.toml|action\.yml|CHANGELOG\.md")
+PATH = re.compile(r"(?!.*://)[\w./-]*/[\w./-]*|pyproject\.toml|(?:action|mkdocs)\.yml|constraints\.txt|CHANGELOG\.md")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[a-z_]\w*)*")
 
 #: In examples and recipes: a path with one of these stands for a file of any name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -119,7 +119,7 @@ _AWKWARD = re.compile(r"\s-|\\\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a device is: `local`, `qemu`, `ssh://[user@]host[:port][?python=PATH]`, `adb://SERIAL`, `labgrid://KEY=VALUE`."""
+    """Where a device is: `local`, `qemu`, `ssh://[user@]host[:port][?python=PATH]`, `adb://SERIAL`, …."""
 
     scheme: str
     text: str
@@ -240,14 +240,15 @@ def is_same_board(one: Address, other: Address) -> bool:
 
 def distinct_boards(addresses: Iterable[Address]) -> tuple[Address, ...]:
     """The addresses without those of a board that came before."""
-    found: dict[tuple[object, ...], Address] = {}
+    found: dict[Address, Address] = {}
     for each in addresses:
         found.setdefault(_board(each), each)
     return tuple(found.values())
 
 
-def _board(address: Address) -> tuple[object, ...]:
-    return address.scheme, address.user, address.host.lower(), address.port, address.place, address.via
+def _board(address: Address) -> Address:
+    """The address without what does not say which board it is."""
+    return replace(address, text="", host=address.host.lower(), python=PYTHON, called="")
 
 
 def forms() -> str:
