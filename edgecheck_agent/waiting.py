@@ -9,7 +9,7 @@ import importlib
 import math
 import os
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from edgecheck_agent import procfs, statistics
 
@@ -123,7 +123,8 @@ class Account:
         stolen = others = None
         now = processors()
         if machine is not None and now is not None:
-            every, idle, taken = [now[at] - machine[at] for at in range(3)]
+            every, idle = now.total - machine.total, now.idle - machine.idle
+            taken = now.stolen - machine.stolen
             stolen = round(taken / every, 4) if every > 0 else 0.0
             others = round(max(0.0, every - idle - taken - used) / every, 4) if every > 0 else 0.0
         return {
@@ -135,13 +136,21 @@ class Account:
         }
 
 
-def processors() -> Optional[Tuple[float, float, float]]:
-    """Seconds of all processors together: in all, idle, and stolen by the host of a virtual machine."""
+class Processors(NamedTuple):
+    """Seconds of all processors together."""
+
+    total: float
+    idle: float
+    stolen: float  # by the host of a virtual machine
+
+
+def processors() -> Optional[Processors]:
+    """What the processors did since the machine started; None where that is not known."""
     names, *times = (procfs.text("/proc/stat").partition("\n")[0]).split() or [""]
     if names != "cpu" or len(times) < _KINDS:
         return None
     ticks = [int(one) / os.sysconf("SC_CLK_TCK") for one in times[:_KINDS]]
-    return sum(ticks), sum([ticks[at] for at in _IDLE]), ticks[_STOLEN]
+    return Processors(sum(ticks), sum([ticks[at] for at in _IDLE]), ticks[_STOLEN])
 
 
 def pressure() -> Optional[float]:

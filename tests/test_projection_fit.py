@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ def test_a_fit_finds_the_very_costs_of_a_profile(wanted: fit.Wanted) -> None:
     text = (fit.PROFILES / f"{wanted.profile}.yaml").read_text(encoding="utf-8")
     assert fit.block(wanted) in text
     assert fit.with_costs(text, fit.block(wanted)) == text
+
+
+@pytest.mark.parametrize(("count", "expected"), [(9, 9), (19, 18), (8, math.inf)])
+def test_a_conformal_half_width_is_a_residual(count: int, expected: float) -> None:
+    assert fit.conformal([(-1) ** value * value for value in range(1, count + 1)]) == expected
 
 
 def test_no_other_profile_has_costs() -> None:

@@ -99,16 +99,6 @@ def identify(path: Path) -> ModelFormat:
         return _file_format(path, span)
 
 
-def name_disagrees(path: Path, found: ModelFormat) -> str:
-    """A sentence if the suffix belongs to another format than `found`, else ""."""
-    suffix = path.suffix.lower()
-    promised = [each.value for each, suffixes in SUFFIXES.items() if suffix in suffixes]
-    if not promised or found.value in promised:
-        return ""
-    names = " or ".join(promised)
-    return f"{path.name} has the suffix of {names}, but its content is {found.value}."
-
-
 def _status(path: Path) -> os.stat_result:
     try:
         status = path.stat()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecheck.core.accelerator import PROVIDERS
+from edgecheck.core.events import PROTOCOL
 from edgecheck.core.text import clean
 from edgecheck.errors import EdgecheckError
 from edgecheck.scratch import scratch
@@ -77,7 +78,7 @@ def _tried(name: str, model: Path | None) -> tuple[bool, str]:
     if model is None:
         return False, f"no runtime for .{_FORMATS[name]} is installed here"
     job = {
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "format": _FORMATS[name],
         "accelerator": {"provider": name, "precision": None},
         "load": {"processes": 1},

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-import click
-
 from edgecheck import __version__
 from edgecheck.cli.files import write_report
+from edgecheck.cli.outputs import is_job, tell_job
 from edgecheck.config.problems import Findings, Place, Problem
 from edgecheck.config.repository import folder_in_repository
 from edgecheck.core.limits import Source
@@ -58,16 +56,9 @@ def report(error: EdgecheckError, formats: Sequence[tuple[str, str]]) -> None:
 
 def annotate(findings: Findings) -> None:
     """In a job on GitHub, annotate the lines and add to the job's summary; elsewhere do nothing."""
-    if os.environ.get("GITHUB_ACTIONS") != "true" or not (findings.problems or findings.warnings):
-        return
-    click.echo(render("github", findings), err=True, nl=False)
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path and findings.problems:
-        try:
-            with Path(path).open("a", encoding="utf-8") as summary:
-                summary.write(_markdown(_from_root(findings)))
-        except OSError as error:
-            click.echo(f"edgecheck: the job summary was not written: {path}: {error.strerror}.", err=True)
+    if is_job() and (findings.problems or findings.warnings):
+        summary = _markdown(_from_root(findings)) if findings.problems else ""
+        tell_job(render("github", findings), summary)
 
 
 def _from_root(findings: Findings) -> Findings:

@@ -107,23 +107,34 @@ class Outputs:
             write_report(path, render(name, report))
 
     def annotate_job(self, report: Report) -> None:
-        """In a job on GitHub, annotate the lines of the budgets and add to the job's summary; elsewhere do nothing.
+        """In a job on GitHub, annotate the lines of the budgets and add to the job's summary; elsewhere do nothing."""
+        if is_job():
+            # Where they were printed, stdout has the annotations already.
+            lines = "" if self._printed == "github" else render("github", report, Style())
+            tell_job(lines, render("markdown", report, Style()))
 
-        Annotations go to stderr, which the runner reads as it reads stdout; the summary goes to the file that the
-        runner names.
-        """
-        if os.environ.get("GITHUB_ACTIONS") != "true":
-            return
-        if self._printed != "github":  # else stdout has the annotations already
-            click.echo(render("github", report, Style()), err=True, nl=False)
-        path = os.environ.get("GITHUB_STEP_SUMMARY")
-        if not path:
-            return
-        try:
-            with Path(path).open("a", encoding="utf-8") as summary:
-                summary.write(render("markdown", report, Style()))
-        except OSError as error:
-            click.echo(f"edgecheck: the job summary was not written: {path}: {error.strerror}.", err=True)
+
+def is_job() -> bool:
+    """Whether edgecheck runs in a job on GitHub."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def tell_job(annotations: str, summary: str) -> None:
+    """Show texts on the page of a job on GitHub.
+
+    Args:
+        annotations: Printed on stderr, which the runner reads as it reads stdout.
+        summary: Markdown, appended to the file that the runner names, if it names one; empty: nothing to add.
+    """
+    click.echo(annotations, err=True, nl=False)
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path or not summary:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(summary)
+    except OSError as error:
+        click.echo(f"edgecheck: the job summary was not written: {path}: {error.strerror}.", err=True)
 
 
 def ensure_places(formats: tuple[tuple[str, str], ...]) -> None:

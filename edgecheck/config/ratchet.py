@@ -101,11 +101,11 @@ def _verdicts(root: Node, file: str, report: Report, kept: list[str]) -> Iterato
             if verdict.metric.name.endswith(SUFFIX):  # a rule on growth moves with its baseline
                 continue
             found = _place(root, result.profile.id, verdict)
-            if found is None or (isinstance(found[1], Scalar) and not _is_as_checked(found[1], verdict)):
+            if found is None or (isinstance(found.value, Scalar) and not _is_as_checked(found.value, verdict)):
                 name = verdict.metric.name
                 kept.append(f"{file}:{verdict.limit.source.line}: {name}: the budget has changed since the check")
-            elif isinstance(found[1], Scalar):
-                yield _Judged(found[0], found[1].mark, verdict, found[2])
+            elif isinstance(found.value, Scalar):
+                yield _Judged(found.path, found.value.mark, verdict, found.warning)
 
 
 def _is_as_checked(node: Scalar, verdict: Verdict) -> bool:
@@ -115,11 +115,18 @@ def _is_as_checked(node: Scalar, verdict: Verdict) -> bool:
         return False
 
 
-def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node, Mark | None] | None:
-    """The path and value of the limit that holds on `device`, and where its warning is.
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A limit as a budget has it."""
 
-    None if the file does not have it any more.
-    """
+    path: str
+    value: Node
+    warning: Mark | None
+    """Where its warning is; None without one."""
+
+
+def _place(root: Node, device: str, verdict: Verdict) -> _Written | None:
+    """The limit that holds on `device`; None if the file does not have it any more."""
     name = verdict.metric.name
     for parts in (("devices", device), ("limits",)):
         section = _inside(root, parts)
@@ -131,7 +138,7 @@ def _place(root: Node, device: str, verdict: Verdict) -> tuple[str, Node, Mark |
         value = child(entry.node, "error") if isinstance(entry.node, MappingNode) else entry.node
         warn = child(entry.node, "warn") if isinstance(entry.node, MappingNode) else None
         mark = warn.mark if isinstance(warn, Scalar) else None
-        return path_text([*parts, name]), value if value is not None else entry.node, mark
+        return _Written(path_text([*parts, name]), value if value is not None else entry.node, mark)
     return None
 
 

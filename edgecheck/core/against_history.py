@@ -10,10 +10,10 @@ from statistics import median
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.history import Key, Series, key_of, run_of
-from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
+from edgecheck.core.limits import Allowance, Limit, against_baseline
 from edgecheck.core.metrics import Direction, Provenance
 from edgecheck.core.report import CheckResult, Report
-from edgecheck.core.verdict import Status, Verdict
+from edgecheck.core.verdict import Status, Verdict, counted_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,16 @@ def _verdict(report: Report, result: CheckResult, rule: Allowance, past: Past) -
     values = past.values(report, result, now) if isinstance(now, Measurement) else []
     base = _baseline(rule, now, values)
     bound = rule.bound(base.value) if base is not None else 0.0
-    status, reason = _answer(rule, now, values)
-    if status is Status.UNKNOWN and rule.on_unknown in _INSTEAD:
-        status, reason = _INSTEAD[rule.on_unknown], f"{reason} (on_unknown: {rule.on_unknown.value})"
+    counted = counted_as(*_answer(rule, now, values), rule.on_unknown)
     return Verdict(
         limit=Limit(metric=against_baseline(rule.metric), error=bound, source=rule.source, on_unknown=rule.on_unknown),
-        status=status,
+        status=counted.status,
         finding=now,
         bound=bound,
-        reason=reason,
-        ignored=status is Status.UNKNOWN and rule.on_unknown is OnUnknown.IGNORE,
+        reason=counted.reason,
+        counted_as=counted.rule,
         baseline=base,
     )
-
-
-_INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}
 
 
 def _baseline(rule: Allowance, now: Finding, values: list[float]) -> Measurement | None:
@@ -92,18 +87,14 @@ def _answer(rule: Allowance, now: Finding, values: list[float]) -> tuple[Status,
     show, share = rule.metric.show, (now.value - middle) / middle if middle else 0.0
     words = f"it {'grew' if share > 0 else 'fell'} by {abs(share):.1%} from {show(middle)}, the median of {len(values)}"
     if now.provenance is not Provenance.MEASURED:
-        is_fine = _within(rule, now.value, rule.bound(middle))
+        is_fine = rule.holds(now.value, rule.bound(middle))
         return (Status.PASS, "") if is_fine else (Status.FAIL, f"{words}; {rule} is allowed")
     at_most = rule.metric.direction is Direction.AT_MOST
     best, worst = (now.low, now.high) if at_most else (now.high, now.low)
     best, worst = now.value if best is None else best, now.value if worst is None else worst
-    if _within(rule, worst, rule.bound(middle)):
+    if rule.holds(worst, rule.bound(middle)):
         return Status.PASS, ""
     loosest = rule.bound(max(values) if at_most else min(values))
-    if not _within(rule, best, loosest):
+    if not rule.holds(best, loosest):
         return Status.FAIL, f"{words}, and lies beyond all of them; {rule} is allowed"
     return Status.UNKNOWN, f"{words}; whether by more than {rule} is not certain: measure longer"
-
-
-def _within(rule: Allowance, value: float, bound: float) -> bool:
-    return value <= bound if rule.metric.direction is Direction.AT_MOST else value >= bound

@@ -12,30 +12,20 @@ from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.text import listed
 from edgecheck.core.verdict import Verdict, show_pair
 
-_Name = tuple[str, str, str, str]
-
 
 def changes(before: Report, after: Report) -> list[str]:
     """A line for each check that came or went, each status that changed, and each exact figure that did.
 
     Measured figures differ from run to run: they are named only where the status of their limit changed.
     """
-    old = {_name(result): result for result in before.results}
-    new = {_name(result): result for result in after.results}
-    lines = [f"{_words(name)}: gone" for name in old if name not in new]
-    lines += [f"{_words(name)}: new, {new[name].status.value}" for name in new if name not in old]
+    old = {result.name: result for result in before.results}
+    new = {result.name: result for result in after.results}
+    lines = [f"{name}: gone" for name in old if name not in new]
+    lines += [f"{name}: new, {new[name].status.value}" for name in new if name not in old]
     for name, result in new.items():
         if name in old:
-            lines += [f"{_words(name)}: {line}" for line in _of_check(old[name], result)]
+            lines += [f"{name}: {line}" for line in _of_check(old[name], result)]
     return lines
-
-
-def _name(result: CheckResult) -> _Name:
-    return result.budget.path, result.budget.model.path.name, str(result.variant), result.profile.id
-
-
-def _words(name: _Name) -> str:
-    return " · ".join(name[1:])
 
 
 def _of_check(before: CheckResult, after: CheckResult) -> Iterator[str]:

@@ -16,15 +16,15 @@ from edgecheck.core.accelerator import CPU
 from edgecheck.core.address import is_this_machine
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
-from edgecheck.core.limits import Allowance, Limit, OnUnknown, against_baseline
+from edgecheck.core.limits import Allowance, Limit, against_baseline
 from edgecheck.core.measurement import is_measured_on
-from edgecheck.core.metrics import Direction, Family, Provenance
+from edgecheck.core.metrics import Family, Provenance
 from edgecheck.core.operator_changes import explanation
 from edgecheck.core.readers import ON_DEVICE, per_process
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import DeviceState, Outcome, Purpose, RuntimeFacts
 from edgecheck.core.sustained import settled
-from edgecheck.core.verdict import Status, Verdict
+from edgecheck.core.verdict import Status, Verdict, counted_as
 
 #: The share by which total RAM differs between two kernels of one machine.
 _SAME_RAM = 0.02
@@ -154,14 +154,10 @@ def matching(result: CheckResult, report: Report | None) -> Side | None:
     """
     if report is None:
         return None
-    found = [one for one in report.results if _identity(one) == _identity(result)]
+    found = [one for one in report.results if one.name == result.name]
     if len(found) > 1:
         found = [one for one in found if one.budget.model.path == result.budget.model.path]
     return Side(found[0], report.host) if found else None
-
-
-def _identity(result: CheckResult) -> tuple[str, ...]:
-    return result.budget.path, result.budget.model.path.name, str(result.variant), result.profile.id
 
 
 def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | None) -> Verdict:
@@ -175,21 +171,16 @@ def _verdict(head: Side, base: Side, allowance: Allowance, merge_base: Side | No
     if status is Status.FAIL and allowance.metric.family in (Family.LATENCY, Family.COUNT):
         operators = explanation(head.result.operators, base.result.operators)
         reason = "; ".join(part for part in (reason, operators) if part)
-    ignored = status is Status.UNKNOWN and allowance.on_unknown is OnUnknown.IGNORE
-    if status is Status.UNKNOWN and allowance.on_unknown in _INSTEAD:
-        status, reason = _INSTEAD[allowance.on_unknown], f"{reason} (on_unknown: {allowance.on_unknown.value})"
+    counted = counted_as(status, reason, allowance.on_unknown)
     return Verdict(
         limit=limit,
-        status=status,
+        status=counted.status,
         finding=now,
         bound=bound,
-        reason=reason,
-        ignored=ignored,
+        reason=counted.reason,
+        counted_as=counted.rule,
         baseline=then if isinstance(then, Measurement) else None,
     )
-
-
-_INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}
 
 
 def _answer(head: Side, base: Side, allowance: Allowance, merge_base: Side | None) -> _Answer:
@@ -226,17 +217,11 @@ def _compared(head: Side, base: Side, allowance: Allowance, figures: tuple[Measu
     now, then = figures
     if now.provenance is Provenance.MEASURED and allowance.metric.family in (Family.LATENCY, Family.LOAD):
         return _by_samples(head, base, allowance)
-    if _within(allowance, now.value, then.value):
+    if allowance.holds(now.value, allowance.bound(then.value)):
         return Status.PASS, ""
     if math.isnan(now.value):
         return Status.FAIL, "it is not a number (NaN)"
     return Status.FAIL, f"{_grown(allowance, now.value, then.value)}; {allowance} is allowed"
-
-
-def _within(allowance: Allowance, now: float, then: float) -> bool:
-    """Whether the value is good for certain: NaN is not."""
-    bound = allowance.bound(then)
-    return now <= bound if allowance.metric.direction is Direction.AT_MOST else now >= bound
 
 
 def _grown(allowance: Allowance, now: float, then: float) -> str:
@@ -279,7 +264,8 @@ def _by_ranks(
     """The answer of the ranks, in words about the `figures`, which must not contradict it."""
     allowed = [allowance.bound(value) for value in then]
     level = ERROR if allowance.metric.family is Family.LOAD else _OF_BATCHES
-    grown, is_within = _grown(allowance, *figures), _within(allowance, *figures)
+    value, baseline = figures
+    grown, is_within = _grown(allowance, value, baseline), allowance.holds(value, allowance.bound(baseline))
     if probability_of_larger(now, allowed) <= level and not is_within:
         return Status.FAIL, f"{grown}, by a test with an error of {ERROR:.0%}; {allowance} is allowed"
     if probability_of_larger(allowed, now) <= level and is_within:
@@ -298,7 +284,7 @@ def _contention(head: Side, base: Side, allowance: Allowance, status: Status) ->
         return ""
     matters = bool(then.contended) and status is not Status.FAIL
     if status is Status.PASS and then.unwaited is not None:  # it may hold against the fastest that the base can be
-        matters = matters and not _within(allowance, now.value, then.unwaited / contention.SLOWER)
+        matters = matters and not allowance.holds(now.value, allowance.bound(then.unwaited / contention.SLOWER))
     slowed = now.contended
     if status is Status.FAIL and now.undisturbed is not None and now.undisturbed <= allowance.bound(then.value):
         matters, slowed = True, now.disturbed

@@ -134,13 +134,3 @@ def _solved(matrix: list[list[float]], sums: list[float]) -> list[float] | None:
         known = math.fsum(matrix[at][j] * sums[j] for j in range(at + 1, size))
         sums[at] = (sums[at] - known) / matrix[at][at]
     return sums
-
-
-def conformal(residuals: Sequence[float], share: float = 0.9) -> float:
-    """The half width that `share` of new residuals are within: the ceil((n + 1) share)-th of their absolute values.
-
-    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005). Too few residuals have none: infinity.
-    """
-    ordered = sorted(map(abs, residuals))
-    place = math.ceil((len(ordered) + 1) * share)
-    return ordered[place - 1] if place <= len(ordered) else math.inf

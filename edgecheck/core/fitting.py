@@ -14,6 +14,7 @@ from enum import Enum
 from edgecheck.core.budget import Variant
 from edgecheck.core.device_match import match
 from edgecheck.core.finding import Measurement, Unmeasured
+from edgecheck.core.limits import OnUnknown
 from edgecheck.core.measurement import is_measured_on
 from edgecheck.core.metrics import AGREEMENT, FOOTPRINT, RAM_MODEL, RAM_PEAK, Direction
 from edgecheck.core.report import CheckResult, Tried, worst
@@ -145,7 +146,7 @@ def why_not(trial: Trial) -> str:
 
 
 def _beyond(verdict: Verdict) -> str:
-    if verdict.found is None or verdict.reason.endswith("(on_unknown: fail)"):
+    if verdict.found is None or verdict.counted_as is OnUnknown.FAIL:
         return f"{verdict.metric.name}: {verdict.reason}"
     found, bound = show_pair(verdict.metric, verdict.found, verdict.bound)
     side = "over" if verdict.metric.direction is Direction.AT_MOST else "under"

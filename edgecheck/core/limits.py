@@ -82,6 +82,10 @@ class Allowance:
         change = max(self.growth * baseline, self.floor)
         return baseline + change if self.metric.direction is Direction.AT_MOST else baseline - change
 
+    def holds(self, value: float, bound: float) -> bool:
+        """Whether the value is good for certain: NaN is on neither side of a bound."""
+        return value <= bound if self.metric.direction is Direction.AT_MOST else value >= bound
+
     def __str__(self) -> str:
         share = f"{self.growth * 100:.3g}%"
         return f"{share} or {self.metric.show(self.floor)}, whichever is more" if self.floor else share

@@ -97,6 +97,21 @@ class LostBoard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckName:
+    """What a check is known by in another report."""
+
+    budget: str
+    """The budget file, as it was named."""
+    model: str
+    """The name of the model's file, whose folder can be elsewhere."""
+    variant: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.model} · {self.variant} · {self.device}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """One artifact on one device: the answer and its evidence."""
 
@@ -129,6 +144,16 @@ class CheckResult:
     """A hash of everything that decided the result; empty where nothing is resumed."""
     lost_boards: tuple[LostBoard, ...] = ()
     """The boards that were lost with this check, before another one measured it."""
+
+    @property
+    def name(self) -> CheckName:
+        """What it is known by in another report."""
+        return CheckName(
+            budget=self.budget.path,
+            model=self.budget.model.path.name,
+            variant=str(self.variant),
+            device=self.profile.id,
+        )
 
     @property
     def status(self) -> Status:

@@ -22,9 +22,6 @@ class Status(Enum):
     FAIL = "fail"
 
 
-#: Ends the reason of a limit that warns because it could not be decided.
-COUNTED_AS_WARNING = f" (on_unknown: {OnUnknown.WARN.value})"
-
 _SIDE = {Direction.AT_MOST: "over", Direction.AT_LEAST: "under"}
 
 
@@ -39,8 +36,8 @@ class Verdict:
     """The bound that the status refers to: the error level's, or the warning's where that was crossed."""
     reason: str = ""
     """One sentence; empty for a plain pass."""
-    ignored: bool = False
-    """The status is unknown, and the budget says to ignore that."""
+    counted_as: OnUnknown | None = None
+    """What a limit that could not be decided counts as instead: fail, warn or ignore; None where no rule changed it."""
     baseline: Measurement | None = None
     """The figure that growth is measured from; None for a limit, and where the baseline has none."""
 
@@ -48,6 +45,11 @@ class Verdict:
     def metric(self) -> Metric:
         """The limit's metric."""
         return self.limit.metric
+
+    @property
+    def ignored(self) -> bool:
+        """The status is unknown, and the budget says to ignore that."""
+        return self.counted_as is OnUnknown.IGNORE
 
     @property
     def found(self) -> float | None:
@@ -71,38 +73,78 @@ class _Answer:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The answer of both levels, and the bound that it refers to."""
+
+    status: Status
+    bound: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An answer after `on_unknown` was applied."""
+
+    status: Status
+    reason: str
+    rule: OnUnknown | None = None
+    """What changed how the answer counts; None where nothing did."""
+
+
+_INSTEAD = {OnUnknown.FAIL: Status.FAIL, OnUnknown.WARN: Status.WARN}
+
+
+def counted_as(status: Status, reason: str, on_unknown: OnUnknown) -> Counted:
+    """The answer as `on_unknown` counts it: what is decided stays as it is, and a changed status says why."""
+    if status is not Status.UNKNOWN or on_unknown is OnUnknown.UNKNOWN:
+        return Counted(status, reason)
+    if on_unknown is OnUnknown.IGNORE:
+        return Counted(status, reason, on_unknown)
+    return Counted(_INSTEAD[on_unknown], f"{reason}{_note(on_unknown)}", on_unknown)
+
+
+def rule_of(status: Status, reason: str) -> OnUnknown | None:
+    """The rule by which `counted_as` made a status and its reason: how a saved report says it. Not for `ignore`."""
+    return next(
+        (rule for rule, instead in _INSTEAD.items() if status is instead and reason.endswith(_note(rule))), None
+    )
+
+
+def _note(rule: OnUnknown) -> str:
+    """Ends the reason of a limit that could not be decided, and counts as something else."""
+    return f" (on_unknown: {rule.value})"
+
+
 def judge(limit: Limit, finding: Finding, match: DeviceMatch = SAME_DEVICE) -> Verdict:
     """The verdict on `limit`. Only a figure within its bound passes; NaN, absent and undecided never do."""
-    status, bound, reason = _judge_levels(limit, finding, match)
-    ignored = False
-    if status is Status.UNKNOWN:
-        match limit.on_unknown:
-            case OnUnknown.FAIL:
-                status, reason = Status.FAIL, f"{reason} (on_unknown: fail)"
-            case OnUnknown.WARN:
-                status, reason = Status.WARN, f"{reason}{COUNTED_AS_WARNING}"
-            case OnUnknown.IGNORE:
-                ignored = True
-            case OnUnknown.UNKNOWN:
-                pass
-    return Verdict(limit=limit, status=status, finding=finding, bound=bound, reason=reason, ignored=ignored)
+    judged = _judge_levels(limit, finding, match)
+    counted = counted_as(judged.status, judged.reason, limit.on_unknown)
+    return Verdict(
+        limit=limit,
+        status=counted.status,
+        finding=finding,
+        bound=judged.bound,
+        reason=counted.reason,
+        counted_as=counted.rule,
+    )
 
 
-def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> tuple[Status, float, str]:
+def _judge_levels(limit: Limit, finding: Finding, match: DeviceMatch) -> _Judged:
     if limit.error is not None:
         answer = _judge_bound(limit, "error", limit.error, finding, match)
         if answer.status is not Status.PASS or limit.warn is None:
-            return answer.status, limit.error, answer.reason
+            return _Judged(answer.status, limit.error, answer.reason)
     bound = limit.warn if limit.warn is not None else float("nan")
     answer = _judge_bound(limit, "warn", bound, finding, match)
     match answer.status:
         case Status.PASS:
-            return Status.PASS, limit.error if limit.error is not None else bound, ""
+            return _Judged(Status.PASS, limit.error if limit.error is not None else bound)
         case Status.FAIL:
-            return Status.WARN, bound, answer.reason
+            return _Judged(Status.WARN, bound, answer.reason)
         case _:
             # A warning that could not be decided is at worst that warning.
-            return (Status.WARN if limit.error is not None else Status.UNKNOWN), bound, answer.reason
+            return _Judged(Status.WARN if limit.error is not None else Status.UNKNOWN, bound, answer.reason)
 
 
 def _judge_bound(limit: Limit, level: str, bound: float, finding: Finding, match: DeviceMatch) -> _Answer:

@@ -20,8 +20,6 @@ from edgecheck.reports.plots import Plot
 from edgecheck.reports.tile_map import TileMap
 from edgecheck.reports.wording import WORST_FIRST, clean
 
-_WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS)
-
 #: A bar is full at this share of its bound.
 _FULL = 1.5
 
@@ -72,7 +70,7 @@ class _Check:
 
 def render(report: Report) -> str:
     """The report as one HTML page."""
-    worst = sorted(range(len(report.results)), key=lambda at: _WORST_FIRST.index(report.results[at].status))
+    worst = sorted(range(len(report.results)), key=lambda at: WORST_FIRST.index(report.results[at].status))
     drawn = set(worst[:MOST_DRAWN])
     mapped = _mapped(report.results, drawn)
     filters, keys = Filters.of(report.results), Names("k")

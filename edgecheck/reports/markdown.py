@@ -26,7 +26,8 @@ MOST_ROWS = 20
 #: Rows of a table of boards.
 MOST_BOARDS = 60
 
-_MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
+#: By status: how it is shown at a glance.
+MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -38,7 +39,7 @@ _LINK = re.compile(r"://|(?<=www)\.", re.IGNORECASE)
 def render(report: Report) -> str:
     """The report as GitHub-flavoured Markdown that fits into a comment."""
     line, sentence = wording.status_line(report), wording.sentence(report)
-    head = [MARKER, f"### {_MARK[report.status]} {text(line)}", *(["", text(sentence)] if line != sentence else [])]
+    head = [MARKER, f"### {MARK[report.status]} {text(line)}", *(["", text(sentence)] if line != sentence else [])]
     head += _not_passed(report)
     head += _rack(report)
     if step := wording.next_step(report):
@@ -116,7 +117,7 @@ def _change(verdict: Verdict, result: CheckResult) -> str:
     base, head = wording.base_and_head(verdict)
     reason = text(shortened(wording.reason(verdict)))
     cells = [
-        f"{_MARK[verdict.status]} {verdict.status.value}",
+        f"{MARK[verdict.status]} {verdict.status.value}",
         text(verdict.metric.name),
         base,
         head,
@@ -131,7 +132,7 @@ def _row(verdict: Verdict, title: str = "") -> str:
     found, bound = wording.found_and_bound(verdict)
     reason = text(shortened(wording.reason(verdict)))
     cells = [
-        f"{_MARK[verdict.status]} {verdict.status.value}{' (ignored)' if verdict.ignored else ''}",
+        f"{MARK[verdict.status]} {verdict.status.value}{' (ignored)' if verdict.ignored else ''}",
         *([text(title)] if title else []),
         text(verdict.metric.name),
         found + wording.over(verdict),

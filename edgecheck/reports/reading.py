@@ -20,7 +20,7 @@ from edgecheck.core.operators import OperatorProfile
 from edgecheck.core.report import CheckResult, LostBoard, Report, Tiles, Tried, WayOut
 from edgecheck.core.run import Run
 from edgecheck.core.units import Unit
-from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict
+from edgecheck.core.verdict import Status, Verdict, rule_of
 from edgecheck.errors import UsageError
 from edgecheck.reports.json_report import SCHEMA_VERSION
 from edgecheck.reports.shapes import ShapeError, built, listed, mapping, scalar
@@ -190,21 +190,22 @@ def _verdict(raw: object, place: str) -> Verdict:
     found = data.get("found")
     finding: Finding = Unmeasured(metric, reason) if found is None else _measurement(metric, found, f"{place}.found")
     ignored = scalar(bool, data.get("ignored"), f"{place}.ignored")
+    rule = OnUnknown.IGNORE if ignored else rule_of(status, reason)
     base = data.get("baseline")
     return Verdict(
         limit=limit,
         status=status,
         finding=finding,
-        bound=_bound(limit, status, reason, place),
+        bound=_bound(limit, status, rule, place),
         reason=reason,
-        ignored=ignored,
+        counted_as=rule,
         baseline=None if base is None else _measurement(metric, base, f"{place}.baseline"),
     )
 
 
-def _bound(limit: Limit, status: Status, reason: str, place: str) -> float:
+def _bound(limit: Limit, status: Status, rule: OnUnknown | None, place: str) -> float:
     """The bound that the status refers to, by the rules of `core.verdict.judge`."""
-    of_warning = status is Status.WARN and not reason.endswith(COUNTED_AS_WARNING)
+    of_warning = status is Status.WARN and rule is not OnUnknown.WARN
     first, second = (limit.warn, limit.error) if of_warning else (limit.error, limit.warn)
     bound = second if first is None else first
     if bound is None:

@@ -17,12 +17,12 @@ from edgecheck.core.command_line import check_command
 from edgecheck.core.device import Identity
 from edgecheck.core.device_match import MEASURED_ON
 from edgecheck.core.finding import Measurement
-from edgecheck.core.limits import SUFFIX
+from edgecheck.core.limits import SUFFIX, OnUnknown
 from edgecheck.core.measurement import NOT_ACCELERATED
 from edgecheck.core.metrics import LOAD_TIME, Direction, Family, Provenance
 from edgecheck.core.report import CheckResult, Report
 from edgecheck.core.run import Outcome
-from edgecheck.core.verdict import COUNTED_AS_WARNING, Status, Verdict, show_pair
+from edgecheck.core.verdict import Status, Verdict, show_pair
 from edgecheck.reports.conditions import found_at, left_at, ran_on
 
 #: The core's: anatomy's tiles are made of the same text.
@@ -242,7 +242,7 @@ def sentence(report: Report) -> str:
     for verdict in report.verdicts:
         if not verdict.ignored:
             counts[verdict.status] += 1
-            undecided += verdict.status is Status.WARN and verdict.reason.endswith(COUNTED_AS_WARNING)
+            undecided += verdict.counted_as is OnUnknown.WARN
     total = sum(counts.values())
     if not total:
         return "Nothing was judged."

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgecheck.anatomy.accounting.ledger import divide
+from edgecheck.anatomy.accounting.ledger import Used, divide
 from edgecheck.anatomy.reading import read
 from edgecheck.errors import ModelError
 from tests.anatomy import hdf5_by_hand as by_hand
@@ -252,7 +252,7 @@ def test_half_a_surrogate_pair_is_no_name_of_a_file(tmp_path: Path) -> None:
 
 
 def test_bytes_belong_to_the_first_user() -> None:
-    divided = divide([(0, 10, 1), (5, 20, 0), (6, 8, 2), (30, 31, 2)])
+    divided = divide([Used(0, 10, 1), Used(5, 20, 0), Used(6, 8, 2), Used(30, 31, 2)])
     assert dict(divided.stored) == {1: 5, 0: 15, 2: 1}
     assert divided.owners == {1: 1, 0: 0, 2: 0}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecheck.anatomy.formats import SUFFIXES, ModelFormat, identify, name_disagrees
+from edgecheck.anatomy.formats import SUFFIXES, ModelFormat, identify
 from edgecheck.errors import ModelError
 from examples.real_models import fetch
 from tests.anatomy.real_anatomies import FILES, NAMES
@@ -47,18 +47,13 @@ TENSOR = torch_tensor("0", "FloatStorage", 2, (0, (2,), (1,)))
 def test_real_models_are_recognised(name: str) -> None:
     path = fetch(name)
     assert identify(path) is BY_SUFFIX[path.suffix]
-    assert name_disagrees(path, identify(path)) == ""
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_name_does_not_matter_and_a_wrong_suffix_is_reported(name: str, tmp_path: Path) -> None:
+def test_the_name_does_not_matter(name: str, tmp_path: Path) -> None:
     expected = identify(fetch(name))
-    lie = ".safetensors"
-    path = save(tmp_path / f"model{lie}", fetch(name).read_bytes())
+    path = save(tmp_path / "model.safetensors", fetch(name).read_bytes())
     assert identify(path) is expected
-    assert name_disagrees(path, expected) == (
-        f"model.safetensors has the suffix of safetensors, but its content is {expected.value}."
-    )
 
 
 MADE = {

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from edgecheck.core.cost_fit import Normal, conformal, fitted, non_negative, shared, total
+from edgecheck.core.cost_fit import Normal, fitted, non_negative, shared, total
 
 TRUE = (0.4, 0.6, 15.0, 0.0, 4.0)
 
@@ -77,8 +77,3 @@ def test_the_equations_of_all_rows_are_the_sum() -> None:
     whole, parts = Normal.of(each), total([Normal.of(each[:2]), Normal.of(each[2:])])
     assert parts.count == whole.count
     assert parts.sums == pytest.approx(whole.sums)
-
-
-@pytest.mark.parametrize(("count", "expected"), [(9, 9), (19, 18), (8, math.inf)])
-def test_a_conformal_half_width_is_a_residual(count: int, expected: float) -> None:
-    assert conformal([(-1) ** value * value for value in range(1, count + 1)]) == expected

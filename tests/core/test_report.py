@@ -12,9 +12,9 @@ from tests.builders import ARTIFACT, budget, limit, profile
 
 
 def verdict(status: Status, *, ignored: bool = False) -> Verdict:
-    return Verdict(
-        limit=limit("size", 1), status=status, finding=Unmeasured(METRICS["size"], ""), bound=1, ignored=ignored
-    )
+    rule = OnUnknown.IGNORE if ignored else None
+    finding = Unmeasured(METRICS["size"], "")
+    return Verdict(limit=limit("size", 1), status=status, finding=finding, bound=1, counted_as=rule)
 
 
 def report(*statuses: Status) -> Report:

@@ -13,10 +13,11 @@ from edgecheck.core.limits import OnUnknown
 from edgecheck.core.looks import inferences_needed, look_table
 from edgecheck.core.metrics import METRICS, Provenance
 from edgecheck.core.run import LookCount
-from edgecheck.core.verdict import Status, judge, show_pair
+from edgecheck.core.verdict import Status, counted_as, judge, rule_of, show_pair
 from tests.builders import limit
 
 PASS, WARN, UNKNOWN, FAIL = Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL
+UNCHANGED = OnUnknown.UNKNOWN
 
 
 def found(metric: str, value: float, provenance: Provenance = Provenance.STATIC) -> Measurement:
@@ -105,12 +106,23 @@ def test_on_another_device_only_files_are_judged() -> None:
 def test_what_an_unknown_becomes(rule: OnUnknown, status: Status, ignored: bool) -> None:  # noqa: FBT001
     verdict = judge(limit("ram_peak", 100, on_unknown=rule), Unmeasured(METRICS["ram_peak"], "nothing was run"))
     assert (verdict.status, verdict.ignored) == (status, ignored)
+    assert verdict.counted_as is (None if rule is UNCHANGED else rule)
+
+
+def test_how_an_unknown_counts_can_be_read_from_a_saved_reason() -> None:
+    for rule in (OnUnknown.FAIL, OnUnknown.WARN):
+        counted = counted_as(UNKNOWN, "nothing was run", rule)
+        assert counted.reason == f"nothing was run (on_unknown: {rule.value})"
+        assert rule_of(counted.status, counted.reason) is counted.rule is rule
+    assert rule_of(FAIL, "nothing was run (on_unknown: warn)") is None
+    assert rule_of(UNKNOWN, "nothing was run") is None
 
 
 def test_on_unknown_does_not_touch_what_is_decided() -> None:
     for rule in OnUnknown:
         assert judge(limit("size", 100, on_unknown=rule), found("size", 1)).status is PASS
-        assert judge(limit("size", 100, on_unknown=rule), found("size", 101)).status is FAIL
+        beyond = judge(limit("size", 100, on_unknown=rule), found("size", 101))
+        assert (beyond.status, beyond.counted_as) == (FAIL, None)
 
 
 def test_an_undecided_warning_is_at_worst_that_warning() -> None:

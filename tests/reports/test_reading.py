@@ -100,6 +100,12 @@ def test_the_bound_is_the_one_that_was_judged() -> None:
     assert [one.bound for one in again(BOUNDS).verdicts] == [one.bound for one in BOUNDS.verdicts]
 
 
+def test_how_an_unknown_counted_comes_back() -> None:
+    rules = [one.counted_as for one in again(BOUNDS).verdicts]
+    assert rules == [one.counted_as for one in BOUNDS.verdicts]
+    assert set(rules) == {None, OnUnknown.FAIL, OnUnknown.WARN, OnUnknown.IGNORE}
+
+
 def test_name_and_threads_are_read_if_they_are_there() -> None:
     data = document(EVERYTHING)
     data["checks"][0] |= {"device_name": "Raspberry Pi 4", "threads": 3}

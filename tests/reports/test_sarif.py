@@ -126,7 +126,7 @@ def test_every_rule_that_is_used_is_described() -> None:
 
 def test_a_limit_from_the_command_line_is_placed_at_the_model() -> None:
     one = result(None)
-    at_model = replace(one, verdicts=(replace(one.verdicts[3], ignored=False),))
+    at_model = replace(one, verdicts=(replace(one.verdicts[3], counted_as=None),))
     (only,) = results(render("sarif", report(at_model)))
     assert only["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "net.onnx"
 

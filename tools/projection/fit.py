@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgecheck.core.cost_fit import Normal, Vector, conformal, fitted, shared, total
+from edgecheck.core.cost_fit import Normal, Vector, fitted, shared, total
 from tools.projection.tables import FOLDER, Device, Network, devices, networks
 
 PROFILES = Path(__file__).parents[2] / "device_profiles"
@@ -90,6 +90,16 @@ def residuals(device: Device, kind: str) -> dict[str, float]:
         fit = costs(device, kind, network.family)
         found[network.name] = math.log(math.fsum(map(math.prod, zip(row(device, network, kind), fit, strict=True))))
     return found
+
+
+def conformal(residuals: Sequence[float], share: float = 0.9) -> float:
+    """The half width that `share` of new residuals are within: the ceil((n + 1) share)-th of their absolute values.
+
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005). Too few residuals have none: infinity.
+    """
+    ordered = sorted(map(abs, residuals))
+    place = math.ceil((len(ordered) + 1) * share)
+    return ordered[place - 1] if place <= len(ordered) else math.inf
 
 
 def eightieth(values: Sequence[float]) -> float:

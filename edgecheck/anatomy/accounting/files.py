@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from edgecheck.anatomy.accounting.ledger import Label, Ledger, divide
+from edgecheck.anatomy.accounting.ledger import Label, Ledger, Used, divide
 from edgecheck.anatomy.accounting.limits import Missing, Work, cut, quoted
 from edgecheck.anatomy.accounting.region import Region
 from edgecheck.anatomy.encodings.span import Damage, Span, mapped
@@ -89,10 +89,10 @@ class Files:
 
     def _divided(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         ranked = sorted(tensors, key=lambda tensor: bool(tensor.shares))  # those that are known to share come last
-        extents: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        extents: dict[int, list[Used]] = defaultdict(list)
         for number, tensor in enumerate(ranked):
             for place in tensor.places:
-                extents[place.file].append((*self._in_file(place), number))
+                extents[place.file].append(Used(*self._in_file(place), number))
         stored: Counter[int] = Counter()
         owners: dict[int, int] = {}
         for each in extents.values():

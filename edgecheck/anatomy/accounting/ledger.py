@@ -170,14 +170,23 @@ class Divided(NamedTuple):
     """By number: to which the first byte of its first extent is assigned."""
 
 
-def divide(extents: list[tuple[int, int, int]]) -> Divided:
-    """Divide extents of a file, each a start, a stop and the number of its user, in one pass over their starts."""
+class Used(NamedTuple):
+    """An extent of a file and who uses it."""
+
+    start: int
+    stop: int
+    number: int
+    """Of its user."""
+
+
+def divide(extents: list[Used]) -> Divided:
+    """Divide extents of a file in one pass over their starts."""
     stored: dict[int, int] = defaultdict(int)
     owners: dict[int, int] = {}
     active: list[tuple[int, int]] = []  # a heap of numbers, each with the stop of its extent
     cursor = 0
-    last = max((stop for _, stop, _ in extents), default=0)
-    for start, stop, number in (*sorted(extents, key=lambda extent: (extent[0], extent[2])), (last, last, -1)):
+    last = max((extent.stop for extent in extents), default=0)
+    for start, stop, number in (*sorted(extents, key=lambda one: (one.start, one.number)), Used(last, last, -1)):
         while active and (cursor < start or active[0][1] <= cursor):
             owner, end = active[0]
             if end <= cursor:

@@ -131,6 +131,3 @@ _FORMULAS: Mapping[str, Formula] = {
     "BATCH_MATMUL": _product(0),
     "CONV_3D": _convolution(1, outputs=4),
 }
-
-#: Operators with a formula.
-KNOWN = frozenset(_FORMULAS)

@@ -93,7 +93,7 @@ def read_torch_legacy(files: Files) -> Inside:
     machine = Machine(region.span, at)  # the fourth pickle: the object
     found: list[Leaf[View]] = list(leaves(machine.run(), read_view, region.span.work))
     region.claim(at, machine.at - at, _OBJECTS)
-    types = {storage[0]: storage[1] for key in machine.persistent if (storage := storage_of(key)) is not None}
+    types = {storage.key: storage.kind for key in machine.persistent if (storage := storage_of(key)) is not None}
     keys = Machine(region.span, machine.at)  # the fifth: the keys of the storages, in the order of the file
     order = keys.run()
     region.claim(machine.at, keys.at - machine.at, _OBJECTS)

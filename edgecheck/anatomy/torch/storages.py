@@ -48,6 +48,14 @@ _FROM_TYPE = "torch._tensor._rebuild_from_type_v2"
 _OPTIMIZER = ("optim", "exp_avg", "momentum_buffer", "lr_sched", "scaler_state", "grad_scaler")
 
 
+class Storage(NamedTuple):
+    """Elements in a row, which tensors are windows onto."""
+
+    key: str
+    kind: str
+    """The name of its class, which says the type of its elements."""
+
+
 class View(NamedTuple):
     """A tensor: a window onto a storage."""
 
@@ -98,8 +106,8 @@ def _unwrapped(value: Value) -> Made | None:
     return None
 
 
-def storage_of(value: Value) -> tuple[str, str, int] | None:
-    """Key, class and number of elements of a storage, from its persistent id, or `None` for anything else.
+def storage_of(value: Value) -> Storage | None:
+    """A storage, from its persistent id, or `None` for anything else.
 
     The id is a tuple: "storage", class, key, location, number of elements.
     """
@@ -110,7 +118,7 @@ def storage_of(value: Value) -> tuple[str, str, int] | None:
         return None
     if not isinstance(key, (str, int)):
         return None
-    return str(key), storage.name, count
+    return Storage(str(key), storage.name)
 
 
 def storage_type(name: str) -> str:
@@ -133,11 +141,11 @@ def _view(arguments: tuple[Value, ...], dtype: Value) -> View | None:
     shape, strides = _sizes(arguments[2]), _sizes(arguments[3])
     if storage is None or not isinstance(offset, int) or offset < 0 or shape is None or strides is None:
         return None
-    name = storage_type(storage[1])
+    name = storage_type(storage.kind)
     checked_shape(shape)
     if isinstance(dtype, Name):
         name = _TORCH_TYPES.get(dtype.name, dtype.name)
-    return View(storage[0], name, shape, offset, reach(shape, strides), storage[1] in _QUANTISED)
+    return View(storage.key, name, shape, offset, reach(shape, strides), storage.kind in _QUANTISED)
 
 
 def reach(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:

@@ -1,10 +1,21 @@
-"""The networks to generate: each is a list of layers on an image or on rows of numbers."""
+"""The networks to generate: each is a list of layers on an image or on rows of numbers; what both writers share."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
+
+from edgecheck.converters.interface import Made, Request
+
+#: The standard deviation of integers drawn uniformly from -127 to 127.
+INT8_DEVIATION = 73.6
+
+#: Compensates for the half that a ReLU removes (He et al. 2015, "Delving Deep into Rectifiers").
+GAIN = math.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +75,21 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "activations": Network((1, 160, 160, 32), (Doubling(), Depthwise(), Doubling(), Doubling())),
     }
 )
+
+
+class Writer(Protocol):
+    """Returns one network as the content of a file."""
+
+    def __call__(self, name: str, network: Network, *, is_int8: bool) -> bytes:
+        """See `write_all`."""
+
+
+def write_all(request: Request, folder: Path, suffix: str, written: Writer) -> Made:
+    """Write the `NETWORKS` that `request.inputs` names, or all if it names none: `NAME-float` and `NAME-int8`."""
+    files = []
+    for name in tuple(request.inputs) or tuple(NETWORKS):
+        for kind in ("float", "int8"):
+            place = folder / f"{name}-{kind}{suffix}"
+            place.write_bytes(written(name, NETWORKS[name], is_int8=kind == "int8"))
+            files.append(place)
+    return Made(tuple(files), "calibration networks")

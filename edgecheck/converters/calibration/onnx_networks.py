@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from edgecheck.converters.calibration.layers import NETWORKS, Convolution, Dense, Depthwise, Doubling, Layer, Network
+from edgecheck.converters.calibration.layers import (
+    GAIN,
+    INT8_DEVIATION,
+    Convolution,
+    Dense,
+    Depthwise,
+    Doubling,
+    Layer,
+    Network,
+    write_all,
+)
 from edgecheck.converters.interface import Made, Request
 
 if TYPE_CHECKING:
@@ -22,22 +32,10 @@ _OPSET, _IR_VERSION = 17, 8
 #: The scale and zero point of int8 activations: behind a ReLU all 256 values are above zero.
 _ACTIVATION_SCALE, _ZERO = 0.05, -128
 
-#: The standard deviation of integers drawn uniformly from -127 to 127.
-_INT8_DEVIATION = 73.6
-
-#: Compensates for the half that a ReLU removes (He et al. 2015, "Delving Deep into Rectifiers").
-_GAIN = math.sqrt(2)
-
 
 def make(request: Request, folder: Path) -> Made:
     """Write the `NETWORKS` that `request.inputs` names, or all if it names none: `NAME-float` and `NAME-int8`."""
-    files = []
-    for name in tuple(request.inputs) or tuple(NETWORKS):
-        for kind in ("float", "int8"):
-            place = folder / f"{name}-{kind}.onnx"
-            place.write_bytes(written(name, NETWORKS[name], is_int8=kind == "int8"))
-            files.append(place)
-    return Made(tuple(files), "calibration networks")
+    return write_all(request, folder, ".onnx", written)
 
 
 def written(name: str, network: Network, *, is_int8: bool) -> bytes:
@@ -103,12 +101,12 @@ class _Graph:
 
     def _weights(self, shape: tuple[int, ...], inputs: int, outputs: int) -> list[str]:
         """Add weights and biases that keep the spread of the values about constant, in float and in int8."""
-        size = _GAIN / math.sqrt(inputs)
+        size = GAIN / math.sqrt(inputs)
         if not self.is_int8:
             drawn = (self.random.standard_normal(shape) * size).astype(np.float32)
             bias = (self.random.standard_normal(outputs) / 10).astype(np.float32)
             return [self._constant(drawn), self._constant(bias)]
-        scale = size / _INT8_DEVIATION
+        scale = size / INT8_DEVIATION
         integers = self.random.integers(-127, 128, shape).astype(np.int8)
         biases = self.random.integers(-1000, 1000, outputs).astype(np.int32)
         return [self._as_float(integers, scale), self._as_float(biases, scale * _ACTIVATION_SCALE)]

@@ -12,7 +12,17 @@ import flatbuffers  # type: ignore[import-untyped] # it has no stubs
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecheck.converters.calibration.layers import NETWORKS, Convolution, Dense, Depthwise, Doubling, Layer, Network
+from edgecheck.converters.calibration.layers import (
+    GAIN,
+    INT8_DEVIATION,
+    Convolution,
+    Dense,
+    Depthwise,
+    Doubling,
+    Layer,
+    Network,
+    write_all,
+)
 from edgecheck.converters.interface import Made, Request
 
 if TYPE_CHECKING:
@@ -21,12 +31,6 @@ if TYPE_CHECKING:
 #: The scale of int8 activations.
 _ACTIVATION_SCALE = 0.05
 
-#: The standard deviation of integers drawn uniformly from -127 to 127.
-_INT8_DEVIATION = 73.6
-
-#: Compensates for the half that a ReLU removes (He et al. 2015, "Delving Deep into Rectifiers").
-_GAIN = math.sqrt(2)
-
 #: Versions of the int8 operators (TensorFlow's `tools/versioning/op_version.cc`); those of float operators are 1.
 _INT8_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2}
 _SAME, _RELU = schema.Padding.SAME, schema.ActivationFunctionType.RELU
@@ -34,14 +38,7 @@ _SAME, _RELU = schema.Padding.SAME, schema.ActivationFunctionType.RELU
 
 def make(request: Request, folder: Path) -> Made:
     """Write the `NETWORKS` that `request.inputs` names, or all if it names none: `NAME-float` and `NAME-int8`."""
-    names = tuple(request.inputs) or tuple(NETWORKS)
-    files = []
-    for name in names:
-        for kind in ("float", "int8"):
-            place = folder / f"{name}-{kind}.tflite"
-            place.write_bytes(written(name, NETWORKS[name], is_int8=kind == "int8"))
-            files.append(place)
-    return Made(tuple(files), "calibration networks")
+    return write_all(request, folder, ".tflite", written)
 
 
 def written(name: str, network: Network, *, is_int8: bool) -> bytes:
@@ -104,7 +101,7 @@ class _Graph:
         """Add weights and biases that keep the spread of the values about constant, in float and in int8."""
         drawn: NDArray[Any]
         bias: NDArray[Any]
-        size = _GAIN / math.sqrt(math.prod(shape) / outputs)
+        size = GAIN / math.sqrt(math.prod(shape) / outputs)
         if self.is_int8:
             drawn = self.random.integers(-127, 128, shape).astype(np.int8)
             bias = self.random.integers(-1000, 1000, outputs).astype(np.int32)
@@ -113,7 +110,7 @@ class _Graph:
             drawn = (self.random.standard_normal(shape) * size).astype(np.float32)
             bias = (self.random.standard_normal(outputs) / 10).astype(np.float32)
             kinds = (schema.TensorType.FLOAT32, schema.TensorType.FLOAT32)
-        scale = size / _INT8_DEVIATION
+        scale = size / INT8_DEVIATION
         return [
             self._tensor(each.shape, kind, each_scale, self._buffer(each))
             for each, kind, each_scale in zip([drawn, bias], kinds, (scale, self.scale * scale), strict=True)

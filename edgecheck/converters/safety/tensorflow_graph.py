@@ -1,4 +1,4 @@
-"""What a TensorFlow graph would do besides computing: the operators of a SavedModel or a frozen graph, read from it.
+"""What a TensorFlow graph would do besides computing: the operators of a SavedModel, read from it.
 
 Its nodes and their fields: https://github.com/tensorflow/tensorflow/tree/master/tensorflow/core/framework, graph.proto,
 node_def.proto, function.proto, attr_value.proto, tensor.proto; core/protobuf/meta_graph.proto, saved_model.proto.
@@ -68,11 +68,6 @@ def of_saved_model(data: bytes) -> Iterator[str]:
 
 def _leads_out(file: str) -> bool:
     return PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or "\\" in file or "://" in file
-
-
-def of_graph(data: bytes) -> Iterator[str]:
-    """What a frozen graph, a GraphDef, would do. See `of_saved_model`."""
-    yield from _of_graph(data, 0, len(data), set())
 
 
 def _of_graph(data: bytes, start: int, stop: int, assets: set[str]) -> Iterator[str]:

@@ -36,7 +36,7 @@ _SEPARATE_WEIGHTS = 4
 _EXTERNAL = "model.onnx.data"
 
 #: A protobuf message ends at 2 GiB: larger models, in bytes, get external weights.
-_MOST_INSIDE = 1_900_000_000
+MOST_INSIDE = 1_900_000_000
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ def _initialised(model: onnx.ModelProto) -> bool:
 def save(model: onnx.ModelProto, folder: Path, *, external: bool) -> tuple[Path, ...]:
     """Write `model.onnx`; its weights become `external` on request, or if they are too large for one file."""
     made = folder / "model.onnx"
-    if model.ByteSize() < _MOST_INSIDE and not external:
+    if model.ByteSize() < MOST_INSIDE and not external:
         onnx.save(model, made)
         return (made,)
     onnx.save(model, made, save_as_external_data=True, location=_EXTERNAL, size_threshold=1024)

@@ -39,7 +39,8 @@ _ROWS = ("_fit_X", "support_vectors_", "cluster_centers_", "means_", "theta_", "
 #: Attributes that hold the members of an ensemble, or the model that another one wraps.
 _MEMBERS = ("estimators_", "estimator_", "calibrated_classifiers_", "regressor_")
 
-_HISTOGRAM_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+#: Ensembles of trees on histograms, which differ from other trees in their attributes.
+HISTOGRAM_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 @dataclass(slots=True)
@@ -222,7 +223,7 @@ def _note_columns(part: Any, columns: list[_Column], seen: _Affine) -> None:
 
 def _categories(part: Any) -> Iterator[tuple[int, Any]]:
     """By column: the numbers that are its categories."""
-    if isinstance(part, _HISTOGRAM_BOOSTING):
+    if isinstance(part, HISTOGRAM_BOOSTING):
         if part.is_categorical_ is not None:
             encoders = getattr(part, "_preprocessor", None)
             known = encoders.named_transformers_["encoder"].categories_ if encoders is not None else ()
@@ -242,7 +243,7 @@ def _edges(part: Any) -> Iterator[tuple[int, Any]]:
         inner = tree.children_left >= 0
         for column in np.unique(tree.feature[inner]):
             yield int(column), tree.threshold[inner & (tree.feature == column)]
-    if isinstance(part, _HISTOGRAM_BOOSTING):
+    if isinstance(part, HISTOGRAM_BOOSTING):
         yield from enumerate(part._bin_mapper.bin_thresholds_)  # noqa: SLF001 - nothing public has them
     if type(part).__name__ == "KBinsDiscretizer":
         yield from enumerate(part.bin_edges_)
@@ -252,7 +253,7 @@ def _is_of_missing_values(part: Any) -> bool:
     kind = type(part).__name__
     if kind in ("SimpleImputer", "KNNImputer", "IterativeImputer", "MissingIndicator"):
         return isinstance(part.missing_values, float) and np.isnan(part.missing_values)
-    return getattr(part, "tree_", None) is not None or isinstance(part, _HISTOGRAM_BOOSTING)
+    return getattr(part, "tree_", None) is not None or isinstance(part, HISTOGRAM_BOOSTING)
 
 
 def _note_rows(part: Any, seen: _Affine, near: list[NDArray[Any]], width: int) -> None:

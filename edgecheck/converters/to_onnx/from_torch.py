@@ -24,9 +24,6 @@ from edgecheck.converters.sources.torch_model import TorchModel, exported, named
 #: The batch of an example for an open batch; some networks make it a constant without a word.
 _FREE = 2
 
-#: Bytes of weights from which they are stored outside the .onnx.
-_MOST_INSIDE = 1_900_000_000
-
 _BRANCHES = (
     "Its code branches on the values of its inputs, or decides by int(), float() or item() of them; the exporter kept"
     " only what an example decided. Rewrite it with torch.cond or torch.where."
@@ -73,9 +70,8 @@ def _export(module: Any, folder: Path, arguments: tuple[Any, ...], **more: objec
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            torch.onnx.export(
-                module, arguments, made, dynamo=True, external_data=_size(module) > _MOST_INSIDE, verbose=False, **more
-            )
+            external = _size(module) > onnx_file.MOST_INSIDE
+            torch.onnx.export(module, arguments, made, dynamo=True, external_data=external, verbose=False, **more)
         except torch.onnx.errors.OnnxExporterError as error:
             raise error.__cause__ or error from None  # the outer error only names the step that failed
     return made

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from edgecheck.core.fitting import Fit, Outcome
-from edgecheck.core.verdict import Status
 from edgecheck.reports.fit import FitReport, words
-from edgecheck.reports.markdown import text
+from edgecheck.reports.markdown import MARK, text
 from edgecheck.reports.wording import shortened
 
 #: The first line, by which a pipeline finds its earlier comment and replaces it.
 MARKER = "<!-- edgecheck fit -->"
 
-_MARK = {Status.PASS: "✅", Status.WARN: "⚠️", Status.UNKNOWN: "❔", Status.FAIL: "❌"}
 _ANSWER = {Outcome.FITS: "✅", Outcome.NOTHING: "❌", Outcome.UNDECIDED: "❔"}
 
 
@@ -44,5 +42,5 @@ def _fit(fit: Fit) -> str:
 
 
 def _cell(cell: words.Cell) -> str:
-    mark = f"{_MARK[cell.status]} " if cell.status is not None else ""
+    mark = f"{MARK[cell.status]} " if cell.status is not None else ""
     return f"{mark}{text(cell.figure)}".strip() or words.NONE

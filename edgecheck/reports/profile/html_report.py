@@ -177,8 +177,8 @@ def render(report: ProfileReport) -> str:
         left=left,
         changes=words.changes(report, report.changes) if report.changes is not None else [],
         outside=[
-            (name, words.signed(report.profile, seconds).lstrip("+±"), share)
-            for name, seconds, share in words.sums(report.profile)
+            (last.name, words.signed(report.profile, last.seconds).lstrip("+±"), last.share)
+            for last in words.sums(report.profile)
         ],
         look=pages.text("report.css") + pages.text("profile.css"),
         linked=report.by is By.NODE,

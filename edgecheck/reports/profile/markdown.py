@@ -31,9 +31,8 @@ def _rows(report: ProfileReport) -> list[str]:
         work = [words.work(row.macs), words.rate(row), words.moved(row.bytes), text(words.detail(row))]
         lines.append(_line([*cells, *work]))
     blank = [""] * (len(names) - 3)
-    for name, seconds, share in words.sums(profile):
-        lines.append(_line([words.signed(profile, seconds).lstrip("+±"), share, name, *blank]))
-    return lines
+    sums = ([words.signed(profile, last.seconds).lstrip("+±"), last.share, last.name] for last in words.sums(profile))
+    return [*lines, *(_line([*cells, *blank]) for cells in sums)]
 
 
 def _changes(report: ProfileReport, found: OperatorChanges) -> list[str]:

@@ -60,10 +60,11 @@ def _rows(report: ProfileReport, width: int) -> Table:
         table.add_row(*_cells(report, row, row.seconds / longest if longest else 0.0, width))
     if others is not None:
         table.add_row(*_cells(report, others, 0.0, width))
-    for name, seconds, share in words.sums(profile):
-        if name == words.PROFILED:
+    for last in words.sums(profile):
+        if last.name == words.PROFILED:
             table.add_section()
-        table.add_row(_signed(profile, seconds), share, "", Text(name, "dim" if name.startswith("(") else ""))
+        look = "dim" if last.name.startswith("(") else ""
+        table.add_row(_signed(profile, last.seconds), last.share, "", Text(last.name, look))
     return table
 
 

@@ -54,14 +54,25 @@ def share(profile: OperatorProfile, seconds: float) -> str:
     return f"{100 * profile.share(seconds):.1f} %"
 
 
-def sums(profile: OperatorProfile) -> list[tuple[str, float, str]]:
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One of the last rows."""
+
+    name: str
+    seconds: float
+    """Instructions where the profile counted those; negative for what is subtracted."""
+    share: str
+    """Of one inference with the profiler; empty for what is not a part of it."""
+
+
+def sums(profile: OperatorProfile) -> list[Sum]:
     """The last rows, with their shares: what is not in an operator, and the sums with and without the profiler."""
     found = [
-        (REMAINDER, profile.remainder, share(profile, profile.remainder)),
-        (PROFILED, profile.whole, share(profile, profile.whole)),
+        Sum(REMAINDER, profile.remainder, share(profile, profile.remainder)),
+        Sum(PROFILED, profile.whole, share(profile, profile.whole)),
     ]
     if profile.plain is not None and profile.overhead is not None:
-        found += [(PROFILER, -profile.overhead, ""), (INFERENCE, profile.plain, "")]
+        found += [Sum(PROFILER, -profile.overhead, ""), Sum(INFERENCE, profile.plain, "")]
     return found
 
 

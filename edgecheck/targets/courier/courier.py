@@ -15,7 +15,6 @@ from edgecheck.targets.courier import job_folder as folders
 from edgecheck.targets.courier import link as links
 from edgecheck.targets.courier import receiving
 from edgecheck.targets.courier import relay as relays
-from edgecheck.targets.courier import store as places
 from edgecheck.targets.courier import store as stores
 
 if TYPE_CHECKING:
@@ -128,13 +127,13 @@ def main(silence_s: float) -> None:
 def _served(link: links.Link) -> "dict[str, Any]":
     """Serve the host. Returns why it cannot be served any longer."""
     try:
-        folder = places.chosen()
+        folder = stores.chosen()
         store = stores.Store(folder / "device")
         greeting = {"protocol": 1, "facts": probe.facts(), "folder": str(folder)}
         link.write(b"\n" + GREETING)
         link.say(**greeting)
         Courier(link, store).serve()
-    except places.NoPlace as error:
+    except stores.NoPlace as error:
         link.write(b"\n" + GREETING)
         link.say(protocol=1)
         return {"code": "no-place", "message": str(error)}

@@ -41,7 +41,7 @@ class _Bad(tf.Module):  # type: ignore[misc] # see _Plain
 
 
 def graphs(folder: Path) -> None:
-    """Write them all: `plain`, `bad` and `v1`, which are SavedModels, and `frozen.pb`."""
+    """Write them all: `plain`, `bad` and `v1`, which are SavedModels."""
     folder.mkdir()
     words, other = folder / "words.txt", str(folder / "other")
     words.write_text("a\nb\n", encoding="utf-8")
@@ -60,4 +60,3 @@ def graphs(folder: Path) -> None:
         signatures = {"serving_default": v1.saved_model.predict_signature_def({"x": x}, {"y": y})}
         builder.add_meta_graph_and_variables(session, ["serve"], main_op=writes, signature_def_map=signatures)
         builder.save()
-        (folder / "frozen.pb").write_bytes(graph.as_graph_def().SerializeToString())

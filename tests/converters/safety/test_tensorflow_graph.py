@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecheck.converters.safety.tensorflow_graph import of_graph, of_saved_model
+from edgecheck.converters.safety.tensorflow_graph import of_saved_model
 from tests.converters.bench import requires
 
 if TYPE_CHECKING:
@@ -37,7 +37,3 @@ def test_what_reaches_out_is_named(graphs: Path) -> None:
 
 def test_operators_that_run_on_loading(graphs: Path) -> None:
     assert list(of_saved_model((graphs / "v1/saved_model.pb").read_bytes())) == ["WriteFile"]
-
-
-def test_a_frozen_graph(graphs: Path) -> None:
-    assert list(of_graph((graphs / "frozen.pb").read_bytes())) == ["WriteFile"]

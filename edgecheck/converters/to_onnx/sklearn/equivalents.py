@@ -12,26 +12,18 @@ from skl2onnx.algebra.onnx_ops import OnnxGather
 from skl2onnx.operator_converters.common import concatenate_variables
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import (
-    BaggingClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    StackingClassifier,
-    VotingClassifier,
-)
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.feature_selection import RFE, SelectorMixin, VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 
 from edgecheck.converters.sources.sklearn_model import steps
-from edgecheck.converters.sources.sklearn_rows import best_found
+from edgecheck.converters.sources.sklearn_rows import HISTOGRAM_BOOSTING, best_found
 from edgecheck.errors import ConversionError
 
 #: Classes for which a classifier returns a single score.
 _PAIR = 2
-
-_HISTOGRAM_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def equivalent(model: Any, title: str) -> Any:
@@ -50,7 +42,7 @@ def equivalent(model: Any, title: str) -> Any:
         *before, last = _unfolded(model)
         parts = [selection(step) if isinstance(step, SelectorMixin) else step for step in before]
         return Pipeline([(str(at), step) for at, step in enumerate([*parts, equivalent(last, title)])])
-    if isinstance(model, _HISTOGRAM_BOOSTING) and model.is_categorical_ is not None and np.any(model.is_categorical_):
+    if isinstance(model, HISTOGRAM_BOOSTING) and model.is_categorical_ is not None and np.any(model.is_categorical_):
         raise ConversionError(
             f"{title} is histogram boosting with categories (`categorical_features`), which skl2onnx converts as"
             " numbers: its answers would be wrong.",

@@ -177,10 +177,6 @@ def _take(model: onnx.ModelProto, name: str, column: int) -> None:
     model.graph.node.append(helper.make_node("Gather", [both, index], [name], name=index, axis=1))
 
 
-#: The mode of a node that is a leaf.
-_LEAF = b"LEAF"
-
-
 def _follow_missing_values(model: onnx.ModelProto, estimator: Any) -> None:
     """Set `nodes_missing_value_tracks_true` of every tree as scikit-learn's tree has it.
 
@@ -204,7 +200,7 @@ def _follow(node: onnx.NodeProto, known: dict[tuple[int, ...], list[Any]]) -> No
     ids, places = np.array(attributes["nodes_treeids"].ints), np.array(attributes["nodes_nodeids"].ints)
     features = np.array(attributes["nodes_featureids"].ints)
     values = np.array(attributes["nodes_values"].floats, dtype=np.float32)
-    inner = np.array([mode != _LEAF for mode in attributes["nodes_modes"].strings])
+    inner = np.array([mode != precision.LEAF for mode in attributes["nodes_modes"].strings])
     tracks = attributes.get("nodes_missing_value_tracks_true")
     if tracks is None:
         tracks = node.attribute.add(name="nodes_missing_value_tracks_true", type=7)  # AttributeProto.INTS

@@ -13,12 +13,12 @@ from onnx import TensorProto
 from skl2onnx.algebra.onnx_ops import OnnxAdd, OnnxCast, OnnxClip, OnnxDiv, OnnxIdentity, OnnxMul, OnnxSub
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from edgecheck.converters.sources.sklearn_model import steps
+from edgecheck.converters.sources.sklearn_rows import HISTOGRAM_BOOSTING
 
 if TYPE_CHECKING:
     import onnx
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     #: By tree: the thresholds of its nodes in double precision.
     Trees = list[NDArray[Any]]
-
-_HISTOGRAM_BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 # Scalers. skl2onnx computes them in float32 (its `div_cast` divides in double, but subtracts a float32 mean). If
 # training data are integers, thresholds lie half-way between two of them, often on a third: then the last bit of the
@@ -101,7 +99,7 @@ SCALER_CONVERTERS = dict.fromkeys(_STEPS, _convert)
 SCALER_SHAPES = dict.fromkeys(_STEPS, _shape)
 
 #: The mode of a node that is a leaf, which has no threshold.
-_LEAF = b"LEAF"
+LEAF = b"LEAF"
 
 
 def round_thresholds_down(model: onnx.ModelProto, part: Any) -> None:
@@ -128,13 +126,13 @@ def round_thresholds_down(model: onnx.ModelProto, part: Any) -> None:
         )
         for at, (tree, place, mode) in enumerate(places):
             exact = float(trees[tree][place])
-            if mode != _LEAF and values[at] == np.float32(exact) and values[at] > exact:
+            if mode != LEAF and values[at] == np.float32(exact) and values[at] > exact:
                 values[at] = float(np.nextafter(np.float32(exact), np.float32(-np.inf)))
 
 
 def _ensembles(part: Any) -> list[Trees]:
     """The thresholds of each TreeEnsemble node, in the order of the nodes."""
-    if isinstance(part, _HISTOGRAM_BOOSTING):
+    if isinstance(part, HISTOGRAM_BOOSTING):
         grown = part._predictors  # noqa: SLF001 - nothing public holds the trees
         return [[tree.nodes["num_threshold"] for iteration in grown for tree in iteration]]
     if isinstance(part, ForestClassifier) and part.n_outputs_ > 1:
@@ -153,7 +151,7 @@ def float32_notes(model: Any) -> tuple[str, ...]:
     parts = list(steps(model))
     located = _centres_and_spreads(parts[0])
     found = [_too_fine(*located) if located is not None else ""]
-    if any(isinstance(part, _HISTOGRAM_BOOSTING) for part in parts[1:]):
+    if any(isinstance(part, HISTOGRAM_BOOSTING) for part in parts[1:]):
         found.append(
             "Histogram boosting compares the output of the steps before it in double precision, the artifact in"
             " float32: a value on a threshold may take the other branch."
