@@ -139,7 +139,7 @@ def _refers(value: Value, dtype: DType) -> bool:
         Unread: it is a type of which only its maker knows the size.
     """
     code, *_ = value.arguments if isinstance(value, Made) and isinstance(value.arguments, tuple) else ("",)
-    known = dtype_of(code[:1], code[1:], swapped=False) if isinstance(code, str) else DType("", 0)
+    known = _dtype_of(code[:1], code[1:], swapped=False) if isinstance(code, str) else DType("", 0)
     if not known.size or (known.name.startswith("numpy") and known.name not in _TIMES):
         raise Unread(f"one of its arrays has the type {dtype.name}, whose size is not known")
     state = value.state if isinstance(value, Made) else None
