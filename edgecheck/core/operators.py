@@ -108,6 +108,12 @@ class Operator:
     """Bytes that one execution reads and writes: activations, weights and results; None where that is not known."""
 
 
+#: A remark on a profile that is mostly the profiler's own work.
+OF_THE_PROFILER = (
+    "The profiler takes more than the inference itself: the shares do not show where the model's time goes."
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorProfile:
     """What the operators of one model take on one device."""
@@ -137,6 +143,11 @@ class OperatorProfile:
     def overhead(self) -> float | None:
         """What the profiler adds to one inference; negative where timings differ by more. None if not known."""
         return None if self.plain is None else self.whole - self.plain
+
+    @property
+    def is_of_the_profiler(self) -> bool:
+        """Whether most of it is the profiler's own work, as in a small model with a loop: `OF_THE_PROFILER` says so."""
+        return self.overhead is not None and self.plain is not None and self.overhead > self.plain
 
     @property
     def remainder(self) -> float:

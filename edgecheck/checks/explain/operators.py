@@ -15,7 +15,15 @@ from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Measurement
 from edgecheck.core.measurement import NOT_THE_MODEL
 from edgecheck.core.metrics import INSTRUCTIONS, Family, Provenance
-from edgecheck.core.operators import PER_SECOND, OperatorProfile, SeenProfile, named, summarised, union
+from edgecheck.core.operators import (
+    OF_THE_PROFILER,
+    PER_SECOND,
+    OperatorProfile,
+    SeenProfile,
+    named,
+    summarised,
+    union,
+)
 from edgecheck.core.report import Part, WayOut
 from edgecheck.core.run import Ending, Outcome, Purpose, Run
 from edgecheck.core.sayings import next_step
@@ -169,7 +177,8 @@ def operators_way_out(metrics: tuple[str, ...], profile: OperatorProfile) -> Way
     )
     count = len(profile.operators)
     note = f"By {profile.profiler}, in a separate pass; edgecheck profile shows all {count:,} operators."
-    return WayOut(metrics=metrics, parts=parts, notes=(note,))
+    doubts = (OF_THE_PROFILER,) if profile.is_of_the_profiler else ()
+    return WayOut(metrics=metrics, parts=parts, notes=(*doubts, note))
 
 
 def _words(share: float, layer: str, kind: str) -> str:

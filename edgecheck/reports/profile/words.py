@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgecheck.core.metrics import INSTRUCTIONS, SIZE
 from edgecheck.core.operator_changes import Change, OperatorChange, OperatorChanges
 from edgecheck.core.operator_groups import By, OperatorRow, rows
-from edgecheck.core.operators import MICROSECOND, OperatorProfile
+from edgecheck.core.operators import MICROSECOND, OF_THE_PROFILER, OperatorProfile
 from edgecheck.core.text import clean
 from edgecheck.core.units import Unit, show
 from edgecheck.reports.profile import ProfileReport
@@ -160,6 +160,8 @@ def notes(report: ProfileReport) -> list[str]:
             f"{profile.show(profile.overhead / calls)} for each operator: part of that is in the figures of the "
             "operators, the rest between them."
         )
+        if profile.is_of_the_profiler:
+            found.append(OF_THE_PROFILER)
     if profile.overhead is not None and profile.overhead < -_MUCH * profile.whole and calls:
         found.append(
             "The inference was quicker with the profiler than without it: the figures vary by more than the profiler "

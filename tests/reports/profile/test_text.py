@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgecheck.core.operator_groups import By
+from edgecheck.core.operators import OF_THE_PROFILER
 from edgecheck.reports import Style
 from edgecheck.reports.profile import markdown, terminal
 from tests.core.operator_profiles import operator, profile
@@ -68,6 +69,10 @@ def test_what_the_profiler_adds_is_in_every_figure_and_may_be_less_than_nothing(
     assert "which underestimates such times" in text
     assert "about 1.00 ms for each operator: part of that is in the figures of the operators, the rest betw" in text
     assert "take less than they show" not in text
+    assert OF_THE_PROFILER not in text
+    loop = profile(operator("a", 9.0), whole=10.0, plain=4.0e-3)
+    text = " ".join(terminal.render(report(loop), Style(width=130)).split())
+    assert OF_THE_PROFILER in text
     noisy = profile(operator("a", 4.0), whole=10.0, plain=11.0e-3)
     text = " ".join(terminal.render(report(noisy), Style(width=130)).split())
     assert "The inference was quicker with the profiler than without it: the figures vary by more" in text
