@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
-from edgecheck.checks.sweep import Swept, of_conversions, of_factory, of_files
+from edgecheck.checks.sweep import ANOTHER_FOLDER, Swept, of_conversions, of_factory, of_files
 from edgecheck.cli import options
-from edgecheck.cli.files import write_report
+from edgecheck.cli.files import ensure_folder, write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
@@ -79,6 +79,8 @@ def command(
     latency.
     """
     ensure_places(formats)
+    if output is not None:
+        ensure_folder(output, ANOTHER_FOLDER)
     ways = [way for way in (prune, variants, factory) if way]
     if len(ways) > 1 or bool(factory) == bool(models) or bool(factory) != bool(values):
         raise UsageError(
