@@ -15,6 +15,7 @@ from edgecheck.cli.files import ensure_folder, write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
+from edgecheck.core.address import device_forms
 from edgecheck.core.sweep import Point, Sweep, ordered
 from edgecheck.errors import UsageError
 from edgecheck.reports.sweep import FORMATS, render_sweep
@@ -52,7 +53,7 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="Real inputs (.npz) to compare on.",
 )
-@click.option("--target", default="", metavar="ADDRESS", help="Run each model there: local or ssh://user@host.")
+@click.option("--target", default="", metavar="ADDRESS", help=f"Run each model there: local, {device_forms()}.")
 @click.option("-o", "--output", type=_PATH, metavar="FOLDER", help="Keep the models that the factory returns here.")
 @options.format_option(FORMATS)
 @options.TRUST
