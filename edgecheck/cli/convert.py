@@ -93,7 +93,7 @@ def command(
     numbers, 3 it could not be converted or compared.
     """
     if math.isnan(prune):  # which is neither below nor above what click's range allows
-        raise UsageError("--prune takes a number from 0 up to 1, not 'nan'.")
+        raise UsageError("--prune takes a number from 0 up to 1, not 'nan'.", "Half of the weights: --prune 0.5")
     source = identify(model).value
     request = Request(
         model=model,
