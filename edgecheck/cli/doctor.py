@@ -19,6 +19,7 @@ from platformdirs import user_cache_path
 from edgecheck import __version__
 from edgecheck.cli import accelerators_here
 from edgecheck.cli.accelerators_here import Line
+from edgecheck.cli.files import ensure_folder
 from edgecheck.config.project import find_project
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
@@ -220,6 +221,11 @@ def _labs() -> Iterator[Line]:
 
 def _cache() -> Iterator[Line]:
     place = user_cache_path("edgecheck")
+    try:
+        ensure_folder(place, "Make it writable, or set XDG_CACHE_HOME to a folder that is.")
+    except EdgecheckError as error:
+        yield Line(works=False, what=str(place), found=f"{error.message} {error.hint}")
+        return
     parent = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(parent).free
     yield Line(works=free > 2**30, what=str(place), found=f"{show(free, Unit.BYTES)} free")

@@ -82,6 +82,8 @@ def ensure_writable(path: Path) -> None:
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file.")
+    if not (above := _nearest(folder)).is_dir():
+        raise UsageError(f"{above} is not a folder.", "Name another place for it.")
     if not folder.is_dir():
         raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {folder}")
     try:
@@ -97,12 +99,16 @@ def ensure_folder(folder: Path, hint: str) -> None:
     Raises:
         UsageError: it is not a folder, or it cannot be made or written to; with this hint.
     """
-    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     try:
-        with tempfile.TemporaryFile(dir=nearest):
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
             pass
     except OSError as error:
         raise UsageError(f"{folder} cannot be written to: {error.strerror}.", hint) from error
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what there is of the path to it."""
+    return next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
 
 
 def next_step(path: Path, error: OSError) -> str:
@@ -110,7 +116,10 @@ def next_step(path: Path, error: OSError) -> str:
     folder = Path(os.path.realpath(path)).parent
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"Free some space: df -h {folder}"
-    return f"mkdir -p {folder}" if not folder.exists() else f"Check who may write there: ls -ld {folder}"
+    nearest = _nearest(folder)
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder: move it away, or work in another folder."
+    return f"mkdir -p {folder}" if nearest != folder else f"Check who may write there: ls -ld {folder}"
 
 
 def write_report(path: Path, content: str | bytes) -> None:

@@ -119,3 +119,11 @@ def test_a_qemu_that_does_not_start_has_a_line_like_any_other(tmp_path: Path, mo
     line = doctor._qemu()
     assert not line.works
     assert "missing library" in line.found
+
+
+def test_a_cache_that_cannot_be_written_to_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (line,) = doctor._cache()
+    assert not line.works
+    assert "cannot be written to: Not a directory. Make it writable, or set XDG_CACHE_HOME" in line.found

@@ -50,6 +50,7 @@ def test_an_edited_file_keeps_its_place_and_its_mode(tmp_path: Path) -> None:
     [
         (".", "is a folder."),
         ("nowhere/report.json", "The folder of nowhere/report.json does not exist."),
+        ("/dev/null/in/report.json", "/dev/null is not a folder."),
         ("/proc/report.json", "/proc cannot be written to: "),
     ],
 )
@@ -93,3 +94,6 @@ def test_an_error_of_the_disk_says_what_to_do(tmp_path: Path) -> None:
     )
     assert files.next_step(path, PermissionError(errno.EACCES, "")) == f"Check who may write there: ls -ld {tmp_path}"
     assert files.next_step(path / "r", FileNotFoundError(errno.ENOENT, "")) == f"mkdir -p {path}"
+    path.touch()
+    step = files.next_step(path / "r", NotADirectoryError(errno.ENOTDIR, ""))
+    assert step == f"{path} is not a folder: move it away, or work in another folder."
