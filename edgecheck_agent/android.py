@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from edgecheck_agent import events, watching
 
@@ -131,11 +131,17 @@ def killed(pid: int) -> Optional[str]:
 
 def said(*command: str) -> str:
     """What one of Android's programs prints; empty where it is missing, fails or does not answer."""
-    path = found(command[0])
+    done = asked(command)
+    return done.stdout.decode("utf-8", "replace") if done is not None and not done.returncode else ""
+
+
+def asked(command: Sequence[str], folders: Sequence[str] = FOLDERS) -> "Optional[subprocess.CompletedProcess[bytes]]":
+    """A program that has ended, with what it printed; None where it is missing or does not answer."""
+    path = found(command[0], folders)
     if path is None:
-        return ""
+        return None
     try:
-        done = subprocess.run(
+        return subprocess.run(
             [path, *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -144,14 +150,13 @@ def said(*command: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
+        return None
 
 
-def found(name: str) -> Optional[str]:
-    """The path of a program; None where there is none."""
-    folders = [*os.environ.get("PATH", "").split(os.pathsep), *FOLDERS]
-    paths = (os.path.join(folder, name) for folder in folders if os.path.isabs(folder))
+def found(name: str, folders: Sequence[str] = FOLDERS) -> Optional[str]:
+    """The path of a program, in one of `folders` if not in $PATH; None where there is none."""
+    places = [*os.environ.get("PATH", "").split(os.pathsep), *folders]
+    paths = (os.path.join(folder, name) for folder in places if os.path.isabs(folder))
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 

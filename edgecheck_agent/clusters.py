@@ -5,7 +5,7 @@ import os
 import re
 from typing import Any, Dict, Iterator, List, Set
 
-from edgecheck_agent import android, jobs, procfs
+from edgecheck_agent import android, events, jobs, procfs
 
 CPUS = "/sys/devices/system/cpu"
 
@@ -13,7 +13,7 @@ _GHZ = 1e6  # kilohertz
 
 
 @contextlib.contextmanager
-def held(job: Dict[str, Any], out: Any, folder: str = CPUS) -> Iterator[None]:
+def held(job: Dict[str, Any], out: events.Stdout, folder: str = CPUS) -> Iterator[None]:
     """Stay on the job's cluster while the context lasts, on a phone on the big one unless the job names another.
 
     What it is goes through `out` as a note.

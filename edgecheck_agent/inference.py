@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, Tuple, cast
+from typing import Any, Callable, Dict, List, Tuple, cast
 
 import numpy as np
 
@@ -16,6 +16,9 @@ SAMPLES = 3
 
 # Bytes of samples that latency is measured on, in turn.
 ROOM = 64 << 20
+
+# What returns the outputs of an inference.
+Outputs = Callable[[], List[inputs.Output]]
 
 # Characters of an output in one event, a multiple of 4: each is base64 by itself.
 PIECE = 1 << 20
@@ -149,7 +152,7 @@ def _needed(spec: Dict[str, Any]) -> Tuple[int, int]:
     return most.get(spec["purpose"], sys.maxsize), ROOM
 
 
-def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: events.Report) -> Callable[[], Any]:
+def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: events.Report) -> Outputs:
     """Do what the process was started for. Returns a function that returns the model's outputs."""
     if spec["purpose"] == "deterministic":  # an inference takes seconds there, so the last one's outputs are used
         return functools.partial(turns.model.named, timing.agree(turns, spec["deterministic"], report))
@@ -163,7 +166,7 @@ def _measured(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report: ev
         _repeat(turns, spec["memory"])
     else:
         _send_outputs(spec, engine, turns, report)
-    return cast("Callable[[], Any]", turns.model.outputs)
+    return cast("Outputs", turns.model.outputs)
 
 
 def _repeat(turns: timing.Turns, plan: Dict[str, Any]) -> None:
@@ -194,8 +197,8 @@ def _send_outputs(spec: Dict[str, Any], engine: Any, turns: timing.Turns, report
                 model.feed(feed)
                 found = model.outputs()
             spread.add(at, found)
-            for name, value, quantization in found if not again else ():
-                _send_output(report, encoded(value), sample=at, name=name, quantization=quantization)
+            for one in found if not again else ():
+                _send_output(report, encoded(one.value), sample=at, name=one.name, quantization=one.quantization)
     if spread.words():
         report.send("note", code="outputs-vary", message=spread.words())
 
@@ -209,13 +212,13 @@ def _send_output(report: events.Report, fields: Dict[str, Any], **about: Any) ->
         report.send("output", **about, **dict(fields, **part), piece=piece, pieces=pieces)
 
 
-def _note_doubts(turns: timing.Turns, find: Callable[[], Any], report: events.Report) -> None:
+def _note_doubts(turns: timing.Turns, find: Outputs, report: events.Report) -> None:
     """Send what makes the figures doubtful. Called after the last phase, so that the check costs nothing measured."""
     if turns.doubtful:
         report.send("note", code="guessed-dimension", message=turns.advice)
     with refusals.translated(turns.advice):
         found = find()
-    names = [name for name, value, _ in found if has_nan(value)]
+    names = [one.name for one in found if has_nan(one.value)]
     if names:
         report.send("note", code="nan-output", message="output %s holds NaN" % ", ".join(names))
 

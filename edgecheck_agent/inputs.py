@@ -38,6 +38,14 @@ class Input(NamedTuple):
         return short(self.name)
 
 
+class Output(NamedTuple):
+    """One output of an inference. `quantization` is scale and zero point, as the file has them."""
+
+    name: str
+    value: Any
+    quantization: Optional[Tuple[float, int]]
+
+
 def labels(inputs: Sequence[Input]) -> Dict[str, str]:
     """By name: the label, or the name itself where two inputs have one label, as `ids:0` and `ids:1` do."""
     seen = [one.label for one in inputs] + [one.name for one in inputs if one.name != one.label]

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from edgecheck_agent import refusals, tflite_engine
+from edgecheck_agent import inputs, refusals, tflite_engine
 
 CPU, GPU = 1, 2  # LiteRtHwAccelerators
 _LIBRARY = "libLiteRt.so"
@@ -257,8 +257,8 @@ def _shape_in(raw: bytes, start: int) -> Tuple[int, ...]:
 class Model:
     """What models that this library runs have in common: the methods of `tflite_engine.Model` that feed them."""
 
-    def __init__(self, compiled: Any, described: List[Any]) -> None:
-        """Take a `Compiled`, and its inputs as the interpreter describes them."""
+    def __init__(self, compiled: Compiled, described: List[inputs.Input]) -> None:
+        """Take a model, and its inputs as the interpreter describes them."""
         self._compiled = compiled
         self.inputs = described
         names = [one.name for one in described]

@@ -4,7 +4,7 @@ import ctypes
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from edgecheck_agent import litert_library, refusals
+from edgecheck_agent import inputs, litert_library, refusals
 from edgecheck_agent.profiling import Inference, Step, short
 
 # Of an event (litert_profiler_event.h): `EventType` of TFLite's profiler.
@@ -110,8 +110,9 @@ class Model(litert_library.Model):
 
     profiler = "LiteRT's own profiler"
     keeps_profiling = True
+    _compiled: _Profiled
 
-    def __init__(self, compiled: _Profiled, described: List[Any]) -> None:
+    def __init__(self, compiled: _Profiled, described: List[inputs.Input]) -> None:
         super().__init__(compiled, described)
         self._seen: List[Tuple[bytes, int]] = []
 

@@ -2,7 +2,7 @@
 
 import base64
 import functools
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -45,13 +45,13 @@ class Model:
         """Set the values of every input for the next `invoke`."""
         self._feeds.update(values)
 
-    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def outputs(self) -> List[inputs.Output]:
         """Run the model. Returns the name, value and quantisation of every output."""
         return self.named(self.invoke())
 
-    def named(self, outcome: List[Any]) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def named(self, outcome: List[Any]) -> List[inputs.Output]:
         """The same for an earlier `invoke`, which returned `outcome`."""
-        return [(self._names[at], value, None) for at, value in enumerate(outcome)]
+        return [inputs.Output(self._names[at], value, None) for at, value in enumerate(outcome)]
 
     def keeps_state(self) -> bool:
         """Never: an .onnx model's state goes in and out with its inputs and outputs."""

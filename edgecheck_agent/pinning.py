@@ -78,7 +78,7 @@ def _planned(folder: str) -> List[Dict[str, Any]]:
         if now and now != _STEADY:
             name = "governor %s (was %s)" % (_STEADY, now)
             plan.append({"path": path, "value": _STEADY, "undo": {"path": path, "value": now}, "name": name})
-    mode = re.search(r"^(\d+)\s*$", _said("nvpmodel", "-q") or "", re.MULTILINE)
+    mode = re.search(r"^(\d+)\s*$", _said("nvpmodel", "-q"), re.MULTILINE)
     if mode and mode.group(1) != _FULL_POWER:
         undo = {"command": ["nvpmodel", "-m", mode.group(1)]}
         name = "power mode %s (was %s)" % (_FULL_POWER, mode.group(1))
@@ -239,27 +239,13 @@ def _text(path: str) -> str:
 
 
 def _found(name: str) -> Optional[str]:
-    folders = [*os.environ.get("PATH", "").split(os.pathsep), *_FOLDERS]
-    paths = (os.path.join(folder, name) for folder in folders if os.path.isabs(folder))
-    return next((path for path in paths if os.access(path, os.X_OK)), None)
+    return android.found(name, _FOLDERS)
 
 
-def _said(name: str, argument: str) -> Optional[str]:
-    path = _found(name)
-    if path is None:
-        return None
-    try:
-        done = subprocess.run(
-            [path, argument],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_TOOL_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", "replace")
+def _said(*command: str) -> str:
+    """What a program prints, whatever its exit code."""
+    done = android.asked(command, _FOLDERS)
+    return done.stdout.decode("utf-8", "replace") if done is not None else ""
 
 
 if __name__ == "__main__":

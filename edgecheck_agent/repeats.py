@@ -1,8 +1,10 @@
 """Whether a model returns the same again for the same inputs, as some accelerators do not."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List
 
 import numpy as np
+
+from edgecheck_agent import inputs
 
 # Runs of each sample on an accelerator.
 RUNS = 3
@@ -17,9 +19,9 @@ class Spread:
         self._worst: Dict[str, float] = {}
         self._samples = 0
 
-    def add(self, sample: int, found: List[Tuple[str, Any, Optional[Tuple[float, int]]]]) -> None:
+    def add(self, sample: int, found: List[inputs.Output]) -> None:
         """Take in the outputs of a run; a new `sample` starts over."""
-        values = {name: value for name, value, _ in found if isinstance(value, np.ndarray)}
+        values = {one.name: one.value for one in found if isinstance(one.value, np.ndarray)}
         if sample != self._sample:
             self._sample, self._first = sample, {name: np.array(value) for name, value in values.items()}
             self._samples += 1

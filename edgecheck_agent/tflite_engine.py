@@ -2,7 +2,7 @@
 
 import base64
 import importlib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -45,14 +45,17 @@ class Model:
         for name, value in values.items():
             self._interpreter.set_tensor(self._places[name], value)
 
-    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def outputs(self) -> List[inputs.Output]:
         """Run the model. Returns the name, value and quantisation of every output."""
         return self.named(self.invoke())
 
-    def named(self, _outcome: None) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def named(self, _outcome: None) -> List[inputs.Output]:
         """The same for the last `invoke`, which returned None."""
         details = self._interpreter.get_output_details()
-        return [(one["name"], self._interpreter.get_tensor(one["index"]), _quantization(one)) for one in details]
+        return [
+            inputs.Output(one["name"], self._interpreter.get_tensor(one["index"]), _quantization(one))
+            for one in details
+        ]
 
     def reader(self) -> Callable[[], Any]:
         """What copies every output, as a program does that uses them; for a model that is prepared."""
@@ -115,15 +118,15 @@ class SignatureModel:
         """Run the signature on what it was last fed."""
         self._calls.Invoke(self._graph)
 
-    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def outputs(self) -> List[inputs.Output]:
         """See `Model.outputs`; the names are the signature's."""
         self.invoke()
         return self.named(None)
 
-    def named(self, _outcome: None) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def named(self, _outcome: None) -> List[inputs.Output]:
         """See `Model.named`."""
         return [
-            (name, self._calls.GetTensor(detail["index"], self._graph), _quantization(detail))
+            inputs.Output(name, self._calls.GetTensor(detail["index"], self._graph), _quantization(detail))
             for name, detail in self._runner.get_output_details().items()
         ]
 
@@ -161,7 +164,7 @@ class Engine:
         tiny.allocate_tensors()
         tiny.invoke()
 
-    def open(self, path: str, signature: Optional[str] = None) -> Any:
+    def open(self, path: str, signature: Optional[str] = None) -> Union[Model, "SignatureModel"]:
         """Load a model from its file, which is mapped, not read; of several signatures, `signature` runs.
 
         Raises:
@@ -176,7 +179,7 @@ class Engine:
         return self._interpreter(model_path=path, num_threads=self._threads, **given)
 
 
-def wrapped(interpreter: Any, signature: Optional[str]) -> Any:
+def wrapped(interpreter: Any, signature: Optional[str]) -> Union[Model, SignatureModel]:
     """The open model of an interpreter; of several signatures, `signature` runs."""
     return Model(interpreter) if signature is None else SignatureModel(interpreter, signature)
 

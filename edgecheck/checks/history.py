@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import Any, BinaryIO
 
 from edgecheck.core.creep import creeping
 from edgecheck.core.history import STATUSES, Key, Reading, Series, readings_of, series_of
@@ -203,7 +203,7 @@ def _line(key: Key, reading: Reading) -> bytes:
     return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
-def _runs(file: Any) -> set[bytes]:
+def _runs(file: BinaryIO) -> set[bytes]:
     """The runs that the file has, found without parsing its lines."""
     file.seek(0)
     found: set[bytes] = set()

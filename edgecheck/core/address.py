@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from edgecheck.core.place import PORT, Wanted, wanted
 from edgecheck.errors import UsageError
@@ -163,6 +163,13 @@ class Address:
         """The device as adb names it: `1A2B3C4D`, `10.0.0.7:5555`; empty: the only one that is connected."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port else host
+
+    def with_python(self, python: str) -> str:
+        """The text of the same address with another interpreter; its other options stay."""
+        before, _, query = self.text.partition("?")
+        options = query.split("&") if self.kind.has_tags and query else []
+        kept = [option for option in options if not option.startswith("python=")]
+        return f"{before}?{'&'.join([*kept, f'python={quote(python)}'])}"
 
 
 #: This machine.

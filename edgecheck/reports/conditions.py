@@ -7,22 +7,21 @@ from collections.abc import Iterator
 from edgecheck.core.finding import Measurement
 from edgecheck.core.metrics import OFFLOADED
 from edgecheck.core.report import CheckResult
-from edgecheck.core.run import DeviceState, JetsonState, PhoneState
+from edgecheck.core.run import DeviceState, JetsonState, PhoneState, Run
 from edgecheck.core.units import Unit, show
 
 
-def ran_on(result: CheckResult) -> list[str]:
-    """Runtime, accelerator and threads, and how much of the model the accelerator took; of a result with a run."""
-    assert result.run is not None  # noqa: S101 - see above
+def ran_on(run: Run, result: CheckResult) -> list[str]:
+    """Runtime, accelerator and threads, and how much of the model the accelerator took; `run` is the result's."""
     threads, asked = result.budget.threads, result.budget.accelerator
     many = f"{threads} thread{'s' if threads > 1 else ''}"
     if asked is None:
-        return [f"ran on {result.run.runtime}, {many}"]
-    if result.run.placement is None or not result.run.placement.taken:
-        return [f"{result.run.runtime}, {many}; {asked} was asked for, and nothing ran there"]
+        return [f"ran on {run.runtime}, {many}"]
+    if run.placement is None or not run.placement.taken:
+        return [f"{run.runtime}, {many}; {asked} was asked for, and nothing ran there"]
     offloaded = (result.findings or {}).get(OFFLOADED.name)
     there = [f"there: {offloaded.basis.rpartition('; by ')[0]}"] if isinstance(offloaded, Measurement) else []
-    return [f"ran on {result.run.runtime} with {asked}, {many}", *there]
+    return [f"ran on {run.runtime} with {asked}, {many}", *there]
 
 
 def found_at(state: DeviceState) -> list[str]:

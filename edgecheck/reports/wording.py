@@ -183,7 +183,7 @@ def details(result: CheckResult) -> str:
     if result.artifact is not None:
         parts.append(f"{result.artifact.format}, {result.artifact.route}")
     if result.run is not None and result.run.runtime is not None:
-        parts += ran_on(result)
+        parts += ran_on(result.run, result)
         if is_a_device(result.target):
             parts += [*found_at(result.run.before), *left_at(result.run.after)]
     return clean("; ".join(parts))

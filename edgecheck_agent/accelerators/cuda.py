@@ -4,15 +4,16 @@ Options: https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.
 Built to that page; it has never run on hardware.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
+from edgecheck_agent import runtimes
 from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "CUDAExecutionProvider"
 NEEDS = "it needs CUDA and cuDNN in the versions that this onnxruntime was built for, and a GPU that its driver sees"
 
 
-def available(asked: Asked, _loaded: Any) -> str:
+def available(asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can."""
     return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
 

@@ -7,13 +7,13 @@ import ctypes
 import importlib
 from typing import Any, Dict, List
 
-from edgecheck_agent import refusals
+from edgecheck_agent import refusals, runtimes
 from edgecheck_agent.accelerators import Asked, shared, tflite_models
 
 _CREATE = "tflite_plugin_create_delegate"
 
 
-def available(asked: Asked, _loaded: Any) -> str:
+def available(asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can."""
     return missing(asked.provider, "install it there, or correct the path under `accelerator:`")
 
@@ -52,7 +52,7 @@ def loaded_delegate(library: str, settings: Dict[str, str], package: str) -> Any
         raise refusals.Refused("no-accelerator", "the delegate %s could not start: %s" % (library, said)) from error
 
 
-def engine(loaded: Any, asked: Asked) -> tflite_models.Engine:
+def engine(loaded: runtimes.Loaded, asked: Asked) -> tflite_models.Engine:
     """What opens models with the delegate."""
     return tflite_models.Engine(loaded.engine, asked, options(asked, loaded.engine.package))
 

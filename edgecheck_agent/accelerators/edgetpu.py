@@ -6,12 +6,13 @@ https://www.coral.ai/docs/edgetpu/tflite-python/: a model that edgetpu_compiler 
 
 from typing import Any, List
 
+from edgecheck_agent import runtimes
 from edgecheck_agent.accelerators import Asked, delegate, shared, tflite_models
 
 LIBRARY = "libedgetpu.so.1"
 
 
-def available(_asked: Asked, _loaded: Any) -> str:
+def available(_asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if its library is there. That there is a TPU shows when the delegate starts."""
     return delegate.missing(LIBRARY, "install libedgetpu1-std there")
 
@@ -21,7 +22,7 @@ def options(_asked: Asked, package: str) -> List[Any]:
     return [delegate.loaded_delegate(LIBRARY, {}, package)]
 
 
-def engine(loaded: Any, asked: Asked) -> tflite_models.Engine:
+def engine(loaded: runtimes.Loaded, asked: Asked) -> tflite_models.Engine:
     """What opens models with the delegate."""
     return tflite_models.Engine(loaded.engine, asked, options(asked, loaded.engine.package))
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-from edgecheck_agent import accelerators, events, refusals
+from edgecheck_agent import accelerators, events, refusals, runtimes
 
 
 def asked_for(spec: Dict[str, Any]) -> accelerators.Asked:
@@ -11,7 +11,7 @@ def asked_for(spec: Dict[str, Any]) -> accelerators.Asked:
     return accelerators.Asked(wanted["provider"], wanted["precision"], spec["threads"], spec.get("cache", ""))
 
 
-def ensure_available(spec: Dict[str, Any], loaded: Any) -> None:
+def ensure_available(spec: Dict[str, Any], loaded: runtimes.Loaded) -> None:
     """Check that the runtime has the accelerator.
 
     Raises:
@@ -23,7 +23,7 @@ def ensure_available(spec: Dict[str, Any], loaded: Any) -> None:
         raise refusals.Refused("no-accelerator", missing)
 
 
-def engine(spec: Dict[str, Any], loaded: Any) -> Any:
+def engine(spec: Dict[str, Any], loaded: runtimes.Loaded) -> Any:
     """What opens models on the accelerator; with the runtime's profiler on if the worker is to profile."""
     asked = asked_for(spec)
     folder = spec["folder"] if spec["purpose"] == "profile" else ""

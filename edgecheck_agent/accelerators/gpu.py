@@ -9,9 +9,9 @@ other than the CPU runs everything, and the outputs are read each time.
 import glob
 import os
 import re
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
-from edgecheck_agent import litert_library, refusals, tflite_engine
+from edgecheck_agent import inputs, litert_library, refusals, runtimes, tflite_engine
 from edgecheck_agent.accelerators import Asked, Node, Proof, said, shared, tflite_models
 
 # What the accelerator's library is called; the first that is there is loaded.
@@ -34,7 +34,7 @@ _NONE = re.compile(r"Failed to (?:initialize|get or create) .*?: (?:INTERNAL: )?
 BY_LOG = "LiteRT's own account"
 
 
-def available(_asked: Asked, loaded: Any) -> str:
+def available(_asked: Asked, loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can. That there is a GPU shows when a model is opened."""
     try:
         library = litert_library.library(loaded.engine.package, loaded.version, "no-accelerator", _WHAT)
@@ -61,12 +61,12 @@ def options(asked: Asked, _package: str) -> litert_library.Setting:
     return litert_library.Setting(asked.threads, litert_library.GPU | litert_library.CPU, chosen)
 
 
-def engine(loaded: Any, asked: Asked) -> "Engine":
+def engine(loaded: runtimes.Loaded, asked: Asked) -> "Engine":
     """What opens models on the GPU."""
     return Engine(loaded, options(asked, loaded.engine.package))
 
 
-def profiled(_loaded: Any, _asked: Asked) -> Any:
+def profiled(_loaded: runtimes.Loaded, _asked: Asked) -> Any:
     """There is no profiler: with LiteRT's on, a model on a GPU does not run (2.3)."""
     raise refusals.Refused("no-profile", "LiteRT has no profiler for a GPU")
 
@@ -77,7 +77,7 @@ proof, memory = shared.proof, shared.memory
 class Engine:
     """Compiles models for the GPU."""
 
-    def __init__(self, loaded: Any, setting: litert_library.Setting) -> None:
+    def __init__(self, loaded: runtimes.Loaded, setting: litert_library.Setting) -> None:
         self._engine = loaded.engine
         self._library = litert_library.library(loaded.engine.package, loaded.version, "no-accelerator", _WHAT)
         self._setting = setting
@@ -108,7 +108,12 @@ class Engine:
 class Model(litert_library.Model):
     """A compiled model with the methods of `tflite_engine.Model`."""
 
-    def __init__(self, compiled: litert_library.Compiled, described: Any, placed: Proof) -> None:
+    def __init__(
+        self,
+        compiled: litert_library.Compiled,
+        described: Union[tflite_engine.Model, tflite_engine.SignatureModel],
+        placed: Proof,
+    ) -> None:
         super().__init__(compiled, described.inputs)
         self.placed = placed
         self.keeps_state = described.keeps_state
@@ -125,16 +130,15 @@ class Model(litert_library.Model):
     def invoke(self) -> List[Any]:
         """Run the model, and read its outputs, which waits for the GPU."""
         self._compiled.run()
-        outputs: List[Any] = self._compiled.read()
-        return outputs
+        return self._compiled.read()
 
-    def outputs(self) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def outputs(self) -> List[inputs.Output]:
         """Run the model. Returns the name, value and quantisation of every output."""
         return self.named(self.invoke())
 
-    def named(self, outcome: List[Any]) -> List[Tuple[str, Any, Optional[Tuple[float, int]]]]:
+    def named(self, outcome: List[Any]) -> List[inputs.Output]:
         """The same for an earlier `invoke`, which returned `outcome`."""
-        return [(name, outcome[at], self._quantized.get(name)) for at, name in enumerate(self._returned)]
+        return [inputs.Output(name, outcome[at], self._quantized.get(name)) for at, name in enumerate(self._returned)]
 
     def forget(self) -> None:
         """Do nothing: a compiled model with variables is opened again."""

@@ -4,15 +4,16 @@ https://onnxruntime.ai/docs/execution-providers/NNAPI-ExecutionProvider.html: Py
 build may. Built to that page; it has never run on hardware.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
+from edgecheck_agent import runtimes
 from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "NnapiExecutionProvider"
 NEEDS = "it needs Android 8.1 or later"
 
 
-def available(asked: Asked, _loaded: Any) -> str:
+def available(asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can."""
     return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
 

@@ -3,15 +3,16 @@
 Options: https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvider.html.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
+from edgecheck_agent import runtimes
 from edgecheck_agent.accelerators import Asked, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "OpenVINOExecutionProvider"
 NEEDS = "it needs OpenVINO's libraries in the version that this onnxruntime was built for"
 
 
-def available(asked: Asked, _loaded: Any) -> str:
+def available(asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can."""
     return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
 

@@ -19,11 +19,11 @@ class Kind(NamedTuple):
     """What shows that a device has one; each entry is enough."""
 
     provider: str
-    nodes: Any
+    nodes: Tuple[str, ...]
     """Paths of its driver's nodes."""
-    usb: Any
+    usb: Tuple[Tuple[str, str], ...]
     """Vendor and product on USB."""
-    libraries: Any
+    libraries: Tuple[str, ...]
     """File names in the system's folders of libraries."""
     runtime: str
     """What ONNX Runtime calls it, or the start of a library of LiteRT's."""
@@ -92,7 +92,7 @@ def _missing(kind: Kind, devices: List[str], libraries: List[str], of_runtimes: 
     return ""
 
 
-def on_usb(pairs: Any) -> List[str]:
+def on_usb(pairs: Tuple[Tuple[str, str], ...]) -> List[str]:
     """Devices on USB with one of these vendors and products, as `USB 18d1:9302`."""
     seen = []
     for folder in sorted(glob.glob(procfs.place(_USB) + "/*")):

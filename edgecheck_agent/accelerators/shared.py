@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgecheck_agent import refusals
+from edgecheck_agent import refusals, runtimes
 from edgecheck_agent.accelerators import Asked, Proof
 from edgecheck_agent.accelerators.memory import Meter
 
@@ -18,7 +18,7 @@ def memory(pid: int, provider: str) -> Meter:
     return Meter(pid, provider)
 
 
-def no_profiler(_loaded: Any, asked: Asked) -> Any:
+def no_profiler(_loaded: runtimes.Loaded, asked: Asked) -> Any:
     """The interpreter that takes a delegate has no profiler.
 
     Raises:

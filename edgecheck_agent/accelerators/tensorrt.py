@@ -4,10 +4,11 @@ Options: https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvi
 Built to that page; it has never run on hardware.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 import onnxruntime
 
+from edgecheck_agent import runtimes
 from edgecheck_agent.accelerators import Asked, cuda, onnx_sessions, shared
 
 EXECUTION_PROVIDER = "TensorrtExecutionProvider"
@@ -16,7 +17,7 @@ NEEDS = "it needs TensorRT, CUDA and cuDNN in the versions that this onnxruntime
 _BY_PRECISION = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
 
 
-def available(asked: Asked, _loaded: Any) -> str:
+def available(asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Why it cannot be used; empty if it can."""
     return onnx_sessions.missing(asked, EXECUTION_PROVIDER)
 

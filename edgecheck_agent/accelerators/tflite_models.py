@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from edgecheck_agent import accelerators, tflite_engine
+from edgecheck_agent import accelerators, inputs, runtimes, tflite_engine
 from edgecheck_agent.accelerators import Asked, Node, Proof
 
 # Where the interpreter lists its operators, a partition that a delegate took over is an operator of this name.
@@ -10,7 +10,7 @@ _DELEGATE = "DELEGATE"
 BY_LIST = "the interpreter's list of delegated operators"
 
 
-def engine(loaded: Any, asked: Asked, *, profiles: bool) -> Any:
+def engine(loaded: runtimes.Loaded, asked: Asked, *, profiles: bool) -> Any:
     """What opens models on the accelerator.
 
     Raises:
@@ -73,7 +73,7 @@ class Model:
         self._model.invoke()
         self._read()
 
-    def outputs(self) -> Any:
+    def outputs(self) -> List[inputs.Output]:
         """See `tflite_engine.Model.outputs`."""
         self._model.invoke()
         return self.named(None)

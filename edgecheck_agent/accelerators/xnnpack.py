@@ -6,14 +6,14 @@ calls a model "fully accelerated" that XNNPACK runs, so that word proves nothing
 
 from typing import Any, List
 
-from edgecheck_agent import litert_profile
+from edgecheck_agent import litert_profile, runtimes
 from edgecheck_agent.accelerators import Asked, shared, tflite_models
 
 # As the runtime's profile calls it.
 NAME = "XNNPACK"
 
 
-def available(_asked: Asked, _loaded: Any) -> str:
+def available(_asked: Asked, _loaded: runtimes.Loaded) -> str:
     """Empty: every LiteRT has it, and whether it takes a model shows when that is opened."""
     return ""
 
@@ -23,12 +23,12 @@ def options(_asked: Asked, _package: str) -> List[Any]:
     return []
 
 
-def engine(loaded: Any, asked: Asked) -> tflite_models.Engine:
+def engine(loaded: runtimes.Loaded, asked: Asked) -> tflite_models.Engine:
     """What opens models as the runtime does by default."""
     return tflite_models.Engine(loaded.engine, asked._replace(provider=NAME), options(asked, loaded.engine.package))
 
 
-def profiled(loaded: Any, asked: Asked) -> litert_profile.Engine:
+def profiled(loaded: runtimes.Loaded, asked: Asked) -> litert_profile.Engine:
     """The same with the profiler on, whose models do not list their operators: the profile has who ran each."""
     return litert_profile.Engine(loaded.engine, loaded.version, asked.threads)
 

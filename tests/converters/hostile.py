@@ -43,6 +43,45 @@ def nested(marker: Path) -> bytes:
     return head + pickle.dumps(np.array([Payload(marker)], dtype=object), protocol=2) + b"."
 
 
+def wrapped(  # noqa: PLR0913 - one for each part of a wrapper that a file can choose
+    content: bytes,
+    *,
+    code: str = "i4",
+    shape: tuple[int, ...] = (2,),
+    size: int = -1,
+    flags: int = 0,
+    more: bytes = b"",
+    arguments: bytes = b")",
+    maker: bytes = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n",
+    call: bytes = b"\x81",
+) -> bytes:
+    """The opcodes that make and set joblib's wrapper of an array, and `content`, which joblib reads next.
+
+    Args:
+        content: The array's numbers.
+        code: What `numpy.dtype` is called with.
+        shape: As the wrapper has it.
+        size: The size of an item, as the state of the type has it.
+        flags: The flags in that state; 1 says that it holds references.
+        more: Opcodes of further attributes.
+        arguments: The opcodes of the arguments.
+        maker: The opcodes of what is called.
+        call: The opcode that calls it.
+    """
+    state = (3, "<", None, None, None, size, -1, flags)
+    return (
+        maker + arguments + call + b"}("
+        b"X\x05\x00\x00\x00shape" + _value(shape) + b"X\x05\x00\x00\x00orderX\x01\x00\x00\x00C"
+        b"X\x08\x00\x00\x00subclasscnumpy\nndarray\nX\x0a\x00\x00\x00allow_mmap\x89"
+        b"X\x05\x00\x00\x00dtypecnumpy\ndtype\n" + _value((code, False, True)) + b"R" + _value(state) + b"b"
+    ) + (more + b"ub" + content)
+
+
+def _value(value: object) -> bytes:
+    """The opcodes of a plain value."""
+    return pickle.dumps(value, protocol=2)[2:-1]
+
+
 def packed(marker: Path) -> bytes:
     """Compressed like `joblib.dump(..., compress=('gzip', 3))`."""
     return gzip.compress(plain(marker) + b"joblib")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -82,6 +83,27 @@ def test_what_is_not_an_address_is_refused_with_the_reason(text: str, why: str) 
         parse_device(text)
     assert why in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("ssh://pi@board:22", "ssh://pi@board:22?python=/opt/my%20py"),
+        ("ssh://pi@board?python=/a&b", "ssh://pi@board?python=/opt/my%20py"),
+        ("adb://", "adb://?python=/opt/my%20py"),
+        ("labgrid://board=orin?wait=10min", "labgrid://board=orin?wait=10min&python=/opt/my%20py"),
+        (
+            "labgrid://board=orin?python=py&wait=10min&power_cycle=allowed",
+            "labgrid://board=orin?wait=10min&power_cycle=allowed&python=/opt/my%20py",
+        ),
+    ],
+)
+def test_an_address_with_another_python_keeps_its_other_options(text: str, other: str) -> None:
+    found = parse(text)
+    assert found.with_python("/opt/my py") == other
+    assert parse(other).python == "/opt/my py"
+    if found.place is not None:
+        assert parse(other).place == replace(found.place, python="/opt/my py")
 
 
 @pytest.mark.parametrize(

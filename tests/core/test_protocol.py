@@ -30,15 +30,26 @@ STREAM: list[dict[str, Any]] = [
     {
         "event": "device",
         "when": "before",
-        "model": None,
+        "model": "Jetson Orin Nano",
+        "machine_id": "f00",
         "system": "Linux",
+        "machine": "aarch64",
+        "kernel": "5.15.136-tegra",
+        "python": "3.10.12",
+        "libc": "glibc 2.35",
+        "power_mode": "NV Power Mode: 15W\n0",
         "page_size": 4096,
         "cpu": {
-            "kind": "x86",
+            "kind": "arm",
             "count": 2,
             "affinity": [0, 1],
-            "names": ["Intel"],
+            "names": ["Cortex-A78AE"],
+            "implementers": ["0x41"],
+            "parts": ["0xd42"],
+            "features": ["asimd"],
+            "governors": ["schedutil"],
             "clocks": [None, 1e9],
+            "highest_clocks": [1.5e9, None],
             "caches": [{"level": 1, "type": "Data", "size": 49152}],
         },
         "memory": {"total": 2**34, "available": 2**33, "swap_used": 0},
@@ -46,19 +57,72 @@ STREAM: list[dict[str, Any]] = [
         "temperatures": {"cpu": 45.5},
         "throttled": {"raw": 0, "flags": []},
         "load_average": [1.5, 1.4, 1.0],
+        "pressure": {"at_s": 12.5, "waited_s": 0.5},
+        "phone": {
+            "android": "14",
+            "soc": "Tensor G3",
+            "heap": "512m",
+            "low_ram": False,
+            "battery_saver": False,
+            "awake": True,
+            "locked": False,
+            "emulator": False,
+            "thermal_status": 0,
+            "battery_c": 31.5,
+            "battery_level": 80,
+        },
+        "jetson": {
+            "mode": {"name": "15W", "number": 0},
+            "modes": [["15W", 0], ["7W", 1]],
+            "clocks": [{"name": "GPU", "least": 3e8, "most": 6.25e8, "now": 6.25e8}],
+            "rails": {"VDD_IN": 9.8},
+        },
+        "accelerators": [
+            {
+                "provider": "cuda",
+                "devices": ["/dev/nvhost-gpu"],
+                "libraries": ["/usr/lib/libcudart.so.12"],
+                "runtimes": ["CUDAExecutionProvider"],
+                "missing": "",
+            }
+        ],
     },
     {"event": "waiting", "holder": "anna@desk"},
     {"event": "start", "process": 1, "purpose": "latency", "pid": 5895, "available": 2**33},
-    {"event": "runtime", "process": 1, "name": "onnxruntime", "version": "1.20.0", "python": "3.11.7", "numpy": None},
+    {"event": "runtime", "process": 1, "name": "onnxruntime", "version": "1.20.0", "python": "3.11.7", "numpy": "1.26"},
     {"event": "phase", "process": 1, "phase": "runtime-ready", "at_s": 0.2, "rss": 40_000_000, "hwm": 41_000_000},
     {"event": "phase", "process": 1, "phase": "model-loaded", "at_s": 0.3, "rss": 61_000_000, "load_s": 0.03},
+    {
+        "event": "phase",
+        "process": 1,
+        "phase": "first-inference",
+        "at_s": 0.4,
+        "first_s": 0.01,
+        "waited_s": 0.001,
+        "pss": 50_000_000,
+        "uss": 49_000_000,
+        "major_faults": 3,
+        "swap": 4096,
+    },
     {"event": "sample", "process": 1, "source": "/proc", "samples": [[0.1, 39_000_000]], "available": [2**33]},
-    {"event": "latencies", "process": 1, "values_ns": [281_060, 160_801, 147_818]},
+    {"event": "latencies", "process": 1, "values_ns": [281_060, 160_801, 147_818], "waits_ns": [0, 9, 0]},
     {
         "event": "look",
         "process": 1,
         "n": 3,
-        "counts": [{"id": "latency_p90:error", "n": 3, "exceedances": 0, "block": 1, "decision": ""}],
+        "counts": [
+            {
+                "id": "latency_p90:error",
+                "n": 3,
+                "exceedances": 0,
+                "block": 1,
+                "decision": "",
+                "over_s": 0.5,
+                "left_out": 1,
+            }
+        ],
+        "over_s": 0.5,
+        "contention": {"waited_s": 0.001, "processor_s": 0.4, "switches": 2, "stolen": 0.0, "others": 0.1},
     },
     {"event": "batches", "process": 1, "batches": [{"count": 21, "total_ns": 2_047_464}], "agreed": True},
     {
@@ -93,7 +157,11 @@ STREAM: list[dict[str, Any]] = [
                 "values_us": [7, 7],
                 "calls": 2,
                 "inside": 0,
+                "graph": 1,
+                "inputs": [["float", [1, 3]]],
                 "outputs": [["float", [1, 2]]],
+                "activation_bytes": 12,
+                "parameter_bytes": 24,
                 "output_bytes": 8,
             },
         ],
@@ -113,7 +181,7 @@ STREAM: list[dict[str, Any]] = [
         "process": 1,
         "sample": 0,
         "name": "y",
-        "quantization": None,
+        "quantization": [0.5, -3],
         "dtype": "float32",
         "shape": [1],
         "base64": "AACAPw==",
@@ -131,7 +199,18 @@ STREAM: list[dict[str, Any]] = [
         "temperatures": {"cpu": 50.5},
         "throttled": [],
     },
-    {"event": "end", "process": 1, "phase": "exit", "reason": None, "outcome": "completed", "message": ""},
+    {
+        "event": "end",
+        "process": 1,
+        "phase": "exit",
+        "outcome": "completed",
+        "at_s": 1.5,
+        "reason": "",
+        "message": "",
+        "signal": "",
+        "stderr_tail": "a warning",
+    },
+    {"event": "device", "when": "after", "model": None, "cpu": {"clocks": [None]}, "jetson": None},
     {"event": "problem", "code": "agent-fault", "message": "it fell over"},
     {"event": "tomorrow", "process": {}, "anything": [[[]]]},
     {"event": "done", "processes": 1},
@@ -185,6 +264,47 @@ def read(stream: list[Any]) -> RunReader:
 
 def heard(stream: list[Any]) -> Run:
     return read(stream).run()
+
+
+class Asked(dict[str, Any]):
+    """An object of the stream that notes which of its fields are asked for, and which of these it has.
+
+    Args:
+        value: The object.
+        path: Where it is; elements of one list have one path.
+        asked: Takes the paths that were asked for.
+        had: Takes those of them that were there.
+    """
+
+    def __init__(self, value: dict[str, Any], path: str, asked: set[str], had: set[str]) -> None:
+        super().__init__({key: noting(each, f"{path}.{key}", asked, had) for key, each in value.items()})
+        self._note = (path, asked, had)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Note an optional field."""
+        path, asked, had = self._note
+        asked.add(f"{path}.{key}")
+        if super().get(key) is not None:
+            had.add(f"{path}.{key}")
+        return super().get(key, default)
+
+
+def noting(value: object, path: str, asked: set[str], had: set[str]) -> object:
+    """A value of the stream whose objects are `Asked`."""
+    if isinstance(value, dict):
+        return Asked(value, path, asked, had)
+    return [noting(each, f"{path}[]", asked, had) for each in value] if isinstance(value, list) else value
+
+
+def test_the_stream_has_every_field_that_is_read() -> None:
+    """Required fields too: an event without one does not fit."""
+    asked: set[str] = set()
+    had: set[str] = set()
+    for event in STREAM:
+        if shape := EVENTS.get(event["event"]):
+            shape(noting(event, event["event"], asked, had), "")
+    assert asked
+    assert sorted(asked - had) == []
 
 
 def test_the_stream_fits_and_has_every_kind_of_event() -> None:

@@ -9,6 +9,7 @@ import mmap
 from collections import Counter
 from collections.abc import Iterator
 from math import prod
+from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import is_quantised
@@ -110,8 +111,30 @@ def read_signature(files: Files, _name: str = "") -> Signature:
 
 
 def _port(data: mmap.mmap | bytes, message: Field) -> Port:
-    """A ValueInfoProto; anything but a tensor has the type "" and no shape."""
-    name, dtype, shape, symbols = "", "", tuple[int | None, ...](), tuple[str, ...]()
+    value = read_value(data, message)
+    return Port(value.name, value.dtype, value.shape or (), value.symbols)
+
+
+class ValueInfo(NamedTuple):
+    """A value of a graph."""
+
+    name: str
+    dtype: str
+    """Empty for anything but a tensor."""
+    shape: tuple[int | None, ...] | None
+    """`None` for a dimension that the model leaves open, and in place of the tuple where the file does not say."""
+    symbols: tuple[str, ...]
+    """By dimension; see `Port`."""
+
+
+def read_value(data: mmap.mmap | bytes, message: Field) -> ValueInfo:
+    """A ValueInfoProto.
+
+    Raises:
+        Damage: its bytes are not those of one.
+    """
+    name, dtype, symbols = "", "", tuple[str, ...]()
+    shape: tuple[int | None, ...] | None = None
     for field in fields(data, message.start, message.stop):
         if field.number == 1:  # name
             name = text(data, field)
@@ -122,7 +145,7 @@ def _port(data: mmap.mmap | bytes, message: Field) -> Port:
                 sizes = tuple(fields(data, tensor.start, tensor.stop))
                 shape = tuple(_dimension(data, each) for each in sizes)
                 symbols = tuple(_symbol(data, each) for each in sizes)
-    return Port(name, dtype, shape, symbols)
+    return ValueInfo(name, dtype, shape, symbols)
 
 
 def _nested(data: mmap.mmap | bytes, field: Field, outer: int, inner: int) -> Iterator[Field]:

@@ -13,7 +13,7 @@ from edgecheck.anatomy.encodings.wire import Field
 from edgecheck.anatomy.formats import ModelFormat, identify
 from edgecheck.anatomy.onnx.graph import Node, Walk
 from edgecheck.anatomy.onnx.tensors import Raw
-from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord, read_tables
+from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, read_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +172,5 @@ def _value(within: tuple[int, GraphRecord], index: int, model: ModelRecord) -> V
         name=tensor.name,
         shape=None if is_open else tensor.shape,
         dtype=tensor.dtype,
-        stored=_has_data(tensor, model),
+        stored=model.has_data(tensor),
     )
-
-
-def _has_data(tensor: TensorRecord, model: ModelRecord) -> bool:
-    return bool(tensor.external) or (tensor.buffer < len(model.buffers) and model.buffers[tensor.buffer][1] > 0)

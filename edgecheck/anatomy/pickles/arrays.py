@@ -1,19 +1,22 @@
-"""NumPy arrays, in pickles and in `.npy` files: their type, their shape, and where their numbers are.
+"""NumPy arrays, in pickles, behind joblib's wrappers and in `.npy` files: type, shape, and where the numbers are.
 
 `.npy`: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, section "Format Version 1.0".
 In pickles, arrays and types are what numpy's `__reduce__` methods return: a function, its arguments and a state.
+joblib: https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py, class `NumpyArrayWrapper`: the numbers of an
+array follow the opcode that sets the state of its wrapper.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.ledger import Label
 from edgecheck.anatomy.accounting.limits import MOST_DIGITS, MOST_DIMENSIONS, checked_shape
 from edgecheck.anatomy.accounting.region import Region
-from edgecheck.anatomy.encodings.span import Damage
+from edgecheck.anatomy.encodings.span import Damage, Span, Unread
 from edgecheck.anatomy.pickles.objects import Blob, Made, Mapping, Text, Value
 from edgecheck.anatomy.values import Kind, Role
 
@@ -23,6 +26,15 @@ _KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 _RECONSTRUCT = "numpy.core.multiarray._reconstruct"
 _FROM_BUFFER = "numpy.core.numeric._frombuffer"
 _ENCODE = "_codecs.encode"
+_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
+#: Attributes of a wrapper; joblib writes six.
+_MOST_ATTRIBUTES = 16
+#: Dates and durations, which are 64-bit integers.
+_TIMES = ("numpy M8", "numpy m8")
+#: In the state of a `numpy.dtype`, the place of the flags, and the flag for references to Python objects.
+_FLAGS, _REFERS = 7, 0x01
+#: Versions of that state which have those flags: all since NumPy 1.3.
+_VERSIONS = (3, 4)
 #: Items of a dict from which it counts as a vocabulary; smaller ones are settings.
 _SMALLEST_VOCABULARY = 64
 
@@ -68,6 +80,83 @@ class Array(NamedTuple):
             return Role.VOCABULARY
         learned = self.dtype.name == "record" or self.dtype.name.startswith(("float", "complex"))
         return Role.WEIGHT if learned else Role.CONSTANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapped:
+    """An array that joblib writes between the opcodes of a pickle, behind its wrapper."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    nested: bool
+    """Whether it holds references: then a pickle follows in place of padding and numbers."""
+    padding: int
+    """Bytes in front of the numbers, with the one that says how many there are; 0 if there is no such byte."""
+    size: int
+    """Bytes of the numbers; 0 if a pickle follows."""
+
+
+def read_wrapped(span: Span, made: Made, at: int) -> Wrapped | None:
+    """What follows at `at`, where `made` was just given its state; `None` unless it is a `NumpyArrayWrapper`.
+
+    Whoever follows the pickle must skip what joblib would read, to the byte: else the opcodes that joblib comes to are
+    others than those that were looked at. So what joblib does not write is refused.
+
+    Raises:
+        Damage: its wrapper or its type is not one that joblib writes, or the file ends before the array does.
+        Unread: it has too many dimensions, or a type whose size is not known.
+    """
+    if not made.called(_WRAPPER):
+        return None
+    state = made.state
+    if made.arguments != () or made.found is not None or not isinstance(state, Mapping) or not _is_plain(state):
+        raise Damage(f"the array before byte {at:,} has a wrapper that joblib does not write")
+    dtype, shape = read_dtype(state.get("dtype")), read_shape(state.get("shape"))
+    if dtype is None or shape is None:
+        raise Damage(f"the array before byte {at:,} has no type or no shape")
+    nested = _refers(state.get("dtype"), dtype)
+    padded = not nested and state.get("numpy_array_alignment_bytes") is not None
+    padding = 1 + span.u8(at) if padded else 0
+    size = prod(checked_shape(shape)) * (0 if nested else dtype.size)
+    span.sub(at + padding, size)
+    made.found = Wrapped(dtype=dtype, shape=shape, nested=nested, padding=padding, size=size)
+    return made.found
+
+
+def _is_plain(state: Mapping) -> bool:
+    """Whether a wrapper's attributes are what they seem: each has one value, and its name is a text in the file."""
+    names = [name for name, _ in state.pairs[: _MOST_ATTRIBUTES + 1]]
+    if len(names) > _MOST_ATTRIBUTES or not all(isinstance(name, str) for name in names):
+        return False
+    return len(set(names)) == len(names) and isinstance(state.get("numpy_array_alignment_bytes"), int | None)
+
+
+def _refers(value: Value, dtype: DType) -> bool:
+    """Whether a pickled type, read as `dtype`, holds references once NumPy has it: its flags decide.
+
+    Raises:
+        Damage: NumPy would see another size, or the state contradicts the type.
+        Unread: it is a type of which only its maker knows the size.
+    """
+    code, *_ = value.arguments if isinstance(value, Made) and isinstance(value.arguments, tuple) else ("",)
+    known = dtype_of(code[:1], code[1:], swapped=False) if isinstance(code, str) else DType("", 0)
+    if not known.size or (known.name.startswith("numpy") and known.name not in _TIMES):
+        raise Unread(f"one of its arrays has the type {dtype.name}, whose size is not known")
+    state = value.state if isinstance(value, Made) else None
+    flags = (_REFERS if known.name == "object" else 0) if state is None else _flags(state)
+    refers = bool(flags & _REFERS)
+    # NumPy takes the size from the state for some types only; flags of numbers would turn them into references
+    if dtype.size != known.size or (known.name != "record" and refers != (known.name == "object")):
+        raise Damage(f"one of its arrays has the type {dtype.name}, which its state contradicts")
+    return refers
+
+
+def _flags(state: Value) -> int:
+    """The flags in the state of a `numpy.dtype`."""
+    flags = state[_FLAGS] if isinstance(state, tuple) and len(state) > _FLAGS and state[0] in _VERSIONS else None
+    if not isinstance(flags, int):
+        raise Damage("one of its arrays has a type whose state is not NumPy's")
+    return flags
 
 
 def read_dtype(value: Value) -> DType | None:

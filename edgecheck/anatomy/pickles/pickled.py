@@ -1,22 +1,18 @@
 """Reads pickles and joblib files without executing them: arrays, trees, coefficients and vocabularies.
 
-joblib: https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py, class `NumpyArrayWrapper`: the numbers of an
-array follow the opcode that sets the state of its wrapper. See `machine` for pickles.
+See `machine` for pickles, and `arrays` for what joblib writes between their opcodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.accounting.ledger import Label
-from edgecheck.anatomy.accounting.limits import checked_shape
 from edgecheck.anatomy.accounting.region import Owners, Region
-from edgecheck.anatomy.encodings.span import Damage
 from edgecheck.anatomy.encodings.streams import compression
-from edgecheck.anatomy.pickles.arrays import Array, read_array, read_dtype, read_shape, vocabulary
+from edgecheck.anatomy.pickles.arrays import Array, read_array, read_wrapped, vocabulary
 from edgecheck.anatomy.pickles.machine import Machine
 from edgecheck.anatomy.pickles.objects import Blob, Leaf, Made, Mapping, Value, leaves
 from edgecheck.anatomy.scopes import layer_of
@@ -24,7 +20,6 @@ from edgecheck.anatomy.values import Inside, Kind, Role, Tensor
 
 _OBJECTS = Label(Kind.STRUCTURE, "pickled objects")
 _PADDING = Label(Kind.PADDING, "alignment")
-_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 #: Byte strings of this size and more are taken for a model that another library wrote into the pickle.
 _SMALLEST_OPAQUE = 1024
 #: What scikit-learn keeps of early stopping: the best weights so far, which `coefs_` has as well.
@@ -48,24 +43,19 @@ class _Reading:
 
     def on_build(self, made: Made, at: int) -> int:
         """Where the pickle continues after the array that follows a `NumpyArrayWrapper`."""
-        if not made.called(_WRAPPER) or not isinstance(made.state, Mapping):
+        found = read_wrapped(self._region.span, made, at)
+        if found is None:
             return at
-        dtype, shape = read_dtype(made.state.get("dtype")), read_shape(made.state.get("shape"))
-        if dtype is None or shape is None:
-            raise Damage(f"the array before byte {at:,} has no type or no shape")
-        if dtype.name == "object":  # arrays of objects are nested pickles
+        if found.nested:
             nested = Machine(self._region.span, at)
             made.items.append(nested.run())
             return nested.at
-        if made.state.get("numpy_array_alignment_bytes") is not None:
-            filling = 1 + self._region.span.u8(at)  # a byte with the number of padding bytes, and those
-            self._region.claim(at, filling, _PADDING)
-            self.holes.append((at, filling))
-            at += filling
-        size = dtype.size * prod(checked_shape(shape))
-        self._region.span.sub(at, size)
-        made.found = Array(dtype, shape, at, size, "big-endian" if dtype.swapped else "")
-        return at + size
+        if found.padding:
+            self._region.claim(at, found.padding, _PADDING)
+            self.holes.append((at, found.padding))
+            at += found.padding
+        made.found = Array(found.dtype, found.shape, at, found.size, "big-endian" if found.dtype.swapped else "")
+        return at + found.size
 
     def tensor(self, leaf: Leaf[Array | Mapping | Blob]) -> Tensor:
         """A leaf as a tensor; its bytes are claimed unless another tensor has them."""

@@ -31,7 +31,7 @@ def read_signature(files: Files, name: str = "") -> Signature:
     main = main_graph(model, name)
     weights: Counter[Variant] = Counter()
     for graph in model.graphs:
-        stored = {index for index, tensor in enumerate(graph.tensors) if _has_data(tensor, model.buffers)}
+        stored = {index for index, tensor in enumerate(graph.tensors) if model.has_data(tensor)}
         makers = {index: operator for operator in graph.operators for index in operator.outputs}
         for operator in graph.operators:
             _count(operator, graph, stored, makers, weights)
@@ -56,10 +56,6 @@ def main_graph(model: ModelRecord, signature: str = "") -> GraphRecord:
     if place >= len(model.graphs):
         raise Damage(f"it runs graph {place}, of {len(model.graphs)}" if model.graphs else "it has no graph")
     return model.graphs[place]
-
-
-def _has_data(tensor: TensorRecord, buffers: tuple[tuple[int, int], ...]) -> bool:
-    return bool(tensor.external) or (tensor.buffer < len(buffers) and buffers[tensor.buffer][1] > 0)
 
 
 def _ports(graph: GraphRecord, indices: tuple[int, ...], names: dict[int, str]) -> tuple[Port, ...]:

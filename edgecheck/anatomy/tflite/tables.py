@@ -193,6 +193,10 @@ class ModelRecord(NamedTuple):
         """The signature of that name; without one, the first graph, whose tensors have their own names."""
         return next((each for each in self.signatures if each.key == key), SignatureRecord("", 0, {}))
 
+    def has_data(self, tensor: TensorRecord) -> bool:
+        """Whether the file has the tensor's values: it is a constant, and nothing computes it."""
+        return bool(tensor.external) or (tensor.buffer < len(self.buffers) and self.buffers[tensor.buffer][1] > 0)
+
 
 def read_tables(region: Region) -> ModelRecord:
     """Walk the entire file and claim everything except the data of its buffers.

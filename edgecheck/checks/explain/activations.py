@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 
 from edgecheck.anatomy.accounting.files import Files
 from edgecheck.anatomy.dtypes import dense_size
 from edgecheck.anatomy.encodings.span import Damage, explained
-from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, signed, text
+from edgecheck.anatomy.encodings.wire import BYTES, Field, fields, text
 from edgecheck.anatomy.formats import ModelFormat, identify
-from edgecheck.anatomy.onnx.tensors import tensor_type
+from edgecheck.anatomy.onnx.signature import read_value
 from edgecheck.anatomy.tflite.signature import main_graph
-from edgecheck.anatomy.tflite.tables import GraphRecord, ModelRecord, TensorRecord, read_tables
+from edgecheck.anatomy.tflite.tables import GraphRecord, read_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +163,7 @@ def tflite_flow(files: Files, signature: str = "") -> Flow:
     return Flow(
         steps=tuple(Step(each.name, known(each.inputs), known(each.outputs)) for each in graph.operators),
         sizes={key: size_of(tensor.dtype, tensor.shape) for key, tensor in tensors.items()},
-        stored=frozenset(key for key, tensor in tensors.items() if _has_data(tensor, model)),
+        stored=frozenset(key for key, tensor in tensors.items() if model.has_data(tensor)),
         given=known(graph.inputs),
         results=known(graph.outputs),
         has_open=is_open(tensor.signature for tensor in graph.tensors),
@@ -183,23 +182,10 @@ def _keys(graph: GraphRecord) -> list[str]:
     return keys
 
 
-def _has_data(tensor: TensorRecord, model: ModelRecord) -> bool:
-    return bool(tensor.external) or (tensor.buffer < len(model.buffers) and model.buffers[tensor.buffer][1] > 0)
-
-
 #: Field numbers of ModelProto, GraphProto, NodeProto and TensorProto in onnx.proto3 (github.com/onnx/onnx).
 _GRAPH = 7
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _TENSOR_NAME = 1, 2, 4, 8
-
-
-class _Value(NamedTuple):
-    """The name, type and shape of a value (ValueInfoProto)."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...] | None
-    """None where the file does not say."""
 
 
 def onnx_flow(files: Files) -> Flow:
@@ -212,7 +198,7 @@ def onnx_flow(files: Files) -> Flow:
         if field.number == _GRAPH and field.wire == BYTES
         for part in fields(data, field.start, field.stop)
     ]
-    values = {number: [_value(data, each) for each in _of(graph, number)] for number in (_INPUT, _OUTPUT, _VALUE)}
+    values = {number: [read_value(data, each) for each in _of(graph, number)] for number in (_INPUT, _OUTPUT, _VALUE)}
     shapes = {
         each.name: (each.dtype, each.shape) for group in values.values() for each in group if each.shape is not None
     }
@@ -249,27 +235,3 @@ def _step(data: mmap.mmap | bytes, message: Field) -> Step:
     kinds = _texts(data, message, _NODE_TYPE)
     inputs, outputs = (_texts(data, message, number) for number in (_NODE_INPUT, _NODE_OUTPUT))
     return Step(kinds[-1] if kinds else "", inputs, outputs)
-
-
-def _value(data: mmap.mmap | bytes, message: Field) -> _Value:
-    names, dtype = _texts(data, message, 1), ""
-    shape: tuple[int | None, ...] | None = None
-    for kind in _inner(data, message, 2):
-        for tensor in _inner(data, kind, 1):
-            for field in fields(data, tensor.start, tensor.stop):
-                if field.number == 1:
-                    dtype = tensor_type(field.value)
-                elif field.number == 2:  # noqa: PLR2004 - shape
-                    shape = tuple(_dimension(data, each) for each in fields(data, field.start, field.stop))
-    return _Value(names[-1] if names else "", dtype, shape)
-
-
-def _inner(data: mmap.mmap | bytes, message: Field, number: int) -> Iterator[Field]:
-    return (field for field in fields(data, message.start, message.stop) if field.number == number)
-
-
-def _dimension(data: mmap.mmap | bytes, message: Field) -> int | None:
-    for field in fields(data, message.start, message.stop):
-        if field.number == 1 and signed(field.value) >= 0:
-            return signed(field.value)
-    return None

@@ -12,18 +12,19 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from edgecheck.anatomy.encodings.span import Damage, Span, Unread, mapped
 from edgecheck.anatomy.encodings.streams import compression, unpacked
 from edgecheck.anatomy.encodings.zipfile_errors import ZIP_ERRORS
-from edgecheck.anatomy.pickles.arrays import read_dtype, read_shape
+from edgecheck.anatomy.pickles.arrays import read_wrapped
 from edgecheck.anatomy.pickles.machine import Machine
-from edgecheck.anatomy.pickles.objects import Made, Mapping, Text
+from edgecheck.anatomy.pickles.objects import Made, Mapping, Name, Text
 
-_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
+_WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
+_SCALAR = "numpy.core.multiarray.scalar"
+_RECONSTRUCTORS = ("copyreg._reconstructor", "copy_reg._reconstructor")
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _VERSION = "_sklearn_version"
 
@@ -132,7 +133,9 @@ class _Follower:
 
     def follow(self, span: Span, at: int = 0) -> int:
         """Follow one pickle; returns where it ends."""
-        machine = Machine(span, at, lambda made, place: self._array(span, made, place))
+        return self._follow(Machine(span, at, lambda made, place: self._array(span, made, place)))
+
+    def _follow(self, machine: Machine) -> int:
         try:
             machine.run()
         finally:
@@ -143,19 +146,25 @@ class _Follower:
         """Where the pickle continues after the array that joblib writes behind a `NumpyArrayWrapper`."""
         if isinstance(made.state, Mapping) and isinstance(version := made.state.get(_VERSION), Text):
             self._found.version = str(version)
-        if not made.called(_WRAPPER) or not isinstance(made.state, Mapping):
+        array = read_wrapped(span, made, at)
+        if array is None:
+            if _may_be_wrapper(made):
+                raise Damage(f"the object before byte {at:,} is made in a way that no library uses")
             return at
-        dtype, shape = read_dtype(made.state.get("dtype")), read_shape(made.state.get("shape"))
-        if dtype is None or shape is None:
-            raise Damage("one of its arrays has no type or no shape")
-        if dtype.name == "object":
-            return self.follow(span, at)
-        if dtype.size == 0 or "numpy" in dtype.name:
-            raise Damage(f"one of its arrays has the type {dtype.name}, whose size is not known")
-        if made.state.get("numpy_array_alignment_bytes") is not None:
-            at += 1 + span.u8(at)
-        span.sub(at, dtype.size * prod(shape))
-        return at + dtype.size * prod(shape)
+        if array.nested:  # joblib opens it as a plain pickle, in which no arrays lie between the opcodes
+            return self._follow(Machine(span, at))
+        return at + array.padding + array.size
+
+
+def _may_be_wrapper(made: Made) -> bool:
+    """Whether an object may be joblib's wrapper although its maker is another: then an array follows it all the same.
+
+    NumPy's `scalar` returns the object that it is given, which can also be the class.
+    """
+    if made.called(*_RECONSTRUCTORS):
+        made_from = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
+        return not isinstance(made_from, Name) or made_from == _WRAPPER
+    return made.called(_SCALAR) or not isinstance(made.maker, Name)
 
 
 def _enter(archive: zipfile.ZipFile, opened: _Follower) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecheck.emulator import programs
 from edgecheck.emulator.cache import Cache
@@ -19,6 +19,9 @@ from edgecheck.emulator.counters import building
 from edgecheck.emulator.hardware import qemu_identity
 from edgecheck.errors import EmulatorError
 from edgecheck.store import Progress
+
+if TYPE_CHECKING:  # only Python 3.10 to 3.13 have it there
+    from importlib.abc import Traversable
 
 #: Sizes of the second level that are simulated side by side, in bytes; 16 ways each.
 SECOND_LEVELS = tuple(kib << 10 for kib in (256, 512, 1024, 2048, 4096, 8192))
@@ -94,7 +97,7 @@ def packaged(interface: int) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-def _package() -> Any:
+def _package() -> Traversable:
     return resources.files("edgecheck.emulator.counters")
 
 

@@ -125,22 +125,22 @@ _RULES = (
     Rule(
         pattern=r"Permission denied",
         message="{python} on {who} may not be executed ({detail}).",
-        hint="Make it executable, or name another: {address}?python=/path/to/python3",
+        hint="Make it executable, or name another: {another}",
     ),
     Rule(
         pattern=r"error while loading shared libraries",
         message="{python} on {who} lacks a library ({detail}).",
-        hint="Repair it there, or name another: {address}?python=/path/to/python3",
+        hint="Repair it there, or name another: {another}",
     ),
     Rule(
         pattern=r"edgecheck needs Python",
         message="The Python of {who} is too old: {detail}.",
-        hint="Install Python 3.6 or newer next to it and name it: {address}?python=/path/to/python3",
+        hint="Install Python 3.6 or newer next to it and name it: {another}",
     ),
     Rule(
         pattern=r"(not found|No such file or directory|no such file|Unknown command)",
         message="There is no {python} on {who} ({detail}).",
-        hint="Install it (sudo apt install python3), or name another: {address}?python=/path/to/python3",
+        hint="Install it (sudo apt install python3), or name another: {another}",
     ),
 )
 
@@ -167,7 +167,7 @@ def not_started(address: Address, code: int, text: str, try_it: str) -> TargetEr
         words = {
             "who": address.login,
             "python": address.python,
-            "address": address.text.partition("?")[0],
+            "another": address.with_python("/path/to/python3"),
             "detail": line_at(text, at),
         }
         return TargetError(rule.message.format(**words), rule.hint.format(**words))

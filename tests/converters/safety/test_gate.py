@@ -99,7 +99,7 @@ def test_no_trick_passes(empty_bench: Bench, tmp_path: Path, name: str) -> None:
 
 def test_a_doubtful_file_is_refused(empty_bench: Bench, tmp_path: Path) -> None:
     """An array of a type of unknown size hides what follows it."""
-    head = nested(tmp_path / "ran").partition(b"\x80\x02c")[0].replace(b"X\x02\x00\x00\x00O8", b"X\x02\x00\x00\x00M8")
+    head = nested(tmp_path / "ran").partition(b"\x80\x02c")[0].replace(b"X\x02\x00\x00\x00O8", b"X\x02\x00\x00\x00X8")
     model = tmp_path / "model.joblib"
     model.write_bytes(head + b"\x00" * 8 + plain(tmp_path / "ran"))
     error = refused(empty_bench, model)
