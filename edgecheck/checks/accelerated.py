@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecheck.anatomy.signature import signature
 from edgecheck.checks.session import Needs, outputs_on
+from edgecheck.converters.refusals import COMPARE_BY_HAND
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Evidence, Likeness
 from edgecheck.core.run import Outcome, Purpose, Run
@@ -119,7 +120,7 @@ def _recorded(
         _write_samples(samples, own, [port.name for port in signature(Path(artifact.path), artifact.signature).inputs])
         run, outputs = outputs_on(target, artifact, needs, own, progress)
     if why := unfinished(run):
-        raise UndecidedError(f"The outputs of {needs.budget.accelerator} are not known: {why}.")
+        raise UndecidedError(f"The outputs of {needs.budget.accelerator} are not known: {why}.", COMPARE_BY_HAND)
     return run, recording(outputs)
 
 
@@ -140,7 +141,7 @@ def _write_samples(samples: Path, own: Path, names: Sequence[str]) -> None:
     if places is None:
         raise ConversionError(
             f"The artifact has {len(names)} inputs and its source {len(theirs)}, so that the two cannot be compared.",
-            "",
+            COMPARE_BY_HAND,
         )
     save(own, {name: arrays[theirs[place]] for name, place in zip(names, places, strict=True)})
 
@@ -169,7 +170,9 @@ def _value(output: SeenOutput) -> NDArray[Any]:
     import numpy as np
 
     if output.dtype in ("string", "other"):
-        raise ConversionError(f"Output {output.name} is not a tensor of numbers, which is not compared here.", "")
+        raise ConversionError(
+            f"Output {output.name} is not a tensor of numbers, which is not compared here.", COMPARE_BY_HAND
+        )
     try:
         kind = np.dtype(output.dtype)
         value = np.frombuffer(output.content, dtype=kind.newbyteorder("<")).reshape(output.shape)

@@ -165,7 +165,10 @@ def baseline_for_check(
     """
     if baseline is None:
         if merge_base is not None:
-            raise UsageError("--merge-base also needs --baseline.")
+            raise UsageError(
+                "--merge-base also needs --baseline.",
+                "edgecheck check BUDGET --baseline main.json --merge-base merge-base.json",
+            )
         return None
     origin = load(merge_base) if merge_base is not None else None
     return Baseline(load(baseline), origin, _rules_of(budgets, on_unknown))

@@ -17,16 +17,18 @@ from edgecheck.core.artifact import Artifact
 from edgecheck.core.budget import Budget, Effort, Model, Variant
 from edgecheck.core.caveats import throttling
 from edgecheck.core.cost_calibration import FEWEST as FEWEST_CHOSEN
-from edgecheck.core.cost_calibration import Fit, Timed, calibrated, chosen
+from edgecheck.core.cost_calibration import Fit, Timed, calibrated, chosen, usable
 from edgecheck.core.counted import Counted
 from edgecheck.core.device import Constant, Costs, DeviceProfile
-from edgecheck.core.device_match import MEASURED_ON, match
+from edgecheck.core.device_match import match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Unmeasured
 from edgecheck.core.metrics import INSTRUCTIONS
 from edgecheck.core.projection import FEWEST, Pair, fitted
 from edgecheck.core.run import Outcome, Purpose, Run
 from edgecheck.core.statistics import percentile
+from edgecheck.emulator import programs
+from edgecheck.emulator.counters import cycles
 from edgecheck.errors import TargetError, UsageError
 from edgecheck.scratch import scratch
 from edgecheck.store import sha256_of
@@ -103,11 +105,12 @@ def calibrate(board: Board, progress: Callable[[str], None], *, choice: Choice =
         probe(str(board.address), progress)
     with generated_networks(choice.names, progress, board.format) as artifacts:
         counted = _counted(artifacts, board, progress)
+        _ensure_usable(counted, board.prior)
         wanted = _wanted(counted, board, choice)
         timed = _timed([artifact for artifact in artifacts if artifact.model in wanted], board, progress)
     pairs: dict[str, list[Pair]] = {"float": [], "int8": []}
     for artifact, run in timed:
-        pair = Pair(artifact.model, _latency(run), _instructions(counted[artifact.model]))
+        pair = Pair(artifact.model, _latency(run), _instructions(artifact.model, counted[artifact.model]))
         pairs[artifact.arithmetic].append(pair)
     runtime = next((run.runtime.name for _, run in timed if run.runtime), "")
     constants = {kind: fitted(each, runtime) for kind, each in pairs.items() if len(each) >= FEWEST}
@@ -168,7 +171,7 @@ def ensure_possible(board: Board, networks: Sequence[str]) -> None:
 
     Raises:
         UsageError: the profile names no core to emulate or no runtime for the format, a network is unknown, too
-            few are named, or the address is not a device's.
+            few are named, the address is not a device's, or the costs to start from cannot be used here.
     """
     profile = board.profile
     if not profile.path:
@@ -192,6 +195,34 @@ def ensure_possible(board: Board, networks: Sequence[str]) -> None:
             "Name the device itself: ssh://pi@board",
         )
     _ensure_networks(networks)
+    if (
+        (prior := board.prior) is not None
+        and prior.counted is None
+        and (prior.modelled is None or cycles.tools() is None)
+    ):
+        raise _unusable(prior)
+
+
+def _ensure_usable(counted: Mapping[str, Run], prior: Costs | None) -> None:
+    """Check that the networks were counted as the costs need it, before they are timed; raises as `ensure_possible`."""
+    seen = [each for run in counted.values() if (each := _seen(run)) is not None]
+    if prior is not None and len(seen) == len(counted) and not usable(seen, prior):
+        raise _unusable(prior)
+
+
+def _unusable(prior: Costs) -> UsageError:
+    if prior.modelled is None:
+        why = "have neither `counted` nor `modelled`"
+        if prior.counted is not None:
+            why = "need instructions that multiply, and a network has none"
+        return UsageError(
+            f"The costs to start from {why}.",
+            "Remove `costs` from the profile, so that those of a device with the same core are used.",
+        )
+    return UsageError(
+        f"The costs to start from need the cycles of {prior.model or 'the core'}, which LLVM does not count here.",
+        f"Install llvm-mca: {programs.remedy(f'llvm-{cycles.VERSIONS[0]}')}",
+    )
 
 
 def _ensure_networks(networks: Sequence[str]) -> None:
@@ -239,9 +270,8 @@ def _complete_run(target: Target, artifact: Artifact, board: Board, progress: Ca
         TargetError: a worker did not complete, the device throttled, or it is not the profile's.
     """
     run = time_on(target, artifact, _needs(artifact, board), progress=progress)
-    if (mismatch := match(board.profile, run).mismatch) and not run.broken:
-        ran = mismatch.replace(MEASURED_ON, "ran on ", 1)
-        raise TargetError(f"It {ran}.", "Name the profile of the device at that address: --profile ID.")
+    if (place := match(board.profile, run).place) and not run.broken:
+        raise TargetError(f"The networks ran {place}.", "Name the profile of the device at that address: --profile ID.")
     if throttled := (*throttling(run), *filter(None, [run.still_hot])):
         raise TargetError(
             f"The device throttled: {', '.join(throttled)}.",
@@ -278,13 +308,16 @@ def _latency(run: Run) -> float:
     return percentile(run.of(Purpose.LATENCY)[-1].latencies, 0.5)
 
 
-def _instructions(run: Run) -> float:
-    """Instructions of one inference.
+def _instructions(network: str, run: Run) -> float:
+    """Instructions of one inference of a network.
 
     Raises:
         TargetError: the counts did not settle.
     """
     counted = instructions(INSTRUCTIONS, run.of(Purpose.DETERMINISTIC))
     if isinstance(counted, Unmeasured):
-        raise TargetError(f"{counted.reason[0].upper()}{counted.reason[1:]}.")
+        raise TargetError(
+            f"{network}, emulated: {counted.reason}.",
+            "Calibrate again; if it happens again, name the networks to time without this one: --network NAME",
+        )
     return counted.value

@@ -20,6 +20,9 @@ from edgecheck.scratch import scratch
 
 #: Limits that every model meets: a check of them only measures.
 _LIMITS = ("ram_peak=1000GB", "latency_p50=10000s")
+#: What to do where models cannot be kept.
+ANOTHER_FOLDER = "Name another folder: -o FOLDER"
+
 #: The suffixes by which the files are distinguished.
 _PLAIN = re.compile(r"[^A-Za-z0-9.+-]+")
 
@@ -106,15 +109,23 @@ def of_factory(factory: str, values: Sequence[str], folder: Path | None, swept: 
 
     Raises:
         ConversionError: the factory is not trusted, or fails.
+        UsageError: the folder cannot be written to.
     """
     for value in values:
         with scratch() as place:
             model = _built(factory, value, place, swept)
             if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
                 name = _PLAIN.sub("_", f"{factory.rpartition(':')[2]}_{value}{model.suffix}")
-                model = Path(shutil.copyfile(model, folder / name))
+                model = _kept(model, folder, name)
             yield _point(model, value, swept)
+
+
+def _kept(model: Path, folder: Path, name: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(model, folder / name))
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", ANOTHER_FOLDER) from error
 
 
 def _built(factory: str, value: str, place: Path, swept: Swept) -> Path:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,32 @@ _AT_ONCE = 3
 _UNUSED = "unused-accelerator"
 
 
-def findings() -> Iterator[tuple[bool, str, str]]:
-    """Of each accelerator: whether it works here, its name, and what ran there or what is missing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What one trial of `edgecheck doctor` found."""
+
+    works: bool
+    what: str
+    found: str
+    """Its version or what ran, or what is wrong and how to fix it."""
+
+
+def findings() -> Iterator[Line]:
+    """A line for each accelerator."""
     seen = _probed()
     with scratch() as folder:
         models = {form: path for form in _TINY if (path := _tiny(form, folder)) is not None}
         with ThreadPoolExecutor(_AT_ONCE) as several:
             tried = several.map(lambda name: _tried(name, models.get(_FORMATS[name])), _FORMATS)
-            for name, (works, found) in zip(_FORMATS, tried, strict=True):
-                there = [*seen.get(name, {}).get("devices", ()), *seen.get(name, {}).get("libraries", ())]
-                yield works, name, clean(found + (f" (found {', '.join(there)})" if there else ""))
+            for line in tried:
+                one = seen.get(line.what, {})
+                there = [*one.get("devices", ()), *one.get("libraries", ())]
+                yield replace(line, found=clean(line.found + (f" (found {', '.join(there)})" if there else "")))
     for name in seen.keys() - _FORMATS.keys():
         one = seen[name]
         present = ", ".join([*one.get("devices", ()), *one.get("libraries", ())])
-        yield False, clean(name), clean(f"{present} is here, but no runtime of edgecheck's uses it")
+        unused = f"{present} is here, but no runtime of edgecheck's uses it"
+        yield Line(works=False, what=clean(name), found=clean(unused))
 
 
 def _probed() -> Mapping[str, Any]:
@@ -59,9 +72,12 @@ def _probed() -> Mapping[str, Any]:
 
 
 def _tiny(form: str, folder: Path) -> Path | None:
-    """The agent's tiny model as a file; None where the runtime is not installed."""
+    """The agent's tiny model as a file; None where the runtime is not installed, or hangs."""
     code = f"import sys; from edgecheck_agent import {_TINY[form]} as one; sys.stdout.buffer.write(one.TINY)"
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=_PATIENCE)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     if done.returncode or not done.stdout:
         return None
     path = folder / f"tiny.{form}"
@@ -69,14 +85,14 @@ def _tiny(form: str, folder: Path) -> Path | None:
     return path
 
 
-def _tried(name: str, model: Path | None) -> tuple[bool, str]:
+def _tried(name: str, model: Path | None) -> Line:
     """Whether a tiny model ran on the accelerator, and what ran it or what is missing."""
     from edgecheck.core.address import LOCAL
     from edgecheck.targets.interface import Workload
     from edgecheck.targets.local import LocalTarget
 
     if model is None:
-        return False, f"no runtime for .{_FORMATS[name]} is installed here"
+        return Line(works=False, what=name, found=f"no runtime for .{_FORMATS[name]} runs here")
     job = {
         "protocol": PROTOCOL,
         "format": _FORMATS[name],
@@ -88,8 +104,9 @@ def _tried(name: str, model: Path | None) -> tuple[bool, str]:
         with LocalTarget(address=LOCAL).launch(Workload(job=job, model=(model,)), lambda _: None) as lines:
             events = [json.loads(line) for line in lines]
     except EdgecheckError as error:
-        return False, error.message
-    return _outcome(name, events)
+        return Line(works=False, what=name, found=error.message)
+    works, found = _outcome(name, events)
+    return Line(works=works, what=name, found=found)
 
 
 def _outcome(name: str, events: list[dict[str, Any]]) -> tuple[bool, str]:

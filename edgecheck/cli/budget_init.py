@@ -15,7 +15,7 @@ from edgecheck.checks.from_model import ModelSettings, usual_variant
 from edgecheck.checks.plan import Addresses, addresses, plan
 from edgecheck.checks.which_devices import devices_of
 from edgecheck.cli import options
-from edgecheck.cli.files import write_report
+from edgecheck.cli.files import ensure_writable, write_report
 from edgecheck.cli.progress import Progress
 from edgecheck.config import Profiles, load_project
 from edgecheck.config.first_files import first_budget
@@ -117,11 +117,13 @@ def command(
 
 
 def _ensure_new(output: Path | None) -> None:
-    if output is not None and (output.exists() or not output.parent.is_dir()):
-        why = "already exists" if output.exists() else "is in a folder that does not exist"
+    if output is None:
+        return
+    if output.exists():
         raise UsageError(
-            f"{output} {why}.", "Name another file, or tighten an existing budget: edgecheck budget ratchet"
+            f"{output} already exists.", f"Name another file, or tighten this one: edgecheck budget ratchet {output}"
         )
+    ensure_writable(output)
 
 
 def profile_for(

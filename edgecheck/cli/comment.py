@@ -74,11 +74,13 @@ class Api:
                 return json.load(answer)
         except HTTPError as error:
             error.close()
-            advice = self.advice if error.code in _UNAUTHORISED else ""
+            advice = self.advice if error.code in _UNAUTHORISED else "Run the job again."
             raise UndecidedError(f"{method} {self.url}/{path}: {error.code} {error.reason}.", advice) from error
         except (URLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise UndecidedError(f"{self.url} could not be asked: {reason}.") from error
+            raise UndecidedError(
+                f"{self.url} could not be asked: {reason}.", "Run the job again; if it fails again, check its network."
+            ) from error
 
     def pages(self, path: str) -> Iterator[Any]:
         """The entries of a list, page by page."""
@@ -256,15 +258,19 @@ def _marker(name: str) -> str:
     return f"<!-- edgecheck: {name} -->" if name else MARKER
 
 
+#: How to get a report that can be posted.
+_WRITE_ONE = "Write one: edgecheck check BUDGET --format markdown=report.md"
+
+
 def _body(file: Path, marker: str) -> str:
     """The comment, rendered here: what another's job left as results cannot be more than text."""
     if file.suffix == ".md":
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise UsageError(f"{file} could not be read: {error}.") from error
+            raise UsageError(f"{file} could not be read: {error}.", _WRITE_ONE) from error
         if not text.startswith(MARKER):
-            raise UsageError(f"{file} is not a report: it does not begin with {MARKER}.", "--format markdown=FILE")
+            raise UsageError(f"{file} is not a report: it does not begin with {MARKER}.", _WRITE_ONE)
     else:
         text = render("markdown", baseline.load(file), Style())
     return marker + text[len(MARKER) :]

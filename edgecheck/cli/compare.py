@@ -107,10 +107,13 @@ def _sides(files: tuple[Path, ...], history: Path | None) -> tuple[Path, ...]:
         return files
     if history is None:
         raise UsageError(
-            f"There are two results files to compare, and {len(files)} given.",
+            f"compare takes two results files, BASE and HEAD; found {len(files)}.",
             "edgecheck compare BASE HEAD, or edgecheck compare --history FILE HEAD",
         )
-    raise UsageError("With --history there is one results file to compare.", "edgecheck compare --history FILE HEAD")
+    raise UsageError(
+        f"With --history, compare takes one results file, HEAD; found {len(files)}.",
+        "edgecheck compare --history FILE HEAD",
+    )
 
 
 def _with_past(head: Report, rules: dict[str, Growths], history: Path, branch: str, last: int) -> Report:

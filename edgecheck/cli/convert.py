@@ -11,6 +11,7 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck.anatomy.formats import identify
+from edgecheck.cli.files import ensure_folder
 from edgecheck.cli.progress import Progress
 from edgecheck.config import shapes_from_texts
 from edgecheck.converters.convert import compressed, convert
@@ -92,7 +93,7 @@ def command(
     numbers, 3 it could not be converted or compared.
     """
     if math.isnan(prune):  # which is neither below nor above what click's range allows
-        raise UsageError("--prune takes a number from 0 up to 1, not 'nan'.")
+        raise UsageError("--prune takes a number from 0 up to 1, not 'nan'.", "Half of the weights: --prune 0.5")
     source = identify(model).value
     request = Request(
         model=model,
@@ -108,6 +109,7 @@ def command(
     )
     from edgecheck.converters.agreement import agreement_of
 
+    ensure_folder(output, _ANOTHER_FOLDER)
     settings = ConversionSettings(user_cache_path("edgecheck"))
     with Progress(1) as progress:
         artifact = compressed(convert(request, settings, progress=progress.show), settings)
@@ -119,6 +121,9 @@ def command(
     if agreement.failure:
         raise click.exceptions.Exit(1)
 
+
+#: What to do where artifacts cannot be written.
+_ANOTHER_FOLDER = "Name another folder: -o FOLDER"
 
 #: Sources whose own framework writes .tflite; the others go to .onnx.
 _TO_TFLITE = ("keras", "hdf5", "savedmodel")
@@ -135,9 +140,7 @@ def _placed(artifact: Artifact, folder: Path, prune: float) -> Path:
             if Path(file).resolve() != place.resolve():
                 shutil.copyfile(file, place)
     except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be written to: {error.strerror}.", "Name another folder: -o FOLDER"
-        ) from error
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", _ANOTHER_FOLDER) from error
     return places[0]
 
 

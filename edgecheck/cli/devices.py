@@ -10,7 +10,7 @@ import click
 
 from edgecheck.cli import options
 from edgecheck.cli.commands import LazyGroup
-from edgecheck.cli.files import write_report
+from edgecheck.cli.files import ensure_folder, write_report
 from edgecheck.config import Profiles, load_project
 from edgecheck.core.address import LOCAL
 from edgecheck.core.device import THIS_MACHINE
@@ -90,24 +90,34 @@ def probe_command(profiles: Profiles, address: str, save: str | None) -> None:
     if place is None:
         click.echo(text, nl=False)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{place.parent} cannot be written to: {error.strerror}.", _ELSEWHERE) from error
     write_report(place, text)
     use = f"edgecheck check MODEL --device {save} --target {address}"
     click.echo(f"Wrote {place}. Review its limits, then: {use}", err=True)
+
+
+#: What to do where the folder of profiles cannot be written to.
+_ELSEWHERE = "Leave out --save, and send the profile to another file: edgecheck devices probe ADDRESS > FILE.yaml"
 
 
 def _place(name: str) -> Path:
     """The file of a new profile.
 
     Raises:
-        UsageError: it exists, or the name cannot be a profile's.
+        UsageError: it exists, its folder cannot be written to, or the name cannot be a profile's.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) or name == THIS_MACHINE:
-        raise UsageError(f"--save {name}: that cannot be a profile's name.", "Letters, digits and dashes: my-pi")
+        raise UsageError(
+            f"--save {name} is not a valid name.", "Use letters, digits, dots, dashes and underscores: my-pi"
+        )
     folder = next(iter(load_project(Path.cwd()).profiles), Path("device_profiles"))
     place = folder / f"{name}.yaml"
     if place.exists():
         raise UsageError(f"{place} already exists.", "Choose another name.")
+    ensure_folder(folder, _ELSEWHERE)
     return place
 
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,9 @@ import click
 from platformdirs import user_cache_path
 
 from edgecheck import __version__
+from edgecheck.cli import accelerators_here
+from edgecheck.cli.accelerators_here import Line
+from edgecheck.cli.files import ensure_folder
 from edgecheck.config.project import find_project
 from edgecheck.converters.routes import ROUTES, remedy
 from edgecheck.core.units import Unit, show
@@ -49,16 +51,6 @@ _PROGRAMS = {"ssh": ("devices over SSH", "openssh-client")}
 _TIMEOUT = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What one trial found."""
-
-    works: bool
-    what: str
-    #: Its version, or what is wrong and how to fix it.
-    found: str
-
-
 @click.command("doctor", epilog="\b\nExample:\n  edgecheck doctor")
 def command() -> None:
     """Check this machine: what works, and what to install for the rest.
@@ -68,7 +60,7 @@ def command() -> None:
     click.echo(f"edgecheck {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for title, lines in (
         ("Runtimes on this machine", _runtimes()),
-        ("Accelerators", _accelerators()),
+        ("Accelerators", accelerators_here.findings()),
         ("Converters", _converters()),
         ("Emulated devices", _emulated_devices()),
         ("Programs", _programs()),
@@ -91,21 +83,23 @@ def _runtimes() -> Iterator[Line]:
         except PackageNotFoundError:
             yield Line(works=False, what=name, found=f"not installed: {remedy(extra)}")
             continue
-        done = subprocess.run(
-            [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=_TIMEOUT
-        )
-        if done.returncode == 0:
-            yield Line(works=True, what=name, found=f"{installed}, ran a model")
-        else:
-            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            yield Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
+        yield _tried(name, installed, code)
 
 
-def _accelerators() -> Iterator[Line]:
-    from edgecheck.cli.accelerators_here import findings
-
-    for works, what, found in findings():
-        yield Line(works=works, what=what, found=found)
+def _tried(name: str, installed: str, code: str) -> Line:
+    """Whether the runtime of this version runs a tiny model in a separate process."""
+    argv = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        why = f"{installed} is installed, but did not finish within {_TIMEOUT} s"
+        return Line(works=False, what=name, found=why)
+    except OSError as error:
+        return Line(works=False, what=name, found=f"{installed} was not tried: {error.strerror}")
+    if done.returncode == 0:
+        return Line(works=True, what=name, found=f"{installed}, ran a model")
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return Line(works=False, what=name, found=f"{installed} is installed but does not run: {last}")
 
 
 def _converters() -> Iterator[Line]:
@@ -161,11 +155,6 @@ def _installed(package: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _emulated_devices() -> Iterator[Line]:
-    for works, what, found in _emulator_findings():
-        yield Line(works=works, what=what, found=found)
 
 
 def _programs() -> Iterator[Line]:
@@ -232,6 +221,11 @@ def _labs() -> Iterator[Line]:
 
 def _cache() -> Iterator[Line]:
     place = user_cache_path("edgecheck")
+    try:
+        ensure_folder(place, "Make it writable, or set XDG_CACHE_HOME to a folder that is.")
+    except EdgecheckError as error:
+        yield Line(works=False, what=str(place), found=f"{error.message} {error.hint}")
+        return
     parent = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(parent).free
     yield Line(works=free > 2**30, what=str(place), found=f"{show(free, Unit.BYTES)} free")
@@ -241,22 +235,26 @@ def _cache() -> Iterator[Line]:
 _OLDEST, _FASTER = (6, 2), (10, 0)
 
 
-def _emulator_findings() -> Iterator[tuple[bool, str, str]]:
+def _emulated_devices() -> Iterator[Line]:
     """For each thing that is needed, whether it is there, what it is, and its version or how to get it."""
     from edgecheck.emulator import programs
 
     yield _qemu()
     for name, purpose in ((programs.MKE2FS, "disks of jobs"),):
         found = programs.find(name)
-        yield found is not None, f"{name} ({purpose})", found or f"not found: {programs.remedy(name)}"
+        yield Line(
+            works=found is not None,
+            what=f"{name} ({purpose})",
+            found=found or f"not found: {programs.remedy(name)}",
+        )
     yield _compiler()
     yield _models_of_cores()
     yield _system()
     if platform.system() != "Linux":
-        yield True, platform.system(), "untested: the emulated device was tried on Linux only"
+        yield Line(works=True, what=platform.system(), found="untested: the emulated device was tried on Linux only")
 
 
-def _compiler() -> tuple[bool, str, str]:
+def _compiler() -> Line:
     from edgecheck.emulator import programs
     from edgecheck.emulator.counters import building, plugin
 
@@ -264,10 +262,10 @@ def _compiler() -> tuple[bool, str, str]:
     if found is None and programs.find(programs.QEMU) and plugin.packaged(plugin.interface()) is not None:
         found = "not needed: the package has the plugin for this QEMU"
     hint = f"not found, so that projected latencies are instructions times a constant: {programs.remedy('gcc')}"
-    return found is not None, "C compiler (counting cache misses)", found or hint
+    return Line(works=found is not None, what="C compiler (counting cache misses)", found=found or hint)
 
 
-def _models_of_cores() -> tuple[bool, str, str]:
+def _models_of_cores() -> Line:
     from edgecheck.emulator import programs
     from edgecheck.emulator.counters import cycles
 
@@ -275,36 +273,40 @@ def _models_of_cores() -> tuple[bool, str, str]:
     found = f"{tools.simulator} {tools.version}" if tools is not None else ""
     hint = f"none of version {cycles.VERSIONS[0]} or later, so that projected latencies are less certain: "
     hint += programs.remedy(f"llvm-{cycles.VERSIONS[0]}")
-    return tools is not None, "llvm-mca (cycles of a core)", found or hint
+    return Line(works=tools is not None, what="llvm-mca (cycles of a core)", found=found or hint)
 
 
-def _qemu() -> tuple[bool, str, str]:
+def _qemu() -> Line:
     from edgecheck.emulator import programs
 
     what = f"{programs.QEMU} (the machine)"
     if programs.find(programs.QEMU) is None:
-        return False, what, f"not found: {programs.remedy(programs.QEMU)}"
-    text = programs.run((programs.QEMU, "--version"))
+        return Line(works=False, what=what, found=f"not found: {programs.remedy(programs.QEMU)}")
+    try:
+        text = programs.run((programs.QEMU, "--version"))
+    except EdgecheckError as error:
+        return Line(works=False, what=what, found=f"{error.message} {error.hint}".strip())
     version = re.search(r"version (\d+)\.(\d+)\S*", text)
     if version is None:
-        return False, what, f"its version is unknown: {text.strip()[:80]}"
+        return Line(works=False, what=what, found=f"its version is unknown: {text.strip()[:80]}")
     number = (int(version[1]), int(version[2]))
     words = version[0].removeprefix("version ")
     if number < _OLDEST:
-        return False, what, f"{words} is too old; 6.2 or later is needed: {programs.remedy(programs.QEMU)}"
+        need = f"6.2 or later is needed: {programs.remedy(programs.QEMU)}"
+        return Line(works=False, what=what, found=f"{words} is too old; {need}")
     if number < _FASTER:
-        return True, what, f"{words}; QEMU 10 takes a fifth less time and counts the same instructions"
-    return True, what, words
+        words += "; QEMU 10 takes a fifth less time and counts the same instructions"
+    return Line(works=True, what=what, found=words)
 
 
-def _system() -> tuple[bool, str, str]:
+def _system() -> Line:
     """The system is built on first use, from a mirror; a system of the cache needs none."""
     from edgecheck.emulator import build, lock, mirrors
 
     own = lock.own()
     images = build.info().images
     if images:
-        return True, "system", f"Python {images[0].python}, Linux {images[0].versions['linux']}"
+        return Line(works=True, what="system", found=f"Python {images[0].python}, Linux {images[0].versions['linux']}")
     megabytes = sum(package.bytes for package in own.packages) / 1e6
     if os.environ.get(mirrors.VARIABLE):
         way = f"the mirrors in {mirrors.VARIABLE}"
@@ -312,4 +314,5 @@ def _system() -> tuple[bool, str, str]:
         way = "the mirror of Debian that this host's apt uses, or a public one"
     else:
         way = "a public mirror of Debian"
-    return True, "system", f"built on first use: {len(own.packages)} packages, {megabytes:.0f} MB, from {way}"
+    built = f"built on first use: {len(own.packages)} packages, {megabytes:.0f} MB, from {way}"
+    return Line(works=True, what="system", found=built)

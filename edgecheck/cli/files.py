@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import shlex
@@ -22,27 +23,28 @@ _OPEN_FILES = re.compile(r"/dev/fd|/proc/[^/]+(/task/\d+)?/fd")
 #: A link after this many others leads nowhere (path_resolution(7)).
 _MOST_LINKS = 40
 
-_ANOTHER_PLACE = "Name another place for the report."
+_ANOTHER_PLACE = "Name another place for it."
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` to `path`; after an error or an interruption the file is as it was.
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Write text, as UTF-8, or bytes to `path`; after an error or an interruption the file is as it was.
 
     A link is followed. What is not a file (a device, a pipe) is written to, and never replaced.
 
     Raises:
         OSError: it cannot be written.
     """
+    written = content.encode() if isinstance(content, str) else content
     if _is_written_through(path):
         sys.stdout.flush()  # it may be the same place
-        with path.open("a", encoding="utf-8") as through:
-            through.write(text)
+        with path.open("ab") as through:
+            through.write(written)
         return
     path = Path(os.path.realpath(path))
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(written)
         Path(scratch).chmod(0o666 & ~_umask())
         Path(scratch).replace(path)
     except BaseException:
@@ -82,11 +84,10 @@ def ensure_writable(path: Path) -> None:
         return
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
-        raise UsageError(f"{path} is a folder.", "Name a file for the report.")
+        raise UsageError(f"{path} is a folder.", "Name a file.")
+    if not (nearest := _nearest(folder)).is_dir():
+        raise UsageError(f"{path} cannot be written to: {nearest} is not a folder.", _ANOTHER_PLACE)
     if not folder.is_dir():
-        nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
-        if not nearest.is_dir():
-            raise UsageError(f"{path} cannot be written to: {nearest} is not a folder.", _ANOTHER_PLACE)
         raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {shlex.quote(str(folder))}")
     try:
         with tempfile.TemporaryFile(dir=folder):  # permission bits do not show a read-only disk, nor root's /proc
@@ -95,18 +96,48 @@ def ensure_writable(path: Path) -> None:
         raise UsageError(f"{folder} cannot be written to: {error.strerror}.", _ANOTHER_PLACE) from error
 
 
-def write_report(path: Path, text: str) -> None:
+def ensure_folder(folder: Path, hint: str) -> None:
+    """Check that files can be written to `folder`, which is made later if it does not exist.
+
+    Raises:
+        UsageError: it is not a folder, or it cannot be made or written to; with this hint.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", hint) from error
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what there is of the path to it."""
+    return next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+
+
+def next_step(path: Path, error: OSError) -> str:
+    """What to do about a file that could not be written, where no other place can be named."""
+    folder = Path(os.path.realpath(path)).parent
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"Free some space: df -h {shlex.quote(str(folder))}"
+    nearest = _nearest(folder)
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder: move it away, or work in another folder."
+    quoted = shlex.quote(str(folder))
+    return f"mkdir -p {quoted}" if nearest != folder else f"Check who may write there: ls -ld {quoted}"
+
+
+def write_report(path: Path, content: str | bytes) -> None:
     """Write a report, as `replace_file` does.
 
     Raises:
         UsageError: it cannot be written.
     """
     try:
-        replace_file(path, text)
+        replace_file(path, content)
     except BrokenPipeError:  # its reader has seen enough
         raise
     except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.", _ANOTHER_PLACE) from error
+        raise UsageError(f"{path} could not be written: {error.strerror}.", next_step(path, error)) from error
 
 
 def write_edited(path: Path, text: str) -> None:
@@ -116,12 +147,12 @@ def write_edited(path: Path, text: str) -> None:
         UsageError: it cannot be written.
     """
     place = path.resolve()
-    mode = place.stat().st_mode
     try:
+        mode = place.stat().st_mode
         replace_file(place, text)
         place.chmod(mode)
     except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+        raise UsageError(f"{path} could not be written: {error.strerror}.", next_step(place, error)) from error
 
 
 def print_diff(path: Path, before: str, after: str) -> None:

@@ -183,10 +183,7 @@ def _write_binary(name: str, file: Path, trends: tuple[Trend, ...]) -> None:
         content = render_binary(name, trends)
     except ImportError as error:
         raise UsageError(f"{name} needs pyarrow.", "pip install 'edgecheck-ml[parquet]'") from error
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{file} could not be written: {error.strerror}.") from error
+    write_report(file, content)
 
 
 @command.command(

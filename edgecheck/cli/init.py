@@ -15,6 +15,7 @@ import click
 from edgecheck.checks.from_model import ModelSettings, usual_variant
 from edgecheck.cli import options
 from edgecheck.cli.budget_init import left_out, measured, profile_for
+from edgecheck.cli.files import ensure_folder, next_step
 from edgecheck.config import Profiles, budget_schema, load_project
 from edgecheck.config.first_files import CI_FILES, PLACEHOLDERS, ci_file, first_budget, project_file
 from edgecheck.config.project import is_project
@@ -87,12 +88,15 @@ def command(
     called = name or re.sub(r"[^\w.-]+", "-", asked.model.stem).strip("-.") or "model"
     place = Path("budgets", f"{called}.yaml")
     if not re.fullmatch(r"[\w][\w.-]*", called):
-        raise UsageError(f"--name {name}: that cannot be a file's name.", "Letters, digits and dashes: doorbell")
+        raise UsageError(
+            f"--name {name} is not a valid name.", "Use letters, digits, dots, dashes and underscores: doorbell"
+        )
     if place.exists():
         raise UsageError(
             f"{place} already exists, and init overwrites nothing.",
             f"Choose another name: edgecheck init {asked.model} --name other",
         )
+    ensure_folder(place.parent, "Change to a folder that can be written to: cd FOLDER")
     results = _measured(asked, targets, trust=trust)
     _write_all(asked, results, place, headroom)
     return max((left_out(result) for result in results), key=_WORST.index)
@@ -190,6 +194,6 @@ def _write(path: Path, text: str, purpose: str) -> bool:
         click.echo(f"Kept  {path}, which exists.", err=True)
         return False
     except OSError as error:
-        raise UsageError(f"{path} could not be written: {error.strerror}.") from error
+        raise UsageError(f"{path} could not be written: {error.strerror}.", next_step(path, error)) from error
     click.echo(f"Wrote {path}: {purpose}.", err=True)
     return True

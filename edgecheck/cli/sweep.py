@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
-from edgecheck.checks.sweep import Swept, of_conversions, of_factory, of_files
+from edgecheck.checks.sweep import ANOTHER_FOLDER, Swept, of_conversions, of_factory, of_files
 from edgecheck.cli import options
-from edgecheck.cli.files import write_report
+from edgecheck.cli.files import ensure_folder, write_report
 from edgecheck.cli.outputs import ensure_places, print_report, terminal_style
 from edgecheck.cli.progress import Progress
 from edgecheck.converters.interface import READY, TRUST_ALL, VARIANTS, ConversionSettings, Request
+from edgecheck.core.address import device_forms
 from edgecheck.core.sweep import Point, Sweep, ordered
 from edgecheck.errors import UsageError
 from edgecheck.reports.sweep import FORMATS, render_sweep
@@ -52,7 +53,7 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="Real inputs (.npz) to compare on.",
 )
-@click.option("--target", default="", metavar="ADDRESS", help="Run each model there: local or ssh://user@host.")
+@click.option("--target", default="", metavar="ADDRESS", help=f"Run each model there: local, {device_forms()}.")
 @click.option("-o", "--output", type=_PATH, metavar="FOLDER", help="Keep the models that the factory returns here.")
 @options.format_option(FORMATS)
 @options.TRUST
@@ -79,6 +80,8 @@ def command(
     latency.
     """
     ensure_places(formats)
+    if output is not None:
+        ensure_folder(output, ANOTHER_FOLDER)
     ways = [way for way in (prune, variants, factory) if way]
     if len(ways) > 1 or bool(factory) == bool(models) or bool(factory) != bool(values):
         raise UsageError(

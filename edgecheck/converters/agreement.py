@@ -10,6 +10,7 @@ from edgecheck.converters import cache, process, recording
 from edgecheck.converters.cache import cache_key
 from edgecheck.converters.comparison import Agreement, compared
 from edgecheck.converters.interface import AS_IS, ConversionSettings, Request, Task
+from edgecheck.converters.refusals import COMPARE_BY_HAND
 from edgecheck.converters.safety.gate import admit, ensure_unchanged
 from edgecheck.converters.sources.frameworks import FRAMEWORKS
 from edgecheck.core.artifact import Artifact
@@ -74,7 +75,9 @@ def _recorded(
     `seen` is what was examined of it.
     """
     if request.source not in FRAMEWORKS:
-        raise ConversionError(f"{request.title} is a {request.source} file, which edgecheck cannot run.", "")
+        raise ConversionError(
+            f"{request.title} is a {request.source} file, which edgecheck cannot run.", COMPARE_BY_HAND
+        )
     framework = FRAMEWORKS[request.source]
     kept = settings.cache / cache.PLACE / cache_key(request, ["recording:record"], framework.packages)
     with cache.locked(kept, progress):

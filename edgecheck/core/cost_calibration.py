@@ -65,6 +65,15 @@ def chosen(counted: Mapping[str, Counted], prior: Costs, clock: float, count: in
     return tuple(found)
 
 
+def usable(counted: Sequence[Counted], prior: Costs) -> tuple[str, ...]:
+    """Those sets of costs, `counted` and `modelled`, for which every network was counted as they need it."""
+    return tuple(
+        kind
+        for kind in ("counted", "modelled")
+        if getattr(prior, kind) is not None and all(_work(each, prior, kind) for each in counted)
+    )
+
+
 def calibrated(timed: Sequence[Timed], prior: Costs, clock: float, runtime: str) -> Fit:
     """The costs of the device that was timed, for the runtime that ran there.
 
@@ -82,10 +91,8 @@ def calibrated(timed: Sequence[Timed], prior: Costs, clock: float, runtime: str)
             raise ValueError(f"{each.network} took {each.latency} s")
     sets: dict[str, CostSet] = {}
     error, factor_only = math.inf, False
-    for kind in ("counted", "modelled"):  # the last one that there is decides: it is the one that is used
-        known: CostSet | None = getattr(prior, kind)
-        if known is None or not all(_work(each.counted, prior, kind) for each in timed):
-            continue
+    for kind in usable([each.counted for each in timed], prior):  # the last one decides: it is the one that is used
+        known: CostSet = getattr(prior, kind)
         rows = [tuple(value / each.latency for value in _events(each.counted, prior, clock, kind)) for each in timed]
         costs, error, factor_only = _better(rows, _vector(known))
         sets[kind] = _as_set(costs, _within(rows, costs, known))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgecheck.core import contention, looks
-from edgecheck.core.device_match import MEASURED_ON, SAME_DEVICE, DeviceMatch
+from edgecheck.core.device_match import SAME_DEVICE, DeviceMatch
 from edgecheck.core.finding import Finding, Measurement, Unmeasured
 from edgecheck.core.limits import Limit, OnUnknown
 from edgecheck.core.metrics import Direction, Metric, Provenance
@@ -166,7 +166,7 @@ def _judge_as_seen(limit: Limit, level: str, bound: float, finding: Finding, mat
     mismatch = match.mismatch if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
         if mismatch and finding.fails:
-            return _Answer(Status.UNKNOWN, f"{mismatch.replace(MEASURED_ON, 'ran on ', 1)}: {finding.reason}")
+            return _Answer(Status.UNKNOWN, f"ran {match.place}: {finding.reason}")
         return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
     if mismatch and finding.provenance is not Provenance.STATIC:
         return _Answer(Status.UNKNOWN, mismatch)

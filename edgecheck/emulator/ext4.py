@@ -27,6 +27,9 @@ _GROUP = _BLOCK * 8
 #: Blocks of one extent at most, and extents in an inode.
 _EXTENT, _EXTENTS = 1 << 15, 4
 
+#: Bytes of the largest file.
+LARGEST = _EXTENTS * _EXTENT * _BLOCK
+
 _ROOT, _FIRST = 2, 11
 
 #: All times: 2024-01-01 in UTC, where the machine's clock begins. Compiled modules remember their sources' times.
@@ -119,9 +122,15 @@ def _node(entry: os.DirEntry[str], number: int, parent: int) -> _Node:
     if entry.is_dir():
         return _Node(number=number, parent=parent, mode=stat.S_IFDIR | 0o755, path=entry.path)
     status = entry.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _EXTENTS * _EXTENT * _BLOCK:
+    if not stat.S_ISREG(status.st_mode):
         raise EmulatorError(
-            f"{entry.path} does not go on a disk of the emulated machine: it is not a file, or too large."
+            f"{entry.path} does not go on a disk of the emulated machine: it is not a file, folder or link.",
+            "Remove it from its folder.",
+        )
+    if status.st_size > LARGEST:
+        raise EmulatorError(
+            f"{entry.path} does not go on a disk of the emulated machine: it is larger than {LARGEST >> 20} MiB.",
+            "Run it on the device itself: --target ssh://user@host",
         )
     mode = stat.S_IFREG | (0o755 if status.st_mode & 0o111 else 0o644)
     return _Node(number=number, parent=parent, mode=mode, path=entry.path, size=status.st_size)

@@ -216,7 +216,9 @@ class Qemu:
         while True:
             reply = json.loads(self._line(deadline))
             if "error" in reply:
-                raise EmulatorError(f"QEMU refused {name}: {reply['error']['desc']}")
+                raise EmulatorError(
+                    f"QEMU refused {name}: {reply['error']['desc']}", "See what works here: edgecheck doctor"
+                )
             if "return" in reply:
                 return reply["return"]
 
@@ -229,7 +231,9 @@ class Qemu:
             except TimeoutError as error:
                 if not deadline.passed():
                     continue
-                raise EmulatorError("QEMU does not answer.") from error
+                raise EmulatorError(
+                    "QEMU does not answer.", "Free this host for it: fewer checks at once, -j 1"
+                ) from error
             except OSError:
                 data = b""  # its end was closed before it read our last message
             if not data:

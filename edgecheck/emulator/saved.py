@@ -159,6 +159,10 @@ def _prepare(qemu: Qemu, file: IO[bytes], deadline: Limit) -> None:
 _PAUSE = 0.002
 
 
+#: What to do where a state cannot be written or read: one in the cache may be damaged.
+_AGAIN = "Make it again: edgecheck cache --clear"
+
+
 def _finish(qemu: Qemu, deadline: Limit) -> None:
     """Wait until a state is written or read; QEMU has no call that waits."""
     while not deadline.passed():
@@ -166,9 +170,11 @@ def _finish(qemu: Qemu, deadline: Limit) -> None:
         if status == "completed":
             return
         if status == "failed":
-            raise EmulatorError("QEMU could not save or resume the machine.")
+            raise EmulatorError("QEMU could not save or resume the machine.", _AGAIN)
         time.sleep(_PAUSE)
-    raise EmulatorError("QEMU did not save or resume the machine in time.")
+    raise EmulatorError(
+        "QEMU did not save or resume the machine in time.", "Free this host for it: fewer checks at once, -j 1"
+    )
 
 
 def _hardware(spec: MachineSpec, memory: Memory, job: Path) -> Hardware:

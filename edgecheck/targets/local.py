@@ -20,6 +20,7 @@ from edgecheck import seal
 from edgecheck.core.address import LOCAL, Address
 from edgecheck.core.device import DeviceProfile
 from edgecheck.core.protocol import EVENTS, LONGEST_LINE, MisfitError, parsed
+from edgecheck.core.text import clean
 from edgecheck.errors import TargetError
 from edgecheck.interrupts import held
 from edgecheck.scratch import scratch
@@ -55,8 +56,21 @@ def probe(distributions: Iterable[str]) -> Mapping[str, Any]:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_PROBING)
         event = EVENTS["device"](parsed(done.stdout), "device")
     except (OSError, subprocess.SubprocessError, MisfitError) as error:
-        raise TargetError(f"this machine's agent did not answer: {error}") from error
+        raise TargetError(
+            f"This machine's agent did not answer: {_why(error)}.", "See what works here: edgecheck doctor"
+        ) from error
     return {**event, "installed": {name: found for name in distributions if (found := _version(name))}}
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case subprocess.TimeoutExpired():
+            return f"it did not end within {error.timeout:.0f} s"
+        case subprocess.CalledProcessError():
+            lines = error.stderr.decode(errors="replace").strip().splitlines()
+            return clean(lines[-1]).rstrip(".") if lines else f"it ended with status {error.returncode}"
+        case _:
+            return str(error)
 
 
 def _version(distribution: str) -> str:

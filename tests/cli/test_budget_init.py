@@ -45,7 +45,7 @@ def test_what_it_writes(here: Path) -> None:
     ("arguments", "message"),
     [
         (["-o", "models/a net.onnx"], "edgecheck: models/a net.onnx already exists."),
-        (["-o", "nowhere/net.yaml"], "edgecheck: nowhere/net.yaml is in a folder that does not exist."),
+        (["-o", "nowhere/net.yaml"], "edgecheck: The folder of nowhere/net.yaml does not exist."),
         (["--target", "moon"], "edgecheck: No target is called 'moon'."),
     ],
 )

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edgecheck.checks.calibrate import Calibration
+from edgecheck.checks.calibrate import Board, Calibration, ensure_possible
 from edgecheck.cli import calibrate
 from edgecheck.config import Profiles, profiles
+from edgecheck.core.address import parse
 from edgecheck.core.cost_calibration import Fit
 from edgecheck.core.device import Constant
 from edgecheck.core.projection import Pair
@@ -224,6 +225,24 @@ def test_a_set_that_was_not_measured_is_taken_out(profile: Path) -> None:
     assert costs is not None
     assert costs.modelled is None
     assert costs.counted == COSTS.counted
+
+
+def test_costs_that_cannot_be_used_here_are_reported_before_anything_is_reached(profile: Path) -> None:
+    """Those with cycles only, on a host without LLVM; and those with neither."""
+    assert COSTLY.costs is not None
+    cycles = replace(COSTLY, costs=replace(COSTLY.costs, costs=replace(COSTLY.costs.costs, counted=None)))
+    calibrate.write(Profiles().get("my-pi"), cycles, dry_run=False)
+    before = profile.read_text()
+    command = ("devices", "calibrate", "ssh://pi@board.invalid", "--profile", "my-pi")
+    done = edgecheck(*command, cwd=profile.parents[1], PATH="/nowhere")
+    assert (done.code, done.out) == (2, "")
+    assert "need the cycles of cortex-a57, which LLVM does not count here." in done.err
+    assert "Install llvm-mca: " in done.err
+    assert profile.read_text() == before
+    neither = replace(COSTS, counted=None, modelled=None)
+    board = Board(Profiles().get("my-pi"), parse("ssh://pi@board.invalid"), prior=neither)
+    with pytest.raises(UsageError, match="have neither `counted` nor `modelled`"):
+        ensure_possible(board, ())
 
 
 def test_the_prior_is_the_profiles_costs_or_those_of_a_device_with_the_core(profile: Path) -> None:

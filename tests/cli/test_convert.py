@@ -57,6 +57,16 @@ def test_a_share_that_is_not_a_number_is_a_usage_error(tmp_path: Path) -> None:
     assert "--prune takes a number from 0 up to 1, not 'nan'" in done.err
 
 
+def test_a_folder_that_cannot_be_written_to_is_known_before_anything_is_converted(tmp_path: Path) -> None:
+    shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
+    done = edgecheck("convert", "net.onnx", "-o", "net.onnx/here", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "edgecheck: net.onnx/here cannot be written to: Not a directory.\n  Name another folder: -o FOLDER\n"
+    )
+    assert not (tmp_path / "cache").exists()
+
+
 def test_agreement_is_a_limit_like_any_other_and_needs_no_device(tmp_path: Path) -> None:
     shutil.copyfile(fetch("mtcnn_onet.onnx"), tmp_path / "net.onnx")
     (tmp_path / "net.yaml").write_text(

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from edgecheck.config import Profiles
 from tests.cli.command import edgecheck
 
@@ -72,6 +74,23 @@ def test_a_device_that_does_not_exist(tmp_path: Path) -> None:
     done = edgecheck("devices", "show", "raspberry-pi-4-2g", cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("edgecheck: There is no device 'raspberry-pi-4-2g'; did you mean raspberry-pi-4-2gb")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my-pi", "edgecheck: device_profiles cannot be written to: Not a directory.\n"),
+        ("my pi", "edgecheck: --save my pi is not a valid name.\n"),
+    ],
+)
+def test_where_a_profile_cannot_be_saved_is_known_before_the_board_is_reached(
+    name: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "device_profiles").touch()
+    done = edgecheck("devices", "probe", "ssh://nobody@127.0.0.1:9", "--save", name, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(said)
+    assert done.err != said, "there is a next step"
 
 
 def test_the_list_imports_nothing_that_checks_models(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_each_accelerator_runs_a_model_or_says_what_is_missing(tmp_path: Path) -
     """On a machine whose root has a Coral with an empty library, and a Hailo: XNNPACK is what works here."""
     files = ("dev/apex_0", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1", "dev/hailo0")
     laid_out(tmp_path / "root", dict.fromkeys(files, ""))
-    found = {name: (works, words) for works, name, words in _with_root(tmp_path / "root")}
+    found = {line.what: (line.works, line.found) for line in _with_root(tmp_path / "root")}
     assert set(found) == {"tensorrt", "cuda", "openvino", "nnapi", "gpu", "xnnpack", "edgetpu", "hailo"}
     assert found["xnnpack"] == (True, "ran a model (XNNPACK, by the interpreter's list of delegated operators)")
     works, words = found["edgetpu"]
@@ -69,7 +69,7 @@ def test_each_accelerator_runs_a_model_or_says_what_is_missing(tmp_path: Path) -
     assert found["hailo"] == (False, "/dev/hailo0 is here, but no runtime of edgecheck's uses it")
 
 
-def _with_root(root: Path) -> list[tuple[bool, str, str]]:
+def _with_root(root: Path) -> list[accelerators_here.Line]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGECHECK_SYSTEM_ROOT", str(root))
         return list(accelerators_here.findings())
@@ -94,5 +94,36 @@ def test_the_version_of_qemu(
     monkeypatch.setattr(programs, "run", lambda _argv: version)
 
     found = doctor._qemu()
-    assert found[0] is works
-    assert found[2].startswith(words)
+    assert found.works is works
+    assert found.found.startswith(words)
+
+
+def test_a_runtime_that_hangs_has_a_line_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing it, which both the trial and the accelerators' tiny model do, takes an hour."""
+    for package in ("onnxruntime", "numpy"):
+        (tmp_path / f"{package}.py").write_text("import time\ntime.sleep(3600)\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "_TIMEOUT", 1)
+    monkeypatch.setattr(accelerators_here, "_PATIENCE", 1.0)
+    (line,) = (line for line in doctor._runtimes() if line.what == "onnxruntime")
+    assert not line.works
+    assert line.found.endswith(" is installed, but did not finish within 1 s")
+    assert accelerators_here._tiny("onnx", tmp_path) is None
+
+
+def test_a_qemu_that_does_not_start_has_a_line_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / programs.QEMU
+    broken.write_text("#!/bin/sh\necho missing library >&2; exit 127\n", encoding="utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setattr(programs, "find", lambda _name: str(broken))
+    line = doctor._qemu()
+    assert not line.works
+    assert "missing library" in line.found
+
+
+def test_a_cache_that_cannot_be_written_to_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (line,) = doctor._cache()
+    assert not line.works
+    assert "cannot be written to: Not a directory. Make it writable, or set XDG_CACHE_HOME" in line.found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -65,10 +66,39 @@ def test_what_cannot_be_written_is_known_beforehand(
     assert message in caught.value.message
     with pytest.raises(UsageError, match="could not be written: ") as late:
         files.write_report(Path(path), "")
-    assert late.value.hint == "Name another place for the report."
+    assert late.value.hint
 
 
 def test_the_command_that_makes_the_folder_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         files.ensure_writable(tmp_path / "my reports" / "report.json")
     assert caught.value.hint == f"mkdir -p '{tmp_path}/my reports'"
+
+
+def test_bytes_are_written_in_one_step_too(tmp_path: Path) -> None:
+    files.write_report(tmp_path / "table.parquet", b"\0\xff")
+    assert (tmp_path / "table.parquet").read_bytes() == b"\0\xff"
+    assert list(tmp_path.iterdir()) == [tmp_path / "table.parquet"]
+
+
+def test_a_folder_is_tried_where_it_will_be_and_not_made_yet(tmp_path: Path) -> None:
+    files.ensure_folder(tmp_path / "a" / "b", "Name another folder.")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for place in (tmp_path / "file", tmp_path / "file" / "in it", tmp_path / "dangling", Path("/proc/here")):
+        with pytest.raises(UsageError, match=f"^{place} cannot be written to: ") as caught:
+            files.ensure_folder(place, "Name another folder.")
+        assert caught.value.hint == "Name another folder."
+
+
+def test_an_error_of_the_disk_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    assert (
+        files.next_step(path, OSError(errno.ENOSPC, "No space left on device")) == f"Free some space: df -h {tmp_path}"
+    )
+    assert files.next_step(path, PermissionError(errno.EACCES, "")) == f"Check who may write there: ls -ld {tmp_path}"
+    assert files.next_step(path / "r", FileNotFoundError(errno.ENOENT, "")) == f"mkdir -p {path}"
+    path.touch()
+    step = files.next_step(path / "r", NotADirectoryError(errno.ENOTDIR, ""))
+    assert step == f"{path} is not a folder: move it away, or work in another folder."

@@ -70,7 +70,7 @@ def test_nothing_is_overwritten(here: Path) -> None:
     ("arguments", "message"),
     [
         ([], "edgecheck: No model is named."),
-        (["a net.onnx", "--name", "../x"], "edgecheck: --name ../x: that cannot be a file's name."),
+        (["a net.onnx", "--name", "../x"], "edgecheck: --name ../x is not a valid name."),
         (["a net.onnx", "--device", "banana"], "edgecheck: There is no device 'banana'"),
     ],
 )

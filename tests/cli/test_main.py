@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from edgecheck import __version__
-from edgecheck.cli.commands import COMMANDS
+from edgecheck.cli.commands import COMMANDS, cli
 from examples.real_models import fetch
 from tests.cli.command import EDGECHECK, edgecheck
 from tools.help_text import help_text
@@ -29,6 +31,25 @@ def test_help_and_version(tmp_path: Path) -> None:
     assert edgecheck("--help", cwd=tmp_path).code == 0
     assert edgecheck("--help", cwd=tmp_path).out == edgecheck("-h", cwd=tmp_path).out
     assert edgecheck("--version", cwd=tmp_path).out == f"edgecheck {__version__}\n"
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[str]:
+    """Every command that does something, with the groups that it is in."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from _commands(found, f"{prefix}{name} ")
+        if not isinstance(found, click.Group) or found.invoke_without_command:
+            yield prefix + name
+
+
+def test_the_table_of_exit_codes_has_every_command_once(root: Path) -> None:
+    page = (root / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0] for line in page.partition("| command | 0 ")[2].splitlines()]
+    named = [name for row in rows for name in re.findall("`([^`]+)`", row) if row.startswith("|")]
+    assert isinstance(cli, click.Group)
+    assert sorted(named) == sorted(_commands(cli))
 
 
 def test_no_module_of_the_working_directory_is_imported(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from onnx import helper, numpy_helper
 
 from edgecheck.cli.commands import cli
+from edgecheck.errors import UsageError
 from tests.converters.bench import requires
 
 pytestmark = pytest.mark.convert
@@ -70,6 +71,20 @@ def test_a_factory_is_called_with_each_value_once_it_is_trusted(here: Path) -> N
     assert [(row["width"], row["params"], row["zeros"]) for row in rows] == [("2", "8", "0"), ("8", "32", "0")]
     sizes = {str((here / "built" / row["model"]).stat().st_size) for row in rows}
     assert sizes == {row["size_bytes"] for row in rows}
+
+
+@requires("onnx")
+def test_models_that_cannot_be_kept_are_a_usage_error(here: Path) -> None:
+    """Known before the factory is asked for, where the folder shows it."""
+    argv = ["sweep", "--factory", "lessons:build", "--values", "8"]
+    (here / "built").touch()
+    early = CliRunner().invoke(cli, [*argv, "-o", "built"]).exception
+    (here / "kept" / "build_8.onnx").mkdir(parents=True)
+    late = CliRunner().invoke(cli, [*argv, "--trust", "-o", "kept"]).exception
+    for error, said in ((early, "built cannot be written to: Not a"), (late, "kept cannot be written to: Is a")):
+        assert isinstance(error, UsageError)
+        assert error.message == f"{said} directory."
+        assert error.hint == "Name another folder: -o FOLDER"
 
 
 @requires("onnx")

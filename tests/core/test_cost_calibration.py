@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecheck.core.cost_calibration import Timed, calibrated, chosen
+from edgecheck.core.cost_calibration import Timed, calibrated, chosen, usable
 from edgecheck.core.costs import Setting, estimate
 from edgecheck.core.counted import Counted
 from edgecheck.core.device import Costs, CostSet
@@ -47,6 +47,14 @@ def scaled(costs: CostSet, factor: float) -> CostSet:
         costs,
         **{name: getattr(costs, name) * factor for name in ("work", "instruction", "l1", "store", "l2")},
     )
+
+
+def test_costs_are_usable_where_every_network_was_counted_as_they_need_it() -> None:
+    plain = replace(network(1), cycles=())
+    assert usable([network(0), network(1)], COSTS) == ("counted", "modelled")
+    assert usable([network(0), plain], COSTS) == ("counted",)
+    assert usable([network(0), plain], replace(COSTS, counted=None)) == ()
+    assert usable([network(0), replace(network(1), multiplying=0.0)], replace(COSTS, modelled=None)) == ()
 
 
 def test_a_slower_device_of_the_core_is_one_factor() -> None:

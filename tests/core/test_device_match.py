@@ -15,6 +15,11 @@ def test_the_board_itself_may_be_judged() -> None:
     assert match(profile(), run(before=PI)).mismatch == ""
 
 
+def test_where_it_was_goes_behind_any_verb() -> None:
+    assert match(profile(), run(before=PC)).place.startswith("on Linux x86_64, not on a ")
+    assert match(profile(), run(before=PI)).place == ""
+
+
 def test_a_pc_is_never_judged_as_a_raspberry_pi() -> None:
     assert match(profile(), run(before=PC)).mismatch == (
         "measured on Linux x86_64, not on a Raspberry Pi 4 Model B (2 GB)"

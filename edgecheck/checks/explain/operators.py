@@ -10,7 +10,7 @@ from edgecheck.checks.session import Needs, profile_on
 from edgecheck.core.artifact import Artifact
 from edgecheck.core.caveats import noted, throttling
 from edgecheck.core.device import DeviceProfile
-from edgecheck.core.device_match import MEASURED_ON, match
+from edgecheck.core.device_match import match
 from edgecheck.core.emulated import instructions
 from edgecheck.core.finding import Measurement
 from edgecheck.core.measurement import NOT_THE_MODEL
@@ -86,8 +86,8 @@ def _runtime(run: Run, needs: Needs) -> str:
 def _doubts(device: DeviceProfile, run: Run) -> list[str]:
     """What gives reason to doubt the figures, a sentence each."""
     found = [f"The device throttled: {', '.join(flags)}."] if (flags := throttling(run)) else []
-    if mismatch := match(device, run).mismatch:
-        found.append(f"It {mismatch.replace(MEASURED_ON, 'ran on ', 1)}.")
+    if place := match(device, run).place:
+        found.append(f"The model ran {place}.")
     found += [f"{caveat.message} {caveat.advice}" for caveat in noted(run) if caveat.code in _DOUBTS]
     return found
 

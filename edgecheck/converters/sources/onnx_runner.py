@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 
 from edgecheck.converters.interface import Request
-from edgecheck.converters.refusals import unopened
+from edgecheck.converters.refusals import COMPARE_BY_HAND, unopened
 from edgecheck.converters.samples import Port
 from edgecheck.converters.sources.frameworks import Output
 from edgecheck.converters.sources.onnx_inputs import reaching
@@ -64,7 +64,9 @@ def array_of(value: Any) -> NDArray[Any]:
     widest = max((each.shape[-1] for each in value), default=0)
     shapes = {each.shape[:-1] for each in value}
     if len(shapes) > 1:
-        raise ConversionError("An output is a sequence of tensors of different shapes, which are not compared.")
+        raise ConversionError(
+            "An output is a sequence of tensors of different shapes, which are not compared.", COMPARE_BY_HAND
+        )
     return np.array([np.pad(each, [*[(0, 0)] * (each.ndim - 1), (0, widest - each.shape[-1])]) for each in value])
 
 

@@ -130,7 +130,8 @@ def only_signature(path: Path, name: str) -> bytes:
     model = parsed(path.read_bytes())
     found = {each.signatureKey.decode(): each for each in model.signatureDefs or []}
     if name not in found:
-        raise ConversionError(f"{path.name} has no signature '{clean(name)}'.", "")
+        names = ", ".join(map(clean, found)) or "none"
+        raise ConversionError(f"{path.name} has no signature '{clean(name)}'; it has: {names}.", "Choose one of them.")
     order = sorted(range(len(model.subgraphs)), key=lambda place: (place != found[name].subgraphIndex, place))
     moved = {old: new for new, old in enumerate(order)}
     for operator in (each for graph in model.subgraphs for each in graph.operators or []):

@@ -68,8 +68,8 @@ def choose(address: Address, phones: Sequence[Phone]) -> Phone:
     if not phones:
         raise TargetError(
             "No phone is connected.",
-            "Plug one in with USB debugging on (Settings > System > Developer options), unlock it, and look whether "
-            "it is there: adb devices -l",
+            "Plug one in with USB debugging on (Settings > System > Developer options), unlock it, and check "
+            "that it is listed: adb devices -l",
         )
     if len(phones) > 1:
         raise TargetError(
@@ -90,11 +90,11 @@ def find(serial: str) -> Phone | None:
 
 
 def _absent(address: Address, phones: Sequence[Phone]) -> TargetError:
-    there = f"connected: {', '.join(map(str, phones))}" if phones else "nor is any other"
+    there = f"connected: {', '.join(map(str, phones))}" if phones else "no phone is connected"
     hint = (
         f"Connect to it yourself: adb connect {address.serial} (after `adb pair`, where it wants that)"
         if address.port
-        else "Plug it in, unlock it, and look whether it is there: adb devices -l"
+        else "Plug it in, unlock it, and check that it is listed: adb devices -l"
     )
     return TargetError(f"No phone {address.serial} is connected here; {there}.", hint)
 
@@ -156,7 +156,7 @@ _REFUSAL_RULES = (
     Rule(
         pattern=r"device '.*' not found|no devices/emulators found",
         message="The phone {serial} is no longer connected.",
-        hint="Plug it in again, or wait until it has restarted, and look whether it is there: adb devices -l",
+        hint="Plug it in again, or wait until it has restarted, and check that it is listed: adb devices -l",
     ),
     Rule(
         pattern=r"doesn't support (PTY args|shell protocol)|unknown option.*-T",
@@ -166,7 +166,7 @@ _REFUSAL_RULES = (
     Rule(
         pattern=r"cannot connect to daemon|protocol fault|server.*version",
         message="The adb server does not answer ({detail}).",
-        hint="Look what it says: adb devices -l",
+        hint="See what it reports: adb devices -l",
     ),
     Rule(
         pattern=r"^damaged: |error while loading shared libraries|cannot open shared object",

@@ -114,7 +114,7 @@ def ask(question: str) -> str | None:
         except (OSError, ValueError) as error:
             raise _not_a_server() from error
     if status == b"FAIL":
-        raise TargetError(f"The adb server refused {question!r}: {text}.", "Look what it says: adb devices -l")
+        raise TargetError(f"The adb server refused {question!r}: {text}.", "See what it reports: adb devices -l")
     if status != b"OKAY":
         raise _not_a_server()
     return text

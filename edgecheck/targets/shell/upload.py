@@ -94,7 +94,10 @@ def _relative(path: Path, main: Path) -> str:
     try:
         return path.relative_to(main.parent).as_posix()
     except ValueError:
-        raise ModelError(f"{path} belongs to {main.name} and is outside of its folder.") from None
+        raise ModelError(
+            f"{path} belongs to {main.name} and is outside of its folder.",
+            "Save the model again with its data next to it; only its own folder is sent to a device.",
+        ) from None
 
 
 def _file(path: Path, what: str) -> Item:
@@ -105,7 +108,7 @@ def _file(path: Path, what: str) -> Item:
                 digest.update(piece)
                 size += len(piece)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"{path} cannot be read: {error.strerror}.", f"Check who may read it: ls -l {path}") from error
     return Item(kind="file", digest=digest.hexdigest(), size=size, room=size, what=what, content=path)
 
 

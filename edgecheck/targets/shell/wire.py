@@ -185,7 +185,7 @@ class Wire:
         """
         while (line := self.pipes.line()) == b"\n":
             if os.fstat(self._stderr.fileno()).st_size > _MOST_STDERR:
-                raise WireBrokenError(f"over {_MOST_STDERR / 2**20:.0f} MiB of complaints came")
+                raise WireBrokenError(f"the device wrote over {_MOST_STDERR / 2**20:.0f} MiB to stderr")
         if not line:
             code, said = self._code(), self._said().strip()
             raise WireBrokenError(said.splitlines()[-1].rstrip(".") if said else _ended(self._name, code))
