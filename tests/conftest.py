@@ -14,7 +14,7 @@ from tests.quick import forbid_processes, has_no_quick_test, is_quick
 ROOT = Path(__file__).parents[1]
 
 #: Shared fixtures that cost nothing to make twice.
-CHEAP = {"root", "example_models", "tmp_path_factory", "pytestconfig", "cache", "here"}
+CHEAP = {"root", "example_models", "own_lock", "tmp_path_factory", "pytestconfig", "cache", "here"}
 
 # The same examples on every run, without a deadline: the machine may be busy.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -73,10 +73,12 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
 
 
-@pytest.fixture(autouse=True)
-def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A lock other than this machine's, so that tests do not wait for other checks."""
-    monkeypatch.setenv("EDGECHECK_LOCK", str(tmp_path_factory.getbasetemp() / "measuring.lock"))
+@pytest.fixture(scope="session", autouse=True)
+def own_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A lock other than this machine's, so that neither tests nor what they share wait for other checks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGECHECK_LOCK", str(tmp_path_factory.getbasetemp() / "measuring.lock"))
+        yield
 
 
 @pytest.fixture(scope="session")

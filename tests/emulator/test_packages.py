@@ -185,7 +185,7 @@ def test_what_is_not_a_package_is_refused(tmp_path: Path, content: bytes, proble
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a key to sign with, and a keyring under the name of Debian's."""
     if not all(map(shutil.which, ("gpg", "gpgv"))):
         pytest.skip("gpg or gpgv is not installed")
@@ -193,7 +193,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.chmod(0o700)
     gpg(home, "--passphrase", "", "--quick-generate-key", "archive@example.org", "ed25519", "sign")
     (home / "debian-archive-keyring.gpg").write_bytes(gpg(home, "--export"))
-    return home
+    yield home
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)  # it stays for the next signature
 
 
 def gpg(home: Path, *words: str, stdin: bytes = b"") -> bytes:
