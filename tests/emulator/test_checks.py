@@ -123,11 +123,15 @@ def test_devices_with_the_same_core_share_a_run(tmp_path: Path) -> None:
     assert not [each for check in checks for each in check["caveats"] if each["code"] == "measured-earlier"]
 
 
+#: What the pages of the runtime's libraries add on this host, at most: 0.8 MB were seen while other tests ran.
+LARGE_PIECES = 1 << 20
+
+
 def read_anew(*places: Path) -> None:
     """Have the kernel forget these files, and those in these folders.
 
     What was written a moment ago, as a fresh set-up is, lies in large pieces of the page cache, and a process that
-    touches a page of one counts all of it: an eighth more. What any process has mapped is not forgotten.
+    touches a page of one counts all of it. What any process has mapped is not forgotten.
     """
     os.sync()
     for file in (path for place in places for path in (place, *place.rglob("*")) if path.is_file()):
@@ -141,7 +145,7 @@ def test_what_models_cost_is_what_they_cost_on_this_host(tmp_path: Path, monkeyp
     Of a larger model that is a smaller share. Here the runtime is unpacked once more, since other tests may have mapped
     the usual one.
     """
-    names = ("face_detection_short_range.tflite", "face_landmark.tflite")
+    names = ("face_landmark.tflite", "face_detection_back.tflite")
     models = [fetch(name) for name in names]
     pi = Profiles().get("raspberry-pi-5-4gb")
     (tmp_path / "budget.yaml").write_text(
@@ -159,7 +163,7 @@ def test_what_models_cost_is_what_they_cost_on_this_host(tmp_path: Path, monkeyp
     read_anew(*models, unpacked(bundle_for(pi.runtimes["tflite"], host_platform())))
     here = costs(tmp_path, "--target", "local")
     assert [Path(model).name for model in here] == list(names)
-    assert emulated == pytest.approx(here, rel=0.05)
+    assert emulated == pytest.approx(here, rel=0.05, abs=LARGE_PIECES)
 
 
 def costs(folder: Path, *arguments: str) -> dict[str, float]:
