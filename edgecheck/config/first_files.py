@@ -119,7 +119,7 @@ def _limits(result: CheckResult, headroom: float) -> Iterator[str]:
 
 
 def _why_not(finding: Finding | None, mismatch: str) -> str:
-    """Why there is no limit, where the budget should say so."""
+    """Why the budget has no such limit, for a comment in it; empty: no comment."""
     if isinstance(finding, Unmeasured):
         return finding.reason
     return mismatch if finding is not None and finding.provenance is not Provenance.STATIC else ""

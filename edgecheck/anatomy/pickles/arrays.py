@@ -91,7 +91,7 @@ class Wrapped:
     nested: bool
     """Whether it holds references: then a pickle follows in place of padding and numbers."""
     padding: int
-    """Bytes in front of the numbers, with the one that says how many there are; 0 if there is no such byte."""
+    """Bytes before the numbers, including the byte that holds their count; 0 without one."""
     size: int
     """Bytes of the numbers; 0 if a pickle follows."""
 

@@ -144,7 +144,7 @@ def notes(report: ProfileReport) -> list[str]:
     found = list(profile.notes)
     if not profile.operators:
         found.append("The model has no operators that run in an inference.")
-    if any(row.slow for row in rows(profile, By.NODE)):
+    if any(row.slow for row in shown_rows(report)[0]):
         found.append(
             "Slow for its work: a multiply-accumulate takes three times as long as in the model's median operator."
         )

@@ -35,6 +35,11 @@ def test_the_rows_that_are_left_out_are_summed() -> None:
     assert "3 operators" in text
 
 
+def test_slow_for_its_work_is_explained_where_a_row_says_so() -> None:
+    assert "Slow for its work: a multiply-accumulate takes" in terminal.render(report(), Style(width=130))
+    assert "low for its work" not in terminal.render(report(top=1), Style(width=130))
+
+
 def test_by_layer() -> None:
     text = terminal.render(report(by=By.LAYER), Style(width=130))
     assert "head" in text
