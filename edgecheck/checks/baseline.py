@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from edgecheck.config import load_allowances
 from edgecheck.core.budget import Budget
 from edgecheck.core.caveats import Caveat
-from edgecheck.core.changes import Place, gone
+from edgecheck.core.changes import gone
 from edgecheck.core.comparison import Side, judged_against
 from edgecheck.core.limits import Growths, OnUnknown
-from edgecheck.core.report import CheckResult, Report, from_root
+from edgecheck.core.report import CheckName, CheckResult, Report, from_root
 from edgecheck.errors import UsageError
 from edgecheck.reports.reading import read_report
 
@@ -120,16 +120,16 @@ def without_checks(baseline: Baseline, checks: Sequence[Check], selection: Selec
         for one in baseline.report.results
         if one.budget.path in budgets or (one.budget.path and not (selection.paths and Path(one.budget.path).exists()))
     )
-    places = [
-        Place(
-            check.budget.path,
-            check.budget.model.path.name,
-            "" if check.candidates else str(check.variant),
-            check.profile.id,
+    names = [
+        CheckName(
+            budget=check.budget.path,
+            model=check.budget.model.path.name,
+            variant="" if check.candidates else str(check.variant),
+            device=check.profile.id,
         )
         for check in checks
     ]
-    return replace(baseline, gone=gone(replace(baseline.report, results=wanted), places))
+    return replace(baseline, gone=gone(replace(baseline.report, results=wanted), names))
 
 
 def rules_in_files(budgets: Iterable[str]) -> dict[str, Growths]:

@@ -214,7 +214,7 @@ def _unusable(prior: Costs) -> UsageError:
     if prior.modelled is None:
         why = "have neither `counted` nor `modelled`"
         if prior.counted is not None:
-            why = "need instructions that multiply, and a network has none"
+            why = "need a count of multiplying instructions, and one network has none"
         return UsageError(
             f"The costs to start from {why}.",
             "Remove `costs` from the profile, so that those of a device with the same core are used.",
@@ -271,7 +271,9 @@ def _complete_run(target: Target, artifact: Artifact, board: Board, progress: Ca
     """
     run = time_on(target, artifact, _needs(artifact, board), progress=progress)
     if (place := match(board.profile, run).place) and not run.broken:
-        raise TargetError(f"The networks ran {place}.", "Name the profile of the device at that address: --profile ID.")
+        raise TargetError(
+            f"The networks ran on {place}.", "Name the profile of the device at that address: --profile ID."
+        )
     if throttled := (*throttling(run), *filter(None, [run.still_hot])):
         raise TargetError(
             f"The device throttled: {', '.join(throttled)}.",

@@ -13,7 +13,7 @@ from edgecheck.checks.baseline import EXAMPLE, Baseline, rules_in_files
 from edgecheck.cli import options
 from edgecheck.cli.outputs import Outputs
 from edgecheck.config.command_line import allowance_from_text
-from edgecheck.core.changes import Place, gone
+from edgecheck.core.changes import gone
 from edgecheck.core.limits import Growths
 from edgecheck.core.report import exit_code
 from edgecheck.errors import UndecidedError, UsageError
@@ -184,7 +184,7 @@ def _compared(head: Report, baseline: Baseline) -> Report:
     """The report on growth alone: verdicts on limits belong to the check."""
     bare = (replace(result, verdicts=(), caveats=()) for result in head.results)
     results = [baseline.judge(result, head.host) for result in bare]
-    missing = () if head.shard else gone(baseline.report, [Place.of(result) for result in head.results])
+    missing = () if head.shard else gone(baseline.report, [result.lasting_name for result in head.results])
     if results:
         results[-1] = replace(results[-1], caveats=(*results[-1].caveats, *missing))
     elif missing:

@@ -89,11 +89,7 @@ def ensure_writable(path: Path) -> None:
         raise UsageError(f"{path} cannot be written to: {nearest} is not a folder.", _ANOTHER_PLACE)
     if not folder.is_dir():
         raise UsageError(f"The folder of {path} does not exist.", f"mkdir -p {shlex.quote(str(folder))}")
-    try:
-        with tempfile.TemporaryFile(dir=folder):  # permission bits do not show a read-only disk, nor root's /proc
-            pass
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written to: {error.strerror}.", _ANOTHER_PLACE) from error
+    ensure_folder(folder, _ANOTHER_PLACE)
 
 
 def ensure_folder(folder: Path, hint: str) -> None:
@@ -103,7 +99,7 @@ def ensure_folder(folder: Path, hint: str) -> None:
         UsageError: it is not a folder, or it cannot be made or written to; with this hint.
     """
     try:
-        with tempfile.TemporaryFile(dir=_nearest(folder)):
+        with tempfile.TemporaryFile(dir=_nearest(folder)):  # permission bits do not show a read-only disk, nor /proc
             pass
     except OSError as error:
         raise UsageError(f"{folder} cannot be written to: {error.strerror}.", hint) from error

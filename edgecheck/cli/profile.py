@@ -121,15 +121,15 @@ def command(
 
 def _ensure_one(models: tuple[Path, ...], variants: tuple[str, ...]) -> None:
     if len(variants) > 1:
-        raise UsageError("--variant is given twice, and a profile is of one.", "Name one variant.")
+        raise UsageError("profile takes one variant, and --variant is given twice.", "Name one variant.")
     for model in models:
         if model.suffix in SUFFIXES:
-            raise UsageError(f"{model} is a budget, and a profile is of a model.", _NAME_IT)
+            raise UsageError(f"profile takes a model, but {model} is a budget.", _NAME_IT)
         if model.is_dir() and not is_model_folder(model):
             if budgets_below(model):
-                raise UsageError(f"{model} is a folder of budgets, and a profile is of a model.", _NAME_IT)
+                raise UsageError(f"profile takes a model, but {model} is a folder of budgets.", _NAME_IT)
             if os.access(model, os.R_OK) and not any(model.iterdir()):
-                raise UsageError(f"{model} is an empty folder, and a profile is of a model.", _NAME_IT)
+                raise UsageError(f"profile takes a model, but {model} is an empty folder.", _NAME_IT)
 
 
 def _profiled(

@@ -1,6 +1,6 @@
 """Reads budgets: checks their keys, files and devices, and combines the limits that hold on each device.
 
-A file is laid over the one that it extends.
+A file's keys override those of the file that it extends.
 """
 
 from __future__ import annotations

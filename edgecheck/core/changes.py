@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from edgecheck.core.caveats import Caveat
 from edgecheck.core.finding import Measurement
-from edgecheck.core.report import CheckResult, Report
+from edgecheck.core.report import CheckName, CheckResult, Report
 from edgecheck.core.text import listed
 from edgecheck.core.verdict import Verdict, show_pair
 
@@ -60,36 +59,12 @@ def _figures(before: Verdict, after: Verdict, between: str = ", ") -> str:
 _MOST_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a check is known by in another report, but for its variant where that is chosen again each time."""
-
-    budget: str
-    model: str
-    variant: str
-    """Empty where it is chosen among several."""
-    device: str
-
-    @classmethod
-    def of(cls, result: CheckResult) -> Place:
-        """The place of a result."""
-        name = "" if result.tried else str(result.variant)
-        return cls(result.budget.path, result.budget.model.path.name, name, result.profile.id)
-
-    def is_of(self, result: CheckResult) -> bool:
-        """Whether a result is of this place."""
-        other = Place.of(result)
-        same = (self.budget, self.model, self.device) == (other.budget, other.model, other.device)
-        return same and (not self.variant or not other.variant or self.variant == other.variant)
-
-
-def gone(baseline: Report, places: Sequence[Place]) -> tuple[Caveat, ...]:
-    """A caveat that names the checks of `baseline` that are at none of `places`, which nothing judges any more."""
-    lost = [one for one in baseline.results if not any(place.is_of(one) for place in places)]
+def gone(baseline: Report, names: Sequence[CheckName]) -> tuple[Caveat, ...]:
+    """A caveat that names the checks of `baseline` that have none of `names`, which nothing judges any more."""
+    lost = [one for one in baseline.results if not any(name.is_of(one.lasting_name) for name in names)]
     if not lost:
         return ()
-    names = [f"{one.budget.model.path.name} ({one.variant} on {one.profile.id})" for one in lost]
-    shown = listed(names, _MOST_NAMED)
+    shown = listed([f"{one.name.model} ({one.variant} on {one.name.device})" for one in lost], _MOST_NAMED)
     return (
         Caveat(
             "gone",

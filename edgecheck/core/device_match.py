@@ -8,22 +8,22 @@ from edgecheck.core.address import is_this_machine
 from edgecheck.core.device import DeviceProfile, Identity
 from edgecheck.core.run import DeviceState, Run
 
+#: Begins the reason why figures decide nothing.
+MEASURED_ON = "measured on "
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceMatch:
     """Whether measurements on a target may be judged for the profile's device, and if not, why."""
 
     place: str = ""
-    """`on x86-64, not on a Raspberry Pi 4`, to go behind a verb; empty where the target is the device."""
+    """`x86-64, not on a Raspberry Pi 4`, after `ran on` or `measured on`; empty where the target is the device."""
 
     @property
     def mismatch(self) -> str:
         """`measured on x86-64, not on a Raspberry Pi 4`; empty where the target is the device."""
-        return f"measured {self.place}" if self.place else ""
+        return f"{MEASURED_ON}{self.place}" if self.place else ""
 
-
-#: Begins the reason why figures decide nothing.
-MEASURED_ON = "measured on "
 
 #: The target is the device, or nothing says that it is not.
 SAME_DEVICE = DeviceMatch()
@@ -35,16 +35,16 @@ def match(profile: DeviceProfile, run: Run | None) -> DeviceMatch:
         return SAME_DEVICE
     state = run.before
     if _FAMILIES.get(state.machine, state.cpu_kind) != state.cpu_kind and state.cpu_kind in _FAMILIES.values():
-        return DeviceMatch(f"on {state.cpu_kind}, by a translation of {state.machine} programs, not on any device")
+        return DeviceMatch(f"{state.cpu_kind}, by a translation of {state.machine} programs, not on any device")
     if profile.is_this_machine and is_this_machine(run.target):
         return SAME_DEVICE
     if profile.is_this_machine:
-        return DeviceMatch(f"on {run.target}, not on this machine")
+        return DeviceMatch(f"{run.target}, not on this machine")
     here = state.model or " ".join(part for part in (state.system, state.machine) if part) or "an unknown machine"
     expected = profile.identity
     if not (expected.model or expected.cpu_part or expected.machine_id):
-        return DeviceMatch(f"on {here}, and the profile {profile.id} has no `identity` to recognise it by")
-    return SAME_DEVICE if _is(state, expected) else DeviceMatch(f"on {here}, not on {_with_article(profile.name)}")
+        return DeviceMatch(f"{here}, and the profile {profile.id} has no `identity` to recognise it by")
+    return SAME_DEVICE if _is(state, expected) else DeviceMatch(f"{here}, not on {_with_article(profile.name)}")
 
 
 def _is(state: DeviceState, expected: Identity) -> bool:

@@ -105,10 +105,16 @@ class CheckName:
     model: str
     """The name of the model's file, whose folder can be elsewhere."""
     variant: str
+    """Empty where any will do, since it is chosen among several each time."""
     device: str
 
     def __str__(self) -> str:
         return f"{self.model} · {self.variant} · {self.device}"
+
+    def is_of(self, other: CheckName) -> bool:
+        """Whether both are of one check."""
+        same = (self.budget, self.model, self.device) == (other.budget, other.model, other.device)
+        return same and (not self.variant or not other.variant or self.variant == other.variant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +160,11 @@ class CheckResult:
             variant=str(self.variant),
             device=self.profile.id,
         )
+
+    @property
+    def lasting_name(self) -> CheckName:
+        """The name without a variant that was chosen among several, which another report may have chosen otherwise."""
+        return replace(self.name, variant="") if self.tried else self.name
 
     @property
     def status(self) -> Status:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from edgecheck_agent.sayings import understood
 
-#: By reason of a refusal that is the model's: what to do about it.
+#: By reason of a refusal: what to do about it.
 _NEXT = {
     "flex-operator": "Convert the model without SELECT_TF_OPS, or to .onnx.",
     "unsupported-operator": "Build the model from operators that this runtime has, or use a runtime with this one.",
@@ -16,6 +16,8 @@ _NEXT = {
     "no-accelerator": "Install what it needs on the device, or check without `accelerator:`.",
     "unused-accelerator": "Check without `accelerator:`, or change the model's operators to some that it takes.",
     "out-of-memory": "Make the model smaller, or use a device with more memory.",
+    "missing-runtime": "Install it there, or have edgecheck bring it: --bundle profile.",
+    "wrong-sample": "Give --input and --samples the names and shapes of the model's inputs.",
 }
 
 #: Reasons that say nothing where a converter or its output failed: memory and damage are reported by others.

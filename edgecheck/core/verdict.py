@@ -166,7 +166,7 @@ def _judge_as_seen(limit: Limit, level: str, bound: float, finding: Finding, mat
     mismatch = match.mismatch if limit.metric.needs_device else ""
     if isinstance(finding, Unmeasured):
         if mismatch and finding.fails:
-            return _Answer(Status.UNKNOWN, f"ran {match.place}: {finding.reason}")
+            return _Answer(Status.UNKNOWN, f"ran on {match.place}: {finding.reason}")
         return _Answer(Status.FAIL if finding.fails else Status.UNKNOWN, finding.reason)
     if mismatch and finding.provenance is not Provenance.STATIC:
         return _Answer(Status.UNKNOWN, mismatch)

@@ -124,12 +124,12 @@ def _node(entry: os.DirEntry[str], number: int, parent: int) -> _Node:
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
         raise EmulatorError(
-            f"{entry.path} does not go on a disk of the emulated machine: it is not a file, folder or link.",
+            f"{entry.path} cannot be copied to the emulated machine's disk: it is not a file, folder or link.",
             "Remove it from its folder.",
         )
     if status.st_size > LARGEST:
         raise EmulatorError(
-            f"{entry.path} does not go on a disk of the emulated machine: it is larger than {LARGEST >> 20} MiB.",
+            f"{entry.path} cannot be copied to the emulated machine's disk: it is larger than {LARGEST >> 20} MiB.",
             "Run it on the device itself: --target ssh://user@host",
         )
     mode = stat.S_IFREG | (0o755 if status.st_mode & 0o111 else 0o644)

@@ -231,9 +231,7 @@ class Qemu:
             except TimeoutError as error:
                 if not deadline.passed():
                     continue
-                raise EmulatorError(
-                    "QEMU does not answer.", "Free this host for it: fewer checks at once, -j 1"
-                ) from error
+                raise EmulatorError("QEMU does not answer.", "Run fewer checks at once: -j 1") from error
             except OSError:
                 data = b""  # its end was closed before it read our last message
             if not data:

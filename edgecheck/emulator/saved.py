@@ -172,9 +172,7 @@ def _finish(qemu: Qemu, deadline: Limit) -> None:
         if status == "failed":
             raise EmulatorError("QEMU could not save or resume the machine.", _AGAIN)
         time.sleep(_PAUSE)
-    raise EmulatorError(
-        "QEMU did not save or resume the machine in time.", "Free this host for it: fewer checks at once, -j 1"
-    )
+    raise EmulatorError("QEMU did not save or resume the machine in time.", "Run fewer checks at once: -j 1")
 
 
 def _hardware(spec: MachineSpec, memory: Memory, job: Path) -> Hardware:

@@ -16,7 +16,7 @@ def test_the_board_itself_may_be_judged() -> None:
 
 
 def test_where_it_was_goes_behind_any_verb() -> None:
-    assert match(profile(), run(before=PC)).place.startswith("on Linux x86_64, not on a ")
+    assert match(profile(), run(before=PC)).place.startswith("Linux x86_64, not on a ")
     assert match(profile(), run(before=PI)).place == ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from edgecheck.core.changes import Place, gone
+from edgecheck.core.changes import gone
 from edgecheck.core.report import CheckResult, Report
 from tests.reports.sample import result
 
@@ -16,21 +16,21 @@ def reported(*results: CheckResult) -> Report:
 
 def test_checks_that_the_baseline_has_and_nothing_judges_any_more_are_named() -> None:
     before = reported(result(None), model("a", result(None)), model("b", result(None)))
-    (caveat,) = gone(before, [Place.of(result(None))])
+    (caveat,) = gone(before, [result(None).lasting_name])
     assert caveat.code == "gone"
     device = result(None).profile.id
     variant = result(None).variant
     assert caveat.message == (
         f"The baseline has checks that this report lacks: a ({variant} on {device}), b ({variant} on {device})."
     )
-    assert not gone(before, [Place.of(each) for each in before.results])
+    assert not gone(before, [each.lasting_name for each in before.results])
 
 
 def test_a_variant_that_is_chosen_anew_is_not_gone() -> None:
     before = reported(result(None))
-    place = Place.of(result(None))
-    assert not gone(before, [replace(place, variant="")])
-    assert gone(before, [replace(place, variant="float16")])
+    name = result(None).lasting_name
+    assert not gone(before, [replace(name, variant="")])
+    assert gone(before, [replace(name, variant="float16")])
 
 
 def model(name: str, of: CheckResult) -> CheckResult:

@@ -56,8 +56,9 @@ def test_what_is_not_about_the_model_is_not_known(said: str) -> None:
     assert known(said) is None
 
 
-def test_reasons_without_a_next_step() -> None:
-    assert next_step("other") == next_step("wrong-sample") == ""
+def test_a_reason_has_its_next_step_unless_only_the_message_knows() -> None:
+    assert next_step("other") == ""
+    assert next_step("wrong-sample").startswith("Give --input and --samples the names")
 
 
 def test_what_is_not_known_is_shown_without_its_noise() -> None:

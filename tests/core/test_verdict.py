@@ -85,7 +85,7 @@ def test_the_devices_answer_is_a_fail() -> None:
 
 
 def test_on_another_device_only_files_are_judged() -> None:
-    mismatch = DeviceMatch("on x86-64, not on a Raspberry Pi 4")
+    mismatch = DeviceMatch("x86-64, not on a Raspberry Pi 4")
     measured = judge(limit("ram_peak", 100), found("ram_peak", 1, Provenance.MEASURED), mismatch)
     crashed = judge(limit("ram_peak", 100), Unmeasured(METRICS["ram_peak"], "crashed", fails=True), mismatch)
     static = judge(limit("size", 100), found("size", 101), mismatch)

@@ -163,7 +163,7 @@ def test_what_models_cost_is_what_they_cost_on_this_host(tmp_path: Path, monkeyp
     read_anew(*models, unpacked(bundle_for(pi.runtimes["tflite"], host_platform())))
     here = costs(tmp_path, "--target", "local")
     assert [Path(model).name for model in here] == list(names)
-    assert emulated == pytest.approx(here, rel=0.05, abs=LARGE_PIECES)
+    assert emulated == pytest.approx(here, rel=0.0, abs=LARGE_PIECES)  # of 11 and 17 MB
 
 
 def costs(folder: Path, *arguments: str) -> dict[str, float]:

@@ -47,7 +47,7 @@ def test_what_is_neither_file_nor_folder_nor_link_is_refused(tmp_path: Path) -> 
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "folder/pipe")
 
-    with pytest.raises(EmulatorError, match=r"pipe does not go on a disk .*: it is not a file, folder or link"):
+    with pytest.raises(EmulatorError, match=r"pipe cannot be copied to .*: it is not a file, folder or link"):
         ext4.write(tmp_path / "folder", tmp_path / "x.img")
 
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_too_large_is_refused_as_that(tmp_path: Path) -> None:
     with (tmp_path / "folder/model").open("wb") as sparse:
         sparse.truncate(ext4.LARGEST + 1)
 
-    with pytest.raises(EmulatorError, match=r"model does not go on a disk .*: it is larger than \d+ MiB") as caught:
+    with pytest.raises(EmulatorError, match=r"model cannot be copied to .*: it is larger than \d+ MiB") as caught:
         ext4.write(tmp_path / "folder", tmp_path / "x.img")
     assert caught.value.hint
 

@@ -276,7 +276,7 @@ def test_what_to_do_about_a_cable_that_is_pulled(
     assert opener.when_lost().why == (
         f"{SERIAL} is no longer connected; plug it in again, or wait until it has restarted, and unlock it"
     )
-    assert refused(phone.address, model).message == f"No phone {SERIAL} is connected here; no phone is connected."
+    assert refused(phone.address, model).message == f"Phone {SERIAL} is not connected here, and neither is any other."
     assert refused("adb://", model).message == "No phone is connected."
 
 

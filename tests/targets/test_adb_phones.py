@@ -79,11 +79,11 @@ def test_no_phone_at_all() -> None:
 
 def test_one_that_is_not_there_is_not_replaced_by_another() -> None:
     assert refused("adb://WRONG", "1A2B3C4D") == (
-        "No phone WRONG is connected here; connected: 1A2B3C4D (Pixel_8).",
+        "Phone WRONG is not connected here; connected: 1A2B3C4D (Pixel_8).",
         "Plug it in, unlock it, and check that it is listed: adb devices -l",
     )
     assert refused("adb://10.0.0.9:5555", "none") == (
-        "No phone 10.0.0.9:5555 is connected here; no phone is connected.",
+        "Phone 10.0.0.9:5555 is not connected here, and neither is any other.",
         "Connect to it yourself: adb connect 10.0.0.9:5555 (after `adb pair`, where it wants that)",
     )
 

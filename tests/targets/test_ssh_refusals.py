@@ -14,7 +14,6 @@ import pytest
 from edgecheck.core.address import parse
 from edgecheck.errors import EdgecheckError, TargetError, UsageError
 from edgecheck.targets import open_target
-from edgecheck.targets.shell.cache import clear_device_cache, device_cache, probe
 from edgecheck.targets.shell.opener import printable
 from edgecheck.targets.shell.wire import Patience
 from edgecheck.targets.ssh import open_target as ssh_target
@@ -220,13 +219,6 @@ def test_a_start_file_that_waits_for_input_is_shown(board: Board, model: Path) -
         pass
     assert "printed 'Press enter' and did not start python3 within 2 s" in caught.value.message
     assert "in terminals only" in caught.value.hint
-
-
-@pytest.mark.parametrize("ask", [device_cache, clear_device_cache, probe])
-def test_who_asks_a_device_says_how_long_to_wait(board: Board, ask: Callable[..., object]) -> None:
-    board.force("sleep 60")
-    with pytest.raises(TargetError, match="within 1 s"):
-        ask(board.address, patience=Patience(greeting=1.0))
 
 
 def test_a_start_file_that_reads_what_is_meant_for_python(board: Board, model: Path) -> None:

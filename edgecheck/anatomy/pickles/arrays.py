@@ -99,8 +99,8 @@ class Wrapped:
 def read_wrapped(span: Span, made: Made, at: int) -> Wrapped | None:
     """What follows at `at`, where `made` was just given its state; `None` unless it is a `NumpyArrayWrapper`.
 
-    Whoever follows the pickle must skip what joblib would read, to the byte: else the opcodes that joblib comes to are
-    others than those that were looked at. So what joblib does not write is refused.
+    A reader must skip exactly the bytes that joblib reads; otherwise joblib executes opcodes that nobody examined. So
+    what joblib does not write is refused.
 
     Raises:
         Damage: its wrapper or its type is not one that joblib writes, or the file ends before the array does.

@@ -87,7 +87,7 @@ def _doubts(device: DeviceProfile, run: Run) -> list[str]:
     """What gives reason to doubt the figures, a sentence each."""
     found = [f"The device throttled: {', '.join(flags)}."] if (flags := throttling(run)) else []
     if place := match(device, run).place:
-        found.append(f"The model ran {place}.")
+        found.append(f"The model ran on {place}.")
     found += [f"{caveat.message} {caveat.advice}" for caveat in noted(run) if caveat.code in _DOUBTS]
     return found
 
@@ -116,16 +116,9 @@ def _is_refusal(ending: Ending) -> bool:
 def _way_out(run: Run) -> str:
     endings = [worker.ending for worker in run.workers]
     reasons = [ending.reason for ending in endings if ending.reason]
-    steps = (step for reason in reasons if (step := next_step(reason) or _SET_UP.get(reason, "")))
-    other = "Give a model that this runtime takes; the message says what it does not."
+    steps = (step for reason in reasons if (step := next_step(reason)))
+    other = "Use a model that this runtime accepts; the message says what it rejected."
     return next(steps, other if any(map(_is_refusal, endings)) else "")
-
-
-#: By reason that is not the model's: what to do about it.
-_SET_UP = {
-    "missing-runtime": "Install it there, or have edgecheck bring it: --bundle profile.",
-    "wrong-sample": "Give --input and --samples the names and shapes of the model's inputs.",
-}
 
 
 def _plain(run: Run) -> float | None:

@@ -165,7 +165,7 @@ def notes(report: ProfileReport) -> list[str]:
     if profile.overhead is not None and profile.overhead < -_MUCH * profile.whole and calls:
         found.append(
             "The inference was quicker with the profiler than without it: the figures vary by more than the profiler "
-            "adds. For steady ones, use a quieter machine."
+            "adds. For steadier figures, use a quieter machine."
         )
     if profile.counted:
         found.append("Emulated figures are instructions, counted to the nearest thousand.")

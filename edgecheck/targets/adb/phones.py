@@ -90,13 +90,15 @@ def find(serial: str) -> Phone | None:
 
 
 def _absent(address: Address, phones: Sequence[Phone]) -> TargetError:
-    there = f"connected: {', '.join(map(str, phones))}" if phones else "no phone is connected"
     hint = (
         f"Connect to it yourself: adb connect {address.serial} (after `adb pair`, where it wants that)"
         if address.port
         else "Plug it in, unlock it, and check that it is listed: adb devices -l"
     )
-    return TargetError(f"No phone {address.serial} is connected here; {there}.", hint)
+    missing = f"Phone {address.serial} is not connected here"
+    if not phones:
+        return TargetError(f"{missing}, and neither is any other.", hint)
+    return TargetError(f"{missing}; connected: {', '.join(map(str, phones))}.", hint)
 
 
 #: By adb's word for a phone's state: what that means, and the next step, with the serial number in braces.

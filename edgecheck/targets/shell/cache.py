@@ -11,7 +11,7 @@ from edgecheck.core.protocol import EVENTS
 from edgecheck.targets.shell.client import CACHE_LIMIT, connected
 from edgecheck.targets.shell.opener import NothingThereError, opener_at, printable
 from edgecheck.targets.shell.upload import Upload, agent_item
-from edgecheck.targets.shell.wire import PATIENCE, Patience
+from edgecheck.targets.shell.wire import PATIENCE
 
 #: Distributions, by the names of their metadata, whose presence decides what a device can run.
 DISTRIBUTIONS = ("tflite_runtime", "ai_edge_litert", "onnxruntime", "numpy", "psutil")
@@ -51,15 +51,15 @@ class DeviceCache:
         return sum(one.size for one in self.kept)
 
 
-def device_cache(address: str, patience: Patience = PATIENCE) -> DeviceCache:
-    """The cache of the device at `address`; `patience` is how long to wait for it.
+def device_cache(address: str) -> DeviceCache:
+    """The cache of the device at `address`.
 
     Raises:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
     try:
-        with connected(opener_at(address), patience) as client:
+        with connected(opener_at(address), PATIENCE) as client:
             answer = client.ask("cache")
     except NothingThereError as bare:
         return DeviceCache(folder=bare.folder, free=bare.free, kept=())
@@ -72,15 +72,15 @@ def _kept(row: Mapping[str, Any]) -> Kept:
     return Kept(kind=kind, digest=digest, size=int(row["size"]), used=float(row["used"]), label=label)
 
 
-def clear_device_cache(address: str, patience: Patience = PATIENCE) -> int:
-    """Remove everything in the cache. Returns the bytes that were freed; `patience` is how long to wait for the device.
+def clear_device_cache(address: str) -> int:
+    """Remove everything in the cache. Returns the bytes that were freed.
 
     Raises:
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached, or a check runs there.
     """
     try:
-        with connected(opener_at(address), patience) as client:
+        with connected(opener_at(address), PATIENCE) as client:
             return int(client.ask("clear")["freed"])
     except NothingThereError:
         return 0
@@ -90,10 +90,8 @@ def _silent(_words: str) -> None:
     """Report no progress."""
 
 
-def probe(address: str, progress: Callable[[str], None] = _silent, patience: Patience = PATIENCE) -> Mapping[str, Any]:
+def probe(address: str, progress: Callable[[str], None] = _silent) -> Mapping[str, Any]:
     """What a device is, without running a model on it; `progress` is called while something is brought there.
-
-    `patience` is how long to wait for it.
 
     The agent's `device` event (docs/reference/agent-protocol.md), and `installed`: versions of `DISTRIBUTIONS`.
 
@@ -101,7 +99,7 @@ def probe(address: str, progress: Callable[[str], None] = _silent, patience: Pat
         UsageError: it is not the address of a device.
         TargetError: the device cannot be reached.
     """
-    with connected(opener_at(address), patience, progress) as client:
+    with connected(opener_at(address), PATIENCE, progress) as client:
         installed = client.ask("installed", names=DISTRIBUTIONS)["installed"]
         upload = Upload({"agent": agent_item()}, {})
         client.bring(upload.items.values(), _silent)
